@@ -1,0 +1,260 @@
+"""Forward-backward in scaled probability space: one matrix product a step.
+
+Each step of the recursion multiplies the probabilities of the step before by
+the exponentiated transitions and emissions, and divides by its own sum, so that
+nothing of size n_words x n_tags x n_tags is ever held (Rabiner 1989, A Tutorial
+on Hidden Markov Models, section V.A; Sutton and McCallum 2012, An Introduction
+to Conditional Random Fields, section 4.1).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+from thinc.api import get_array_module
+
+from ..labels import Legality
+from .lattice import Array, Lattice, Packing
+
+# Scores further apart than this (in nats) can hide a path from float32.
+MAX_SPREAD = 60.0
+TOLERANCE = 1e-3
+
+
+def to_chains(array: Array, packing: Packing, n_chains: int) -> Array:
+    """Put word-major rows into packed order: (n_chains, n_words, n_tags)."""
+    xp = get_array_module(array)
+    packed = array[xp.asarray(packing.rows)].reshape(len(packing.rows), n_chains, -1)
+    return xp.ascontiguousarray(packed.transpose(1, 0, 2))
+
+
+def from_chains(chains: Array, packing: Packing) -> Array:
+    """Undo `to_chains`: (n_words, n_chains * n_tags) in the documents' order."""
+    xp = get_array_module(chains)
+    flat = chains.transpose(1, 0, 2).reshape(chains.shape[1], -1)
+    words = xp.empty_like(flat)
+    words[xp.asarray(packing.rows)] = flat
+    return words
+
+
+def highest(scores: Array) -> Array:
+    """The best score of each row: (n_chains, n_words, 1)."""
+    if scores.shape[-1] > 32:
+        return scores.max(axis=-1, keepdims=True)
+    # NumPy reduces a short last axis row by row; down the first it vectorises.
+    xp = get_array_module(scores)
+    return xp.ascontiguousarray(scores.transpose(2, 0, 1)).max(axis=0)[..., None]
+
+
+def sum_by_document(values: Array, packing: Packing) -> Array:
+    """Add up packed rows by document: (n_chains, n_words) to (n_chains, n_docs)."""
+    xp = get_array_module(values)
+    n_chains, n_docs = values.shape[0], len(packing.order)
+    slots = numpy.arange(n_chains)[:, None] * n_docs + packing.document[None, :]
+    sums = xp.bincount(
+        xp.asarray(slots.ravel()), weights=values.ravel(), minlength=n_chains * n_docs
+    )
+    return sums.reshape(n_chains, n_docs)
+
+
+class ScaledChains:
+    """Forward and backward probabilities of a batch of documents.
+
+    lattice (Lattice): The scores.
+    legality (Legality): The legal sequences; all others have probability 0.
+    allowed (Optional[Array]): Restricts the tags word by word, bool, shape
+        (n_words, n_chains, n_tags); each document keeps at least one legal path.
+
+    The attributes are packed (see Packing): `alpha` and `beta` of shape
+    (n_chains, n_words, n_tags) with alpha * beta the marginals, `scale` the
+    divisors of the forward steps, `log_z` (n_chains, n_docs) in float64, and
+    `sound` (n_docs,) on the host: whether float32 held every path that matters.
+    """
+
+    def __init__(
+        self, lattice: Lattice, legality: Legality, allowed: Array | None = None
+    ) -> None:
+        self.packing = Packing.from_lengths(lattice.lengths)
+        self.xp: Any = get_array_module(lattice.emissions)
+        self._exponentiate(lattice, legality, allowed)
+        # A row that underflows divides by 0; `sound` reports it.
+        with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            self._forward()
+            self._backward()
+            self.marginals = self.alpha * self.beta
+            self._check()
+
+    def _exponentiate(
+        self, lattice: Lattice, legality: Legality, allowed: Array | None
+    ) -> None:
+        xp, packing = self.xp, self.packing
+        scores = to_chains(lattice.emissions, packing, lattice.n_chains)
+        narrow = self._are_narrow(scores)
+        if allowed is not None:
+            mask = to_chains(allowed, packing, lattice.n_chains)
+            scores = xp.where(mask, scores, -xp.inf)
+        peak = highest(scores)
+        scores -= peak
+        self.potentials = xp.exp(scores, out=scores)
+        self.steps, step_peak, wide = self._exponentiate_legal(
+            lattice.transitions, legality.transitions
+        )
+        self.start, start_peak, _ = self._exponentiate_legal(
+            lattice.start, legality.start
+        )
+        self.end, end_peak, _ = self._exponentiate_legal(lattice.end, legality.end)
+        lengths = xp.asarray(packing.lengths)
+        self._constants = sum_by_document(peak[..., 0], packing)
+        self._constants += step_peak[:, None] * (lengths - 1)
+        self._constants += (start_peak + end_peak)[:, None]
+        self._narrow = narrow & ~wide[:, None]
+
+    def _are_narrow(self, scores: Array) -> Array:
+        """Whether the scores of each word fit into float32: (n_chains, n_words)."""
+        if scores.size and float(scores.max() - scores.min()) < MAX_SPREAD:
+            return self.xp.ones(scores.shape[:2], dtype=bool)
+        return scores.max(axis=-1) - scores.min(axis=-1) < MAX_SPREAD
+
+    def _exponentiate_legal(self, scores: Array, legal: numpy.ndarray) -> tuple:
+        """exp(scores - their maximum), exactly 0 where illegal; the maximum; and
+        whether the legal scores of a chain are too far apart for float32."""
+        xp = self.xp
+        axes = tuple(range(1, scores.ndim))
+        legal = xp.asarray(legal)
+        peak = xp.where(legal, scores, -xp.inf).max(axis=axes, keepdims=True)
+        low = xp.where(legal, scores, xp.inf).min(axis=axes, keepdims=True)
+        exponentiated = xp.where(legal, xp.exp(scores - peak), 0).astype(scores.dtype)
+        return exponentiated, peak.ravel(), (peak - low).ravel() > MAX_SPREAD
+
+    def _forward(self) -> None:
+        xp, packing = self.xp, self.packing
+        n_chains, n_words, n_tags = self.potentials.shape
+        self.alpha = xp.empty_like(self.potentials)
+        self.scale = xp.empty((n_chains, n_words, 1), dtype=self.alpha.dtype)
+        ones = xp.ones((n_tags, 1), dtype=self.alpha.dtype)
+        for step, (offset, size) in enumerate(zip(packing.offsets, packing.sizes)):
+            here = self.alpha[:, offset : offset + size]
+            scale = self.scale[:, offset : offset + size]
+            potentials = self.potentials[:, offset : offset + size]
+            if step == 0:
+                xp.multiply(potentials, self.start[:, None], out=here)
+            else:
+                before = packing.offsets[step - 1]
+                xp.matmul(self.alpha[:, before : before + size], self.steps, out=here)
+                xp.multiply(here, potentials, out=here)
+            xp.matmul(here, ones, out=scale)
+            xp.divide(here, scale, out=here)
+        last = self.alpha[:, xp.asarray(packing.last)]
+        self.final = xp.matmul(last, self.end[:, :, None])[..., 0]
+        self.log_z = sum_by_document(xp.log(self.scale[..., 0]), packing)
+        self.log_z += xp.log(self.final) + self._constants
+
+    def _backward(self) -> None:
+        xp, packing = self.xp, self.packing
+        # weighted = potentials * beta / scale, what a word hands to the one before.
+        self.weighted = self.potentials / self.scale
+        self.beta = xp.empty_like(self.alpha)
+        final = self.end[:, None] / self.final[..., None]
+        self.beta[:, xp.asarray(packing.last)] = final
+        back = xp.ascontiguousarray(self.steps.transpose(0, 2, 1))
+        for step in range(packing.n_steps - 1, 0, -1):
+            offset, size = packing.offsets[step], packing.sizes[step]
+            before = packing.offsets[step - 1]
+            weighted = self.weighted[:, offset : offset + size]
+            beta = self.beta[:, offset : offset + size]
+            xp.multiply(weighted, beta, out=weighted)
+            xp.matmul(weighted, back, out=self.beta[:, before : before + size])
+
+    def _check(self) -> None:
+        xp = self.xp
+        ones = xp.ones((self.marginals.shape[-1], 1), dtype=self.marginals.dtype)
+        off = xp.abs(xp.matmul(self.marginals, ones)[..., 0] - 1)
+        good = (off < TOLERANCE) & self._narrow
+        bad = sum_by_document((~good).astype("f"), self.packing)
+        sound = ((bad == 0) & xp.isfinite(self.log_z)).all(axis=0)
+        self.sound: numpy.ndarray = sound if xp is numpy else sound.get()
+
+    def expected_transitions(self, weights: Array | None = None) -> Array:
+        """Expected counts of each transition over the batch: (n_chains, C, C).
+
+        weights (Optional[Array]): How much a word counts: (n_chains, n_words).
+        """
+        xp = self.xp
+        ahead = self.weighted if weights is None else self.weighted * weights[..., None]
+        behind = self.alpha[:, xp.asarray(self.packing.before)]
+        ahead = ahead[:, self.packing.first_step :]
+        return xp.matmul(behind.transpose(0, 2, 1), ahead) * self.steps
+
+    def rewarded(self, log_reward: Array) -> tuple[Array, Array]:
+        """Expected counts weighted with what the whole path earns.
+
+        This is the derivative of forward and backward along the reward, which
+        makes Hessian-vector products of log Z cost twice a forward-backward.
+
+        log_reward (Array): Logarithm of what a path earns at a word and tag,
+            packed: (n_chains, n_words, n_tags); -inf for nothing.
+        RETURNS (Tuple[Array, Array]): For each word and tag the expectation of
+            the reward of the paths through it, packed; the same for transitions.
+        """
+        xp, packing = self.xp, self.packing
+        reward = xp.exp(log_reward).astype(self.alpha.dtype)
+        potentials = self.potentials / self.scale
+        earned = self.alpha * reward
+        to_come = xp.zeros_like(self.alpha)
+        # `after` is what a word hands back: potentials * (to_come + reward * beta).
+        after = self.weighted * reward
+        back = xp.ascontiguousarray(self.steps.transpose(0, 2, 1))
+        for step in range(1, packing.n_steps):
+            here, before = self._slices(step)
+            earned[:, here] += (
+                xp.matmul(earned[:, before], self.steps) * (potentials[:, here])
+            )
+        for step in range(packing.n_steps - 1, 0, -1):
+            here, before = self._slices(step)
+            after[:, here] += potentials[:, here] * to_come[:, here]
+            to_come[:, before] = xp.matmul(after[:, here], back)
+        behind = xp.asarray(packing.before)
+        ahead = slice(packing.first_step, None)
+        steps = xp.matmul(
+            earned[:, behind].transpose(0, 2, 1), self.weighted[:, ahead]
+        ) + xp.matmul(self.alpha[:, behind].transpose(0, 2, 1), after[:, ahead])
+        return earned * self.beta + self.alpha * to_come, steps * self.steps
+
+    def _slices(self, step: int) -> tuple[slice, slice]:
+        """The packed rows of a step, and of the same documents one step before."""
+        offset, size = self.packing.offsets[step], self.packing.sizes[step]
+        before = self.packing.offsets[step - 1]
+        return slice(offset, offset + size), slice(before, before + size)
+
+    def log_marginals(self, chain: Any, row: Any, tag: Any) -> Array:
+        """Log probability of a tag at a word."""
+        return self._log(self.marginals[chain, row, tag])
+
+    def log_enter(self, chain: Any, row: Any, tag: Any) -> Array:
+        """Log weight of everything up to a word that has this tag."""
+        return self._log(self.alpha[chain, row, tag])
+
+    def log_step(self, chain: Any, row: Any, before: Any, tag: Any) -> Array:
+        """Log weight of going from a tag to the next word's tag."""
+        weight = self._log(self.steps[chain, before, tag])
+        weight = weight + self._log(self.potentials[chain, row, tag])
+        return weight - self._log(self.scale[chain, row, 0])
+
+    def log_leave(self, chain: Any, row: Any, tag: Any) -> Array:
+        """Log weight of everything after a word that has this tag."""
+        return self._log(self.beta[chain, row, tag])
+
+    def log_follow(self, chain: Any, row: Any, before: Any) -> Array:
+        """Log weight of everything after a word, for each tag of the next word at
+        `row`: (n_spans, n_tags)."""
+        return self._log(self.steps[chain, before] * self.weighted[chain, row])
+
+    def log_end(self, chain: Any, row: Any, tag: Any) -> Array:
+        """Log weight of ending a document on a tag of its last word."""
+        document = self.xp.asarray(self.packing.document)[row]
+        return self._log(self.end[chain, tag] / self.final[chain, document])
+
+    def _log(self, weights: Array) -> Array:
+        with numpy.errstate(divide="ignore"):
+            return self.xp.log(weights.astype("float64"))

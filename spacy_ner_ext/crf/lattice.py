@@ -1,0 +1,121 @@
+"""The scores of a batch of documents under a linear-chain CRF, and their packing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy
+
+Array = Any  # NumPy or CuPy: the same code runs on both.
+
+
+@dataclass
+class Lattice:
+    """What a CRF layer passes forward, and the shape of its gradient.
+
+    emissions (Floats2d): Score of each tag at each word, the documents one after
+        another: (n_words, n_chains * n_tags).
+    lengths (Sequence[int]): Words of each document; 0 is allowed.
+    transitions (Floats3d): Score of the column's tag after the row's:
+        (n_chains, n_tags, n_tags).
+    start (Floats2d): Score of a first tag: (n_chains, n_tags).
+    end (Floats2d): Score of a last tag: (n_chains, n_tags).
+    """
+
+    emissions: Array
+    lengths: Sequence[int]
+    transitions: Array
+    start: Array
+    end: Array
+
+    @property
+    def n_chains(self) -> int:
+        return self.transitions.shape[0]
+
+    @property
+    def n_tags(self) -> int:
+        return self.transitions.shape[1]
+
+    def words_of(self, documents: Sequence[int]) -> numpy.ndarray:
+        """Rows of `emissions` that belong to the given documents, in their order."""
+        bounds = numpy.concatenate([[0], numpy.cumsum(self.lengths)]).astype(int)
+        parts = [numpy.arange(bounds[i], bounds[i + 1]) for i in documents]
+        return numpy.concatenate([numpy.arange(0), *parts]).astype(int)
+
+    def select(self, documents: Sequence[int]) -> Lattice:
+        """The lattice of some of the documents, with the same transitions."""
+        return Lattice(
+            self.emissions[self.words_of(documents)],
+            [self.lengths[i] for i in documents],
+            self.transitions,
+            self.start,
+            self.end,
+        )
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The words of a batch in time-major order, longest document first.
+
+    At step t the documents that are still running are the first `sizes[t]`, and
+    their words are the packed rows from `offsets[t]` on, so that padding costs
+    nothing. All arrays are on the host.
+
+    order (ndarray): The documents that have words, longest first.
+    lengths (ndarray): Their lengths, in that order.
+    rows (ndarray): For each packed row, the row of the concatenated documents.
+    sizes, offsets (List[int]): Running documents and first packed row a step.
+    """
+
+    order: numpy.ndarray
+    lengths: numpy.ndarray
+    rows: numpy.ndarray
+    sizes: list[int]
+    offsets: list[int]
+
+    @classmethod
+    def from_lengths(cls, lengths: Sequence[int]) -> Packing:
+        all_lengths = numpy.asarray(lengths, dtype=int)
+        order = numpy.argsort(-all_lengths, kind="stable")
+        order = order[: int((all_lengths > 0).sum())]
+        running = all_lengths[order]
+        n_steps = int(running[0]) if len(running) else 0
+        # Documents of at least t+1 words, for every t: a count of sorted lengths.
+        sizes = numpy.searchsorted(-running, -numpy.arange(n_steps), side="left")
+        offsets = numpy.concatenate([[0], numpy.cumsum(sizes)]).astype(int)
+        step = numpy.repeat(numpy.arange(n_steps), sizes)
+        place = numpy.arange(len(step)) - offsets[step]
+        begins = numpy.concatenate([[0], numpy.cumsum(all_lengths)]).astype(int)
+        rows = begins[order][place] + step
+        return cls(order, running, rows, sizes.tolist(), offsets[:-1].tolist())
+
+    @property
+    def n_steps(self) -> int:
+        return len(self.sizes)
+
+    @cached_property
+    def last(self) -> numpy.ndarray:
+        """The packed row of each document's last word, longest document first."""
+        offsets = numpy.asarray(self.offsets, dtype=int)
+        return offsets[self.lengths - 1] + numpy.arange(len(self.lengths))
+
+    @cached_property
+    def before(self) -> numpy.ndarray:
+        """For every packed row after the first step, the row of the word before."""
+        sizes = numpy.asarray(self.sizes, dtype=int)
+        behind = numpy.repeat(sizes[:-1], sizes[1:])
+        return numpy.arange(self.first_step, len(self.rows)) - behind
+
+    @property
+    def first_step(self) -> int:
+        """How many packed rows the first step has."""
+        return self.sizes[0] if self.sizes else 0
+
+    @cached_property
+    def document(self) -> numpy.ndarray:
+        """For each packed row, the place of its document in `order`."""
+        step = numpy.repeat(numpy.arange(self.n_steps), self.sizes)
+        return numpy.arange(len(self.rows)) - numpy.asarray(self.offsets, int)[step]

@@ -1,0 +1,183 @@
+"""Forward-backward in log space and float64: slower, and never underflows.
+
+It stands in for the scaled recursion on the documents whose scores are too far
+apart for float32 (see ScaledChains.sound), and offers the same methods.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+from thinc.api import get_array_module
+
+from ..labels import Legality
+from .forward_backward import to_chains
+from .lattice import Array, Lattice, Packing
+
+
+def log_sum_exp(values: Array, axis: int) -> Array:
+    """log(sum(exp(values))) along an axis; all -inf gives -inf."""
+    xp = get_array_module(values)
+    peak = values.max(axis=axis, keepdims=True)
+    peak = xp.where(xp.isfinite(peak), peak, 0)
+    with numpy.errstate(divide="ignore"):
+        return xp.log(xp.exp(values - peak).sum(axis=axis)) + xp.squeeze(peak, axis)
+
+
+class LogChains:
+    """Log forward and backward scores of a batch of documents.
+
+    lattice (Lattice): The scores.
+    legality (Legality): The legal sequences; all others score -inf.
+    allowed (Optional[Array]): Restricts the tags word by word, bool, shape
+        (n_words, n_chains * n_tags).
+    """
+
+    def __init__(
+        self, lattice: Lattice, legality: Legality, allowed: Array | None = None
+    ) -> None:
+        self.packing = Packing.from_lengths(lattice.lengths)
+        xp = self.xp = get_array_module(lattice.emissions)
+        self.scores = to_chains(lattice.emissions, self.packing, lattice.n_chains)
+        self.scores = self.scores.astype("float64")
+        if allowed is not None:
+            mask = to_chains(allowed, self.packing, lattice.n_chains)
+            self.scores = xp.where(mask, self.scores, -xp.inf)
+        self.steps = self._mask(lattice.transitions, legality.transitions)
+        self.start = self._mask(lattice.start, legality.start)
+        self.end = self._mask(lattice.end, legality.end)
+        nothing = xp.full(self.scores.shape, -xp.inf)
+        self.alpha, _ = self._forward(nothing)
+        self.beta, _ = self._backward(nothing)
+        last = xp.asarray(self.packing.last)
+        self.log_z = log_sum_exp(self.alpha[:, last] + self.end[:, None], axis=-1)
+        self.sound = numpy.ones(len(self.packing.order), dtype=bool)
+
+    @property
+    def marginals(self) -> Array:
+        return self.xp.exp(self.alpha + self.beta - self._log_z_of_rows[..., None])
+
+    @property
+    def _log_z_of_rows(self) -> Array:
+        return self.log_z[:, self.xp.asarray(self.packing.document)]
+
+    def _mask(self, scores: Array, legal: numpy.ndarray) -> Array:
+        xp = self.xp
+        return xp.where(xp.asarray(legal), scores.astype("float64"), -xp.inf)
+
+    def _forward(self, reward: Array) -> tuple[Array, Array]:
+        """Forward scores, and the same weighted with the reward so far.
+
+        reward (Array): Logarithm of what a path earns at each word and tag.
+        """
+        xp, packing = self.xp, self.packing
+        alpha, earned = xp.empty_like(self.scores), xp.empty_like(self.scores)
+        for step, (offset, size) in enumerate(zip(packing.offsets, packing.sizes)):
+            here = slice(offset, offset + size)
+            if step == 0:
+                alpha[:, here] = self.scores[:, here] + self.start[:, None]
+                earned[:, here] = alpha[:, here] + reward[:, here]
+                continue
+            first = packing.offsets[step - 1]
+            before = slice(first, first + size)
+            steps = self.steps[:, None]
+            came = log_sum_exp(alpha[:, before, :, None] + steps, axis=-2)
+            alpha[:, here] = came + self.scores[:, here]
+            kept = log_sum_exp(earned[:, before, :, None] + steps, axis=-2)
+            kept = kept + self.scores[:, here]
+            earned[:, here] = xp.logaddexp(kept, alpha[:, here] + reward[:, here])
+        return alpha, earned
+
+    def _backward(self, reward: Array) -> tuple[Array, Array]:
+        """Backward scores, and the same weighted with the reward still to come."""
+        xp, packing = self.xp, self.packing
+        beta = xp.empty_like(self.scores)
+        beta[:, xp.asarray(packing.last)] = self.end[:, None]
+        to_come = xp.full(self.scores.shape, -xp.inf)
+        for step in range(packing.n_steps - 1, 0, -1):
+            here = slice(
+                packing.offsets[step], packing.offsets[step] + packing.sizes[step]
+            )
+            first = packing.offsets[step - 1]
+            before = slice(first, first + packing.sizes[step])
+            ahead = self.scores[:, here] + beta[:, here]
+            steps = self.steps[:, None]
+            beta[:, before] = log_sum_exp(steps + ahead[:, :, None], axis=-1)
+            gain = xp.logaddexp(
+                ahead + reward[:, here], self.scores[:, here] + to_come[:, here]
+            )
+            to_come[:, before] = log_sum_exp(steps + gain[:, :, None], axis=-1)
+        return beta, to_come
+
+    def expected_transitions(self, weights: Array | None = None) -> Array:
+        """Expected counts of each transition over the batch: (n_chains, C, C).
+
+        weights (Optional[Array]): How much a word counts: (n_chains, n_words).
+        """
+        ahead = self.scores + self.beta
+        if weights is not None:
+            with numpy.errstate(divide="ignore"):
+                ahead = ahead + self.xp.log(weights)[..., None]
+        return self._count_transitions(self.alpha, ahead)
+
+    def _count_transitions(self, behind: Array, ahead: Array) -> Array:
+        xp, packing = self.xp, self.packing
+        counts = xp.zeros(self.steps.shape)
+        for step in range(1, packing.n_steps):
+            offset, size = packing.offsets[step], packing.sizes[step]
+            first = packing.offsets[step - 1]
+            log_z = self.log_z[:, :size, None, None]
+            scores = behind[:, first : first + size, :, None] + self.steps[:, None]
+            scores = scores + ahead[:, offset : offset + size, None] - log_z
+            counts += xp.exp(scores).sum(axis=1)
+        return counts
+
+    def rewarded(self, log_reward: Array) -> tuple[Array, Array]:
+        """Expected counts weighted with what the whole path earns.
+
+        log_reward (Array): Logarithm of what a path earns at a word and tag,
+            packed: (n_chains, n_words, n_tags); -inf for nothing.
+        RETURNS (Tuple[Array, Array]): For each word and tag the expectation of
+            the reward of the paths through it, packed; the same for transitions.
+        """
+        xp = self.xp
+        _, earned = self._forward(log_reward)
+        _, to_come = self._backward(log_reward)
+        through = xp.logaddexp(earned + self.beta, self.alpha + to_come)
+        words = xp.exp(through - self._log_z_of_rows[..., None])
+        ahead = self.scores + self.beta
+        after = xp.logaddexp(ahead + log_reward, self.scores + to_come)
+        steps = self._count_transitions(earned, ahead)
+        return words, steps + self._count_transitions(self.alpha, after)
+
+    def log_marginals(self, chain: Any, row: Any, tag: Any) -> Array:
+        """Log probability of a tag at a word."""
+        document = self.xp.asarray(self.packing.document)[row]
+        total = self.alpha[chain, row, tag] + self.beta[chain, row, tag]
+        return total - self.log_z[chain, document]
+
+    def log_enter(self, chain: Any, row: Any, tag: Any) -> Array:
+        """Log weight of everything up to a word that has this tag."""
+        return self.alpha[chain, row, tag]
+
+    def log_step(self, chain: Any, row: Any, before: Any, tag: Any) -> Array:
+        """Log weight of going from a tag to the next word's tag."""
+        return self.steps[chain, before, tag] + self.scores[chain, row, tag]
+
+    def log_leave(self, chain: Any, row: Any, tag: Any) -> Array:
+        """Log weight of everything after a word that has this tag."""
+        document = self.xp.asarray(self.packing.document)[row]
+        return self.beta[chain, row, tag] - self.log_z[chain, document]
+
+    def log_follow(self, chain: Any, row: Any, before: Any) -> Array:
+        """Log weight of everything after a word, for each tag of the next word at
+        `row`: (n_spans, n_tags)."""
+        document = self.xp.asarray(self.packing.document)[row]
+        ahead = self.scores[chain, row] + self.beta[chain, row]
+        return self.steps[chain, before] + ahead - self.log_z[chain, document][:, None]
+
+    def log_end(self, chain: Any, row: Any, tag: Any) -> Array:
+        """Log weight of ending a document on a tag of its last word."""
+        document = self.xp.asarray(self.packing.document)[row]
+        return self.end[chain, tag] - self.log_z[chain, document]
