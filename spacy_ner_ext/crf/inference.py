@@ -99,6 +99,9 @@ def entity_probabilities(
     probabilities = numpy.zeros(len(spans))
     if not len(spans):
         return probabilities
+    xp: Any = get_array_module(lattice.emissions)
+    if allowed is not None:
+        allowed = xp.asarray(allowed)
     place = numpy.full(len(lattice.emissions), -1)
     for words, chains in solve(lattice, tags.legality, allowed):
         place[:] = -1

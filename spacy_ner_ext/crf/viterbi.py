@@ -66,7 +66,7 @@ class Search:
         order = numpy.arange(lattice.n_tags) if self.order is None else self.order
         emissions = to_chains(lattice.emissions, packing, lattice.n_chains)
         if allowed is not None:
-            mask = to_chains(allowed, packing, lattice.n_chains)
+            mask = to_chains(xp.asarray(allowed), packing, lattice.n_chains)
             emissions = xp.where(mask, emissions, -xp.inf)
         columns = emissions.transpose(0, 2, 1)[:, order]
         # Scores relative to a word's best tag stay small: float32 keeps them apart.

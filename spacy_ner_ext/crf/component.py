@@ -1,0 +1,429 @@
+"""`crf_ner`: named entities by a linear-chain CRF, with exact probabilities."""
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+from spacy.language import Language
+from spacy.pipeline.trainable_pipe import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import logger
+from spacy.vocab import Vocab
+from thinc.api import Config, Model
+
+from ..labels import TagSet
+from ..spans import (
+    ENTS,
+    PER_LABEL,
+    as_keys,
+    describe,
+    read_spans,
+    register_score_extension,
+    write_spans,
+)
+from .gold import LostGold, constrain, gold_tags
+from .inference import entity_probabilities
+from .lattice import Lattice
+from .model import reset_output
+from .objectives import OBJECTIVES
+from .viterbi import best_paths
+
+default_model_config = """
+[model]
+@architectures = "spacy_ner_ext.CRF.v1"
+
+[model.tok2vec]
+@architectures = "spacy.HashEmbedCNN.v2"
+pretrained_vectors = null
+width = 96
+depth = 4
+embed_size = 2000
+window_size = 1
+maxout_pieces = 3
+subword_features = true
+"""
+DEFAULT_CRF_MODEL = Config().from_str(default_model_config)["model"]
+
+# First token, end (exclusive), label, probability.
+ScoredSpan = tuple[int, int, str, float]
+
+
+@Language.factory(
+    "crf_ner",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    default_config={
+        "model": DEFAULT_CRF_MODEL,
+        "scheme": "biluo",
+        "structure": "flat",
+        "objective": "joint",
+        "target": ENTS,
+        "annotate": None,
+        "overwrite": False,
+        "threshold": 0.0,
+        "scorer": {"@scorers": "spacy_ner_ext.ner_scorer.v1"},
+    },
+    default_score_weights={
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_per_type": None,
+    },
+)
+def make_crf_ner(
+    nlp: Language,
+    name: str,
+    model: Model,
+    scheme: str,
+    structure: str,
+    objective: str,
+    target: str | list[str],
+    annotate: str | list[str] | None,
+    overwrite: bool,
+    threshold: float,
+    scorer: Callable | None,
+) -> "CRFEntityRecognizer":
+    """Make a `crf_ner` component; for the settings see CRFEntityRecognizer."""
+    return CRFEntityRecognizer(
+        nlp.vocab,
+        model,
+        name,
+        scheme=scheme,
+        structure=structure,
+        objective=objective,
+        target=target,
+        annotate=annotate,
+        overwrite=overwrite,
+        threshold=threshold,
+        scorer=scorer,
+    )
+
+
+class CRFEntityRecognizer(TrainablePipe):
+    """Recognize named entities with a linear-chain conditional random field
+    (Lafferty et al. 2001) over any token-to-vector layer.
+
+    Sequences that are no entities are impossible in training and in decoding, and
+    every entity comes with its exact probability, as `ent._.score` and in the
+    "scores" attribute of a span group.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[list[Doc], Lattice],
+        name: str = "crf_ner",
+        *,
+        scheme: str = "biluo",
+        structure: str = "flat",
+        objective: str = "joint",
+        target: str | Sequence[str] = ENTS,
+        annotate: str | Sequence[str] | None = None,
+        overwrite: bool = False,
+        threshold: float = 0.0,
+        scorer: Callable | None = None,
+    ) -> None:
+        """Initialize a CRF entity recognizer.
+
+        vocab (Vocab): The shared vocabulary.
+        model (Model[List[Doc], Lattice]): The model, see spacy_ner_ext.CRF.v1.
+        name (str): The component instance name.
+        scheme (str): Tag scheme, "biluo" or "iob2".
+        structure (str): "flat" for one chain in which labels compete, "per_label"
+            for one chain a label, so that entities of different labels may
+            overlap.
+        objective (str): Training objective: "joint" (likelihood of the sequence),
+            "marginal" (product of the tags' marginals) or "independent"
+            (cross-entropy of each tag, legal decoding).
+        target (Union[str, Sequence[str]]): Where gold entities are: "ents", the
+            name of a span group, or a list of these.
+        annotate (Optional[Union[str, Sequence[str]]]): Where predictions go:
+            "ents", the name of a span group, "*" for one group a label, or a
+            list of these. If None, to `target`.
+        overwrite (bool): Whether entities that are already there are replaced. If
+            not, they are kept and decoding fits the others around them.
+        threshold (float): Entities of a lower probability are dropped, 0 to 1.
+        scorer (Optional[Callable]): The scoring method.
+        RAISES (ValueError): If a setting has an unknown value.
+        """
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: dict[str, Any] = {
+            "labels": [],
+            "scheme": scheme,
+            "structure": structure,
+            "objective": objective,
+            "target": target,
+            "annotate": annotate,
+            "overwrite": overwrite,
+            "threshold": threshold,
+        }
+        self._check_settings()
+        register_score_extension()
+
+    def _check_settings(self) -> None:
+        TagSet((), self.cfg["scheme"], self.cfg["structure"])
+        if self.cfg["objective"] not in OBJECTIVES:
+            raise ValueError(
+                f"Unknown objective '{self.cfg['objective']}' of '{self.name}': set "
+                f"objective to one of {', '.join(OBJECTIVES)}."
+            )
+        if not 0 <= self.cfg["threshold"] <= 1:
+            raise ValueError(
+                f"The threshold of '{self.name}' is a probability, but is "
+                f"{self.cfg['threshold']}: set threshold to a value from 0 to 1."
+            )
+        if PER_LABEL in self.target:
+            raise ValueError(
+                f"'{PER_LABEL}' can be used for annotate, not for the target of "
+                f"'{self.name}': list the span groups that hold gold entities."
+            )
+        self.annotate  # noqa: B018 - checked like target
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The labels, in the order of the weights."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> list[str]:
+        """RETURNS (List[str]): What `spacy init labels` writes and `initialize`
+        takes as `labels`."""
+        return list(self.cfg["labels"])
+
+    @property
+    def tags(self) -> TagSet:
+        """RETURNS (TagSet): The tags of the labels."""
+        return TagSet(self.labels, self.cfg["scheme"], self.cfg["structure"])
+
+    @property
+    def target(self) -> list[str]:
+        """RETURNS (List[str]): Where gold entities are."""
+        return as_keys(self.cfg["target"], "target")
+
+    @property
+    def annotate(self) -> list[str]:
+        """RETURNS (List[str]): Where predictions go."""
+        setting = self.cfg["annotate"]
+        return self.target if setting is None else as_keys(setting, "annotate")
+
+    # --- Prediction ---------------------------------------------------------
+
+    def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:
+        """Find the entities of some documents, without changing them.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[List[Tuple[int, int, str, float]]]): For each document, first
+            token, end (exclusive), label and probability of its entities.
+        """
+        docs = list(docs)
+        found: list[list[ScoredSpan]] = [[] for _ in docs]
+        if not any(len(doc) for doc in docs):
+            return found
+        self._require_labels()
+        lattice = self.model.predict(docs)
+        self._warn_without_vectors(lattice)
+        tags, allowed = self.tags, None
+        if not self.cfg["overwrite"]:
+            allowed = constrain(docs, tags, self.annotate)
+        spans = tags.find_spans(best_paths(lattice, tags.legality, allowed))
+        bounds = numpy.concatenate([[0], numpy.cumsum(lattice.lengths)]).astype(int)
+        owner = numpy.searchsorted(bounds, spans[:, 1], side="right") - 1
+        scores = self._probabilities(lattice, tags, spans, owner, allowed)
+        rows = zip(owner.tolist(), spans.tolist(), scores.tolist())
+        for i, (chain, start, end, tag), score in rows:
+            if score >= self.cfg["threshold"]:
+                label, first = tags.label_of(chain, tag), int(bounds[i])
+                found[i].append((start - first, end - first, label, score))
+        return found
+
+    def _probabilities(
+        self,
+        lattice: Lattice,
+        tags: TagSet,
+        spans: numpy.ndarray,
+        owner: numpy.ndarray,
+        allowed: Any,
+    ) -> numpy.ndarray:
+        """Probabilities of decoded spans; documents without any are left out."""
+        documents = numpy.unique(owner)
+        words = lattice.words_of(documents)
+        place = numpy.zeros(len(lattice.emissions) + 1, dtype=int)
+        place[words] = numpy.arange(len(words))
+        moved = spans.copy()
+        moved[:, 1] = place[spans[:, 1]]
+        moved[:, 2] = place[spans[:, 2] - 1] + 1
+        part = None if allowed is None else allowed[words]
+        return entity_probabilities(lattice.select(documents), tags, moved, part)
+
+    def _warn_without_vectors(self, lattice: Lattice) -> None:
+        """Emissions that are the bias and nothing else: all vectors are zero."""
+        bias = self.model.get_ref("output_layer").get_param("b")
+        if bool((lattice.emissions[:20] == bias).all()):
+            warnings.warn(
+                f"'{self.name}' got only zeros as token vectors: the component it "
+                f"listens to did not run. Enable it before '{self.name}'.",
+                stacklevel=2,
+            )
+
+    def set_annotations(
+        self, docs: Iterable[Doc], scores: Sequence[Sequence[ScoredSpan]]
+    ) -> None:
+        """Write predicted entities and their probabilities to the documents.
+
+        docs (Iterable[Doc]): The documents.
+        scores (Sequence): What `predict` returned for them.
+        """
+        keys, labels = self.annotate, self.labels
+        for doc, found in zip(docs, scores):
+            write_spans(doc, found, labels, keys, overwrite=self.cfg["overwrite"])
+
+    # --- Training -----------------------------------------------------------
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: Lattice
+    ) -> tuple[float, Lattice]:
+        """The loss of a batch and its gradient: sums over the documents, as in
+        spaCy's `ner`, so that components that share a tok2vec weigh alike.
+
+        examples (Iterable[Example]): The batch.
+        scores (Lattice): What the model gave for it.
+        RETURNS (Tuple[float, Lattice]): The loss and the gradient.
+        RAISES (ValueError): If the loss is not a number.
+        """
+        validate_examples(examples, "CRFEntityRecognizer.get_loss")
+        tags, keys = self.tags, self.target
+        gold = [gold_tags(example, tags, keys) for example in examples]
+        compute = OBJECTIVES[self.cfg["objective"]]
+        loss, gradient = compute(scores, numpy.concatenate(gold), tags.legality)
+        if not numpy.isfinite(loss):
+            raise ValueError(
+                f"The loss of '{self.name}' is {loss}: training has diverged. Lower "
+                "the learning rate, or set training.optimizer.grad_clip."
+            )
+        return loss, gradient
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> None:
+        """Infer labels and shapes from data, and set the weights.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
+            labels`; if None, they are collected from the data and sorted.
+        RAISES (ValueError): If there are no labels, or no document has a token.
+        """
+        validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
+        keys = self.target
+        if labels is None:
+            spans = (s for eg in get_examples() for s in read_spans(eg.reference, keys))
+            labels = sorted({span.label_ for span in spans})
+        for label in labels:
+            self.add_label(label)
+        self._require_labels()
+        sample = self._report_losses(get_examples())
+        if not sample:
+            raise ValueError(
+                f"'{self.name}' cannot be initialized: no training document has a "
+                "token. Check the corpus of [initialize] or [training]."
+            )
+        self._warn_about_score_weights(nlp)
+        reset_output(self.model, self.tags)
+        self.model.initialize(X=sample)
+
+    def _report_losses(self, examples: Iterable[Example]) -> list[Doc]:
+        """Count and log the gold that the tags cannot hold; RETURNS (List[Doc]): The
+        first ten documents that have tokens."""
+        tags, keys, lost = self.tags, self.target, LostGold()
+        sample: list[Doc] = []
+        for example in examples:
+            if len(sample) < 10 and len(example.x):
+                sample.append(example.x)
+            gold_tags(example, tags, keys, lost)
+        for counts, reason in lost.describe(tags):
+            if counts:
+                logger.warning(
+                    "%s: %d gold entities are left out of training (%s): %s.",
+                    self.name,
+                    counts.total(),
+                    describe(counts),
+                    reason,
+                )
+        return sample
+
+    def _warn_about_score_weights(self, nlp: Language | None) -> None:
+        """doc.ents is not written, but the best model would be chosen by it."""
+        if nlp is None or ENTS in self.annotate:
+            return
+        weights = nlp.config.get("training", {}).get("score_weights", {})
+        if not any(k.startswith("spans_") and v for k, v in weights.items()):
+            logger.warning(
+                "%s writes to %s and not to doc.ents: choose the best model with "
+                "[training.score_weights] spans_NAME_f = 1.0 in place of ents_f.",
+                self.name,
+                ", ".join(self.annotate),
+            )
+
+    def add_label(self, label: str) -> int:
+        """Add a label; a trained model keeps its weights, new ones are appended.
+
+        label (str): The label.
+        RETURNS (int): 0 if the label is already there, otherwise 1.
+        RAISES (ValueError): If the label is not a string, or is empty.
+        """
+        if not isinstance(label, str) or not label:
+            raise ValueError(
+                f"A label of '{self.name}' must be a text that is not empty, but is "
+                f"{label!r}."
+            )
+        if label in self.cfg["labels"]:
+            return 0
+        self._allow_extra_label()
+        self.cfg["labels"].append(label)
+        self.vocab.strings.add(label)
+        self.model.attrs["resize_output"](self.model, self.tags)
+        return 1
+
+    # --- Serialization ------------------------------------------------------
+
+    def from_bytes(
+        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> "CRFEntityRecognizer":
+        """Load the component; settings that a user may edit stay as configured.
+
+        RAISES (ValueError): If it was trained with another scheme or structure.
+        """
+        settings = dict(self.cfg)
+        super().from_bytes(bytes_data, exclude=exclude)
+        self._restore(settings)
+        return self
+
+    def from_disk(
+        self, path: str | Path, *, exclude: Iterable[str] = ()
+    ) -> "CRFEntityRecognizer":
+        """Load the component; settings that a user may edit stay as configured.
+
+        RAISES (ValueError): If it was trained with another scheme or structure.
+        """
+        settings = dict(self.cfg)
+        super().from_disk(path, exclude=exclude)
+        self._restore(settings)
+        return self
+
+    def _restore(self, settings: dict[str, Any]) -> None:
+        for key in ("scheme", "structure"):
+            if self.cfg[key] != settings[key]:
+                raise ValueError(
+                    f"'{self.name}' was trained with {key} = '{self.cfg[key]}', but "
+                    f"its config says '{settings[key]}': set it back, or train anew."
+                )
+        self.cfg = {**settings, "labels": self.cfg["labels"]}

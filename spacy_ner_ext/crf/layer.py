@@ -1,0 +1,58 @@
+"""The CRF as a thinc layer: it adds transition scores to emissions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from .lattice import Lattice
+
+
+def CRF(n_chains: int | None = None, n_tags: int | None = None) -> Model:
+    """A layer that holds a CRF's transition, start and end scores.
+
+    It maps the emissions of each document, a list of arrays of shape (n_words,
+    n_chains * n_tags), to one Lattice; its backward pass takes the gradient as a
+    Lattice too. All scores start at 0.
+
+    n_chains (Optional[int]): Chains a document has.
+    n_tags (Optional[int]): Tags of a chain.
+    RETURNS (Model[List[Floats2d], Lattice]): The layer.
+    """
+    return Model(
+        "crf",
+        forward,
+        init=init,
+        dims={"nChains": n_chains, "nTags": n_tags},
+        params={"transitions": None, "start": None, "end": None},
+    )
+
+
+def init(model: Model, X: list[Floats2d] | None = None, Y: None = None) -> None:
+    n_chains, n_tags = model.get_dim("nChains"), model.get_dim("nTags")
+    model.set_param("transitions", model.ops.alloc3f(n_chains, n_tags, n_tags))
+    model.set_param("start", model.ops.alloc2f(n_chains, n_tags))
+    model.set_param("end", model.ops.alloc2f(n_chains, n_tags))
+
+
+def forward(
+    model: Model, X: list[Floats2d], is_train: bool
+) -> tuple[Lattice, Callable[[Lattice], list[Floats2d]]]:
+    lengths = [len(emissions) for emissions in X]
+    lattice = Lattice(
+        model.ops.flatten(X),
+        lengths,
+        model.get_param("transitions"),
+        model.get_param("start"),
+        model.get_param("end"),
+    )
+
+    def backprop(gradient: Lattice) -> list[Floats2d]:
+        model.inc_grad("transitions", gradient.transitions)
+        model.inc_grad("start", gradient.start)
+        model.inc_grad("end", gradient.end)
+        return model.ops.unflatten(gradient.emissions, model.ops.asarray1i(lengths))
+
+    return lattice, backprop

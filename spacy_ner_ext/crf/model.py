@@ -1,0 +1,85 @@
+"""The architecture of `crf_ner`."""
+
+from spacy import registry
+from spacy.tokens import Doc
+from thinc.api import Linear, Model, chain, with_array
+from thinc.types import Floats2d
+
+from ..labels import TagSet
+from .lattice import Lattice
+from .layer import CRF
+
+# A new label's tags start this far below the others, so that nothing that was
+# predicted before changes until the label has been trained.
+NEW_TAG_SCORE = -10.0
+
+
+@registry.architectures("spacy_ner_ext.CRF.v1")
+def build_crf_model(
+    tok2vec: Model[list[Doc], list[Floats2d]],
+) -> Model[list[Doc], Lattice]:
+    """A CRF over any token-to-vector layer: vectors, linear emissions, CRF.
+
+    The number of tags is set when `crf_ner` knows its labels.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): Token vectors: a Tok2Vec, a
+        listener, a TextCNN or a transformer.
+    RETURNS (Model[List[Doc], Lattice]): The model; its backward pass takes the
+        gradient as a Lattice.
+    """
+    emissions: Model = Linear()
+    crf = CRF()
+    model: Model = chain(tok2vec, with_array(emissions), crf)
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("output_layer", emissions)
+    model.set_ref("crf", crf)
+    model.attrs["resize_output"] = resize_output
+    return model
+
+
+def reset_output(model: Model, tags: TagSet) -> None:
+    """Give the model fresh output layers for a tag set, ready for `initialize`."""
+    n_emissions = tags.n_chains * tags.n_tags
+    _replace(model, "output_layer", Linear(nO=n_emissions))
+    _replace(model, "crf", CRF(tags.n_chains, tags.n_tags))
+
+
+def resize_output(model: Model, tags: TagSet) -> Model:
+    """Append the tags of new labels; the weights of the others stay as they are.
+
+    model (Model): An initialized CRF model.
+    tags (TagSet): The tag set with the new labels at its end.
+    RETURNS (Model): The same model.
+    """
+    old_emissions, old_crf = model.get_ref("output_layer"), model.get_ref("crf")
+    if not old_emissions.has_param("W"):
+        return model
+    ops, n_chains, n_tags = model.ops, tags.n_chains, tags.n_tags
+    n_inputs = old_emissions.get_dim("nI")
+    emissions: Model = Linear(nO=n_chains * n_tags, nI=n_inputs)
+    weights, bias = (
+        ops.alloc2f(n_chains * n_tags, n_inputs),
+        ops.alloc1f(n_chains * n_tags),
+    )
+    bias += NEW_TAG_SCORE
+    if tags.structure == "per_label":
+        bias[::n_tags] = 0
+    n_old = old_emissions.get_dim("nO")
+    weights[:n_old] = old_emissions.get_param("W")
+    bias[:n_old] = old_emissions.get_param("b")
+    emissions.set_param("W", weights)
+    emissions.set_param("b", bias)
+    crf = CRF(n_chains, n_tags)
+    crf.initialize()
+    for name in ("transitions", "start", "end"):
+        old, new = old_crf.get_param(name), crf.get_param(name).copy()
+        new[tuple(slice(size) for size in old.shape)] = old
+        crf.set_param(name, new)
+    _replace(model, "output_layer", emissions)
+    _replace(model, "crf", crf)
+    return model
+
+
+def _replace(model: Model, ref: str, new: Model) -> None:
+    # New nodes, because an optimizer keeps moments of the old shape by node.
+    model.replace_node(model.get_ref(ref), new)

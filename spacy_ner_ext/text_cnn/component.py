@@ -1,0 +1,98 @@
+"""`text_cnn`: spaCy's tok2vec pipe around convolutions over another pipe's vectors."""
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Optional
+
+from spacy.language import Language
+from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
+from spacy.training import Example, validate_get_examples
+from thinc.api import Config, Model
+
+default_model_config = """
+[model]
+@architectures = "spacy_ner_ext.TextCNN.v1"
+kernel_sizes = [3,4,5]
+out_channels = null
+output_size = null
+activation = "relu"
+normalize = "pre"
+residual = true
+dropout = null
+
+[model.tok2vec]
+@architectures = "spacy.HashEmbedCNN.v2"
+pretrained_vectors = null
+width = 96
+depth = 4
+embed_size = 2000
+window_size = 1
+maxout_pieces = 3
+subword_features = true
+"""
+DEFAULT_TEXT_CNN_MODEL = Config().from_str(default_model_config)["model"]
+
+
+@Language.factory(
+    "text_cnn",
+    assigns=["doc.tensor"],
+    default_config={"model": DEFAULT_TEXT_CNN_MODEL},
+)
+def make_text_cnn(nlp: Language, name: str, model: Model) -> "TextCNNPipe":
+    """Make a `text_cnn` component.
+
+    model (Model[List[Doc], List[Floats2d]]): A spacy_ner_ext.TextCNN.v1 over token
+        vectors, as a rule over a listener to `tok2vec` or `transformer`.
+    """
+    return TextCNNPipe(nlp.vocab, model, name)
+
+
+class TextCNNPipe(Tok2Vec):
+    """Re-contextualize token vectors and share them through listeners.
+
+    It is spaCy's Tok2Vec, so `spacy.Tok2VecListener.v1` with the component's name
+    as `upstream` reads from it. Vectors pass through doc.tensor, so a component
+    after it can listen to it, and no longer to the Tok2Vec before it.
+    """
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+    ) -> None:
+        """Infer shapes from data and set the weights.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
+        nlp (Optional[Language]): The pipeline.
+        RAISES (ValueError): If no document has a token, or a component after this
+            one listens to another Tok2Vec before it, whose vectors it would not
+            see in prediction.
+        """
+        validate_get_examples(get_examples, "TextCNNPipe.initialize")
+        self._check_listeners(nlp)
+        with_words = (example.x for example in get_examples() if len(example.x))
+        sample = list(islice(with_words, 10))
+        if not sample:
+            raise ValueError(
+                f"'{self.name}' cannot be initialized: no training document has a "
+                "token. Check the corpus of [initialize] or [training]."
+            )
+        self.model.initialize(X=sample)
+
+    def _check_listeners(self, nlp: Optional[Language]) -> None:
+        names = [] if nlp is None else nlp.pipe_names
+        if self.name not in names:
+            return
+        place = names.index(self.name)
+        for name in names[place + 1 :]:
+            model = getattr(nlp.get_pipe(name), "model", None)
+            nodes = model.walk() if isinstance(model, Model) else ()
+            for node in nodes:
+                upstream = getattr(node, "upstream_name", None)
+                if isinstance(node, Tok2VecListener) and upstream in names[:place]:
+                    raise ValueError(
+                        f"'{name}' listens to '{upstream}', but '{self.name}' between "
+                        f"them replaces its vectors in doc.tensor: move '{name}' "
+                        f"before '{self.name}', or let it listen to '{self.name}'."
+                    )

@@ -1,0 +1,298 @@
+"""Convolutions of any size over each document, without padding.
+
+The network is that of Kim (2014), Convolutional Neural Networks for Sentence
+Classification, without the pooling: several kernel sizes side by side, joined,
+projected, and added to the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from thinc.api import (
+    ClippedLinear,
+    Dropout,
+    Gelu,
+    HardSigmoid,
+    HardSwish,
+    HardTanh,
+    LayerNorm,
+    Linear,
+    Mish,
+    Model,
+    Ops,
+    Relu,
+    Sigmoid,
+    Swish,
+    chain,
+    glorot_uniform_init,
+    with_array,
+    with_ragged,
+)
+from thinc.types import Floats2d, Ints1d, Ragged
+from thinc.util import get_width
+
+ACTIVATIONS: dict[str, Callable[..., Model]] = {
+    "clipped_linear": ClippedLinear,
+    "gelu": Gelu,
+    "hard_sigmoid": HardSigmoid,
+    "hard_swish": HardSwish,
+    "hard_tanh": HardTanh,
+    "linear": Linear,
+    "mish": Mish,
+    "relu": Relu,
+    "sigmoid": Sigmoid,
+    "swish": Swish,
+}
+NORMALIZE = ("pre", "post", "none")
+
+
+def TextCNN(
+    *,
+    kernel_sizes: Sequence[int],
+    out_channels: int | None,
+    output_size: int | None,
+    activation: str,
+    normalize: str,
+    residual: bool,
+    dropout: float | None,
+    n_inputs: int | None = None,
+) -> Model[list[Floats2d], list[Floats2d]]:
+    """Convolutions over lists of arrays of shape (n_words, n_inputs).
+
+    For the arguments see spacy_ner_ext.TextCNN.v1; `n_inputs` is the width of the
+    input where that is known already.
+
+    RETURNS (Model[List[Floats2d], List[Floats2d]]): The layer; results have shape
+        (n_words, output_size).
+    RAISES (ValueError): If an argument has a value that makes no network.
+    """
+    _check(kernel_sizes, out_channels, output_size, activation, normalize, dropout)
+    filters = [ACTIVATIONS[activation]() for _ in kernel_sizes]
+    projection: Model = Linear()
+    shortcut, norm = Shortcut(), LayerNorm()
+    network: Model = chain(
+        convolve(kernel_sizes, filters),
+        with_array(Dropout() if dropout is None else FixedDropout(dropout)),
+        with_array(projection),
+    )
+    if normalize == "pre":
+        network = chain(network, with_array(norm))
+    if residual:
+        network = with_shortcut(network, with_array(shortcut))
+    if normalize == "post":
+        network = chain(network, with_array(norm))
+    n_outputs = n_inputs if output_size is None else output_size
+
+    def set_dims(n_inputs: int) -> None:
+        width = out_channels or n_inputs
+        n_outputs = output_size or n_inputs
+        for size, filter_ in zip(kernel_sizes, filters):
+            filter_.set_dim("nI", size * n_inputs)
+            filter_.set_dim("nO", width)
+        projection.set_dim("nI", width * len(kernel_sizes))
+        projection.set_dim("nO", n_outputs)
+        shortcut.set_dim("nI", n_inputs)
+        shortcut.set_dim("nO", n_outputs)
+        norm.set_dim("nI", n_outputs)
+        norm.set_dim("nO", n_outputs)
+
+    return Model(
+        "text_cnn",
+        forward,
+        init=partial(init, set_dims),
+        layers=[with_ragged(network)],
+        dims={"nI": n_inputs, "nO": n_outputs},
+    )
+
+
+def _check(
+    kernel_sizes: Sequence[int],
+    out_channels: int | None,
+    output_size: int | None,
+    activation: str,
+    normalize: str,
+    dropout: float | None,
+) -> None:
+    if not kernel_sizes or min(kernel_sizes) < 1:
+        raise ValueError(
+            f"kernel_sizes = {list(kernel_sizes)} of TextCNN makes no convolution: "
+            "list one or more sizes of at least 1."
+        )
+    for name, width in (("out_channels", out_channels), ("output_size", output_size)):
+        if width is not None and width < 1:
+            raise ValueError(
+                f"{name} = {width} of TextCNN is no width: set it to at least 1, or "
+                "to null for the width of the input."
+            )
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"Unknown activation '{activation}' of TextCNN: set it to one of "
+            f"{', '.join(ACTIVATIONS)}."
+        )
+    if normalize not in NORMALIZE:
+        raise ValueError(
+            f"Unknown normalize '{normalize}' of TextCNN: set it to one of "
+            f"{', '.join(NORMALIZE)}."
+        )
+    if dropout is not None and not 0 <= dropout < 1:
+        raise ValueError(
+            f"dropout = {dropout} of TextCNN is no rate: set it to at least 0 and "
+            "less than 1, or to null for the rate of [training]."
+        )
+
+
+def init(
+    set_dims: Callable[[int], None],
+    model: Model,
+    X: list[Floats2d] | None = None,
+    Y: None = None,
+) -> None:
+    if X is not None:
+        model.set_dim("nI", get_width(X))
+    n_inputs = model.get_dim("nI")
+    set_dims(n_inputs)
+    model.layers[0].initialize(X=X)
+    if not model.has_dim("nO"):
+        model.set_dim("nO", n_inputs)
+
+
+def forward(
+    model: Model, X: list[Floats2d], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
+    return model.layers[0](X, is_train)
+
+
+def convolve(sizes: Sequence[int], filters: Sequence[Model]) -> Model[Ragged, Ragged]:
+    """Convolutions side by side: their results are joined in the order of `sizes`.
+
+    sizes (Sequence[int]): Words that each convolution sees.
+    filters (Sequence[Model[Floats2d, Floats2d]]): What it makes of a window, from
+        width size * n.
+    RETURNS (Model[Ragged, Ragged]): The layer.
+    """
+    forward = partial(convolve_forward, tuple(sizes))
+    return Model("convolve", forward, init=initialize_layers, layers=filters)
+
+
+def convolve_forward(
+    sizes: tuple[int, ...], model: Model, X: Ragged, is_train: bool
+) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
+    ops, lengths = model.ops, X.lengths
+    data = ops.as_contig(X.data)
+    results = [
+        layer(windows(ops, data, lengths, size), is_train)
+        for size, layer in zip(sizes, model.layers)
+    ]
+
+    def backprop(dY: Ragged) -> Ragged:
+        dX, first = ops.alloc2f(*data.shape), 0
+        for size, (Y, to_windows) in zip(sizes, results):
+            last = first + Y.shape[1]
+            d_windows = to_windows(ops.as_contig(dY.data[:, first:last]))
+            dX += backprop_windows(ops, d_windows, lengths, size)
+            first = last
+        return Ragged(dX, lengths)
+
+    joined = ops.xp.concatenate([Y for Y, _ in results], axis=1)
+    return Ragged(joined, lengths), backprop
+
+
+def windows(ops: Ops, X: Floats2d, lengths: Ints1d, size: int) -> Floats2d:
+    """Put the vectors of the words around each word side by side.
+
+    X (Floats2d): Vectors of width n, the documents one after another.
+    lengths (Ints1d): Words of each document; beyond its ends are zeros.
+    size (int): Words in a window: (size - 1) // 2 on the left, the word, and
+        size // 2 on the right.
+    RETURNS (Floats2d): Windows of width size * n.
+    """
+    if size == 1:
+        return X
+    columns = ops.seq2col(X, size // 2, lengths=lengths)
+    # seq2col has odd windows only: an even one leaves out the leftmost word.
+    return columns if size % 2 else ops.as_contig(columns[:, X.shape[1] :])
+
+
+def backprop_windows(ops: Ops, dY: Floats2d, lengths: Ints1d, size: int) -> Floats2d:
+    """The gradient of `windows` with respect to the vectors."""
+    if size == 1:
+        return dY
+    if size % 2 == 0:
+        d_columns = ops.alloc2f(len(dY), dY.shape[1] // size * (size + 1))
+        d_columns[:, dY.shape[1] // size :] = dY
+        dY = d_columns
+    return ops.backprop_seq2col(ops.as_contig(dY), size // 2, lengths=lengths)
+
+
+def with_shortcut(
+    network: Model[Ragged, Ragged], shortcut: Model[Ragged, Ragged]
+) -> Model[Ragged, Ragged]:
+    """The sum of what two layers make of the same input."""
+    layers = [network, shortcut]
+    return Model("with_shortcut", add_forward, init=initialize_layers, layers=layers)
+
+
+def initialize_layers(model: Model, X: Ragged | None = None, Y: None = None) -> None:
+    """Initialize layers whose widths are set already."""
+    for layer in model.layers:
+        layer.initialize()
+
+
+def add_forward(
+    model: Model, X: Ragged, is_train: bool
+) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
+    (first, to_first), (second, to_second) = (
+        layer(X, is_train) for layer in model.layers
+    )
+
+    def backprop(dY: Ragged) -> Ragged:
+        return Ragged(to_first(dY).data + to_second(dY).data, X.lengths)
+
+    return Ragged(first.data + second.data, X.lengths), backprop
+
+
+def FixedDropout(rate: float) -> Model[Floats2d, Floats2d]:
+    """Dropout whose rate training does not change."""
+    return Model("fixed_dropout", partial(fixed_dropout_forward, rate))
+
+
+def fixed_dropout_forward(
+    rate: float, model: Model, X: Floats2d, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    if not is_train or rate == 0:
+        return X, lambda dY: dY
+    mask = model.ops.get_dropout_mask(X.shape, rate)
+    return X * mask, lambda dY: dY * mask
+
+
+def Shortcut() -> Model[Floats2d, Floats2d]:
+    """The identity, or a projection where input and output differ in width."""
+    return Model(
+        "shortcut",
+        shortcut_forward,
+        init=shortcut_init,
+        dims={"nI": None, "nO": None},
+        params={"W": None},
+    )
+
+
+def shortcut_init(model: Model, X: Floats2d | None = None, Y: None = None) -> None:
+    n_inputs, n_outputs = model.get_dim("nI"), model.get_dim("nO")
+    if n_inputs != n_outputs:
+        model.set_param("W", glorot_uniform_init(model.ops, (n_outputs, n_inputs)))
+
+
+def shortcut_forward(
+    model: Model, X: Floats2d, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    if not model.has_param("W"):
+        return X, lambda dY: dY
+    W = model.get_param("W")
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        model.inc_grad("W", model.ops.gemm(dY, X, trans1=True))
+        return model.ops.gemm(dY, W)
+
+    return model.ops.gemm(X, W, trans2=True), backprop
