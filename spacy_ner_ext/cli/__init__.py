@@ -1,0 +1,31 @@
+"""The command line, `python -m spacy_ner_ext`: one file a command, arguments only."""
+
+import sys
+from io import TextIOWrapper
+
+import typer
+
+from .check import check
+from .convert import convert
+from .errors import one_line_errors
+
+COMMANDS = (convert, check)
+
+app = typer.Typer(
+    name="spacy_ner_ext",
+    help="Named-entity data and models for spaCy.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in COMMANDS:
+    app.command(no_args_is_help=True)(one_line_errors(command))
+
+
+def main() -> None:
+    """Run the command that the process's arguments name."""
+    # Tables show labels and tokens in any script, whatever stdout can encode.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    app(prog_name="python -m spacy_ner_ext")

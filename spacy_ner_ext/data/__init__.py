@@ -1,0 +1,1 @@
+"""Corpora on disk: one reader a format, their registry, and checks of .spacy files."""

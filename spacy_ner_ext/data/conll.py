@@ -1,0 +1,281 @@
+"""CoNLL-style column files: one token a line, its tag in one of the columns.
+
+How a line is read:
+
+* Empty or nothing but white space: the sentence ends.
+* It starts with "-DOCSTART-": the sentence ends and a new document starts.
+* It starts with "# ": a comment, unless it has as many columns as the file and a
+  well-formed tag in the tag column; then "#" is the token. "#" with a tab behind it
+  is always a token. A comment "# newdoc" starts a new document, as in CoNLL-U.
+* Anything else is a token, with as many columns as the first token of the file.
+
+A token that is empty or white space keeps its place, so that token numbers stay those
+of the file; an empty one, which spaCy does not allow, becomes a space. No entity
+starts or ends in such a token: spaCy refuses to train on those.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spacy.tokens import Doc, Span
+from spacy.vocab import Vocab
+
+from .errors import DataError
+from .report import ConversionReport
+from .tags import SCHEMES, SchemeSurvey, Tag, parse_tag, resolve_scheme, tags_to_spans
+from .text import check_input, read_lines
+
+DOCSTART = "-DOCSTART-"
+COMMENT = "# "
+NEWDOC = "# newdoc"
+DELIMITERS = ("auto", "tab", "space")
+BLANKS = re.compile(r"[ \t]+")
+
+
+def read_conll(
+    path: Path,
+    vocab: Vocab,
+    *,
+    report: ConversionReport,
+    token_column: int = 0,
+    tag_column: int = -1,
+    delimiter: str = "auto",
+    scheme: str = "auto",
+    docs_of: int = 1,
+) -> Iterator[Doc]:
+    """Read a column file as documents with gold tokens, sentences and entities.
+
+    The file is read twice, first to check every line and recognise the scheme, then
+    to make the documents one by one, so nothing is yielded from a file with errors.
+
+    path (Path): The file, in UTF-8.
+    vocab (Vocab): The vocabulary of the documents.
+    report (ConversionReport): Counts what was read and repaired; complete after the
+        last document.
+    token_column (int): The column of the token, 0-based, negative from the end.
+    tag_column (int): The column of the tag, 0-based, negative from the end.
+    delimiter (str): What separates columns: "tab", "space" (runs of spaces and
+        tabs), or "auto": a tab if the line has one, else space.
+    scheme (str): The tag scheme, or "auto". See `spacy_ner_ext.data.tags`.
+    docs_of (int): Sentences a document; 0 for all sentences between two document
+        starts. No document reaches over a document start.
+    YIELDS (Doc): The documents. Spaces between tokens are unknown, so spaCy trains
+        and evaluates on the tokens of the file.
+    RAISES (DataError): If the file or an option cannot be used.
+    """
+    if docs_of < 0:
+        raise DataError(f"sentences a document must be 0 or more, not {docs_of}")
+    layout = _Layout.of_file(Path(path), token_column, tag_column, delimiter)
+    report.scheme = _find_scheme(layout, resolve_scheme(scheme))
+    for group in _group(_sentences(layout, report), docs_of):
+        yield _make_doc(group, vocab, report, layout.path)
+
+
+@dataclass
+class _Layout:
+    """Where the columns of a file are.
+
+    width (int): The number of columns.
+    first_line (int): The line that the number was taken from.
+    """
+
+    path: Path
+    token_column: int
+    tag_column: int
+    delimiter: str
+    width: int = 0
+    first_line: int = 0
+
+    @classmethod
+    def of_file(cls, path: Path, token_column: int, tag_column: int, delimiter: str):
+        if delimiter not in DELIMITERS:
+            known = ", ".join(DELIMITERS)
+            raise DataError(f"unknown delimiter '{delimiter}'; choose one of {known}")
+        check_input(path)
+        layout = cls(path, token_column, tag_column, delimiter)
+        layout._measure()
+        layout._check_columns()
+        return layout
+
+    def _measure(self) -> None:
+        # A line that may be a comment only counts where there is no other.
+        for number, line in read_lines(self.path):
+            if not line.strip() or line.startswith(DOCSTART):
+                continue
+            self.width, self.first_line = len(self.split(line)), number
+            if not line.startswith(COMMENT):
+                return
+        if not self.width:
+            raise DataError("the file holds no token; check how it was made", self.path)
+
+    def _check_columns(self) -> None:
+        width = self.width
+        if width < 2:
+            what = "has 1 column, a token and a tag need 2; check --delimiter"
+            raise DataError(what, self.path, self.first_line)
+        columns = {"token": self.token_column, "tag": self.tag_column}
+        for name, column in columns.items():
+            if not -width <= column < width:
+                what = (
+                    f"has {width} columns, so --{name}-column {column} is out of "
+                    f"range; choose one from {-width} to {width - 1}"
+                )
+                raise DataError(what, self.path, self.first_line)
+        if self.token_column % width == self.tag_column % width:
+            what = f"column {self.tag_column} is both token and tag; choose two columns"
+            raise DataError(what, self.path, self.first_line)
+
+    def split(self, line: str) -> list[str]:
+        if self.delimiter == "tab" or (self.delimiter == "auto" and "\t" in line):
+            return line.split("\t")
+        # Not str.split(): it would also split at a no-break space inside a token.
+        return BLANKS.split(line.strip(" \t"))
+
+    def row(self, number: int, line: str) -> tuple[str, Tag] | None:
+        """RETURNS (Optional[Tuple[str, Tag]]): Token and tag; None for a comment."""
+        columns = self.split(line)
+        fits = len(columns) == self.width
+        text = columns[self.tag_column].strip() if fits else ""
+        tag = parse_tag(text)
+        if tag is not None:
+            return columns[self.token_column], tag
+        if line.startswith(COMMENT):
+            return None
+        if fits:
+            what = f"tag '{text}' is not O or a prefix and a label such as B-PER"
+            advice = "correct it or choose the column with --tag-column"
+        else:
+            found = f"{len(columns)} column{'s' * (len(columns) > 1)}"
+            what = f"has {found}, line {self.first_line} has {self.width}"
+            advice = "correct it or check --delimiter"
+        raise DataError(f"{what}; {advice}", self.path, number)
+
+
+@dataclass
+class _Sentence:
+    """The tokens of one sentence.
+
+    starts_document (bool): Whether a document start stands before it.
+    """
+
+    starts_document: bool = False
+    words: list[str] = field(default_factory=list)
+    tags: list[Tag] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+
+def _sentences(
+    layout: _Layout, report: ConversionReport | None = None
+) -> Iterator[_Sentence]:
+    sentence = _Sentence()
+    for number, line in read_lines(layout.path):
+        starts_document = line.startswith(DOCSTART)
+        if line.strip() and not starts_document:
+            row = layout.row(number, line)
+            if row is not None:
+                sentence.words.append(row[0])
+                sentence.tags.append(row[1])
+                sentence.lines.append(number)
+                continue
+            if report is not None:
+                report.add("comments", layout.path, number, line)
+            if not line.startswith(NEWDOC):
+                continue
+            starts_document = True
+        if sentence.words:
+            yield sentence
+            sentence = _Sentence()
+        sentence.starts_document |= starts_document
+    if sentence.words:
+        yield sentence
+
+
+def _find_scheme(layout: _Layout, scheme: str) -> str:
+    survey = SchemeSurvey()
+    for sentence in _sentences(layout):
+        survey.add(sentence.tags, sentence.lines)
+    if not survey.first_line:
+        raise DataError("the file holds no token but comments", layout.path)
+    if scheme == "auto":
+        _check_clash(survey, layout.path)
+        return survey.scheme()
+    for prefix, line in survey.first_line.items():
+        if prefix not in SCHEMES[scheme]:
+            what = f"a tag with {prefix}- does not belong to the scheme {scheme}"
+            raise DataError(f"{what}; choose another --scheme", layout.path, line)
+    return scheme
+
+
+def _check_clash(survey: SchemeSurvey, path: Path) -> None:
+    clash = survey.clash()
+    if clash is not None:
+        first, second = sorted(clash, key=lambda prefix: survey.first_line[prefix])
+        what = (
+            f"a tag with {second}-, but {first}- on line {survey.first_line[first]}: "
+            "no scheme has both (E and S are bioes, L and U bilou); correct the tags"
+        )
+        raise DataError(what, path, survey.first_line[second])
+
+
+def _group(sentences: Iterable[_Sentence], docs_of: int) -> Iterator[list[_Sentence]]:
+    group: list[_Sentence] = []
+    for sentence in sentences:
+        if group and (sentence.starts_document or len(group) == docs_of):
+            yield group
+            group = []
+        group.append(sentence)
+    if group:
+        yield group
+
+
+def _make_doc(
+    group: list[_Sentence], vocab: Vocab, report: ConversionReport, path: Path
+) -> Doc:
+    words: list[str] = []
+    sent_starts: list[bool | int | None] = []
+    entities: list[tuple[int, int, str]] = []
+    for sentence in group:
+        offset = len(words)
+        for start, end, label in _entities(sentence, report, path):
+            entities.append((offset + start, offset + end, label))
+        words.extend(word or " " for word in sentence.words)
+        sent_starts.extend([True] + [False] * (len(sentence.words) - 1))
+    doc = Doc(vocab, words=words, sent_starts=sent_starts)
+    doc.set_ents([Span(doc, *entity) for entity in entities])
+    report.documents += 1
+    report.sentences += len(group)
+    report.tokens += len(words)
+    report.entities.update(label for _, _, label in entities)
+    return doc
+
+
+def _entities(
+    sentence: _Sentence, report: ConversionReport, path: Path
+) -> Iterator[tuple[int, int, str]]:
+    blank = [not word.strip() for word in sentence.words]
+    for i in (i for i, is_blank in enumerate(blank) if is_blank):
+        what = f"token {sentence.words[i]!r} has no visible character"
+        report.add("blank", path, sentence.lines[i], what)
+    spans, repairs = tags_to_spans(sentence.tags, report.scheme)
+    for i, what in repairs:
+        report.add("repaired", path, sentence.lines[i], what)
+    for first, last, label in spans:
+        start, end = _trim(blank, first, last)
+        line = sentence.lines[first]
+        if start == end:
+            report.add("dropped", path, line, f"{label} on white-space tokens only")
+            continue
+        if (start, end) != (first, last):
+            removed = last - first - (end - start)
+            report.add("trimmed", path, line, f"{label} shortened by {removed} tokens")
+        yield start, end, label
+
+
+def _trim(blank: list[bool], start: int, end: int) -> tuple[int, int]:
+    while start < end and blank[start]:
+        start += 1
+    while start < end and blank[end - 1]:
+        end -= 1
+    return start, end

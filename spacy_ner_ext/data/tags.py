@@ -1,0 +1,150 @@
+"""Tag schemes of column files: recognise the scheme, turn tags into spans.
+
+| scheme | tags of "A B" and "C" (PER), adjacent | also called |
+|---|---|---|
+| iob1  | I I B: B- only where an entity touches one of the same label | iob |
+| iob2  | B I B: B- starts every entity | bio |
+| bioes | B E S: E- ends an entity, S- is one token | iobes |
+| bilou | B L U: L- ends an entity, U- is one token | biluo |
+
+The scheme is recognised from all tags of a file:
+
+1. L- or U- anywhere: bilou. E- or S- anywhere: bioes. Both: an error.
+2. Otherwise iob1 if some entity starts with I- and every B- directly follows an
+   entity of its own label, the only place that iob1 has for it.
+3. Otherwise iob2. An I- that starts an entity is then a flaw and is repaired.
+
+iob1 and iob2 can look alike (no entity touches another of its label), but then both
+readings give the same spans; the choice only decides which tags count as repaired.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from .errors import DataError
+
+Tag = tuple[str, str]
+Span = tuple[int, int, str]
+Repair = tuple[int, str]
+
+OUTSIDE: Tag = ("O", "")
+SCHEMES = {"iob1": "OIB", "iob2": "OBI", "bioes": "OBIES", "bilou": "OBILU"}
+ALIASES = {"iob": "iob1", "bio": "iob2", "iobes": "bioes", "biluo": "bilou"}
+ONE_TOKEN = "SU"
+LAST = "EL"
+
+
+@lru_cache(maxsize=4096)
+def parse_tag(text: str) -> Tag | None:
+    """Split a tag into prefix and label.
+
+    text (str): "O", or a prefix B, I, E, S, L or U with a label: "B-person".
+    RETURNS (Optional[Tag]): ("B", "person"), ("O", ""), or None if it is no tag.
+    """
+    if text == "O":
+        return OUTSIDE
+    prefix, _, label = text.partition("-")
+    if prefix in tuple("BIESLU") and label:
+        return prefix, label
+    return None
+
+
+def resolve_scheme(name: str) -> str:
+    """Look up a scheme by name.
+
+    name (str): "auto", the name of a scheme, or another name for one.
+    RETURNS (str): "auto" or a key of `SCHEMES`.
+    RAISES (DataError): If there is no such scheme.
+    """
+    scheme = ALIASES.get(name, name)
+    if scheme != "auto" and scheme not in SCHEMES:
+        known = ", ".join(["auto", *SCHEMES, *ALIASES])
+        raise DataError(f"unknown tag scheme '{name}'; choose one of {known}")
+    return scheme
+
+
+class SchemeSurvey:
+    """Recognises the scheme of a file from its sentences' tags.
+
+    first_line (Dict[str, int]): The line where each prefix occurs first.
+    """
+
+    def __init__(self) -> None:
+        self.first_line: dict[str, int] = {}
+        self._starts_with_inside = False
+        self._begin_after_other = False
+
+    def add(self, tags: Sequence[Tag], lines: Sequence[int]) -> None:
+        """Take in the tags of one sentence.
+
+        tags (Sequence[Tag]): The tags.
+        lines (Sequence[int]): The line of each tag.
+        """
+        previous = ""
+        for (prefix, label), line in zip(tags, lines, strict=True):
+            self.first_line.setdefault(prefix, line)
+            if label != previous:
+                self._starts_with_inside |= prefix == "I"
+                self._begin_after_other |= prefix == "B"
+            previous = label
+
+    def clash(self) -> tuple[str, str] | None:
+        """RETURNS (Optional[Tuple[str, str]]): Two prefixes no scheme has both of."""
+        bilou = [prefix for prefix in "LU" if prefix in self.first_line]
+        bioes = [prefix for prefix in "ES" if prefix in self.first_line]
+        return (bilou[0], bioes[0]) if bilou and bioes else None
+
+    def scheme(self) -> str:
+        """RETURNS (str): The key of `SCHEMES` that the tags follow."""
+        if self.first_line.keys() & {"L", "U"}:
+            return "bilou"
+        if self.first_line.keys() & {"E", "S"}:
+            return "bioes"
+        if self._starts_with_inside and not self._begin_after_other:
+            return "iob1"
+        return "iob2"
+
+
+def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Repair]]:
+    """Turn the tags of one sentence into entity spans.
+
+    Every tag other than O ends up in exactly one span. Where a tag breaks the
+    scheme, the entity starts or ends there and the repair is told.
+
+    tags (Sequence[Tag]): The tags, with prefixes of the scheme alone.
+    scheme (str): A key of `SCHEMES`.
+    RETURNS (Tuple[List[Span], List[Repair]]): The spans as (start, end, label) in
+        tokens, end exclusive, and the repairs as (token index, what was wrong).
+    """
+    spans: list[Span] = []
+    repairs: list[Repair] = []
+    start, current = 0, ""
+    for i, (prefix, label) in enumerate([*tags, OUTSIDE]):
+        continues = label == current and prefix in ("I", *LAST)
+        if current and not continues:
+            spans.append((start, i, current))
+            if scheme in ("bioes", "bilou"):
+                repairs.append((i - 1, f"entity {current} ends without an end tag"))
+            current = ""
+        if not label:
+            continue
+        if not current:
+            start, current = i, label
+            fault = _start_fault(tags, i, scheme)
+            if fault:
+                repairs.append((i, fault))
+        if prefix in (*LAST, *ONE_TOKEN):
+            spans.append((start, i + 1, label))
+            current = ""
+    return spans, repairs
+
+
+def _start_fault(tags: Sequence[Tag], i: int, scheme: str) -> str:
+    prefix, label = tags[i]
+    if scheme == "iob1":
+        touches = i > 0 and tags[i - 1][1] == label
+        if prefix == "B" and not touches:
+            return f"B-{label} where no {label} entity comes before it"
+    elif prefix in ("I", *LAST):
+        return f"{prefix}-{label} starts an entity"
+    return ""

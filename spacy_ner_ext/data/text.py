@@ -1,0 +1,59 @@
+"""Text files, read line by line."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import DataError
+
+BOM = "\ufeff"
+
+
+def check_input(path: Path) -> None:
+    """Raise if a path is not a file that holds something.
+
+    path (Path): The file to read.
+    RAISES (DataError): If it is missing, not a regular file, empty or out of reach.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as err:
+        raise DataError("there is no such file; check the path", path) from err
+    except OSError as err:
+        raise DataError(f"cannot be read ({err.strerror})", path) from err
+    if stat.S_ISDIR(status.st_mode):
+        raise DataError("is a folder; give one file", path)
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError("is not a regular file; save its content to a file", path)
+    if status.st_size == 0:
+        raise DataError("the file is empty; check how it was made", path)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Read a UTF-8 file line by line, with or without BOM, LF or CRLF.
+
+    Only a line feed ends a line: other characters that Python takes for line
+    ends (U+0085, U+2028, form feed) occur as tokens.
+
+    path (Path): The file to read.
+    YIELDS (Tuple[int, str]): The 1-based line number, the line without its end.
+    RAISES (DataError): If the file cannot be opened or a line is not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                line = _decode(raw, path, number)
+                yield number, line.removeprefix(BOM) if number == 1 else line
+    except OSError as err:
+        raise DataError(f"cannot be read ({err.strerror})", path) from err
+
+
+def _decode(raw: bytes, path: Path, number: int) -> str:
+    try:
+        line = raw.decode("utf-8")
+    except UnicodeDecodeError as err:
+        found = f"byte 0x{raw[err.start]:02x} at position {err.start + 1}"
+        raise DataError(
+            f"{found} is not UTF-8; convert the file to UTF-8", path, number
+        ) from err
+    return line.removesuffix("\n").removesuffix("\r")

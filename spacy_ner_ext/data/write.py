@@ -1,0 +1,82 @@
+"""Write files whole or not at all."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import srsly
+from spacy.tokens import Doc, DocBin
+
+from .errors import DataError
+
+# All that a reader sets. The other attributes would be stored as columns of zeros.
+ATTRS = ("ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID", "SENT_START")
+
+
+def check_output(path: Path, suffix: str) -> None:
+    """Raise if a file cannot be written under this name.
+
+    path (Path): The file to be written; missing parent folders are fine.
+    suffix (str): The ending that the name must have, such as ".spacy".
+    RAISES (DataError): If the ending differs, or a folder or file is in the way.
+    """
+    try:
+        is_folder = path.is_dir()
+        files = [p for p in path.parents if p.exists() and not p.is_dir()]
+    except OSError as err:
+        raise DataError(f"cannot be written ({err.strerror})", path) from err
+    if is_folder:
+        raise DataError("is a folder; give the name of a file", path)
+    if path.suffix != suffix:
+        raise DataError(f"the name of the output must end in {suffix}", path)
+    if files:
+        raise DataError(f"{files[0]} is a file, not a folder", path)
+
+
+def write_docs(docs: Iterable[Doc], path: Path) -> int:
+    """Write documents as a .spacy file, with entities, sentences and span groups.
+
+    docs (Iterable[Doc]): The documents, taken one by one.
+    path (Path): The file to write; what was there is replaced at the end.
+    RETURNS (int): How many documents were written.
+    RAISES (DataError): If the file cannot be written.
+    """
+    doc_bin = DocBin(attrs=ATTRS, store_user_data=False, docs=docs)
+    with replacing(path) as temporary:
+        doc_bin.to_disk(temporary)
+    return len(doc_bin)
+
+
+def write_json(data: dict[str, Any], path: Path) -> None:
+    """Write a dictionary as indented JSON.
+
+    data (Dict[str, Any]): Plain JSON values.
+    path (Path): The file to write.
+    RAISES (DataError): If the file cannot be written.
+    """
+    with replacing(path) as temporary:
+        srsly.write_json(temporary, data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary file to write to, and put it in place if all went well.
+
+    It lies in a folder beside the target, since only a rename inside one file system
+    is atomic. After an exception it is removed and the target is as before.
+
+    path (Path): The target; missing parent folders are created.
+    YIELDS (Path): The temporary file.
+    RAISES (DataError): If the target cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            os.replace(temporary, path)
+    except OSError as err:
+        raise DataError(f"cannot be written ({err.strerror})", path) from err

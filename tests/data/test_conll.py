@@ -1,0 +1,311 @@
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.training import Corpus, Example
+
+from spacy_ner_ext.data.conll import read_conll
+from spacy_ner_ext.data.errors import DataError
+from spacy_ner_ext.data.lang import blank_vocab
+from spacy_ner_ext.data.report import MAX_EXAMPLES, ConversionReport
+from spacy_ner_ext.data.write import write_docs
+
+VOCAB = blank_vocab("en")
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read_text(text, **options):
+        path = tmp_path / "in.conll"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
+        report = ConversionReport(str(path))
+        return list(read_conll(path, VOCAB, report=report, **options)), report
+
+    return read_text
+
+
+def words(docs):
+    return [[token.text for token in doc] for doc in docs]
+
+
+def ents(docs):
+    return [[(e.start, e.end, e.label_) for e in doc.ents] for doc in docs]
+
+
+def lines_of(report, kind):
+    return [note.line for note in report.notes[kind].examples]
+
+
+def counts(report):
+    return {kind: notes.count for kind, notes in report.notes.items() if notes.count}
+
+
+def test_tokens_sentences_entities(read):
+    docs, report = read("New\tB-LOC\nYork\tI-LOC\n!\tO\n\nHi\tO\nAnn\tB-PER\n")
+    assert words(docs) == [["New", "York", "!"], ["Hi", "Ann"]]
+    assert ents(docs) == [[(0, 2, "LOC")], [(1, 2, "PER")]]
+    assert all(doc.has_unknown_spaces for doc in docs)
+    assert all(doc.has_annotation("ENT_IOB") for doc in docs)
+    assert report.scheme == "iob2"
+    assert (report.documents, report.sentences, report.tokens) == (2, 2, 5)
+    assert report.entities == {"LOC": 1, "PER": 1}
+    assert counts(report) == {}
+    assert report.warnings == []
+
+
+def test_sentence_without_entities_is_annotated_as_outside(read):
+    docs, report = read("Hi\tO\n!\tO\n")
+    assert [token.ent_iob_ for token in docs[0]] == ["O", "O"]
+    assert report.warnings == [f"{report.source}: no entity in the whole file"]
+
+
+def test_columns_chosen(read):
+    text = "1 Ann NNP B-NP B-PER x\n2 ran VBD B-VP O y\n"
+    docs, _ = read(text, token_column=1, tag_column=-2)
+    assert words(docs) == [["Ann", "ran"]]
+    assert ents(docs) == [[(0, 1, "PER")]]
+    docs, _ = read(text, token_column=-5, tag_column=3)
+    assert ents(docs) == [[(0, 1, "NP"), (1, 2, "VP")]]
+
+
+@pytest.mark.parametrize("separator", ["\n", "\t\n", " \t \n", "\r\n", "\u00a0\n"])
+def test_separator_lines_may_hold_white_space(read, separator):
+    docs, _ = read(f"{separator}a\tO\n{separator}{separator}b\tB-X\n{separator}")
+    assert words(docs) == [["a"], ["b"]]
+
+
+def test_bom_crlf_and_no_last_line_end(read):
+    docs, _ = read(b"\xef\xbb\xbfa\tO\r\nb\tB-X\r\n\r\nc\tO")
+    assert words(docs) == [["a", "b"], ["c"]]
+    assert ents(docs)[0] == [(1, 2, "X")]
+    docs, _ = read(b"O\ta\r\nB-X\tb\r\n", token_column=1, tag_column=0)
+    assert words(docs) == [["a", "b"]]
+
+
+def test_auto_delimiter_is_chosen_line_by_line(read):
+    docs, _ = read("New York\tB-LOC\nhas   O\n it\u00a0is O \n\u00a0 O\n")
+    assert words(docs) == [["New York", "has", "it\u00a0is", "\u00a0"]]
+
+
+def test_given_delimiter(read):
+    docs, _ = read("a \t b B-X\n", delimiter="space", token_column=1)
+    assert words(docs) == [["b"]]
+    with pytest.raises(DataError, match="1 column"):
+        read("a B-X\n", delimiter="tab")
+
+
+def test_only_line_feeds_end_lines(read):
+    docs, report = read("a\tO\n\u2028\tO\n\x0c\tO\n\x85\tO\nb\x1d\tO\n")
+    assert words(docs) == [["a", "\u2028", "\x0c", "\x85", "b\x1d"]]
+    assert lines_of(report, "blank") == [2, 3, 4]
+
+
+@pytest.mark.parametrize("delimiter", ["\t", " "])
+def test_hash_token_is_no_comment(read, delimiter):
+    docs, report = read(f"#{delimiter}O\n#tag{delimiter}B-X\n##{delimiter}O\n")
+    assert words(docs) == [["#", "#tag", "##"]]
+    assert counts(report) == {}
+
+
+def test_comments_are_skipped_and_counted(read):
+    text = "# id 1\tdomain=en\n# one two\na O\n# text = a b c\n# O\nb B-X\n# \n"
+    docs, report = read(text)
+    assert words(docs) == [["a", "#", "b"]]
+    assert lines_of(report, "comments") == [1, 2, 4, 7]
+    assert report.notes["comments"].examples[1].what == "# one two"
+
+
+def test_file_of_hash_tokens_alone(read):
+    docs, _ = read("# O\n# B-X\n")
+    assert words(docs) == [["#", "#"]]
+
+
+@pytest.mark.parametrize("line", ["-DOCSTART- -X- O O", "-DOCSTART-", "# newdoc id=1"])
+def test_document_starts(read, line):
+    text = f"{line}\n\na x O\n\nb x O\n{line}\n\n\nc x B-X\n\nd x O\n\ne x O\n"
+    grouped = {
+        0: [["a", "b"], ["c", "d", "e"]],
+        1: [["a"], ["b"], ["c"], ["d"], ["e"]],
+        2: [["a", "b"], ["c", "d"], ["e"]],
+        9: [["a", "b"], ["c", "d", "e"]],
+    }
+    for docs_of, expected in grouped.items():
+        docs, report = read(text, docs_of=docs_of)
+        assert words(docs) == expected
+        assert report.documents == len(expected)
+        assert report.sentences == 5
+        assert all(len(sent) == 1 for doc in docs for sent in doc.sents)
+
+
+def test_grouped_sentences_keep_starts_and_offsets(read):
+    docs, report = read("a\tO\nb\tB-X\n\nc\tI-X\nd\tO\ne\tO\n", docs_of=0)
+    assert [token.i for token in docs[0] if token.is_sent_start] == [0, 2]
+    # Two entities: none reaches over the end of a sentence.
+    assert ents(docs) == [[(1, 2, "X"), (2, 3, "X")]]
+    assert lines_of(report, "repaired") == [4]
+    assert report.warnings == [f"{report.source}: all 2 sentences became one document"]
+
+
+def test_repairs_name_their_lines(read):
+    docs, report = read("a\tO\nb\tI-X\n\n\nc\tB-X\nd\tI-Y\n")
+    assert ents(docs) == [[(1, 2, "X")], [(0, 1, "X"), (1, 2, "Y")]]
+    assert [(n.line, n.what) for n in report.notes["repaired"].examples] == [
+        (2, "I-X starts an entity"),
+        (6, "I-Y starts an entity"),
+    ]
+
+
+def test_scheme_by_hand(read):
+    text = "a\tI-X\nb\tB-X\n"
+    assert read(text)[1].scheme == "iob1"
+    assert counts(read(text, scheme="iob1")[1]) == {}
+    assert counts(read(text, scheme="bio")[1]) == {"repaired": 1}
+    assert counts(read(text, scheme="biluo")[1]) == {"repaired": 3}
+
+
+def test_blank_tokens_keep_their_place_and_entities_are_trimmed(read):
+    tokens = ["a", "", "b", "\u00a0", " ", "c", "\u200b"]
+    tags = ["O", "B-X", "I-X", "I-X", "B-Y", "B-Z", "I-Z"]
+    text = "".join(f"{word}\t{tag}\n" for word, tag in zip(tokens, tags, strict=True))
+    docs, report = read(text)
+    assert words(docs) == [["a", " ", "b", "\u00a0", " ", "c", "\u200b"]]
+    assert ents(docs) == [[(2, 3, "X"), (5, 7, "Z")]]
+    assert lines_of(report, "blank") == [2, 4, 5]
+    assert lines_of(report, "trimmed") == [2]
+    assert lines_of(report, "dropped") == [5]
+    assert report.entities == {"X": 1, "Z": 1}
+
+
+def test_blank_token_inside_entity_stays(read):
+    docs, report = read("a\tB-X\n\u00a0\tI-X\nb\tI-X\n")
+    assert ents(docs) == [[(0, 3, "X")]]
+    assert counts(report) == {"blank": 1}
+
+
+def test_examples_are_bounded_and_counts_exact(read):
+    _, report = read("a\tI-X\nb\tB-Y\n\n" * (MAX_EXAMPLES + 7))
+    assert report.notes["repaired"].count == MAX_EXAMPLES + 7
+    assert len(report.notes["repaired"].examples) == MAX_EXAMPLES
+
+
+def test_corpus_trains_on_the_tokens_of_the_file(read, tmp_path):
+    docs, _ = read("can't\tO\n \tO\nNew\tB-LOC\nYork-\tI-LOC\n")
+    write_docs(docs, tmp_path / "x.spacy")
+    nlp = spacy.blank("en")
+    (example,) = Corpus(tmp_path / "x.spacy")(nlp)
+    assert isinstance(example, Example)
+    assert [t.text for t in example.predicted] == ["can't", " ", "New", "York-"]
+    assert example.get_aligned_ner() == ["O", "O", "B-LOC", "L-LOC"]
+
+
+ERRORS = {
+    "too few columns": ("a\tO\nb\n", {}, 2, "has 1 column, line 1 has 2"),
+    "too many columns": ("a O\n\nb x O\n", {}, 3, "has 3 columns, line 1 has 2"),
+    "comment without space": ("a\tO\n#note\n", {}, 2, "has 1 column,"),
+    "one column": ("a\nb\n", {}, 1, "has 1 column, a token and a tag need 2"),
+    "unknown tag": ("a\tO\nb\tB_PER\n", {}, 2, "tag 'B_PER' is not O or"),
+    "no tag": ("a\tO\nb\t\n", {}, 2, "tag '' is not O or"),
+    "underscore": ("a\t_\n", {}, 1, "tag '_' is not O or"),
+    "tag column": ("a\tO\n", {"tag_column": 2}, 1, "--tag-column 2 is out of range"),
+    "token column": (
+        "\na\tO\n",
+        {"token_column": -3},
+        2,
+        "--token-column -3 is out of range; choose one from -2 to 1",
+    ),
+    "same column": ("a\tO\n", {"tag_column": 0}, 1, "both token and tag"),
+    "clash": ("a\tU-X\n\nb\tB-X\nc\tE-X\n", {}, 4, "a tag with E-, but U- on line 1"),
+    "not in scheme": ("a\tO\nb\tS-X\n", {"scheme": "iob2"}, 2, "S- does not belong"),
+    "encoding": (b"a\tO\nM\xfcnchen\tO\n", {}, 2, "byte 0xfc at position 2 is not UTF"),
+    "utf-16": ("a\tO\n".encode("utf-16"), {}, 1, "byte 0xff at position 1"),
+    "empty": ("", {}, None, "the file is empty"),
+    "white space": ("\n\n \n", {}, None, "the file holds no token"),
+    "document starts": ("-DOCSTART- O\n", {}, None, "the file holds no token"),
+    "comments": ("# a comment\n", {}, None, "holds no token but comments"),
+    "delimiter": ("a\tO\n", {"delimiter": ","}, None, "unknown delimiter ','"),
+    "scheme": ("a\tO\n", {"scheme": "x"}, None, "unknown tag scheme 'x'"),
+    "docs_of": ("a\tO\n", {"docs_of": -1}, None, "must be 0 or more, not -1"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(ERRORS))
+def test_error_names_line_and_value(read, tmp_path, case):
+    text, options, line, what = ERRORS[case]
+    with pytest.raises(DataError) as caught:
+        read(text, **options)
+    message = str(caught.value)
+    assert what in message
+    assert "\n" not in message
+    if line is not None:
+        assert message.startswith(f"{tmp_path / 'in.conll'}, line {line}: ")
+
+
+def test_missing_file_and_folder(tmp_path):
+    for path, what in [(tmp_path / "no", "no such file"), (tmp_path, "is a folder")]:
+        with pytest.raises(DataError, match=what):
+            list(read_conll(path, VOCAB, report=ConversionReport()))
+
+
+# Round trips: spans -> tags -> file -> documents.
+
+# First tag, tag inside, last tag, only tag of an entity.
+PREFIXES = {"iob2": "BIIB", "bioes": "BIES", "bilou": "BILU"}
+
+
+def encode(spans, length, scheme):
+    tags = ["O"] * length
+    for start, end, label in spans:
+        touches = start > 0 and tags[start - 1][2:] == label
+        iob1 = "BIIB" if touches else "IIII"
+        first, inside, last, only = PREFIXES.get(scheme, iob1)
+        prefixes = [first, *inside * (end - start - 2), last]
+        prefixes = [only] if end - start == 1 else prefixes
+        tags[start:end] = [f"{prefix}-{label}" for prefix in prefixes]
+    return tags
+
+
+TOKENS = st.text(
+    st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=6
+).filter(lambda text: not text.startswith(("-DOCSTART-", "\ufeff")))
+
+
+@st.composite
+def sentences(draw):
+    spans, tokens = [], []
+    labels = st.sampled_from(["PER", "LOC", "creative-work", None, None])
+    for label in draw(st.lists(labels, min_size=1, max_size=5)):
+        part = draw(st.lists(TOKENS, min_size=1, max_size=4))
+        if label is not None:
+            spans.append((len(tokens), len(tokens) + len(part), label))
+        tokens += part
+    return tokens, spans
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("roundtrip")
+
+
+@settings(deadline=None)
+@given(
+    corpus=st.lists(sentences(), min_size=1, max_size=4),
+    scheme=st.sampled_from(["iob1", "iob2", "bioes", "bilou"]),
+    delimiter=st.sampled_from(["\t", " ", "   "]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    by_hand=st.booleans(),
+)
+def test_round_trip(folder, corpus, scheme, delimiter, end, by_hand):
+    lines = []
+    for tokens, spans in corpus:
+        tags = encode(spans, len(tokens), scheme)
+        lines += [f"{a}{delimiter}{b}" for a, b in zip(tokens, tags, strict=True)]
+        lines.append("")
+    path = folder / "in.conll"
+    path.write_bytes(end.join(lines).encode("utf-8"))
+    report = ConversionReport()
+    options = {"scheme": scheme} if by_hand else {}
+    docs = list(read_conll(path, VOCAB, report=report, **options))
+    assert words(docs) == [tokens for tokens, _ in corpus]
+    assert ents(docs) == [spans for _, spans in corpus]
+    assert counts(report) == {}
+    assert report.entities.total() == sum(len(spans) for _, spans in corpus)
