@@ -122,8 +122,8 @@ def align_missing(example: Example, missing: numpy.ndarray) -> numpy.ndarray:
 def get_score(span: Span) -> float | None:
     """The probability of an entity that one of our components predicted: the value
     of `span._.score`; None for a span that none of them wrote."""
-    stored = span.doc.user_data.get(_score_key(span), {})
-    return stored.get(span.label_)
+    user_data: dict[Any, Any] = span.doc.user_data
+    return user_data.get(_score_key(span), {}).get(span.label_)
 
 
 def _score_key(span: Span) -> tuple[str, str, int, int]:
@@ -147,8 +147,8 @@ def register_score_extension() -> None:
 
 def set_score(span: Span, score: float) -> None:
     """Store the probability of a span as `span._.score`."""
-    stored = span.doc.user_data.setdefault(_score_key(span), {})
-    stored[span.label_] = float(score)
+    user_data: Any = span.doc.user_data
+    user_data.setdefault(_score_key(span), {})[span.label_] = float(score)
 
 
 def flat_subset(spans: Iterable[tuple[Span, float]], taken: set[int]) -> list[Span]:

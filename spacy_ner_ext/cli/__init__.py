@@ -7,9 +7,12 @@ import typer
 
 from .check import check
 from .convert import convert
+from .download import download
+from .encoder import encoder
 from .errors import one_line_errors
+from .smoke import smoke
 
-COMMANDS = (convert, check)
+COMMANDS = (download, encoder, convert, check, smoke)
 
 app = typer.Typer(
     name="spacy_ner_ext",

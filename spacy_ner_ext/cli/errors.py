@@ -1,4 +1,4 @@
-"""Errors of the user's data, told without a traceback."""
+"""Errors that the user can mend, told without a traceback."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -6,11 +6,11 @@ from typing import Any
 
 import typer
 
-from ..data.errors import DataError
+from ..errors import UserError
 
 
 def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a command so that a `DataError` becomes one line on stderr and exit code 1.
+    """Wrap a command so that a `UserError` becomes one line on stderr and exit code 1.
 
     command (Callable[..., None]): The command.
     RETURNS (Callable[..., None]): The command with the same arguments and help.
@@ -20,7 +20,7 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-        except DataError as err:
+        except UserError as err:
             typer.echo(f"Error: {err}", err=True)
             raise typer.Exit(1) from None
 

@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Iterable
+from typing import TypeVar
 
-from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import Printer
+
+T = TypeVar("T")
 
 
 def printer() -> Printer:
@@ -18,10 +20,11 @@ def printer() -> Printer:
     return msg
 
 
-def progress(docs: Iterable[Doc]) -> Iterable[Doc]:
-    """Show a progress bar on stderr while documents pass, if it is a terminal.
+def progress(items: Iterable[T], unit: str = "doc") -> Iterable[T]:
+    """Show a progress bar on stderr while items pass, if it is a terminal.
 
-    docs (Iterable[Doc]): The documents.
-    RETURNS (Iterable[Doc]): The same documents.
+    items (Iterable): The items.
+    unit (str): What one of them is called.
+    RETURNS (Iterable): The same items.
     """
-    return tqdm(docs, unit="doc", leave=False, disable=None)
+    return tqdm(items, unit=unit, leave=False, disable=None)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Union
 
 import numpy
 
+# Places of documents in a batch.
+Documents = Union[Sequence[int], numpy.ndarray]
 Array = Any  # NumPy or CuPy: the same code runs on both.
 
 
@@ -39,13 +41,13 @@ class Lattice:
     def n_tags(self) -> int:
         return self.transitions.shape[1]
 
-    def words_of(self, documents: Sequence[int]) -> numpy.ndarray:
+    def words_of(self, documents: Documents) -> numpy.ndarray:
         """Rows of `emissions` that belong to the given documents, in their order."""
         bounds = numpy.concatenate([[0], numpy.cumsum(self.lengths)]).astype(int)
         parts = [numpy.arange(bounds[i], bounds[i + 1]) for i in documents]
         return numpy.concatenate([numpy.arange(0), *parts]).astype(int)
 
-    def select(self, documents: Sequence[int]) -> Lattice:
+    def select(self, documents: Documents) -> Lattice:
         """The lattice of some of the documents, with the same transitions."""
         return Lattice(
             self.emissions[self.words_of(documents)],

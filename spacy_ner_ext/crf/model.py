@@ -1,5 +1,7 @@
 """The architecture of `crf_ner`."""
 
+from typing import Any, cast
+
 from spacy import registry
 from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain, with_array
@@ -57,11 +59,8 @@ def resize_output(model: Model, tags: TagSet) -> Model:
     ops, n_chains, n_tags = model.ops, tags.n_chains, tags.n_tags
     n_inputs = old_emissions.get_dim("nI")
     emissions: Model = Linear(nO=n_chains * n_tags, nI=n_inputs)
-    weights, bias = (
-        ops.alloc2f(n_chains * n_tags, n_inputs),
-        ops.alloc1f(n_chains * n_tags),
-    )
-    bias += NEW_TAG_SCORE
+    weights: Any = ops.alloc2f(n_chains * n_tags, n_inputs)
+    bias: Any = ops.alloc1f(n_chains * n_tags) + NEW_TAG_SCORE
     if tags.structure == "per_label":
         bias[::n_tags] = 0
     n_old = old_emissions.get_dim("nO")
@@ -72,7 +71,7 @@ def resize_output(model: Model, tags: TagSet) -> Model:
     crf = CRF(n_chains, n_tags)
     crf.initialize()
     for name in ("transitions", "start", "end"):
-        old, new = old_crf.get_param(name), crf.get_param(name).copy()
+        old, new = old_crf.get_param(name), cast(Any, crf.get_param(name).copy())
         new[tuple(slice(size) for size in old.shape)] = old
         crf.set_param(name, new)
     _replace(model, "output_layer", emissions)

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from ..errors import UserError
 
-class DataError(ValueError):
+
+class DataError(UserError):
     """A file or an option that cannot be used, told in one sentence.
 
     what (str): What is wrong, with the value and the next step.

@@ -81,9 +81,9 @@ class TextCNNPipe(Tok2Vec):
         self.model.initialize(X=sample)
 
     def _check_listeners(self, nlp: Optional[Language]) -> None:
-        names = [] if nlp is None else nlp.pipe_names
-        if self.name not in names:
+        if nlp is None or self.name not in nlp.pipe_names:
             return
+        names = nlp.pipe_names
         place = names.index(self.name)
         for name in names[place + 1 :]:
             model = getattr(nlp.get_pipe(name), "model", None)

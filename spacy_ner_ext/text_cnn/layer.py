@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import cast
 
 from thinc.api import (
     ClippedLinear,
@@ -180,7 +181,7 @@ def convolve_forward(
     sizes: tuple[int, ...], model: Model, X: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     ops, lengths = model.ops, X.lengths
-    data = ops.as_contig(X.data)
+    data = cast(Floats2d, ops.as_contig(X.data))
     results = [
         layer(windows(ops, data, lengths, size), is_train)
         for size, layer in zip(sizes, model.layers)
@@ -289,7 +290,7 @@ def shortcut_forward(
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
     if not model.has_param("W"):
         return X, lambda dY: dY
-    W = model.get_param("W")
+    W = cast(Floats2d, model.get_param("W"))
 
     def backprop(dY: Floats2d) -> Floats2d:
         model.inc_grad("W", model.ops.gemm(dY, X, trans1=True))
