@@ -14,7 +14,7 @@ from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..labels import TagSet
+from ..labels import MISSING, TagSet
 from ..spans import (
     ENTS,
     PER_LABEL,
@@ -287,8 +287,7 @@ class CRFEntityRecognizer(TrainablePipe):
     def get_loss(
         self, examples: Iterable[Example], scores: Lattice
     ) -> tuple[float, Lattice]:
-        """The loss of a batch and its gradient: sums over the documents, as in
-        spaCy's `ner`, so that components that share a tok2vec weigh alike.
+        """The loss of a batch and its gradient: means over the words with gold.
 
         examples (Iterable[Example]): The batch.
         scores (Lattice): What the model gave for it.
@@ -298,14 +297,16 @@ class CRFEntityRecognizer(TrainablePipe):
         validate_examples(examples, "CRFEntityRecognizer.get_loss")
         tags, keys = self.tags, self.target
         gold = [gold_tags(example, tags, keys) for example in examples]
+        gold_of_words = numpy.concatenate(gold)
         compute = OBJECTIVES[self.cfg["objective"]]
-        loss, gradient = compute(scores, numpy.concatenate(gold), tags.legality)
+        loss, gradient = compute(scores, gold_of_words, tags.legality)
         if not numpy.isfinite(loss):
             raise ValueError(
                 f"The loss of '{self.name}' is {loss}: training has diverged. Lower "
                 "the learning rate, or set training.optimizer.grad_clip."
             )
-        return loss, gradient
+        n_words = max(1, int((gold_of_words != MISSING).any(axis=1).sum()))
+        return loss / n_words, gradient.scaled(1 / n_words)
 
     def initialize(
         self,

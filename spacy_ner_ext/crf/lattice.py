@@ -57,6 +57,16 @@ class Lattice:
             self.end,
         )
 
+    def scaled(self, factor: float) -> Lattice:
+        """A gradient times a factor."""
+        return Lattice(
+            self.emissions * factor,
+            self.lengths,
+            self.transitions * factor,
+            self.start * factor,
+            self.end * factor,
+        )
+
 
 @dataclass(frozen=True)
 class Packing:

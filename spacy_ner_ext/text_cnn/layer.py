@@ -162,7 +162,11 @@ def init(
 def forward(
     model: Model, X: list[Floats2d], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
-    return model.layers[0](X, is_train)
+    if any(len(x) for x in X):
+        return model.layers[0](X, is_train)
+    # Without any word the layers could not tell the width of their input.
+    n_outputs = model.get_dim("nO")
+    return [model.ops.alloc2f(0, n_outputs) for _ in X], lambda dY: X
 
 
 def convolve(sizes: Sequence[int], filters: Sequence[Model]) -> Model[Ragged, Ragged]:

@@ -1,0 +1,83 @@
+"""Every shipped config: complete, and trains for a few steps on real files."""
+
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy import util
+from spacy.cli.init_config import fill_config
+from spacy.tokens import DocBin
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+
+from spacy_ner_ext.data.formats import convert_file
+from spacy_ner_ext.encoder.pretrained import export_encoder
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = sorted(path.name for path in (ROOT / "configs").glob("*.cfg"))
+
+pytestmark = [
+    # spacy-transformers 1.4 calls torch.cuda.amp, which torch 2.4 renamed.
+    pytest.mark.filterwarnings("ignore:.*torch.cuda.amp.*:FutureWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """The first sentences of the demo corpus, and the demo's encoder."""
+    folder = tmp_path_factory.mktemp("corpus")
+    vocab = spacy.blank("en").vocab
+    for name in ("train", "dev"):
+        convert_file(ROOT / f"assets/demo/{name}.conll", folder / f"{name}.spacy")
+        docs = list(DocBin().from_disk(folder / f"{name}.spacy").get_docs(vocab))
+        DocBin(docs=docs[:40]).to_disk(folder / f"{name}.spacy")
+    export_encoder(folder / "encoder", "package")
+    return folder
+
+
+def load(name, corpus, **settings):
+    overrides = {
+        "paths.train": str(corpus / "train.spacy"),
+        "paths.dev": str(corpus / "dev.spacy"),
+        "training.max_steps": 3,
+        "training.eval_frequency": 2,
+        **settings,
+    }
+    config = util.load_config(ROOT / "configs" / name)
+    if "encoder" in config["paths"]:
+        overrides["paths.encoder"] = str(corpus / "encoder")
+    return util.load_config(ROOT / "configs" / name, overrides, interpolate=False)
+
+
+def test_there_are_configs():
+    assert {"crf_cpu.cfg", "crf_trf.cfg"} <= set(CONFIGS)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_is_complete(name, tmp_path):
+    path = ROOT / "configs" / name
+    _, filled = fill_config(tmp_path / "filled.cfg", path)
+    assert filled.to_str() == util.load_config(path).to_str()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_trains_saves_and_loads(name, corpus, tmp_path):
+    nlp = init_nlp(load(name, corpus))
+    before = nlp.to_bytes(exclude=["vocab"])
+    trained, best = train(nlp, tmp_path)
+    assert trained.to_bytes(exclude=["vocab"]) != before
+    loaded = spacy.load(best)
+    doc = loaded("Ines Marlow sailed from Carrow.")
+    assert "ents_f" in loaded.meta["performance"]
+    assert all(0 <= ent._.score <= 1 for ent in doc.ents)
+
+
+@pytest.mark.parametrize("name", ["crf_cpu.cfg"])
+def test_same_seed_gives_the_same_weights(name, corpus, tmp_path):
+    weights = []
+    for run in ("first", "second"):
+        output = tmp_path / run
+        output.mkdir()
+        nlp, _ = train(init_nlp(load(name, corpus)), output)
+        weights.append(nlp.get_pipe("crf_ner").model.to_bytes())
+    assert weights[0] == weights[1]

@@ -1,0 +1,77 @@
+"""The spaCy project, from its demo corpus to a wheel in a fresh environment."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import srsly
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ("LICENSE", "README.md", "constraints.txt", "project.yml", "pyproject.toml")
+FOLDERS = ("assets/demo", "configs", "spacy_ner_ext")
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the project whose training takes seconds."""
+    for name in SOURCES:
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in FOLDERS:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+    config = tmp_path / "configs" / "crf_cpu.cfg"
+    quick = re.sub(r"(?m)^max_steps = \d+", "max_steps = 200", config.read_text())
+    config.write_text(quick)
+    return tmp_path
+
+
+def run(project, *args):
+    command = [sys.executable, "-m", "spacy", "project", *args]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True)
+
+
+def test_all_runs_from_corpus_to_installed_wheel(project):
+    done = run(project, "run", "all", ".", "--vars.config", "crf_cpu")
+    assert done.returncode == 0, done.stdout + done.stderr
+    scores = srsly.read_json(project / "metrics" / "demo-crf_cpu.json")
+    assert scores["ents_f"] > 0.5
+    wheels = list((project / "packages").rglob("*.whl"))
+    assert [wheel.name for wheel in wheels] == ["en_ner_demo-0.1.0-py3-none-any.whl"]
+    found = re.findall(r"^  (.+?)\s+([A-Z]+)\s+([01]\.\d{3})$", done.stdout, re.M)
+    assert len(found) >= 3
+    assert all(0 <= float(score) <= 1 for _, _, score in found)
+    assert (project / "smoke" / "venv" / "bin").exists() or sys.platform == "win32"
+
+
+def test_a_missing_asset_that_cannot_be_downloaded_is_one_sentence(project):
+    project_file = project / "project.yml"
+    text = project_file.read_text()
+    project_file.write_text(text.replace("https://raw.", "http://127.0.0.1:9/raw."))
+    done = run(project, "run", "download", ".", "--vars.corpus", "wnut17")
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1
+    assert "put it at assets/wnut17/train.conll" in errors[0]
+    assert "c213127d9438fb2c64fe0fabe8644489" in errors[0]
+    assert not list((project / "assets").glob("wnut17/*"))
+
+
+def test_every_command_names_what_it_reads_and_writes():
+    project = srsly.read_yaml(ROOT / "project.yml")
+    for command in project["commands"]:
+        script = " ".join(command["script"])
+        outputs = command.get("outputs", []) + command.get("outputs_no_cache", [])
+        assert command["deps"], command["name"]
+        for path in command["deps"] + outputs:
+            stem = path.rsplit("/", 1)[0] if command["name"] == "download" else path
+            known = stem in script or path in ("project.yml", "constraints.txt")
+            assert known or command["name"] == "download", (command["name"], path)
+        used = re.findall(r"(?:corpus|configs|metrics|training)/\S+", script)
+        listed = [*command["deps"], *outputs]
+        for path in used:
+            assert any(
+                entry.startswith(path) or path.startswith(entry) for entry in listed
+            ), (command["name"], path)
