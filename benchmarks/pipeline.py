@@ -55,7 +55,7 @@ class Trial:
         self.name = factory
         self.nlp.add_pipe(factory, config=config)
         self.examples = read(train, self.nlp.vocab)
-        self.optimizer = self.nlp.initialize(lambda: self.examples)
+        self.nlp.initialize(lambda: self.examples)
         self.optimizer = Adam(0.001, L2=0.01, grad_clip=1.0, L2_is_weight_decay=True)
         self.seconds = 0.0
         self.words = 0
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("train", type=Path)
     parser.add_argument("test", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--repeats", type=int, default=5)

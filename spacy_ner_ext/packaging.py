@@ -53,12 +53,19 @@ def install_fresh(
     """Make a virtual environment and install a wheel with its requirements.
 
     wheel (Path): The wheel.
-    environment (Path): The folder of the environment; emptied if it exists.
+    environment (Path): The folder of the environment; one that exists is emptied.
     constraints (Optional[Path]): A pip constraints file.
     find_links (Optional[Path]): A folder with wheels that no index has.
     RETURNS (Path): The environment's Python.
-    RAISES (UserError): If the installation fails, with pip's last words.
+    RAISES (UserError): If the folder is something else than an environment, or the
+        installation fails, with pip's last words.
     """
+    is_other = environment.exists() and not (environment / "pyvenv.cfg").is_file()
+    if is_other and (environment.is_file() or any(environment.iterdir())):
+        raise UserError(
+            f"{environment} exists and is not a virtual environment; it would be "
+            "emptied: choose another folder"
+        )
     venv.create(environment, clear=True, with_pip=True)
     scripts = "Scripts" if os.name == "nt" else "bin"
     python = environment / scripts / "python"

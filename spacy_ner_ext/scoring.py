@@ -89,7 +89,8 @@ def score_place(
                 found = (start, end, label) in gold
                 per_type[label].tp += found
                 per_type[label].fp += not found
-        for _, _, label in gold - predicted:
+                gold.discard((start, end, label))
+        for _, _, label in gold:
             per_type[label].fn += 1
     total = PRFScore()
     for score in per_type.values():
@@ -109,13 +110,15 @@ def _key(span: Span) -> tuple[int, int, str]:
     return span.start, span.end, span.label_
 
 
-def _aligned_keys(example: Example, spans: Sequence[Span]) -> set[tuple[int, int, str]]:
-    """Predicted spans on the tokens of the reference."""
+def _aligned_keys(
+    example: Example, spans: Sequence[Span]
+) -> list[tuple[int, int, str]]:
+    """Predicted spans on the tokens of the reference, where several may meet."""
     reference: Doc = example.reference
-    keys = set()
+    keys = []
     for span in spans:
         aligned = example.alignment.x2y[span.start : span.end]
         if len(aligned):
             last = min(int(aligned[-1]) + 1, len(reference))
-            keys.add((int(aligned[0]), last, span.label_))
+            keys.append((int(aligned[0]), last, span.label_))
     return keys

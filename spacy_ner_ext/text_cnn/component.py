@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Optional
+from typing import List, Optional
 
 from spacy.language import Language
 from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
@@ -66,8 +66,8 @@ class TextCNNPipe(Tok2Vec):
         get_examples (Callable[[], Iterable[Example]]): Gives the training data.
         nlp (Optional[Language]): The pipeline.
         RAISES (ValueError): If no document has a token, or a component after this
-            one listens to another Tok2Vec before it, whose vectors it would not
-            see in prediction.
+            one listens to another Tok2Vec before it, by name or by "*": it would not
+            see its vectors in prediction, or cut it off from training.
         """
         validate_get_examples(get_examples, "TextCNNPipe.initialize")
         self._check_listeners(nlp)
@@ -81,18 +81,27 @@ class TextCNNPipe(Tok2Vec):
         self.model.initialize(X=sample)
 
     def _check_listeners(self, nlp: Optional[Language]) -> None:
-        if nlp is None or self.name not in nlp.pipe_names:
+        names = [] if nlp is None else nlp.pipe_names
+        if nlp is None or self.name not in names:
             return
-        names = nlp.pipe_names
         place = names.index(self.name)
+        before = [n for n in names[:place] if isinstance(nlp.get_pipe(n), Tok2Vec)]
         for name in names[place + 1 :]:
             model = getattr(nlp.get_pipe(name), "model", None)
-            nodes = model.walk() if isinstance(model, Model) else ()
-            for node in nodes:
-                upstream = getattr(node, "upstream_name", None)
-                if isinstance(node, Tok2VecListener) and upstream in names[:place]:
-                    raise ValueError(
-                        f"'{name}' listens to '{upstream}', but '{self.name}' between "
-                        f"them replaces its vectors in doc.tensor: move '{name}' "
-                        f"before '{self.name}', or let it listen to '{self.name}'."
-                    )
+            for node in model.walk() if isinstance(model, Model) else ():
+                if isinstance(node, Tok2VecListener):
+                    self._check_listener(name, node.upstream_name, before)
+
+    def _check_listener(self, name: str, upstream: str, before: List[str]) -> None:
+        if upstream in before:
+            raise ValueError(
+                f"'{name}' listens to '{upstream}', but '{self.name}' between them "
+                f"replaces its vectors in doc.tensor: move '{name}' before "
+                f"'{self.name}', or let it listen to '{self.name}'."
+            )
+        if upstream == "*" and before:
+            raise ValueError(
+                f"'{name}' listens to '*', that is to '{before[-1]}' as well as to "
+                f"'{self.name}', and '{before[-1]}' would not be trained: set the "
+                f"upstream of its listener to '{self.name}'."
+            )

@@ -1,0 +1,1 @@
+"""pytest puts this folder on the path for it: all tests can import `pipelines`."""

@@ -1,0 +1,78 @@
+"""What the README shows works as it stands there."""
+
+import re
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.language import Language
+from thinc.api import Config
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf8")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+
+
+def test_the_example_is_short_and_finds_its_entities(capsys):
+    (example,) = blocks("python")
+    assert len(example.strip().splitlines()) <= 13
+    exec(compile(example, "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    for text, label in (("Ines Marlow", "PERSON"), ("Dunmore", "VESSEL")):
+        assert f"('{text}', '{label}', 0." in printed or f"'{label}', 1.0" in printed
+
+
+def test_the_two_commands_are_targets_that_set_up_everything():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in ("demo", "test"):
+        assert f"make {target} " in README
+        assert re.search(rf"^{target}: \$\(VENV\)/\.installed$", makefile, re.M)
+
+
+@pytest.mark.parametrize("factory", ["crf_ner", "text_cnn"])
+def test_config_blocks_show_every_setting_of_a_component(factory):
+    head = f"[components.{factory}]\n"
+    (block,) = [block for block in blocks("ini") if block.startswith(head)]
+    shown = Config().from_str("[components]\n\n" + block)["components"][factory]
+    defaults = Language.get_factory_meta(factory).default_config
+    assert set(shown) == {"factory", *defaults}
+    architecture = shown["model"]["@architectures"]
+    assert architecture == defaults["model"]["@architectures"]
+    assert set(shown["model"]) == set(defaults["model"])
+    for key, value in defaults.items():
+        assert key == "model" or shown[key] == value
+
+
+def test_every_registered_name_is_in_the_readme():
+    text = (ROOT / "pyproject.toml").read_text()
+    names = re.findall(r'^"(spacy_ner_ext\.[^"]+)" =', text, re.M)
+    assert names
+    for name in [*names, "crf_ner", "text_cnn"]:
+        assert name in README, name
+
+
+def test_every_file_that_the_readme_links_exists():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_pipeline_of_the_config_blocks_can_be_made():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("text_cnn")
+    nlp.add_pipe(
+        "crf_ner",
+        config={
+            "model": {
+                "@architectures": "spacy_ner_ext.CRF.v1",
+                "tok2vec": {
+                    "@architectures": "spacy.Tok2VecListener.v1",
+                    "width": 96,
+                    "upstream": "text_cnn",
+                },
+            }
+        },
+    )
+    assert nlp.pipe_names == ["text_cnn", "crf_ner"]
