@@ -131,7 +131,9 @@ def test_a_wheel_that_cannot_be_built_is_one_line(tmp_path, no_index):
     (tmp_path / "source").mkdir()
     with pytest.raises(UserError) as error:
         build_wheel(tmp_path / "source", tmp_path / "wheels")
-    check_one_line(error, f"the wheel of {tmp_path / 'source'} cannot be built", "ERROR")
+    check_one_line(
+        error, f"the wheel of {tmp_path / 'source'} cannot be built", "ERROR"
+    )
 
 
 def test_a_packaged_pipeline_requires_this_package(model, tmp_path):

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Union
 
 import numpy
+from thinc.api import get_array_module
 
 # Places of documents in a batch.
 Documents = Union[Sequence[int], numpy.ndarray]
@@ -49,8 +50,9 @@ class Lattice:
 
     def select(self, documents: Documents) -> Lattice:
         """The lattice of some of the documents, with the same transitions."""
+        xp = get_array_module(self.emissions)
         return Lattice(
-            self.emissions[self.words_of(documents)],
+            self.emissions[xp.asarray(self.words_of(documents))],
             [self.lengths[i] for i in documents],
             self.transitions,
             self.start,

@@ -216,9 +216,11 @@ def independent(
     gradient = zero_gradient(lattice)
     xp: Any = get_array_module(lattice.emissions)
     word, chain = numpy.nonzero(gold != MISSING)
+    if not len(word):
+        return 0.0, gradient
     shape = (len(gold), lattice.n_chains, lattice.n_tags)
     scores = lattice.emissions.reshape(shape)[xp.asarray(word), xp.asarray(chain)]
-    scores = scores - scores.max(axis=-1, keepdims=True, initial=-xp.inf)
+    scores = scores - scores.max(axis=-1, keepdims=True)
     log_p = scores - xp.log(xp.exp(scores).sum(axis=-1, keepdims=True))
     cell = (xp.arange(len(word)), xp.asarray(gold[word, chain]))
     slope = xp.exp(log_p)

@@ -63,7 +63,9 @@ class Search:
         use_blocks = legality.blocks and lattice.n_tags >= MIN_TAGS_FOR_BLOCKS
         self.blocks = legality.blocks if use_blocks else None
         self.order = self.blocks.order if self.blocks else None
-        order = numpy.arange(lattice.n_tags) if self.order is None else self.order
+        order = xp.arange(lattice.n_tags)
+        if self.order is not None:
+            order = xp.asarray(self.order)
         emissions = to_chains(lattice.emissions, packing, lattice.n_chains)
         if allowed is not None:
             mask = to_chains(xp.asarray(allowed), packing, lattice.n_chains)
@@ -130,7 +132,7 @@ class Search:
     def _within(self, target: slice, sources: Any) -> Any:
         """Each target tag follows only the source tags of its own label."""
         xp = self.xp
-        own = numpy.arange(target.stop - target.start)
+        own = xp.arange(target.stop - target.start)
         steps = [
             self.steps[:, source, target][:, own, own][..., None] for source in sources
         ]

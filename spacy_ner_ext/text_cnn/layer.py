@@ -73,8 +73,9 @@ def TextCNN(
     filters = [ACTIVATIONS[activation]() for _ in kernel_sizes]
     projection: Model = Linear()
     shortcut, norm = Shortcut(), LayerNorm()
+    convolutions = convolve(kernel_sizes, filters)
     network: Model = chain(
-        convolve(kernel_sizes, filters),
+        convolutions,
         with_array(Dropout() if dropout is None else FixedDropout(dropout)),
         with_array(projection),
     )
@@ -84,28 +85,18 @@ def TextCNN(
         network = with_shortcut(network, with_array(shortcut))
     if normalize == "post":
         network = chain(network, with_array(norm))
-    n_outputs = n_inputs if output_size is None else output_size
-
-    def set_dims(n_inputs: int) -> None:
-        width = out_channels or n_inputs
-        n_outputs = output_size or n_inputs
-        for size, filter_ in zip(kernel_sizes, filters):
-            filter_.set_dim("nI", size * n_inputs)
-            filter_.set_dim("nO", width)
-        projection.set_dim("nI", width * len(kernel_sizes))
-        projection.set_dim("nO", n_outputs)
-        shortcut.set_dim("nI", n_inputs)
-        shortcut.set_dim("nO", n_outputs)
-        norm.set_dim("nI", n_outputs)
-        norm.set_dim("nO", n_outputs)
-
-    return Model(
+    model: Model = Model(
         "text_cnn",
         forward,
-        init=partial(init, set_dims),
+        init=partial(init, tuple(kernel_sizes), out_channels, output_size),
         layers=[with_ragged(network)],
-        dims={"nI": n_inputs, "nO": n_outputs},
+        dims={"nI": n_inputs, "nO": output_size or n_inputs},
     )
+    model.set_ref("convolutions", convolutions)
+    model.set_ref("projection", projection)
+    model.set_ref("shortcut", shortcut if residual else None)
+    model.set_ref("norm", norm if normalize != "none" else None)
+    return model
 
 
 def _check(
@@ -145,18 +136,31 @@ def _check(
 
 
 def init(
-    set_dims: Callable[[int], None],
+    kernel_sizes: Sequence[int],
+    out_channels: int | None,
+    output_size: int | None,
     model: Model,
     X: list[Floats2d] | None = None,
     Y: None = None,
 ) -> None:
+    """Set all widths, which follow from that of the input, and then the weights."""
     if X is not None:
         model.set_dim("nI", get_width(X))
     n_inputs = model.get_dim("nI")
-    set_dims(n_inputs)
+    width, n_outputs = out_channels or n_inputs, output_size or n_inputs
+    for size, layer in zip(kernel_sizes, model.get_ref("convolutions").layers):
+        set_widths(layer, size * n_inputs, width)
+    set_widths(model.get_ref("projection"), width * len(kernel_sizes), n_outputs)
+    set_widths(model.maybe_get_ref("shortcut"), n_inputs, n_outputs)
+    set_widths(model.maybe_get_ref("norm"), n_outputs, n_outputs)
     model.layers[0].initialize(X=X)
-    if not model.has_dim("nO"):
-        model.set_dim("nO", n_inputs)
+    model.set_dim("nO", n_outputs)
+
+
+def set_widths(layer: Model | None, n_inputs: int, n_outputs: int) -> None:
+    if layer is not None:
+        layer.set_dim("nI", n_inputs)
+        layer.set_dim("nO", n_outputs)
 
 
 def forward(

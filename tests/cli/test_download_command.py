@@ -100,9 +100,7 @@ def test_only_what_is_missing_or_wrong_is_downloaded(call, server, tmp_path):
 
 
 def test_a_wrong_checksum_leaves_nothing(call, server, tmp_path):
-    write_project(
-        tmp_path, ("assets/a/train.conll", f"{server}/train.conll", "0" * 32)
-    )
+    write_project(tmp_path, ("assets/a/train.conll", f"{server}/train.conll", "0" * 32))
     check_error(
         call("download", "a"),
         f"what was downloaded has the MD5 {md5(TRAIN)} in place of {'0' * 32}",

@@ -25,7 +25,10 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import fix_random_seed
 
+from spacy_ner_ext.crf.gold import gold_tags
+from spacy_ner_ext.crf.inference import tag_marginals
 from spacy_ner_ext.crf.objectives import OBJECTIVES
+from spacy_ner_ext.labels import MISSING, TagSet
 from spacy_ner_ext.spans import register_score_extension
 
 SCHEMES = list(itertools.product(["biluo", "iob2"], ["flat", "per_label"]))
@@ -43,10 +46,11 @@ def path_score(lattice, chain, path):
     )
 
 
-def brute_force(component, doc, kept=()):
+def brute_force(component, doc, kept=(), outside=()):
     """The probability of every possible entity: by going through all sequences.
 
     kept: Entities that every sequence must contain.
+    outside: Tokens that must be in no entity.
     """
     tags, lattice = component.tags, component.model.predict([doc])
     probabilities = {}
@@ -59,7 +63,7 @@ def brute_force(component, doc, kept=()):
                 array = numpy.zeros((len(doc), tags.n_chains), "int32")
                 array[:, chain] = path
                 spans = tags.decode(array)
-                if own.issubset(spans):
+                if own.issubset(spans) and not any(path[i] for i in outside):
                     score = path_score(lattice, chain, path)
                     weights[tuple(spans)] = numpy.exp(score)
         total = sum(weights.values())
@@ -73,7 +77,7 @@ def uncertain(scheme, structure, **settings):
     """A pipeline that has hardly learnt anything yet."""
     config = crf(scheme=scheme, structure=structure, annotate="sc", **settings)
     config["target"] = "ents"
-    return fit({"crf_ner": config}, steps=6)
+    return fit({"crf_ner": config}, steps=10)
 
 
 # --- Probabilities -----------------------------------------------------------
@@ -108,6 +112,36 @@ def test_scores_beside_a_kept_entity_are_conditional_on_it(scheme, structure):
     assert scores
     for key, span in scores.items():
         assert span._.score == pytest.approx(expected[key], abs=1e-5)
+
+
+@every_scheme
+@pytest.mark.parametrize("blocked", [False, True])
+def test_entities_fit_around_tokens_that_are_taken(scheme, structure, blocked):
+    nlp = uncertain(scheme, structure)
+    subject(nlp).cfg["annotate"] = "ents"
+    doc = nlp.make_doc("New York Oslo")
+    if blocked:
+        doc.set_ents([], blocked=[doc[1:2]], default="missing")
+    else:
+        annotate(doc, [(1, 2, "OTHER")])
+    expected = brute_force(subject(nlp), doc, outside=[1])
+    ents = [ent for ent in nlp(doc).ents if ent.label_ != "OTHER"]
+    assert ents and all(ent.end == 1 or ent.start == 2 for ent in ents)
+    for ent in ents:
+        key = (ent.start, ent.end, ent.label_)
+        assert ent._.score == pytest.approx(expected[key], abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["flat_biluo", "flat_iob2", "per_label"])
+def test_a_label_without_training_is_improbable_everywhere(name):
+    nlp = fitted(name)
+    component = subject(nlp)
+    component.add_label("ORG")
+    chain, begin = component.tags.locate("ORG")
+    lattice = component.model.predict([nlp.make_doc(text) for text in TEXTS])
+    marginals = tag_marginals(lattice, component.tags.legality)
+    own = marginals[:, chain, begin : begin + len(component.tags.prefixes)]
+    assert own.sum(axis=1).max() < 0.01
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -188,6 +222,23 @@ def test_a_star_makes_a_group_for_every_label():
         assert group.attrs["scores"].tolist() == pytest.approx(scores)
     scores = nlp.evaluate(make_examples(nlp, OVERLAPS))
     assert scores["spans_sc_f"] == scores["spans_LOC_f"] == scores["spans_ORG_f"] == 1
+
+
+@every_scheme
+def test_what_is_left_of_an_overlapped_entity_is_not_learnt_as_outside(
+    scheme, structure
+):
+    nlp = build({"crf_ner": crf(target="sc")})
+    gold = [(0, 3, "A"), (2, 5, "A"), (2, 4, "B")]
+    [example] = make_examples(nlp, [("v w x y z", gold)])
+    tags = TagSet(("A", "B"), scheme, structure)
+    array = gold_tags(example, tags, ["sc"])
+    chain, begin = tags.locate("A")
+    expected = [*tags.tag_string(begin, 3), MISSING, MISSING]
+    assert array[:, chain].tolist() == expected
+    if structure == "per_label":
+        other, begin = tags.locate("B")
+        assert array[:, other].tolist() == [0, 0, *tags.tag_string(begin, 2), 0]
 
 
 def test_gold_of_several_places_is_learnt_together():

@@ -53,17 +53,15 @@ def hub(tmp_path, monkeypatch):
     """A hub; `served` holds its files, `asked` the names of those asked for."""
 
     class Hub:
-        served = dict(ON_HUB)
-        error = OSError("the hub is down\nand tells more")
-
         def __init__(self):
+            self.served = dict(ON_HUB)
             self.asked = []
 
         def download(self, repo, name, etag_timeout):
             assert repo == HUB_NAME
             self.asked.append(name)
             if name not in self.served:
-                raise self.error
+                raise OSError("the hub is down\nand tells more")
             path = tmp_path / "cache" / name
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(self.served[name])

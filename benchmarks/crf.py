@@ -1,0 +1,242 @@
+"""The CRF's loss, gradient and best path beside pytorch-crf's, on one thread.
+
+    python benchmarks/crf.py --repeats 5 --output results.json
+
+Both sides get the same scores, gold tags and lengths, take turns, and have to agree.
+What they compute is compared with pytorch-crf in float64, since its float32 gradients
+are off by more than the tolerance where there are many words. In the rows of a scheme
+this package knows which tags may follow each other; pytorch-crf, which does not, gets
+low scores for the others.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common import machine_facts, one_thread, write
+
+one_thread()
+
+import numpy
+import torch
+
+try:
+    import torchcrf
+except ImportError:
+    sys.exit("pytorch-crf is not installed: pip install pytorch-crf==0.7.2")
+
+from spacy_ner_ext.crf.lattice import Lattice
+from spacy_ner_ext.crf.objectives import joint
+from spacy_ner_ext.crf.viterbi import best_paths
+from spacy_ner_ext.labels import Legality, TagSet
+
+# As good as impossible beside scores of variance 1. The usual -10,000 would make
+# pytorch-crf's gradient several times slower: exp is slow where it underflows.
+ILLEGAL = -30.0
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the table; with labels, of the scheme BILUO."""
+
+    n_tags: int
+    n_labels: int | None = None
+    n_steps: int = 128
+    n_docs: int = 32
+
+    @property
+    def name(self) -> str:
+        if self.n_labels is None:
+            return f"{self.n_tags} tags"
+        return f"{self.n_tags} tags, {self.n_labels} labels in BILUO"
+
+    @property
+    def legality(self) -> Legality:
+        if self.n_labels is None:
+            everything = numpy.ones((self.n_tags, self.n_tags), bool)
+            return Legality(everything, everything[0], everything[0])
+        return TagSet(tuple(map(str, range(self.n_labels)))).legality
+
+
+CASES = [
+    *(Case(9), Case(25), Case(130)),
+    *(Case(9, n_labels=2), Case(25, n_labels=6), Case(129, n_labels=32)),
+]
+
+
+class Ours:
+    """The CRF of this package."""
+
+    def __init__(self, lattice: Lattice, gold: numpy.ndarray, case: Case) -> None:
+        self.lattice, self.gold, self.legality = lattice, gold, case.legality
+
+    def learn(self) -> tuple[float, Lattice]:
+        return joint(self.lattice, self.gold, self.legality)
+
+    def search(self) -> numpy.ndarray:
+        return best_paths(self.lattice, self.legality)[:, 0]
+
+
+class Peer:
+    """pytorch-crf with the same scores, padded as it needs them."""
+
+    def __init__(
+        self,
+        lattice: Lattice,
+        gold: numpy.ndarray,
+        case: Case,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        lengths = torch.tensor(lattice.lengths)
+        self.mask = torch.arange(int(lengths.max()))[None] < lengths[:, None]
+        self.emissions = torch.zeros(*self.mask.shape, case.n_tags, dtype=dtype)
+        self.emissions[self.mask] = torch.from_numpy(lattice.emissions).to(dtype)
+        self.emissions.requires_grad_()
+        self.gold = torch.zeros(self.mask.shape, dtype=torch.long)
+        self.gold[self.mask] = torch.from_numpy(gold[:, 0]).long()
+        self.crf = torchcrf.CRF(case.n_tags, batch_first=True).to(dtype)
+        legality = case.legality
+        with torch.no_grad():
+            for parameter, scores, legal in (
+                (self.crf.transitions, lattice.transitions, legality.transitions),
+                (self.crf.start_transitions, lattice.start, legality.start),
+                (self.crf.end_transitions, lattice.end, legality.end),
+            ):
+                masked = numpy.where(legal, scores[0], numpy.float32(ILLEGAL))
+                parameter.copy_(torch.from_numpy(masked))
+
+    def learn(self) -> tuple[float, Lattice]:
+        self.emissions.grad = None
+        self.crf.zero_grad()
+        loss = -self.crf(self.emissions, self.gold, self.mask, reduction="sum")
+        loss.backward()
+        gradient = Lattice(
+            self.emissions.grad[self.mask].numpy(),
+            self.mask.sum(dim=1).tolist(),
+            self.crf.transitions.grad.numpy()[None],
+            self.crf.start_transitions.grad.numpy()[None],
+            self.crf.end_transitions.grad.numpy()[None],
+        )
+        return loss.item(), gradient
+
+    def search(self) -> numpy.ndarray:
+        with torch.no_grad():
+            paths = self.crf.decode(self.emissions, self.mask)
+        return numpy.concatenate(paths)
+
+
+def draw(case: Case, full: bool, seed: int) -> tuple[Lattice, numpy.ndarray]:
+    """Scores, lengths and legal gold tags."""
+    rng = numpy.random.default_rng(seed)
+    lengths = rng.integers(case.n_steps // 3, case.n_steps + 1, case.n_docs)
+    lengths[0] = case.n_steps
+    if full:
+        lengths[:] = case.n_steps
+
+    def scores(*shape: int) -> numpy.ndarray:
+        return rng.normal(size=shape).astype("float32")
+
+    def lattice() -> Lattice:
+        n = case.n_tags
+        ends = scores(1, n), scores(1, n)
+        emissions = scores(int(lengths.sum()), n)
+        return Lattice(emissions, lengths.tolist(), scores(1, n, n), *ends)
+
+    # The best path under other scores is a legal one, and any.
+    return lattice(), best_paths(lattice(), case.legality)
+
+
+def take_turns(
+    first: Callable[[], Any], second: Callable[[], Any], repeats: int
+) -> tuple[float, float]:
+    """Median processor time of both, call by call in turns, so that a busy moment of
+    the machine hits both; each is called once before."""
+    first(), second()
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeats):
+        for function, seconds in zip((first, second), times):
+            start = time.process_time()
+            function()
+            seconds.append(time.process_time() - start)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def compare(one: Ours, other: Peer) -> list[str]:
+    """What two sides disagree about, in words."""
+    (loss, gradient), (other_loss, other_gradient) = one.learn(), other.learn()
+    problems = []
+    if abs(loss - other_loss) > TOLERANCE * abs(other_loss):
+        problems.append(f"loss {loss} against {other_loss}")
+    for name in ("emissions", "transitions", "start", "end"):
+        mine, theirs = getattr(gradient, name), getattr(other_gradient, name)
+        # Relative where it is large: that of a transition is a sum over all words.
+        apart = numpy.abs(mine - theirs) / numpy.maximum(1, numpy.abs(theirs))
+        if apart.max() > TOLERANCE:
+            problems.append(f"gradient of {name}: {apart.max():.1e} apart")
+    different = int((one.search() != other.search()).sum())
+    if different:
+        problems.append(f"{different} tags of the best paths")
+    return problems
+
+
+def run(case: Case, args: argparse.Namespace) -> dict[str, Any]:
+    lattice, gold = draw(case, args.full, args.seed)
+    ours, peer = Ours(lattice, gold, case), Peer(lattice, gold, case)
+    exact = Peer(lattice, gold, case, torch.float64)
+    result: dict[str, Any] = {"case": case.name, "problems": compare(ours, exact)}
+    for task in ("learn", "search"):
+        pair = getattr(ours, task), getattr(peer, task)
+        mine, theirs = take_turns(*pair, args.repeats)
+        result[task] = {"ours": mine, "pytorch-crf": theirs, "ratio": theirs / mine}
+    return result
+
+
+def print_row(result: dict[str, Any]) -> None:
+    cells = [f"{result['case']:32}"]
+    for task in ("learn", "search"):
+        row = result[task]
+        cells.append(f"{1000 * row['ours']:10.1f}{1000 * row['pytorch-crf']:10.1f}")
+        cells.append(f"{row['ratio']:7.1f}x")
+    print("".join(cells), flush=True)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--full", action="store_true", help="all documents of the same length"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE.json")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    torch.set_num_threads(1)
+    facts = machine_facts("numpy", "torch", "pytorch-crf", "thinc", "spacy-ner-ext")
+    lengths = "128 words" if args.full else "42 to 128 words"
+    print(f"32 documents of {lengths}; CPU milliseconds, median of {args.repeats}")
+    print(f"{'':32}{'loss and gradient':>28}{'best path':>28}")
+    print(f"{'':32}" + f"{'ours':>10}{'peer':>10}{'ratio':>8}" * 2)
+    results = []
+    for case in CASES:
+        results.append(run(case, args))
+        print_row(results[-1])
+    for name, value in facts.items():
+        print(f"{name}: {value}")
+    settings = {"full": args.full, "repeats": args.repeats, "seed": args.seed}
+    write(args.output, {"machine": facts, "settings": settings, "results": results})
+    problems = [f"{r['case']}: {text}" for r in results for text in r["problems"]]
+    if problems:
+        sys.exit("The two sides disagree:\n" + "\n".join(problems))
+
+
+if __name__ == "__main__":
+    main()
