@@ -1,7 +1,7 @@
 """Forward-backward in scaled probability space: one matrix product a step.
 
-Each step of the recursion multiplies the probabilities of the step before by
-the exponentiated transitions and emissions, and divides by its own sum, so that
+Each step of the recursion multiplies the probabilities of the step before by the
+exponentiated transitions and emissions, and every few steps divides by their sum;
 nothing of size n_words x n_tags x n_tags is ever held (Rabiner 1989, A Tutorial
 on Hidden Markov Models, section V.A; Sutton and McCallum 2012, An Introduction
 to Conditional Random Fields, section 4.1).
@@ -20,6 +20,8 @@ from .lattice import Array, Lattice, Packing
 # Scores further apart than this (in nats) can hide a path from float32.
 MAX_SPREAD = 60.0
 TOLERANCE = 1e-3
+# No step grows beyond n_tags times the one before, so a few go by unscaled.
+STEPS_A_SCALE = 4
 
 
 def to_chains(array: Array, packing: Packing, n_chains: int) -> Array:
@@ -131,11 +133,10 @@ class ScaledChains:
         xp, packing = self.xp, self.packing
         n_chains, n_words, n_tags = self.potentials.shape
         self.alpha = xp.empty_like(self.potentials)
-        self.scale = xp.empty((n_chains, n_words, 1), dtype=self.alpha.dtype)
+        self.scale = xp.ones((n_chains, n_words, 1), dtype=self.alpha.dtype)
         ones = xp.ones((n_tags, 1), dtype=self.alpha.dtype)
         for step, (offset, size) in enumerate(zip(packing.offsets, packing.sizes)):
             here = self.alpha[:, offset : offset + size]
-            scale = self.scale[:, offset : offset + size]
             potentials = self.potentials[:, offset : offset + size]
             if step == 0:
                 xp.multiply(potentials, self.start[:, None], out=here)
@@ -143,8 +144,10 @@ class ScaledChains:
                 before = packing.offsets[step - 1]
                 xp.matmul(self.alpha[:, before : before + size], self.steps, out=here)
                 xp.multiply(here, potentials, out=here)
-            xp.matmul(here, ones, out=scale)
-            xp.divide(here, scale, out=here)
+            if step % STEPS_A_SCALE == STEPS_A_SCALE - 1:
+                scale = self.scale[:, offset : offset + size]
+                xp.matmul(here, ones, out=scale)
+                xp.divide(here, scale, out=here)
         last = self.alpha[:, xp.asarray(packing.last)]
         self.final = xp.matmul(last, self.end[:, :, None])[..., 0]
         self.log_z = sum_by_document(xp.log(self.scale[..., 0]), packing)

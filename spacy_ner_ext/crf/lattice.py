@@ -44,9 +44,14 @@ class Lattice:
 
     def words_of(self, documents: Documents) -> numpy.ndarray:
         """Rows of `emissions` that belong to the given documents, in their order."""
-        bounds = numpy.concatenate([[0], numpy.cumsum(self.lengths)]).astype(int)
-        parts = [numpy.arange(bounds[i], bounds[i + 1]) for i in documents]
-        return numpy.concatenate([numpy.arange(0), *parts]).astype(int)
+        lengths = numpy.asarray(self.lengths, dtype=int)
+        chosen = numpy.asarray(documents, dtype=int)
+        first = (numpy.cumsum(lengths) - lengths)[chosen]
+        # Each word's row is its place in the result, moved by its document's shift.
+        before = numpy.cumsum(lengths[chosen]) - lengths[chosen]
+        return numpy.arange(lengths[chosen].sum()) + numpy.repeat(
+            first - before, lengths[chosen]
+        )
 
     def select(self, documents: Documents) -> Lattice:
         """The lattice of some of the documents, with the same transitions."""

@@ -13,7 +13,7 @@ import numpy
 from thinc.api import get_array_module
 
 from ..labels import MISSING, Legality
-from .forward_backward import ScaledChains, from_chains
+from .forward_backward import ScaledChains
 from .inference import Chains, solve, to_host
 from .lattice import Array, Lattice
 
@@ -44,7 +44,8 @@ def add_counts(
     steps (Array): (n_chains, n_tags, n_tags).
     """
     xp, packing = chains.xp, chains.packing
-    gradient.emissions[xp.asarray(words)] += from_chains(counts, packing)
+    rows = xp.asarray(words[packing.rows])
+    gradient.emissions[rows] += counts.transpose(1, 0, 2).reshape(len(rows), -1)
     gradient.transitions += steps
     gradient.start += counts[:, : packing.first_step].sum(axis=1)
     gradient.end += counts[:, xp.asarray(packing.last)].sum(axis=1)
@@ -114,8 +115,10 @@ def _add_partition(
     loss = 0.0
     for some, chains in solve(part, legality, mask):
         loss += sign * float(chains.log_z.sum())
-        steps = sign * chains.expected_transitions()
-        add_counts(gradient, words[some], chains, sign * chains.marginals, steps)
+        counts, steps = chains.marginals, chains.expected_transitions()
+        if sign < 0:
+            counts, steps = -counts, -steps
+        add_counts(gradient, words[some], chains, counts, steps)
     return loss
 
 
@@ -124,25 +127,29 @@ def _add_gold_paths(
 ) -> float:
     """Score the gold paths of fully annotated documents, and subtract their counts."""
     xp: Any = get_array_module(lattice.emissions)
-    bounds = numpy.concatenate([[0], numpy.cumsum(lattice.lengths)]).astype(int)
-    n_chains, n_tags = lattice.start.shape
-    words = lattice.words_of(documents)
-    follows = ~numpy.isin(words, bounds[documents])
-    chain = numpy.arange(n_chains)
+    if not len(documents):
+        return 0.0
+    words, tags = lattice.words_of(documents), gold[lattice.words_of(documents)]
+    last = numpy.cumsum(numpy.asarray(lattice.lengths, dtype=int)[documents]) - 1
+    first = numpy.concatenate([[0], last[:-1] + 1])
+    follows = numpy.ones(len(words), dtype=bool)
+    follows[first] = False
+    chain = numpy.arange(lattice.n_chains)
     uses: dict[str, tuple[numpy.ndarray, ...]] = {
-        "emissions": (words[:, None], chain * n_tags + gold[words]),
-        "transitions": (chain, gold[words[follows] - 1], gold[words[follows]]),
-        "start": (chain, gold[bounds[documents]]),
-        "end": (chain, gold[bounds[documents + 1] - 1]),
+        "transitions": (chain, tags[:-1][follows[1:]], tags[follows]),
+        "start": (chain, tags[first]),
+        "end": (chain, tags[last]),
     }
-    score = 0.0
+    cell = (xp.asarray(words[:, None]), xp.asarray(chain * lattice.n_tags + tags))
+    score = float(lattice.emissions[cell].sum(dtype="float64"))
+    gradient.emissions[cell] -= 1
     for name, index in uses.items():
         scores, slope = getattr(lattice, name), getattr(gradient, name)
         flat = numpy.ravel_multi_index(numpy.broadcast_arrays(*index), scores.shape)
-        flat = xp.asarray(flat.ravel())
-        score += float(scores.ravel()[flat].sum(dtype="float64"))
-        counts = xp.bincount(flat, minlength=scores.size).reshape(scores.shape)
-        slope -= counts.astype(slope.dtype)
+        counts = numpy.bincount(flat.ravel(), minlength=scores.size)
+        counts = xp.asarray(counts.reshape(scores.shape).astype(scores.dtype))
+        score += float((counts * scores).sum(dtype="float64"))
+        slope -= counts
     return score
 
 
