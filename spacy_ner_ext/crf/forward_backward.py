@@ -126,8 +126,12 @@ class ScaledChains:
         legal = xp.asarray(legal)
         peak = xp.where(legal, scores, -xp.inf).max(axis=axes, keepdims=True)
         low = xp.where(legal, scores, xp.inf).min(axis=axes, keepdims=True)
-        exponentiated = xp.where(legal, xp.exp(scores - peak), 0).astype(scores.dtype)
-        return exponentiated, peak.ravel(), (peak - low).ravel() > MAX_SPREAD
+        exponentiated = xp.exp(xp.where(legal, scores - peak, -xp.inf))
+        return (
+            exponentiated.astype(scores.dtype),
+            peak.ravel(),
+            (peak - low).ravel() > MAX_SPREAD,
+        )
 
     def _forward(self) -> None:
         xp, packing = self.xp, self.packing
@@ -135,19 +139,19 @@ class ScaledChains:
         self.alpha = xp.empty_like(self.potentials)
         self.scale = xp.ones((n_chains, n_words, 1), dtype=self.alpha.dtype)
         ones = xp.ones((n_tags, 1), dtype=self.alpha.dtype)
-        for step, (offset, size) in enumerate(zip(packing.offsets, packing.sizes)):
-            here = self.alpha[:, offset : offset + size]
-            potentials = self.potentials[:, offset : offset + size]
-            if step == 0:
-                xp.multiply(potentials, self.start[:, None], out=here)
-            else:
-                before = packing.offsets[step - 1]
-                xp.matmul(self.alpha[:, before : before + size], self.steps, out=here)
-                xp.multiply(here, potentials, out=here)
-            if step % STEPS_A_SCALE == STEPS_A_SCALE - 1:
-                scale = self.scale[:, offset : offset + size]
-                xp.matmul(here, ones, out=scale)
-                xp.divide(here, scale, out=here)
+        product, alpha, potentials, scale, steps, start = self._for_loop(
+            self.alpha, self.potentials, self.scale, self.steps, self.start[:, None]
+        )
+        for at, _ in packing.steps[:1]:
+            xp.multiply(potentials[at], start, out=alpha[at])
+        for step, (at, before) in enumerate(packing.steps[1:]):
+            here = alpha[at]
+            product(alpha[before], steps, out=here)
+            xp.multiply(here, potentials[at], out=here)
+            if step % STEPS_A_SCALE == 0:
+                divisor = scale[at]
+                product(here, ones, out=divisor)
+                xp.divide(here, divisor, out=here)
         last = self.alpha[:, xp.asarray(packing.last)]
         self.final = xp.matmul(last, self.end[:, :, None])[..., 0]
         self.log_z = sum_by_document(xp.log(self.scale[..., 0]), packing)
@@ -161,13 +165,18 @@ class ScaledChains:
         final = self.end[:, None] / self.final[..., None]
         self.beta[:, xp.asarray(packing.last)] = final
         back = xp.ascontiguousarray(self.steps.transpose(0, 2, 1))
-        for step in range(packing.n_steps - 1, 0, -1):
-            offset, size = packing.offsets[step], packing.sizes[step]
-            before = packing.offsets[step - 1]
-            weighted = self.weighted[:, offset : offset + size]
-            beta = self.beta[:, offset : offset + size]
-            xp.multiply(weighted, beta, out=weighted)
-            xp.matmul(weighted, back, out=self.beta[:, before : before + size])
+        product, weighted, beta, back = self._for_loop(self.weighted, self.beta, back)
+        for at, before in reversed(packing.steps[1:]):
+            here = weighted[at]
+            xp.multiply(here, beta[at], out=here)
+            product(here, back, out=beta[before])
+
+    def _for_loop(self, *arrays: Array) -> tuple[Any, ...]:
+        """The matrix product of a step, and the arrays as it takes them: a single
+        chain needs no stack of matrices, which is the faster product."""
+        if self.alpha.shape[0] == 1:
+            return (self.xp.dot, *(array[0] for array in arrays))
+        return (self.xp.matmul, *arrays)
 
     def _check(self) -> None:
         xp = self.xp
@@ -208,27 +217,18 @@ class ScaledChains:
         # `after` is what a word hands back: potentials * (to_come + reward * beta).
         after = self.weighted * reward
         back = xp.ascontiguousarray(self.steps.transpose(0, 2, 1))
-        for step in range(1, packing.n_steps):
-            here, before = self._slices(step)
-            earned[:, here] += (
-                xp.matmul(earned[:, before], self.steps) * (potentials[:, here])
-            )
-        for step in range(packing.n_steps - 1, 0, -1):
-            here, before = self._slices(step)
-            after[:, here] += potentials[:, here] * to_come[:, here]
-            to_come[:, before] = xp.matmul(after[:, here], back)
+        for at, before in packing.steps[1:]:
+            carried = xp.matmul(earned[before], self.steps)
+            earned[at] += carried * potentials[at]
+        for at, before in reversed(packing.steps[1:]):
+            after[at] += potentials[at] * to_come[at]
+            to_come[before] = xp.matmul(after[at], back)
         behind = xp.asarray(packing.before)
         ahead = slice(packing.first_step, None)
         steps = xp.matmul(
             earned[:, behind].transpose(0, 2, 1), self.weighted[:, ahead]
         ) + xp.matmul(self.alpha[:, behind].transpose(0, 2, 1), after[:, ahead])
         return earned * self.beta + self.alpha * to_come, steps * self.steps
-
-    def _slices(self, step: int) -> tuple[slice, slice]:
-        """The packed rows of a step, and of the same documents one step before."""
-        offset, size = self.packing.offsets[step], self.packing.sizes[step]
-        before = self.packing.offsets[step - 1]
-        return slice(offset, offset + size), slice(before, before + size)
 
     def log_marginals(self, chain: Any, row: Any, tag: Any) -> Array:
         """Log probability of a tag at a word."""

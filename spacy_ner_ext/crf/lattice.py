@@ -116,6 +116,19 @@ class Packing:
         return len(self.sizes)
 
     @cached_property
+    def steps(self) -> list[tuple[Any, Any]]:
+        """For each step the index of its packed rows in an array whose last axes are
+        rows and tags, and that of the same documents one step before."""
+        behind = [0, *self.offsets[:-1]]
+        return [
+            (
+                (..., slice(here, here + size), slice(None)),
+                (..., slice(before, before + size), slice(None)),
+            )
+            for here, before, size in zip(self.offsets, behind, self.sizes)
+        ]
+
+    @cached_property
     def last(self) -> numpy.ndarray:
         """The packed row of each document's last word, longest document first."""
         offsets = numpy.asarray(self.offsets, dtype=int)
