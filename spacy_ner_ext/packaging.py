@@ -2,14 +2,18 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from .errors import UserError
+
+PACKAGE = "spacy_ner_ext"
 
 # Runs in the fresh environment, where nothing but the wheel and its needs is there.
 PREDICT = """
@@ -41,10 +45,22 @@ def newest_wheel(folder: Path) -> Path:
 
 
 def build_wheel(source: Path, folder: Path) -> None:
-    """Build the wheel of a Python project, without those of its requirements."""
+    """Build the wheel of this package's source, without those of its requirements.
+
+    source (Path): The folder with its pyproject.toml.
+    folder (Path): Where the wheel goes.
+    RAISES (UserError): If it cannot be built, with pip's last words.
+    """
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-    command = [*pip, "--wheel-dir", str(folder), str(source)]
-    _run(command, f"the wheel of {source} cannot be built")
+    # A build leaves files beside the source, and takes what an earlier one left.
+    with TemporaryDirectory() as copy:
+        for path in source.iterdir():
+            if path.is_file():
+                shutil.copy(path, copy)
+        if (source / PACKAGE).is_dir():
+            shutil.copytree(source / PACKAGE, Path(copy) / PACKAGE)
+        command = [*pip, "--wheel-dir", str(folder), copy]
+        _run(command, f"the wheel of {source} cannot be built")
 
 
 def install_fresh(

@@ -83,4 +83,4 @@ def smoke(
             f"{wheel.name} found no entity in {len(texts)} texts; check the scores in "
             "metrics/, or give texts of its domain with --text"
         )
-    msg.good(f"{wheel.name} works in {environment}: {n_entities} entities")
+    msg.good(f"{wheel.name} works in {environment}; entities found: {n_entities}")

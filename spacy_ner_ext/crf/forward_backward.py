@@ -127,11 +127,8 @@ class ScaledChains:
         peak = xp.where(legal, scores, -xp.inf).max(axis=axes, keepdims=True)
         low = xp.where(legal, scores, xp.inf).min(axis=axes, keepdims=True)
         exponentiated = xp.exp(xp.where(legal, scores - peak, -xp.inf))
-        return (
-            exponentiated.astype(scores.dtype),
-            peak.ravel(),
-            (peak - low).ravel() > MAX_SPREAD,
-        )
+        wide = (peak - low).ravel() > MAX_SPREAD
+        return exponentiated.astype(scores.dtype), peak.ravel(), wide
 
     def _forward(self) -> None:
         xp, packing = self.xp, self.packing

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from spacy.language import Language
 from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
@@ -81,16 +81,27 @@ class TextCNNPipe(Tok2Vec):
         self.model.initialize(X=sample)
 
     def _check_listeners(self, nlp: Optional[Language]) -> None:
+        """Find components that would get the wrong vectors, or cut off a gradient."""
         names = [] if nlp is None else nlp.pipe_names
         if nlp is None or self.name not in names:
             return
         place = names.index(self.name)
         before = [n for n in names[:place] if isinstance(nlp.get_pipe(n), Tok2Vec)]
-        for name in names[place + 1 :]:
-            model = getattr(nlp.get_pipe(name), "model", None)
-            for node in model.walk() if isinstance(model, Model) else ():
-                if isinstance(node, Tok2VecListener):
-                    self._check_listener(name, node.upstream_name, before)
+        listening = [(name, upstreams(nlp, name)) for name in names[place + 1 :]]
+        for i, (name, listened) in enumerate(listening):
+            for upstream, is_tok2vec in listened:
+                if is_tok2vec:
+                    self._check_listener(name, upstream, before)
+                    continue
+                # The last listener sends gradients on: ours come with our consumers.
+                later = [n for n, ups in listening[i + 1 :] if (self.name, True) in ups]
+                if upstream in ("*", *names[:place]) and later:
+                    raise ValueError(
+                        f"'{name}' listens to '{upstream}' between '{self.name}' and "
+                        f"'{later[-1]}', so that gradients of '{later[-1]}' would not "
+                        f"reach it: move '{name}' before '{self.name}' or after "
+                        f"'{later[-1]}'."
+                    )
 
     def _check_listener(self, name: str, upstream: str, before: List[str]) -> None:
         if upstream in before:
@@ -105,3 +116,20 @@ class TextCNNPipe(Tok2Vec):
                 f"'{self.name}', and '{before[-1]}' would not be trained: set the "
                 f"upstream of its listener to '{self.name}'."
             )
+
+
+def upstreams(nlp: Language, name: str) -> List[Tuple[str, bool]]:
+    """What a component listens to.
+
+    nlp (Language): The pipeline.
+    name (str): The name of the component.
+    RETURNS (List[Tuple[str, bool]]): The upstream name of each of its listeners, and
+        whether the listener is one of spaCy's Tok2Vec (and not of a transformer).
+    """
+    model = getattr(nlp.get_pipe(name), "model", None)
+    nodes = model.walk() if isinstance(model, Model) else ()
+    return [
+        (node.upstream_name, isinstance(node, Tok2VecListener))
+        for node in nodes
+        if hasattr(node, "upstream_name")
+    ]

@@ -341,3 +341,24 @@ def test_documents_without_words_pass_a_transformer_chain(transformer_chain, pla
     assert [entities(doc) for doc in docs if len(doc)] == expected
     losses = nlp.update(batch, sgd=optimizer)
     assert all(numpy.isfinite(loss) for loss in losses.values())
+
+
+def test_a_listener_that_would_cut_off_the_gradient_is_an_error(transformer_chain):
+    nlp = transformer_chain
+    upstream = nlp.get_pipe_config("text_cnn")["model"]["tok2vec"]
+    config = {"model": {"tok2vec": upstream}}
+    nlp.add_pipe("tagger", config=config, before="crf_ner")
+    with pytest.raises(ValueError, match="'tagger' listens to 'transformer' between"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+@pytest.mark.parametrize("place", [{"before": "text_cnn"}, {"after": "crf_ner"}])
+def test_a_second_listener_in_another_place_is_fine(transformer_chain, place):
+    nlp = transformer_chain
+    upstream = nlp.get_pipe_config("text_cnn")["model"]["tok2vec"]
+    nlp.add_pipe("crf_ner", "other", config={"model": {"tok2vec": upstream}}, **place)
+    examples = make_examples(nlp)
+    optimizer = nlp.initialize(lambda: examples)
+    before = encoder_weights(nlp)
+    update_twice(nlp, examples, optimizer)
+    assert not unchanged(before, encoder_weights(nlp))
