@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..data.assets import corpus_assets, fetch
+from ..data.assets import check_files, corpus_assets, fetch
 from .output import printer, progress
 
 
@@ -33,6 +33,7 @@ def download(
         fetch(asset)
         msg.good(f"Wrote {asset.path}")
     if not assets:
-        msg.good(f"assets/{corpus} ships with the project: nothing to download")
+        check_files(project_dir, corpus)
+        msg.good(f"assets/{corpus} is all here: nothing to download")
     elif not wanted:
         msg.good(f"assets/{corpus} has all {len(assets)} files")

@@ -142,7 +142,7 @@ class CRFEntityRecognizer(TrainablePipe):
             not, they are kept and decoding fits the others around them.
         threshold (float): Entities of a lower probability are dropped, 0 to 1.
         scorer (Optional[Callable]): The scoring method.
-        RAISES (ValueError): If a setting has an unknown value.
+        RAISES (ValueError): If a setting has an unknown value, or the model is no CRF.
         """
         self.vocab = vocab
         self.model = model
@@ -156,7 +156,7 @@ class CRFEntityRecognizer(TrainablePipe):
             "target": target,
             "annotate": annotate,
             "overwrite": overwrite,
-            "threshold": threshold,
+            "threshold": float(threshold),
         }
         self._check_settings()
         register_score_extension()
@@ -179,6 +179,12 @@ class CRFEntityRecognizer(TrainablePipe):
                 f"'{self.name}': list the span groups that hold gold entities."
             )
         self.annotate  # noqa: B018 - checked like target
+        if not self.model.has_ref("crf"):
+            raise ValueError(
+                f"The model '{self.model.name}' of '{self.name}' is no CRF: set its "
+                '@architectures to "spacy_ner_ext.CRF.v1", with the token vectors as '
+                "tok2vec."
+            )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -288,10 +294,18 @@ class CRFEntityRecognizer(TrainablePipe):
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
             labels`; if None, they are collected from the data and sorted.
-        RAISES (ValueError): If there are no labels, or no document has a token.
+        RAISES (ValueError): If there are no labels, no document has a token, or none
+            has a span group that `target` names.
         """
         validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
         keys = self.target
+        if isinstance(labels, str):
+            raise ValueError(
+                f"The labels of '{self.name}' must be a list, but are the text "
+                f"{labels!r}: write [{labels!r}]."
+            )
+        if labels is None and not self.labels:
+            self._check_groups(get_examples)
         if labels is None:
             spans = (s for eg in get_examples() for s in read_spans(eg.reference, keys))
             labels = sorted({span.label_ for span in spans})
@@ -307,6 +321,21 @@ class CRFEntityRecognizer(TrainablePipe):
         self._warn_about_score_weights(nlp)
         reset_output(self.model, self.tags)
         self.model.initialize(X=sample)
+
+    def _check_groups(self, get_examples: Callable[[], Iterable[Example]]) -> None:
+        """Raise if no example has a span group that the target names."""
+        absent = {key for key in self.target if key != ENTS}
+        groups: set[str] = set()
+        for example in get_examples() if absent else ():
+            groups.update(example.reference.spans)
+        absent -= groups
+        if absent:
+            names, known = ", ".join(sorted(absent)), ", ".join(sorted(groups))
+            raise ValueError(
+                f"'{self.name}' learns from the span group {names}, but no training "
+                "document has it: set target to 'ents' or to one of the groups of the "
+                f"corpus ({known or 'it has none'})."
+            )
 
     def _report_losses(self, examples: Iterable[Example]) -> list[Doc]:
         """Count and log the gold that the tags cannot hold; RETURNS (List[Doc]): The
@@ -346,7 +375,8 @@ class CRFEntityRecognizer(TrainablePipe):
 
         label (str): The label.
         RETURNS (int): 0 if the label is already there, otherwise 1.
-        RAISES (ValueError): If the label is not a string, or is empty.
+        RAISES (ValueError): If the label is not a string, is empty, or names a span
+            group that `annotate` uses for something else.
         """
         if not isinstance(label, str) or not label:
             raise ValueError(
@@ -355,6 +385,12 @@ class CRFEntityRecognizer(TrainablePipe):
             )
         if label in self.cfg["labels"]:
             return 0
+        if PER_LABEL in self.annotate and label in (ENTS, *self.annotate):
+            raise ValueError(
+                f"The label '{label}' of '{self.name}' would have a span group that "
+                f"annotate = {self.annotate} uses for something else: rename the "
+                "label, or leave '*' out of annotate."
+            )
         self._allow_extra_label()
         self.cfg["labels"].append(label)
         self.vocab.strings.add(label)

@@ -66,7 +66,7 @@ class ScaledChains:
     lattice (Lattice): The scores.
     legality (Legality): The legal sequences; all others have probability 0.
     allowed (Optional[Array]): Restricts the tags word by word, bool, shape
-        (n_words, n_chains, n_tags); each document keeps at least one legal path.
+        (n_words, n_chains * n_tags); each document keeps at least one legal path.
 
     The attributes are packed (see Packing): `alpha` and `beta` of shape
     (n_chains, n_words, n_tags) with alpha * beta the marginals, `scale` the

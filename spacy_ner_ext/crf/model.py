@@ -13,7 +13,7 @@ from .layer import CRF
 
 # A new label's tags start this far below the others, so that nothing that was
 # predicted before changes until the label has been trained.
-NEW_TAG_SCORE = -10.0
+NEW_TAG_SCORE = -5.0
 
 
 @registry.architectures("spacy_ner_ext.CRF.v1")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import srsly
@@ -13,6 +14,7 @@ from .errors import DataError
 from .write import replacing
 
 PROJECT_FILE = "project.yml"
+CORPUS_FILES = ("train.conll", "dev.conll", "test.conll")
 # What downloading raises: errors of the network stack and of the library for URLs,
 # which ends in HTTPError where a connection breaks off, and in the last two where it
 # does not know what a URL starts with.
@@ -110,4 +112,19 @@ def fetch(asset: Asset) -> None:
 
 
 def _reason(err: Exception) -> str:
-    return str(err).splitlines()[0][:120] if str(err) else type(err).__name__
+    return shorten(str(err) or type(err).__name__, 120, placeholder=" ...")
+
+
+def check_files(project_dir: Path, corpus: str) -> None:
+    """Check a corpus that project.yml does not list, and the user has to provide.
+
+    RAISES (DataError): If it lacks one of the files that the project converts.
+    """
+    folder = project_dir / "assets" / corpus
+    absent = [name for name in CORPUS_FILES if not (folder / name).is_file()]
+    if absent:
+        raise DataError(
+            f"{', '.join(absent)} missing, and project.yml names no address for them; "
+            f"put the corpus there as {', '.join(CORPUS_FILES)}",
+            folder,
+        )

@@ -70,6 +70,8 @@ def convert_file(
     """
     reader = get_reader(format, options)
     check_output(target, ".spacy")
+    if source.resolve() == target.resolve():
+        raise DataError("is input and output; give the output another name", source)
     if report_path is not None:
         check_output(report_path, ".json")
     report = ConversionReport(str(source), str(target), format)

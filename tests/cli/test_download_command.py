@@ -136,12 +136,23 @@ def test_what_came_before_an_error_is_kept(call, server, tmp_path):
     assert os.listdir(tmp_path / "assets" / "a") == ["train.conll"]
 
 
-def test_a_corpus_that_ships_with_the_project(call, tmp_path):
+def test_a_corpus_that_needs_no_download(call, tmp_path):
     write_project(tmp_path)
-    (tmp_path / "assets" / "own").mkdir(parents=True)
+    folder = tmp_path / "assets" / "own"
+    folder.mkdir(parents=True)
+    for name in ("train", "dev", "test"):
+        (folder / f"{name}.conll").write_text("Ann\tB-PER\n")
     code, out, err = call("download", "own")
     assert (code, err) == (0, "")
-    assert "assets/own ships with the project: nothing to download" in out
+    assert "assets/own is all here: nothing to download" in out
+
+
+def test_a_corpus_of_the_user_that_lacks_files(call, tmp_path):
+    write_project(tmp_path)
+    folder = tmp_path / "assets" / "own"
+    folder.mkdir(parents=True)
+    (folder / "train.conll").write_text("Ann\tB-PER\n")
+    check_error(call("download", "own"), "dev.conll, test.conll missing", "assets/own")
 
 
 def test_an_unknown_corpus(call, tmp_path):

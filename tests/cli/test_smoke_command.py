@@ -56,7 +56,7 @@ def test_no_entity_at_all_is_an_error(call, packages, monkeypatch):
     monkeypatch.setattr(module, "install_fresh", lambda *_: Path(sys.executable))
     monkeypatch.setattr(module, "find_entities", lambda python, name, texts: [[]])
     result = call("smoke", "packages", "venv", "--text", TEXTS[2])
-    check_error(result, f"{WHEEL} found no entity in 1 texts", "--text")
+    check_error(result, f"{WHEEL} found no entity in the given texts", "--text")
     assert TEXTS[2] in result[1]
 
 

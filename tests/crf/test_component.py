@@ -5,11 +5,13 @@ import logging
 
 import numpy
 import pytest
+import spacy
 from pipelines import (
     CORPUS,
     OVERLAPS,
     PIPELINES,
     TEXTS,
+    TOK2VEC,
     annotate,
     build,
     crf,
@@ -358,3 +360,55 @@ def test_predict_leaves_the_document_as_it_is():
     assert [span[:3] for span in spans] == CORPUS[0][1]
     assert output(doc) == ([], {}, []) and not doc.user_data
     assert list(PIPELINES["flat_biluo"]) == nlp.pipe_names
+
+
+def test_a_label_added_to_a_trained_pipeline_is_soon_learned():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("crf_ner")
+    old, new = "Anna lives in Paris", "the Zephyr sank"
+    examples = [
+        Example.from_dict(nlp.make_doc(old), {"entities": [(0, 4, "PER")]}),
+        Example.from_dict(nlp.make_doc(new), {"entities": []}),
+    ]
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(20):
+        nlp.update(examples, sgd=optimizer)
+    nlp.get_pipe("crf_ner").add_label("SHIP")
+    gold = {"entities": [(4, 10, "SHIP")]}
+    examples[1] = Example.from_dict(nlp.make_doc(new), gold)
+    optimizer = nlp.resume_training()
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    assert [ent.label_ for ent in nlp(new).ents] == ["SHIP"]
+    assert [ent.label_ for ent in nlp(old).ents] == ["PER"]
+
+
+def test_labels_given_as_one_text_are_an_error():
+    nlp = spacy.blank("en")
+    crf = nlp.add_pipe("crf_ner")
+    example = Example.from_dict(nlp.make_doc("a b"), {"entities": [(0, 1, "X")]})
+    with pytest.raises(ValueError, match="must be a list, but are the text 'PERSON'"):
+        crf.initialize(lambda: [example], labels="PERSON")
+
+
+def test_a_span_group_that_no_example_has_is_an_error():
+    nlp = spacy.blank("en")
+    crf = nlp.add_pipe("crf_ner", config={"target": ["ents", "nosuch"]})
+    example = Example.from_dict(nlp.make_doc("a b"), {"entities": [(0, 1, "X")]})
+    with pytest.raises(ValueError, match="span group nosuch, but no training document"):
+        crf.initialize(lambda: [example])
+
+
+@pytest.mark.parametrize(
+    "annotate,label", [(["X", "*"], "X"), (["ents", "*"], "ents"), ("*", "ents")]
+)
+def test_a_label_whose_group_is_taken_is_an_error(annotate, label):
+    crf = spacy.blank("en").add_pipe("crf_ner", config={"annotate": annotate})
+    with pytest.raises(ValueError, match="rename the label"):
+        crf.add_label(label)
+
+
+def test_a_model_that_is_no_crf_is_an_error():
+    config = {"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": TOK2VEC}}
+    with pytest.raises(ValueError, match=r"is no CRF: set its @architectures"):
+        spacy.blank("en").add_pipe("crf_ner", config=config)

