@@ -18,7 +18,7 @@ FEATURES = ("crf", "text_cnn", "data", "encoder")
 # The files of these folders that know arrays and tags, but neither texts nor pipelines:
 # all but those listed.
 WITH_LAYERS = ("crf", "text_cnn")
-NO_LAYERS = ("__init__.py", "model.py", "component.py", "gold.py")
+NO_LAYERS = ("__init__.py", "model.py", "component.py", "gold.py", "checks.py")
 LAYERS = tuple(
     path
     for path in FILES

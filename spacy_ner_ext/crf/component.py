@@ -10,7 +10,6 @@ from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
@@ -19,13 +18,13 @@ from ..spans import (
     ENTS,
     PER_LABEL,
     as_keys,
-    describe,
     read_spans,
     register_score_extension,
     write_spans,
 )
+from .checks import check_groups, report_lost_gold, warn_about_score_weights
 from .decode import ScoredSpan, decode
-from .gold import LostGold, constrain, gold_tags
+from .gold import constrain, gold_tags
 from .lattice import Lattice
 from .model import reset_output
 from .objectives import OBJECTIVES
@@ -305,70 +304,22 @@ class CRFEntityRecognizer(TrainablePipe):
                 f"{labels!r}: write [{labels!r}]."
             )
         if labels is None and not self.labels:
-            self._check_groups(get_examples)
+            check_groups(self.name, keys, get_examples())
         if labels is None:
             spans = (s for eg in get_examples() for s in read_spans(eg.reference, keys))
             labels = sorted({span.label_ for span in spans})
         for label in labels:
             self.add_label(label)
         self._require_labels()
-        sample = self._report_losses(get_examples())
+        sample = report_lost_gold(self.name, self.tags, keys, get_examples())
         if not sample:
             raise ValueError(
                 f"'{self.name}' cannot be initialized: no training document has a "
                 "token. Check the corpus of [initialize] or [training]."
             )
-        self._warn_about_score_weights(nlp)
+        warn_about_score_weights(self.name, self.annotate, nlp)
         reset_output(self.model, self.tags)
         self.model.initialize(X=sample)
-
-    def _check_groups(self, get_examples: Callable[[], Iterable[Example]]) -> None:
-        """Raise if no example has a span group that the target names."""
-        absent = {key for key in self.target if key != ENTS}
-        groups: set[str] = set()
-        for example in get_examples() if absent else ():
-            groups.update(example.reference.spans)
-        absent -= groups
-        if absent:
-            names, known = ", ".join(sorted(absent)), ", ".join(sorted(groups))
-            raise ValueError(
-                f"'{self.name}' learns from the span group {names}, but no training "
-                "document has it: set target to 'ents' or to one of the groups of the "
-                f"corpus ({known or 'it has none'})."
-            )
-
-    def _report_losses(self, examples: Iterable[Example]) -> list[Doc]:
-        """Count and log the gold that the tags cannot hold; RETURNS (List[Doc]): The
-        first ten documents that have tokens."""
-        tags, keys, lost = self.tags, self.target, LostGold()
-        sample: list[Doc] = []
-        for example in examples:
-            if len(sample) < 10 and len(example.x):
-                sample.append(example.x)
-            gold_tags(example, tags, keys, lost)
-        for counts, reason in lost.describe(tags):
-            if counts:
-                logger.warning(
-                    "%s: %d gold entities are left out of training (%s): %s.",
-                    self.name,
-                    counts.total(),
-                    describe(counts),
-                    reason,
-                )
-        return sample
-
-    def _warn_about_score_weights(self, nlp: Language | None) -> None:
-        """doc.ents is not written, but the best model would be chosen by it."""
-        if nlp is None or ENTS in self.annotate:
-            return
-        weights = nlp.config.get("training", {}).get("score_weights", {})
-        if not any(k.startswith("spans_") and v for k, v in weights.items()):
-            logger.warning(
-                "%s writes to %s and not to doc.ents: choose the best model with "
-                "[training.score_weights] spans_NAME_f = 1.0 in place of ents_f.",
-                self.name,
-                ", ".join(self.annotate),
-            )
 
     def add_label(self, label: str) -> int:
         """Add a label; a trained model keeps its weights, new ones are appended.
