@@ -66,12 +66,14 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary file to write to, and put it in place if all went well.
 
     It lies in a folder beside the target, since only a rename inside one file system
-    is atomic. After an exception it is removed and the target is as before.
+    is atomic. After an exception it is removed, with the folders made for it, and the
+    target is as before.
 
     path (Path): The target; missing parent folders are created.
     YIELDS (Path): The temporary file.
     RAISES (DataError): If the target cannot be written.
     """
+    new_folders = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
@@ -80,3 +82,7 @@ def replacing(path: Path) -> Iterator[Path]:
             os.replace(temporary, path)
     except OSError as err:
         raise DataError(f"cannot be written ({err.strerror})", path) from err
+    finally:
+        for created in new_folders:
+            if created.is_dir() and not any(created.iterdir()):
+                created.rmdir()
