@@ -11,8 +11,8 @@ from ..labels import TagSet
 from .lattice import Lattice
 from .layer import CRF
 
-# A new label's tags start this far below the others, so that nothing that was
-# predicted before changes until the label has been trained.
+# A new label's tags start this far below zero: low enough that predictions as a rule
+# stay the same until it has been trained, high enough that it is soon learned.
 NEW_TAG_SCORE = -5.0
 
 
