@@ -1,0 +1,83 @@
+"""Token vectors of documents that a frozen encoder does not need to compute again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import srsly
+import torch
+from spacy.util import logger
+from torch import Tensor
+
+from .pieces import Ints
+
+
+class EmbeddingCache:
+    """Keeps the vectors of documents, by their words, as long as there is space.
+
+    What is there stays: training passes over all documents in turn, so making space
+    by dropping the oldest would drop each document just before its next use.
+
+    device (torch.device): Where the vectors are kept.
+    max_mb (int): The most that they may take, in MB (2^20 bytes).
+    """
+
+    def __init__(self, device: torch.device, max_mb: int) -> None:
+        self.device = device
+        self.max_bytes = max_mb << 20
+        self.n_bytes = 0
+        self.n_hits = 0
+        self.n_misses = 0
+        self._kept: dict[bytes, tuple[Tensor, Ints]] = {}
+        self._is_full = False
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, words: Sequence[str]) -> tuple[Tensor, Ints] | None:
+        """RETURNS (Optional[Tuple[Tensor, Ints]]): What was put there for a document,
+        if it is there."""
+        found = self._kept.get(_key(words))
+        self.n_hits += found is not None
+        self.n_misses += found is None
+        return found
+
+    def put(self, words: Sequence[str], vectors: Tensor, counts: Ints) -> None:
+        """Keep the vectors of a document, if there is space.
+
+        words (Sequence[str]): The words of the document.
+        vectors (Tensor): Their vectors, shape (n_words, n_layers, width).
+        counts (Ints): Their pieces, shape (n_words,).
+        """
+        key, size = _key(words), vectors.nbytes + counts.nbytes
+        if key in self._kept:
+            return
+        if self.n_bytes + size > self.max_bytes:
+            self._report_full()
+            return
+        # A copy, since a view would keep the vectors of the whole batch.
+        kept = vectors.detach().to(self.device, copy=True)
+        self._kept[key] = kept, counts.copy()
+        self.n_bytes += size
+
+    def _report_full(self) -> None:
+        if not self._is_full:
+            self._is_full = True
+            logger.warning(
+                "The embedding cache of Transformer is full with the vectors of %d "
+                "documents (%d MB): those of others are computed each time. Raise "
+                "cache_mb to keep more.",
+                *(len(self), self.max_bytes >> 20),
+            )
+
+    def describe(self) -> str:
+        """RETURNS (str): How much is kept, and how often it was used."""
+        return (
+            f"{len(self)} documents, {self.n_bytes / 2**20:.1f} of "
+            f"{self.max_bytes >> 20} MB, {self.n_hits} hits, {self.n_misses} misses"
+        )
+
+
+def _key(words: Sequence[str]) -> bytes:
+    return hashlib.blake2b(srsly.msgpack_dumps(list(words)), digest_size=16).digest()

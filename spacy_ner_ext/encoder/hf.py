@@ -1,0 +1,268 @@
+"""Hugging Face encoders and their tokenizers: loaded, and built from saved parts.
+
+Nothing but `load` reads from the hub or from a folder, and nothing unpickles: weights
+are safetensors, a tokenizer is the text of its tokenizer.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spacy.util import logger
+from torch import nn
+
+from .pieces import Specials
+from .settings import ATTENTION, Settings
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+
+def load(settings: Settings) -> tuple[nn.Module, Tokenizer]:
+    """Load a pretrained encoder and its tokenizer, by the name in the settings.
+
+    settings (Settings): The settings.
+    RETURNS (Tuple[nn.Module, Tokenizer]): The encoder, in float32 and with the new
+        pieces of the settings, and the tokenizer.
+    RAISES (ValueError): If there is none of that name, its tokenizer is slow, its
+        weights are no safetensors, or it does not have what the settings ask for.
+    """
+    from transformers import AutoModel, AutoTokenizer
+
+    trust = settings.trust_remote_code
+    # Words stand by themselves, so each starts with the mark of a space.
+    options = {"add_prefix_space": True, **settings.tokenizer_config}
+    with _explained(settings), _quiet():
+        tokenizer = AutoTokenizer.from_pretrained(
+            settings.name, trust_remote_code=trust, **options
+        )
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"The tokenizer of the encoder '{settings.name}' "
+            f"({type(tokenizer).__name__}) is slow: Transformer needs one that is "
+            "written with the tokenizers library. Choose an encoder that has a "
+            "tokenizer.json, or take use_fast = false out of tokenizer_config."
+        )
+    options = dict(settings.transformer_config)
+    if settings.attention is not None:
+        options["attn_implementation"] = ATTENTION[settings.attention]
+    with _explained(settings), _quiet():
+        encoder, report = AutoModel.from_pretrained(
+            settings.name,
+            trust_remote_code=trust,
+            use_safetensors=True,
+            torch_dtype="float32",
+            output_loading_info=True,
+            **options,
+        )
+    encoder = _encoder_alone(encoder)
+    _report_missing(settings.name, encoder, report["missing_keys"])
+    if settings.new_tokens:
+        add_tokens(encoder, tokenizer, settings.new_tokens)
+    return encoder, prepare(tokenizer.backend_tokenizer)
+
+
+def build(config: dict[str, Any], settings: Settings) -> nn.Module:
+    """Build an encoder of a saved config, without its weights and without network.
+
+    config (dict): The encoder's config, as saved.
+    settings (Settings): The settings, for `attention` and `trust_remote_code`.
+    RETURNS (nn.Module): The encoder; its weights have any value.
+    RAISES (ValueError): If it has code of its own and that is not trusted, or does not
+        have the kind of attention.
+    """
+    from transformers import AutoConfig, AutoModel
+    from transformers.modeling_utils import no_init_weights
+
+    trust = settings.trust_remote_code
+    options: dict[str, Any] = {"trust_remote_code": trust, "torch_dtype": "float32"}
+    if settings.attention is not None:
+        options["attn_implementation"] = ATTENTION[settings.attention]
+    with _explained(settings), _quiet(), no_init_weights():
+        if "auto_map" in config:
+            # The code of such an encoder is no part of the pipeline.
+            parsed = AutoConfig.from_pretrained(settings.name, trust_remote_code=trust)
+            parsed.update(config)
+        else:
+            parsed = AutoConfig.for_model(**config)
+        encoder = AutoModel.from_config(parsed, **options)
+    return _encoder_alone(encoder)
+
+
+def prepare(tokenizer: Tokenizer) -> Tokenizer:
+    """Let a tokenizer return all pieces and nothing else."""
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def config_of(encoder: nn.Module) -> dict[str, Any]:
+    """RETURNS (dict): All that `build` needs to know of an encoder."""
+    config = json.loads(encoder.config.to_json_string(use_diff=False))
+    # The place it was loaded from says nothing about it, and may be private.
+    config.pop("_name_or_path", None)
+    return config
+
+
+def width_of(encoder: nn.Module) -> int:
+    """RETURNS (int): The width of an encoder's vectors."""
+    return int(encoder.config.hidden_size)
+
+
+def specials_of(encoder: nn.Module, tokenizer: Tokenizer) -> Specials:
+    """RETURNS (Specials): The special pieces around a text, and the padding piece."""
+    cut = tokenizer.encode(["a"], is_pretokenized=True, add_special_tokens=True)
+    text = [i for i, special in enumerate(cut.special_tokens_mask) if not special]
+    padding = getattr(encoder.config, "pad_token_id", None)
+    return Specials(cut.ids[: text[0]], cut.ids[text[-1] + 1 :], padding or 0)
+
+
+def n_positions(encoder: nn.Module) -> int | None:
+    """RETURNS (Optional[int]): The pieces that an encoder has positions for; None if
+    positions are relative, so that there is no limit."""
+    for name, module in encoder.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            # RoBERTa and its kin count positions from the one after the padding.
+            padding = module.padding_idx
+            return module.num_embeddings - (0 if padding is None else padding + 1)
+    return None
+
+
+def layer_list(encoder: nn.Module) -> tuple[str, nn.ModuleList] | None:
+    """Find the layers of an encoder.
+
+    RETURNS (Optional[Tuple[str, nn.ModuleList]]): Where they are, and they themselves;
+        None if layers share their weights, as in ALBERT.
+    """
+    n_layers = encoder.config.num_hidden_layers
+    for name, module in encoder.named_modules():
+        if isinstance(module, nn.ModuleList) and len(module) == n_layers > 0:
+            return name, module
+    return None
+
+
+def freeze(encoder: nn.Module, name: str, layers: bool | int) -> None:
+    """Keep weights from being trained.
+
+    encoder (nn.Module): The encoder.
+    name (str): Its name, for errors.
+    layers (Union[bool, int]): True for all weights, or the number of layers, which
+        are frozen from the lowest together with the embeddings.
+    RAISES (ValueError): If the encoder does not have as many layers.
+    """
+    encoder.requires_grad_(True)
+    if layers is True:
+        encoder.requires_grad_(False)
+    if isinstance(layers, bool) or layers == 0:
+        return
+    found = layer_list(encoder)
+    if found is None:
+        raise ValueError(
+            f"freeze = {layers} of Transformer: the layers of the encoder '{name}' "
+            "share their weights. Set freeze to true or false."
+        )
+    if layers > len(found[1]):
+        raise ValueError(
+            f"freeze = {layers} of Transformer: the encoder '{name}' has "
+            f"{len(found[1])} layers. Set freeze to at most that, or to true."
+        )
+    for layer in found[1][:layers]:
+        layer.requires_grad_(False)
+    for child, module in encoder.named_children():
+        if "embeddings" in child:
+            module.requires_grad_(False)
+
+
+def add_tokens(encoder: Any, tokenizer: Any, tokens: Any) -> None:
+    """Add pieces to a vocabulary; they start as the mean of all others.
+
+    encoder (PreTrainedModel): The encoder.
+    tokenizer (PreTrainedTokenizerFast): Its tokenizer.
+    tokens (Sequence[str]): The pieces; those it knows already are left as they are.
+    """
+    from tokenizers import AddedToken
+
+    n_known = len(tokenizer)
+    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in tokens])
+    if len(tokenizer) == n_known:
+        return
+    weights = encoder.get_input_embeddings().weight
+    mean = weights.data[:n_known].mean(dim=0)
+    if len(tokenizer) > len(weights):
+        with _quiet():
+            encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    encoder.get_input_embeddings().weight.data[n_known : len(tokenizer)] = mean
+
+
+def _encoder_alone(model: Any) -> nn.Module:
+    """Without decoder, and without the pooler, whose result nobody uses."""
+    if model.config.is_encoder_decoder:
+        model = model.get_encoder()
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+    return model
+
+
+def _report_missing(name: str, encoder: nn.Module, missing: list[str]) -> None:
+    used = {key for key, _ in encoder.named_parameters()}
+    lost = sorted(used.intersection(missing))
+    if lost:
+        logger.warning(
+            "%d weights of the encoder '%s' are not in its files and start at random "
+            "(such as %s): check that the files belong to its config.",
+            *(len(lost), name, lost[0]),
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the progress bars and the remarks of transformers on unused weights."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def _explained(settings: Settings) -> Iterator[None]:
+    """Tell in one sentence why an encoder cannot be loaded."""
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    name = settings.name
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as err:
+        reason = " ".join(str(err).split())
+        if settings.attention is not None and (
+            isinstance(err, ImportError) or "attention" in reason.lower()
+        ):
+            raise ValueError(
+                f'attention = "{settings.attention}" cannot be used with the encoder '
+                f"'{name}' ({reason[:200]}): set it to another of "
+                f"{', '.join(ATTENTION)}, or to null for the best that there is."
+            ) from err
+        if Path(name).exists():
+            hint = f"the folder is not a complete encoder ({reason[:200]})"
+        elif name.startswith((".", "/", "~")) or name.count("/") > 1:
+            hint = "there is no such folder; correct the path"
+        elif HF_HUB_OFFLINE:
+            hint = (
+                "there is no such folder, it is not in the cache, and offline mode is "
+                "on (HF_HUB_OFFLINE); unset that, or give the path of a folder"
+            )
+        else:
+            hint = f"there is no such folder; check name and network ({reason[:200]})"
+        raise ValueError(
+            f"The encoder '{name}' of Transformer cannot be loaded: {hint}."
+        ) from err

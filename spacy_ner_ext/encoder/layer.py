@@ -1,0 +1,101 @@
+"""From batches of word pieces to token vectors: the torch side of the encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor, nn
+
+from .pieces import Batch, Ints
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TokenEncoder(nn.Module):
+    """A Hugging Face encoder with what makes token vectors of its piece vectors.
+
+    encoder (nn.Module): The encoder, in float32.
+    width (int): The width of its vectors.
+    layers (Sequence[int]): Which hidden states are used: 0 is what goes into the first
+        layer, 1 the result of that, -1 the result of the last.
+    learned_mix (bool): Whether the weights of several layers are learned (the scalar
+        mix of Peters et al. 2018, ELMo, without its factor); else they are equal.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, width: int, layers: Sequence[int], learned_mix: bool
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.layers = tuple(layers)
+        self.empty = nn.Parameter(torch.zeros(width))
+        weights = torch.zeros(len(layers)) if learned_mix and len(layers) > 1 else None
+        self.layer_weights = None if weights is None else nn.Parameter(weights)
+
+    @property
+    def device(self) -> torch.device:
+        return self.empty.device
+
+    def pool(
+        self, batches: Iterable[Batch], counts: Ints, pooling: str, precision: str
+    ) -> Tensor:
+        """Run batches and pool the vectors of the pieces of each token.
+
+        batches (Iterable[Batch]): The batches.
+        counts (Ints): The number of pieces of each token, shape (n_tokens,).
+        pooling (str): "mean", "sum", "first" or "last".
+        precision (str): "fp32", "bf16" or "fp16".
+        RETURNS (Tensor): float32, shape (n_tokens, n_layers, width); zero for a token
+            without pieces.
+        """
+        shape = (len(counts), len(self.layers), len(self.empty))
+        pooled = torch.zeros(shape, device=self.device)
+        dtype, enabled = DTYPES.get(precision), precision in DTYPES
+        with torch.autocast(self.device.type, dtype=dtype, enabled=enabled):
+            for batch in batches:
+                states = self._run(batch)
+                places = self._move(batch.places)
+                kept = torch.stack(
+                    [s.flatten(0, 1).index_select(0, places) for s in states], dim=1
+                )
+                pooled = pooled.index_add_(0, self._move(batch.tokens), kept.float())
+        if pooling == "mean":
+            pooled = pooled / self._move(numpy.maximum(counts, 1))[:, None, None]
+        return pooled
+
+    def _run(self, batch: Batch) -> list[Tensor]:
+        several = self.layers != (-1,)
+        mask = numpy.ones_like(batch.ids) if batch.mask is None else batch.mask
+        result: Any = self.encoder(
+            input_ids=self._move(batch.ids),
+            attention_mask=self._move(mask.astype("int64")),
+            output_hidden_states=several,
+            return_dict=True,
+        )
+        if not several:
+            return [result.last_hidden_state]
+        return [result.hidden_states[layer] for layer in self.layers]
+
+    def _move(self, array: Ints) -> Tensor:
+        return torch.from_numpy(array).to(self.device, non_blocking=True)
+
+    def mix(self, pooled: Tensor, counts: Ints) -> Tensor:
+        """Make one vector of those of several layers, and give one to empty tokens.
+
+        pooled (Tensor): What `pool` made, shape (n_tokens, n_layers, width).
+        counts (Ints): The number of pieces of each token, shape (n_tokens,).
+        RETURNS (Tensor): float32, shape (n_tokens, width).
+        """
+        if self.layer_weights is not None:
+            weights = torch.softmax(self.layer_weights, dim=0)
+            mixed = torch.einsum("tlw,l->tw", pooled, weights)
+        elif len(self.layers) > 1:
+            mixed = pooled.mean(dim=1)
+        else:
+            mixed = pooled[:, 0]
+        if counts.all():
+            return mixed
+        return torch.where(self._move(counts == 0)[:, None], self.empty, mixed)

@@ -1,0 +1,117 @@
+"""The architecture of an encoder: words to token vectors."""
+
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+
+from spacy import registry
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from .settings import Settings
+from .shim import EncoderShim
+
+
+@registry.architectures("spacy_ner_ext.Transformer.v1")
+def build_transformer(
+    name: str,
+    window: int = 128,
+    stride: int = 96,
+    pooling: str = "mean",
+    layers: List[int] = [-1],  # noqa: B006 - spaCy fills configs with it
+    layer_mix: str = "mean",
+    max_batch_pieces: Optional[int] = None,
+    precision: str = "fp32",
+    freeze: Union[bool, int] = False,
+    embedding_cache: str = "none",
+    cache_mb: int = 1024,
+    gradient_checkpointing: bool = False,
+    attention: Optional[str] = None,
+    new_tokens: List[str] = [],  # noqa: B006
+    tokenizer_config: Dict[str, Any] = {},  # noqa: B006
+    transformer_config: Dict[str, Any] = {},  # noqa: B006
+    trust_remote_code: bool = False,
+) -> Model[List[Doc], List[Floats2d]]:
+    """Token vectors from a pretrained Hugging Face encoder.
+
+    Documents of any length are cut into overlapping windows of word pieces; the vector
+    of a piece comes from the window in which it is most central (the rule of EDS-NLP).
+    A token has the pooled vectors of its pieces, a token without pieces (white space,
+    control characters) a learned vector. The weights are loaded by
+    `nlp.initialize()`; a saved pipeline contains config, tokenizer and weights.
+
+    name (str): Name on the Hugging Face hub or path of a folder; the weights must be
+        safetensors, the tokenizer a fast one.
+    window (int): Pieces of a window, without special pieces.
+    stride (int): Pieces from the start of one window to that of the next.
+    pooling (str): "mean", "sum", "first" or "last" of the pieces of a token.
+    layers (List[int]): Hidden states to use: -1 for the last, 1 for the first layer, 0
+        for the embeddings.
+    layer_mix (str): "mean" of several layers, or "learned" for a learned weighting.
+    max_batch_pieces (Optional[int]): The most pieces of a forward pass, padding and
+        special pieces included; it bounds memory. By default 512 on the CPU and 16384
+        on a GPU.
+    precision (str): "fp32", or "bf16" or "fp16" for mixed precision (autocast, on CPU
+        and GPU; with fp16 gradients are scaled). Vectors are float32 always.
+    freeze (Union[bool, int]): Whether all weights of the encoder stay as they are, or
+        how many layers do, counted from the lowest, together with the embeddings.
+    embedding_cache (str): With freeze = true, "cpu" or "gpu" keeps the vectors of each
+        document there during training; "none" computes them each time.
+    cache_mb (int): The most that the cache may take, in MB.
+    gradient_checkpointing (bool): Whether to compute activations a second time in the
+        backward pass instead of keeping them: less memory, about a third slower.
+    attention (Optional[str]): "sdpa", "eager" or "flash" (where flash-attn is
+        installed); by default the best that the encoder has.
+    new_tokens (List[str]): Texts that become pieces of their own; their embeddings
+        start as the mean of all others.
+    tokenizer_config (Dict[str, Any]): Arguments of AutoTokenizer.from_pretrained.
+    transformer_config (Dict[str, Any]): Arguments of AutoModel.from_pretrained, for
+        instance {"hidden_dropout_prob": 0.2}.
+    trust_remote_code (bool): Whether code that comes with the encoder may run.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The model.
+    RAISES (ValueError): If a setting has a value that makes no encoder.
+    """
+    settings = Settings(
+        name=name,
+        window=window,
+        stride=stride,
+        pooling=pooling,
+        layers=tuple(layers),
+        layer_mix=layer_mix,
+        max_batch_pieces=max_batch_pieces,
+        precision=precision,
+        freeze=freeze,
+        embedding_cache=embedding_cache,
+        cache_mb=cache_mb,
+        gradient_checkpointing=gradient_checkpointing,
+        attention=attention,
+        new_tokens=tuple(new_tokens),
+        tokenizer_config=dict(tokenizer_config),
+        transformer_config=dict(transformer_config),
+        trust_remote_code=trust_remote_code,
+    )
+    return Model(
+        "transformer",
+        forward,
+        init=init,
+        dims={"nO": None},
+        shims=[EncoderShim(settings)],
+    )
+
+
+def init(model: Model, X: Optional[List[Doc]] = None, Y: None = None) -> None:
+    """Load the pretrained weights."""
+    model.set_dim("nO", model.shims[0].load(), force=True)
+
+
+def forward(
+    model: Model, X: List[Doc], is_train: bool
+) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
+    vectors, backprop_vectors = model.shims[0](
+        [[token.text for token in doc] for doc in X], is_train
+    )
+
+    def backprop(d_vectors: List[Floats2d]) -> List[Doc]:
+        backprop_vectors(d_vectors)
+        return []
+
+    return vectors, backprop

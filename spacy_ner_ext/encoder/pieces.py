@@ -1,0 +1,199 @@
+"""Word pieces of documents, cut into windows and batches. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+
+Ints = NDArray[numpy.int64]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The word pieces of some documents, one document after another.
+
+    ids (Ints): The pieces, shape (n_pieces,).
+    tokens (Ints): The token that each is of, counted over all documents.
+    lengths (Ints): The number of pieces of each document.
+    n_tokens (int): The tokens of all documents, also of those without a piece.
+    """
+
+    ids: Ints
+    tokens: Ints
+    lengths: Ints
+    n_tokens: int
+
+    def counts(self) -> Ints:
+        """RETURNS (Ints): The number of pieces of each token, shape (n_tokens,)."""
+        return numpy.bincount(self.tokens, minlength=self.n_tokens).astype("int64")
+
+    def chosen(self, pooling: str) -> NDArray[numpy.bool_]:
+        """Which pieces make up the vector of their token.
+
+        pooling (str): "mean", "sum", "first" or "last".
+        RETURNS (NDArray): Whether a piece does, shape (n_pieces,).
+        """
+        chosen = numpy.ones(len(self.tokens), dtype=bool)
+        changes = self.tokens[1:] != self.tokens[:-1]
+        if pooling == "first":
+            chosen[1:] = changes
+        elif pooling == "last":
+            chosen[:-1] = changes
+        return chosen
+
+
+def cut_words(tokenizer: Any, docs: Sequence[Sequence[str]]) -> Pieces:
+    """Cut the words of documents into pieces.
+
+    tokenizer (tokenizers.Tokenizer): The tokenizer.
+    docs (Sequence[Sequence[str]]): The words of each document.
+    RETURNS (Pieces): The pieces, each with the word that it is of.
+    """
+    cut = tokenizer.encode_batch(
+        [list(words) for words in docs], is_pretokenized=True, add_special_tokens=False
+    )
+    lengths = numpy.fromiter((len(doc) for doc in cut), "int64", len(cut))
+    n_pieces = int(lengths.sum())
+    ids = chain.from_iterable(doc.ids for doc in cut)
+    words = chain.from_iterable(doc.word_ids for doc in cut)
+    n_words = numpy.fromiter((len(doc) for doc in docs), "int64", len(docs))
+    first_words = numpy.cumsum(n_words) - n_words
+    return Pieces(
+        numpy.fromiter(ids, "int64", n_pieces),
+        numpy.fromiter(words, "int64", n_pieces) + numpy.repeat(first_words, lengths),
+        lengths,
+        int(n_words.sum()),
+    )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Overlapping windows over the pieces of documents, each of shape (n_windows,).
+
+    A piece is kept from one window alone, that in which it is most central: each of
+    two neighbours keeps its half of their overlap (the rule of EDS-NLP).
+
+    starts, ends (Ints): The first piece of each window and the one after its last,
+        counted over all documents.
+    keep_from, keep_to (Ints): The same for what is kept of it.
+    """
+
+    starts: Ints
+    ends: Ints
+    keep_from: Ints
+    keep_to: Ints
+
+
+def cut_windows(lengths: Ints, window: int, stride: int) -> Windows:
+    """Cut documents into windows.
+
+    lengths (Ints): The number of pieces of each document.
+    window (int): Pieces of a window.
+    stride (int): Pieces from the start of one window to that of the next.
+    RETURNS (Windows): The windows; a document without pieces has none.
+    """
+    overlap = window - stride
+    after_first = numpy.maximum(lengths - window, 0)
+    n_windows = numpy.where(lengths > 0, 1 + -(-after_first // stride), 0)
+    total = int(n_windows.sum())
+    # The number of each window within its document, and the borders of that.
+    nth = numpy.arange(total) - numpy.repeat(
+        numpy.cumsum(n_windows) - n_windows, n_windows
+    )
+    doc_ends = numpy.repeat(numpy.cumsum(lengths), n_windows)
+    doc_starts = doc_ends - numpy.repeat(lengths, n_windows)
+    is_last = nth + 1 == numpy.repeat(n_windows, n_windows)
+    starts = doc_starts + nth * stride
+    ends = numpy.minimum(starts + window, doc_ends)
+    half = overlap // 2
+    return Windows(
+        starts,
+        ends,
+        numpy.where(nth == 0, doc_starts, starts + half),
+        numpy.where(is_last, doc_ends, starts + stride + half),
+    )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows that pass through the encoder together.
+
+    ids (Ints): Pieces with special and padding pieces, shape (n_windows, width).
+    mask (NDArray): What of these is no padding, same shape; None if all.
+    places (Ints): The places in the flattened `ids` of what is kept, shape (n_kept,).
+    tokens (Ints): The tokens of these, same shape.
+    """
+
+    ids: Ints
+    mask: NDArray[numpy.bool_] | None
+    places: Ints
+    tokens: Ints
+
+
+@dataclass(frozen=True)
+class Specials:
+    """What stands around the pieces of a window, and fills shorter ones."""
+
+    before: Sequence[int]
+    after: Sequence[int]
+    padding: int
+
+    def __len__(self) -> int:
+        return len(self.before) + len(self.after)
+
+
+def make_batches(
+    pieces: Pieces,
+    windows: Windows,
+    specials: Specials,
+    chosen: NDArray[numpy.bool_],
+    max_pieces: int,
+) -> Iterator[Batch]:
+    """Put windows of similar length into batches.
+
+    pieces (Pieces): The pieces of the documents.
+    windows (Windows): Their windows.
+    specials (Specials): What stands around the pieces of a window.
+    chosen (NDArray): Which pieces are kept, shape (n_pieces,).
+    max_pieces (int): The most pieces of a batch, padding and special pieces included;
+        a window that is longer is a batch by itself.
+    YIELDS (Batch): The batches, the longest windows first.
+    """
+    lengths = windows.ends - windows.starts
+    order = numpy.argsort(-lengths, kind="stable")
+    first = 0
+    # The longest first, so that a batch that is too big for memory fails at once.
+    while first < len(order):
+        width = int(lengths[order[first]]) + len(specials)
+        rows = order[first : first + max(1, max_pieces // width)]
+        yield _fill(pieces, windows, specials, chosen, rows)
+        first += len(rows)
+
+
+def _fill(
+    pieces: Pieces,
+    windows: Windows,
+    specials: Specials,
+    chosen: NDArray[numpy.bool_],
+    rows: Ints,
+) -> Batch:
+    starts, ends = windows.starts[rows, None], windows.ends[rows, None]
+    n_before, lengths = len(specials.before), ends - starts
+    columns = numpy.arange(int(lengths.max()) + len(specials))[None]
+    flat = starts + columns - n_before
+    ids = numpy.full(flat.shape, specials.padding, dtype="int64")
+    ids[:, :n_before] = specials.before
+    text = (flat >= starts) & (flat < ends)
+    ids[text] = pieces.ids[flat[text]]
+    for i, special in enumerate(specials.after):
+        ids[numpy.arange(len(rows)), n_before + lengths[:, 0] + i] = special
+    kept = (flat >= windows.keep_from[rows, None]) & (flat < windows.keep_to[rows, None])
+    kept[kept] = chosen[flat[kept]]
+    padded = lengths.min() < lengths.max()
+    mask = columns < lengths + len(specials) if padded else None
+    return Batch(ids, mask, numpy.flatnonzero(kept), pieces.tokens[flat[kept]])

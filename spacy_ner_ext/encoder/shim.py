@@ -1,0 +1,324 @@
+"""The encoder as thinc sees it: run, trained, saved and loaded."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+import safetensors.torch
+import srsly
+import torch
+from spacy.util import logger
+from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
+from thinc.shims import Shim
+from thinc.types import Floats2d
+from torch import Tensor
+
+from . import hf
+from .cache import EmbeddingCache
+from .gradient_scaler import GradientScaler
+from .layer import TokenEncoder
+from .pieces import Ints, Specials, cut_windows, cut_words, make_batches
+from .settings import Settings
+
+Words = Sequence[Sequence[str]]
+# Fits the caches of a CPU, and is enough to keep a GPU busy.
+MAX_BATCH_PIECES = {"cpu": 512, "cuda": 16384}
+
+
+class EncoderShim(Shim):
+    """A Hugging Face encoder, which there is once `load` or `from_bytes` was called.
+
+    settings (Settings): The settings.
+    """
+
+    _model: TokenEncoder | None
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(None)
+        self.settings = settings
+        self.tokenizer: Any = None
+        self.specials: Specials | None = None
+        self.cache: EmbeddingCache | None = None
+        self.scaler = GradientScaler(settings.precision == "fp16")
+        self.n_long_tokens = 0
+
+    @property
+    def model(self) -> TokenEncoder:
+        """The torch module. RAISES (ValueError): If there is none yet."""
+        if self._model is None:
+            raise ValueError(
+                f"The encoder '{self.settings.name}' of Transformer has no weights: "
+                "call nlp.initialize(), or load a trained pipeline."
+            )
+        return self._model
+
+    def load(self) -> int:
+        """Load the pretrained encoder.
+
+        RETURNS (int): The width of its vectors.
+        RAISES (ValueError): If it cannot be loaded, or does not have as many layers or
+            positions as the settings need.
+        """
+        encoder, tokenizer = hf.load(self.settings)
+        self._set(encoder, tokenizer)
+        std = getattr(encoder.config, "initializer_range", 0.02)
+        with torch.no_grad():
+            self.model.empty.normal_(std=std)
+        return hf.width_of(encoder)
+
+    def _set(self, encoder: Any, tokenizer: Any) -> None:
+        settings = self.settings
+        specials = hf.specials_of(encoder, tokenizer)
+        limit = hf.n_positions(encoder)
+        if limit is not None and settings.window + len(specials) > limit:
+            raise ValueError(
+                f"window = {settings.window} of Transformer and {len(specials)} special "
+                f"pieces are more than the {limit} positions of the encoder "
+                f"'{settings.name}': set window to at most {limit - len(specials)}."
+            )
+        n_layers = encoder.config.num_hidden_layers
+        if not all(-n_layers - 1 <= layer <= n_layers for layer in settings.layers):
+            raise ValueError(
+                f"layers = {list(settings.layers)} of Transformer: the encoder "
+                f"'{settings.name}' has {n_layers} layers, from 1 to {n_layers} or "
+                f"from -{n_layers} to -1, and 0 is its embeddings."
+            )
+        hf.freeze(encoder, settings.name, settings.freeze)
+        if settings.gradient_checkpointing:
+            encoder.gradient_checkpointing_enable({"use_reentrant": False})
+        self._model = TokenEncoder(
+            encoder,
+            hf.width_of(encoder),
+            settings.layers,
+            settings.layer_mix == "learned",
+        ).to(get_torch_default_device())
+        self.tokenizer, self.specials = tokenizer, specials
+        self.cache = None
+
+    # --- Running --------------------------------------------------------------
+
+    def __call__(
+        self, inputs: Words, is_train: bool
+    ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], None]]:
+        """Make token vectors.
+
+        inputs (Sequence[Sequence[str]]): The words of each document.
+        is_train (bool): Whether the result can be trained.
+        RETURNS (Tuple): The vectors of each document, shape (n_words, width), and a
+            callback that takes their gradients.
+        """
+        if not is_train:
+            with torch.inference_mode():
+                return self._split(self._encode(inputs, False), inputs), _no_backprop
+        self._use_cache()
+        vectors = self._encode(inputs, True)
+
+        def backprop(gradients: list[Floats2d]) -> None:
+            if vectors.requires_grad:
+                flat = torch.cat([xp2torch(dY, device=vectors.device) for dY in gradients])
+                vectors.backward(flat * self.scaler.scale)
+
+        return self._split(vectors.detach(), inputs), backprop
+
+    def _split(self, vectors: Tensor, docs: Words) -> list[Floats2d]:
+        array, result, first = torch2xp(vectors), [], 0
+        for words in docs:
+            result.append(array[first : first + len(words)])
+            first += len(words)
+        return result
+
+    def _encode(self, docs: Words, is_train: bool) -> Tensor:
+        self.model.train(is_train and self.settings.freeze is not True)
+        pool = self._pool if self.cache is None else self._pool_cached
+        pooled, counts = pool(docs)
+        return self.model.mix(pooled, counts)
+
+    def _pool(self, docs: Words) -> tuple[Tensor, Ints]:
+        model, settings = self.model, self.settings
+        pieces = cut_words(self.tokenizer, docs)
+        counts = pieces.counts()
+        self._report_long_tokens(counts)
+        assert self.specials is not None
+        batches = make_batches(
+            pieces,
+            cut_windows(pieces.lengths, settings.window, settings.stride),
+            self.specials,
+            pieces.chosen(settings.pooling),
+            settings.max_batch_pieces or MAX_BATCH_PIECES[model.device.type],
+        )
+        trains = torch.is_grad_enabled() and settings.freeze is not True
+        with torch.set_grad_enabled(trains):
+            pooled = model.pool(batches, counts, settings.pooling, settings.precision)
+        return pooled, counts
+
+    def _report_long_tokens(self, counts: Any) -> None:
+        n_long = int((counts > self.settings.window).sum())
+        if n_long and not self.n_long_tokens:
+            logger.warning(
+                "%d token(s) of %d and more pieces are longer than window = %d of "
+                "Transformer, so that no window sees all of them; further ones are "
+                "counted and not reported. Raise window, or split such tokens.",
+                *(n_long, int(counts.max()), self.settings.window),
+            )
+        self.n_long_tokens += n_long
+
+    # --- The cache ------------------------------------------------------------
+
+    def _use_cache(self) -> None:
+        """Begin to keep vectors: in training alone, where documents come again."""
+        where = self.settings.embedding_cache
+        if where == "none" or self.cache is not None:
+            return
+        device = self.model.device if where == "gpu" else torch.device("cpu")
+        if where == "gpu" and device.type != "cuda":
+            raise ValueError(
+                'embedding_cache = "gpu" of Transformer, but it runs on the CPU: set '
+                'it to "cpu", or use a GPU (--gpu-id).'
+            )
+        self.cache = EmbeddingCache(device, self.settings.cache_mb)
+
+    def _pool_cached(self, docs: Words) -> tuple[Tensor, Ints]:
+        assert self.cache is not None
+        kept = [self.cache.get(words) for words in docs]
+        missing = [i for i, found in enumerate(kept) if found is None]
+        if missing:
+            with torch.no_grad():
+                pooled, counts = self._pool([docs[i] for i in missing])
+            first = 0
+            for i in missing:
+                last = first + len(docs[i])
+                kept[i] = pooled[first:last], counts[first:last]
+                self.cache.put(docs[i], *kept[i])
+                first = last
+        device = self.model.device
+        vectors = torch.cat([found[0].to(device) for found in kept if found])
+        return vectors, numpy.concatenate([found[1] for found in kept if found])
+
+    # --- Training -------------------------------------------------------------
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Change the weights by their gradients, and set these to zero.
+
+        The norm of all gradients of the encoder together is clipped to the `grad_clip`
+        of the optimizer; thinc clips each array by itself. An optimizer that has a
+        method `update_module` gets all weights in one call.
+
+        optimizer (Optimizer): The optimizer.
+        """
+        weights = {
+            name: weight
+            for name, weight in self.model.named_parameters()
+            if weight.grad is not None
+        }
+        if self.scaler.unscale([weight.grad for weight in weights.values()]):
+            clip = getattr(optimizer, "grad_clip", 0.0)
+            if clip:
+                torch.nn.utils.clip_grad_norm_(weights.values(), clip)
+            if hasattr(optimizer, "update_module"):
+                optimizer.update_module(self.id, weights)
+            else:
+                self._update_each(optimizer, weights)
+        for weight in weights.values():
+            weight.grad = None
+
+    def _update_each(self, optimizer: Optimizer, weights: dict[str, Any]) -> None:
+        for name, weight in weights.items():
+            array, _ = optimizer(
+                (self.id, name), torch2xp(weight.data), torch2xp(weight.grad)
+            )
+            weight.data = xp2torch(array, device=weight.device)
+
+    def paths(self) -> dict[str, str]:
+        """Where weights are, in the same words for all encoders.
+
+        RETURNS (Dict[str, str]): A path for the name of each weight, such as
+            "layer.3.attention.self.query.weight".
+        """
+        found = hf.layer_list(self.model.encoder)
+        prefix = f"{found[0]}." if found else None
+        paths = {}
+        for name, _ in self.model.named_parameters():
+            path = name.removeprefix("encoder.")
+            if prefix and path.startswith(prefix):
+                path = f"layer.{path.removeprefix(prefix)}"
+            paths[name] = path
+        return paths
+
+    # --- Saving and loading ---------------------------------------------------
+
+    def copy(self) -> EncoderShim:
+        """RETURNS (EncoderShim): A copy with an id of its own, so that an optimizer
+        tells its weights from these."""
+        copied = EncoderShim(self.settings)
+        if self._model is not None:
+            encoder = copy.deepcopy(self.model.encoder)
+            copied._set(encoder, copy.deepcopy(self.tokenizer))
+            copied.model.load_state_dict(self.model.state_dict())
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> EncoderShim:
+        return self.copy()
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        """Move the encoder to "cpu" or "gpu"."""
+        where = "cpu" if device_type == "cpu" else f"cuda:{device_id}"
+        self.model.to(where)
+        self.cache = None
+
+    def to_bytes(self) -> bytes:
+        """RETURNS (bytes): Config, tokenizer and weights (safetensors); empty if there
+        is no encoder yet."""
+        if self._model is None:
+            return b""
+        parts = {
+            "config": json.dumps(hf.config_of(self.model.encoder), sort_keys=True),
+            "tokenizer": self.tokenizer.to_str(),
+            "weights": safetensors.torch.save(_without_aliases(self.model)),
+        }
+        return srsly.msgpack_dumps(parts)
+
+    def from_bytes(self, data: bytes) -> EncoderShim:
+        """Load what `to_bytes` saved; settings stay those of the config.
+
+        data (bytes): The bytes.
+        RAISES (ValueError): If the weights do not fit the config or the settings.
+        """
+        from tokenizers import Tokenizer
+
+        if not data:
+            self._model = None
+            return self
+        parts = srsly.msgpack_loads(data)
+        encoder = hf.build(json.loads(parts["config"]), self.settings)
+        self._set(encoder, Tokenizer.from_str(parts["tokenizer"]))
+        weights = safetensors.torch.load(parts["weights"])
+        expected = set(_without_aliases(self.model))
+        if expected != set(weights):
+            differing = ", ".join(sorted(expected.symmetric_difference(weights))[:3])
+            raise ValueError(
+                f"The saved weights of the encoder '{self.settings.name}' do not fit "
+                f"its settings ({differing}): set layers and layer_mix of Transformer "
+                "to what it was trained with, or train anew."
+            )
+        self.model.load_state_dict(weights, strict=False)
+        return self
+
+
+def _without_aliases(module: torch.nn.Module) -> dict[str, Tensor]:
+    """The state of a module, with tensors that share their memory once."""
+    state: dict[str, Tensor] = {}
+    seen = set()
+    for name, tensor in module.state_dict().items():
+        place = (tensor.data_ptr(), tensor.shape)
+        if place not in seen:
+            seen.add(place)
+            state[name] = tensor.detach().cpu().contiguous()
+    return state
+
+
+def _no_backprop(gradients: list[Floats2d]) -> None:
+    return None
