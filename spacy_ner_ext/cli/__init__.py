@@ -10,9 +10,12 @@ from .convert import convert
 from .download import download
 from .encoder import encoder
 from .errors import one_line_errors
+from .params import params
 from .smoke import smoke
 
-COMMANDS = (download, encoder, convert, check, smoke)
+COMMANDS = (download, encoder, convert, check, params, smoke)
+# Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.
+OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app = typer.Typer(
     name="spacy_ner_ext",
@@ -23,7 +26,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in COMMANDS:
-    app.command(no_args_is_help=True)(one_line_errors(command))
+    settings = OVERRIDES if command is params else {}
+    app.command(no_args_is_help=True, context_settings=settings)(
+        one_line_errors(command)
+    )
 
 
 def main() -> None:

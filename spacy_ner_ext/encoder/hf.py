@@ -31,29 +31,16 @@ def load(settings: Settings) -> tuple[nn.Module, Tokenizer]:
     RAISES (ValueError): If there is none of that name, its tokenizer is slow, its
         weights are no safetensors, or it does not have what the settings ask for.
     """
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel
 
-    trust = settings.trust_remote_code
-    # Words stand by themselves, so each starts with the mark of a space.
-    options = {"add_prefix_space": True, **settings.tokenizer_config}
-    with _explained(settings), _quiet():
-        tokenizer = AutoTokenizer.from_pretrained(
-            settings.name, trust_remote_code=trust, **options
-        )
-    if not tokenizer.is_fast:
-        raise ValueError(
-            f"The tokenizer of the encoder '{settings.name}' "
-            f"({type(tokenizer).__name__}) is slow: Transformer needs one that is "
-            "written with the tokenizers library. Choose an encoder that has a "
-            "tokenizer.json, or take use_fast = false out of tokenizer_config."
-        )
+    tokenizer = load_tokenizer(settings)
     options = dict(settings.transformer_config)
     if settings.attention is not None:
         options["attn_implementation"] = ATTENTION[settings.attention]
     with _explained(settings), _quiet():
         encoder, report = AutoModel.from_pretrained(
             settings.name,
-            trust_remote_code=trust,
+            trust_remote_code=settings.trust_remote_code,
             use_safetensors=True,
             torch_dtype="float32",
             output_loading_info=True,
@@ -64,6 +51,31 @@ def load(settings: Settings) -> tuple[nn.Module, Tokenizer]:
     if settings.new_tokens:
         add_tokens(encoder, tokenizer, settings.new_tokens)
     return encoder, prepare(tokenizer.backend_tokenizer)
+
+
+def load_tokenizer(settings: Settings) -> Any:
+    """Load the tokenizer of a pretrained encoder.
+
+    settings (Settings): The settings, for its name and `tokenizer_config`.
+    RETURNS (PreTrainedTokenizerFast): The tokenizer.
+    RAISES (ValueError): If there is none of that name, or it is slow.
+    """
+    from transformers import AutoTokenizer
+
+    # Words stand by themselves, so each starts with the mark of a space.
+    options = {"add_prefix_space": True, **settings.tokenizer_config}
+    with _explained(settings), _quiet():
+        tokenizer = AutoTokenizer.from_pretrained(
+            settings.name, trust_remote_code=settings.trust_remote_code, **options
+        )
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"The tokenizer of the encoder '{settings.name}' "
+            f"({type(tokenizer).__name__}) is slow, which cannot tell which word a "
+            "piece is of: choose an encoder that has a tokenizer.json, or take "
+            "use_fast = false out of tokenizer_config."
+        )
+    return tokenizer
 
 
 def build(config: dict[str, Any], settings: Settings) -> nn.Module:
@@ -263,6 +275,4 @@ def _explained(settings: Settings) -> Iterator[None]:
             )
         else:
             hint = f"there is no such folder; check name and network ({reason[:200]})"
-        raise ValueError(
-            f"The encoder '{name}' of Transformer cannot be loaded: {hint}."
-        ) from err
+        raise ValueError(f"The encoder '{name}' cannot be loaded: {hint}.") from err

@@ -192,7 +192,9 @@ def _fill(
     ids[text] = pieces.ids[flat[text]]
     for i, special in enumerate(specials.after):
         ids[numpy.arange(len(rows)), n_before + lengths[:, 0] + i] = special
-    kept = (flat >= windows.keep_from[rows, None]) & (flat < windows.keep_to[rows, None])
+    kept = (flat >= windows.keep_from[rows, None]) & (
+        flat < windows.keep_to[rows, None]
+    )
     kept[kept] = chosen[flat[kept]]
     padded = lengths.min() < lengths.max()
     mask = columns < lengths + len(specials) if padded else None

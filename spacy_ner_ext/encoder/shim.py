@@ -119,7 +119,9 @@ class EncoderShim(Shim):
 
         def backprop(gradients: list[Floats2d]) -> None:
             if vectors.requires_grad:
-                flat = torch.cat([xp2torch(dY, device=vectors.device) for dY in gradients])
+                flat = torch.cat(
+                    [xp2torch(dY, device=vectors.device) for dY in gradients]
+                )
                 vectors.backward(flat * self.scaler.scale)
 
         return self._split(vectors.detach(), inputs), backprop

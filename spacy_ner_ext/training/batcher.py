@@ -1,0 +1,149 @@
+"""Batches of about as many word pieces as an encoder sees."""
+
+import random
+from itertools import islice
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple, Union
+
+from spacy import registry
+from spacy.training import Example
+from spacy.util import logger
+
+from ..encoder.hf import load_tokenizer, prepare
+from ..encoder.pieces import cut_words
+from ..encoder.settings import Settings
+
+# Tokenizers are much faster with several documents at once.
+MIN_COUNTED = 128
+UNITS = ("pieces", "padded pieces")
+Batcher = Callable[[Iterable[Example]], Iterable[List[Example]]]
+
+
+@registry.batchers("spacy_ner_ext.batch_by_pieces.v1")
+def make_batch_by_pieces(
+    name: str,
+    size: Union[str, int] = "4096 pieces",
+    buffer: int = 256,
+    discard_oversize: bool = False,
+    tokenizer_config: Dict[str, Any] = {},  # noqa: B006 - spaCy fills configs with it
+    trust_remote_code: bool = False,
+) -> Batcher:
+    """Make a batcher that counts word pieces, with documents of similar length
+    together.
+
+    name (str): The encoder whose tokenizer counts: hub name or path of a folder, as a
+        rule the same as that of spacy_ner_ext.Transformer.v1.
+    size (Union[str, int]): The most pieces of a batch, such as "4096 pieces", or
+        "4096 padded pieces" to count each document as long as the longest of its
+        batch; a number is pieces.
+    buffer (int): Documents that are sorted by length before they are cut into
+        batches, whose order is random again; 1 keeps documents in their order.
+    discard_oversize (bool): Whether a document with more pieces is left out, and
+        counted and reported; otherwise it is a batch by itself.
+    tokenizer_config (Dict[str, Any]): Arguments of AutoTokenizer.from_pretrained.
+    trust_remote_code (bool): Whether code that comes with the tokenizer may run.
+    RETURNS (Callable[[Iterable[Example]], Iterable[List[Example]]]): The batcher.
+    RAISES (ValueError): If `size` or `buffer` make no batches, or there is no such
+        tokenizer.
+    """
+    limit, padded = parse_size(size)
+    if buffer < 1:
+        raise ValueError(
+            f"buffer = {buffer} of batch_by_pieces: set it to at least 1 document."
+        )
+    # Loaded at the first batch: spaCy makes the batcher also where it does not train.
+    count = _Counter(
+        Settings(
+            name=name,
+            tokenizer_config=dict(tokenizer_config),
+            trust_remote_code=trust_remote_code,
+        )
+    )
+
+    def batch_by_pieces(examples: Iterable[Example]) -> Iterator[List[Example]]:
+        n_discarded = 0
+        for counted in _fill(examples, buffer, count):
+            batches = []
+            for batch, n_pieces in cut(counted, limit, padded):
+                if n_pieces > limit and discard_oversize:
+                    n_discarded += len(batch)
+                else:
+                    batches.append(batch)
+            if buffer > 1:
+                random.shuffle(batches)
+            yield from batches
+        if n_discarded:
+            logger.warning(
+                "batch_by_pieces left out %d document(s) of more than %d pieces.",
+                *(n_discarded, limit),
+            )
+
+    return batch_by_pieces
+
+
+def parse_size(size: Union[str, int]) -> Tuple[int, bool]:
+    """Read the size of a batch.
+
+    size (Union[str, int]): Such as "4096 pieces", "4096 padded pieces" or 4096.
+    RETURNS (Tuple[int, bool]): The number, and whether padding is counted.
+    RAISES (ValueError): If it is none of these.
+    """
+    number, _, unit = str(size).strip().partition(" ")
+    unit = " ".join(unit.split()) or UNITS[0]
+    if not number.isdecimal() or int(number) < 1 or unit not in UNITS:
+        raise ValueError(
+            f'size = {size!r} of batch_by_pieces: set it to a text such as "4096 '
+            'pieces" or "4096 padded pieces".'
+        )
+    return int(number), unit == UNITS[1]
+
+
+Counted = List[Tuple[int, Example]]
+
+
+def _fill(
+    examples: Iterable[Example], size: int, count: "_Counter"
+) -> Iterator[Counted]:
+    """Examples with their pieces, some at a time, the shortest first."""
+    examples = iter(examples)
+    while some := list(islice(examples, max(size, MIN_COUNTED))):
+        counted = list(zip(count(some), some))
+        for first in range(0, len(counted), size):
+            yield sorted(counted[first : first + size], key=lambda pair: pair[0])
+
+
+def cut(
+    counted: Counted, limit: int, padded: bool
+) -> Iterator[Tuple[List[Example], int]]:
+    """Cut examples into batches, in their order.
+
+    counted (List[Tuple[int, Example]]): Examples, each after its pieces.
+    limit (int): The most pieces of a batch; one example may have more.
+    padded (bool): Whether each counts like the longest of its batch.
+    YIELDS (Tuple[List[Example], int]): A batch and its pieces.
+    """
+    batch: List[Example] = []
+    total = longest = 0
+    for n_pieces, example in counted:
+        longest = max(longest, n_pieces)
+        grown = longest * (len(batch) + 1) if padded else total + n_pieces
+        if batch and grown > limit:
+            yield batch, total
+            batch, longest, grown = [], n_pieces, n_pieces
+        batch.append(example)
+        total = grown
+    if batch:
+        yield batch, total
+
+
+class _Counter:
+    """The number of pieces of documents."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.tokenizer: Any = None
+
+    def __call__(self, examples: List[Example]) -> List[int]:
+        if self.tokenizer is None:
+            self.tokenizer = prepare(load_tokenizer(self.settings).backend_tokenizer)
+        words = [[token.text for token in example.predicted] for example in examples]
+        return cut_words(self.tokenizer, words).lengths.tolist()

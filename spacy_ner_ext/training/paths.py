@@ -1,0 +1,126 @@
+"""Names for all weights of a pipeline, as groups of an optimizer select them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from spacy import registry
+from spacy.language import Language
+from thinc.api import Model
+from thinc.shims import Shim
+
+Key = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A weight array of a pipeline.
+
+    path (str): Where it is, such as "crf_ner.tok2vec.transformer.layer.3.output.
+        dense.weight": the component, the sublayers by the names that their parents
+        have for them, and the array.
+    key (Key): What thinc calls it when it is updated: the id of its node or shim, and
+        its name there.
+    shape (Tuple[int, ...]): Its shape.
+    trainable (bool): False for what is frozen in an encoder.
+    """
+
+    path: str
+    key: Key
+    shape: tuple[int, ...]
+    trainable: bool
+
+
+def find_parameters(nlp: Language) -> list[Parameter]:
+    """Find all weights of a pipeline.
+
+    nlp (Language): The pipeline, initialized.
+    RETURNS (List[Parameter]): The weights, in the order of the pipeline; those of a
+        node that stands in several places once.
+    """
+    found: dict[str, Parameter] = {}
+    seen: set[int] = set()
+    for name, component in nlp.pipeline:
+        model = getattr(component, "model", None)
+        if isinstance(model, Model):
+            for parameter in _walk(model, name, {}, seen):
+                path, number = parameter.path, 1
+                while path in found:
+                    number += 1
+                    path = f"{parameter.path}.{number}"
+                found[path] = Parameter(
+                    path, parameter.key, parameter.shape, parameter.trainable
+                )
+    return list(found.values())
+
+
+def _walk(
+    node: Model, prefix: str, names: dict[int, str], seen: set[int]
+) -> Iterator[Parameter]:
+    """The weights of a node and of those below.
+
+    names (Dict[int, str]): What the nodes above call some of those below.
+    """
+    if node.id in seen:
+        return
+    seen.add(node.id)
+    if node.id in names:
+        prefix = f"{prefix}.{names[node.id]}"
+    if (node.param_names or node.shims) and names.get(node.id) != node.name:
+        # Its own name as well, so that a transformer is found as one anywhere.
+        prefix = f"{prefix}.{node.name}"
+    for name in node.param_names:
+        if node.has_param(name):
+            shape = node.get_param(name).shape
+            yield Parameter(f"{prefix}.{name}", (node.id, name), shape, True)
+    for shim in node.shims:
+        yield from _walk_shim(shim, prefix)
+    names = dict(names)
+    for name in reversed(node.ref_names):
+        target = node.maybe_get_ref(name)
+        if target is not None and target is not node:
+            names[target.id] = name
+    for layer in node.layers:
+        yield from _walk(layer, prefix, names, seen)
+
+
+def _walk_shim(shim: Shim, prefix: str) -> Iterator[Parameter]:
+    module = getattr(shim, "_model", None)
+    if not hasattr(module, "named_parameters"):
+        return
+    paths = shim.paths() if hasattr(shim, "paths") else {}
+    for name, weight in module.named_parameters():
+        path = f"{prefix}.{paths.get(name, name)}"
+        key, shape = (shim.id, name), tuple(weight.shape)
+        yield Parameter(path, key, shape, bool(weight.requires_grad))
+
+
+_latest: Callable[[], Language | None] = lambda: None  # noqa: E731
+
+
+@registry.callbacks("spacy_ner_ext.name_parameters.v1")
+def make_name_parameters() -> Callable[[Language, dict[str, Any]], None]:
+    """Make a callback for [training.before_update] that tells spacy_ner_ext.Adam.v1
+    which pipeline it trains. thinc gives an optimizer numbers, and never names.
+
+    RETURNS (Callable[[Language, Dict[str, Any]], None]): The callback.
+    """
+    return name_parameters
+
+
+def name_parameters(nlp: Language, info: dict[str, Any] | None = None) -> None:
+    """Announce the pipeline whose weights are updated next.
+
+    nlp (Language): The pipeline.
+    info (Optional[Dict[str, Any]]): Step and epoch, which spaCy passes.
+    """
+    global _latest
+    _latest = weakref.ref(nlp)
+
+
+def announced() -> Language | None:
+    """RETURNS (Optional[Language]): The pipeline that was announced last."""
+    return _latest()
