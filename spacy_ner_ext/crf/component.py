@@ -14,6 +14,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
 from ..labels import MISSING, TagSet
+from ..listeners import check_widths
 from ..spans import (
     ENTS,
     PER_LABEL,
@@ -294,9 +295,11 @@ class CRFEntityRecognizer(TrainablePipe):
         labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
             labels`; if None, they are collected from the data and sorted.
         RAISES (ValueError): If there are no labels, no document has a token, or none
-            has a span group that `target` names.
+            has a span group that `target` names, or a listener in the pipeline expects
+            vectors of another width than it will get.
         """
         validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
+        check_widths(nlp)
         keys = self.target
         if isinstance(labels, str):
             raise ValueError(

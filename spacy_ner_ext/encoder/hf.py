@@ -21,12 +21,14 @@ from .settings import ATTENTION, Settings
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+Encoder = Any  # a transformers.PreTrainedModel, which is not imported for its type
 
-def load(settings: Settings) -> tuple[nn.Module, Tokenizer]:
+
+def load(settings: Settings) -> tuple[Encoder, Tokenizer]:
     """Load a pretrained encoder and its tokenizer, by the name in the settings.
 
     settings (Settings): The settings.
-    RETURNS (Tuple[nn.Module, Tokenizer]): The encoder, in float32 and with the new
+    RETURNS (Tuple[Encoder, Tokenizer]): The encoder, in float32 and with the new
         pieces of the settings, and the tokenizer.
     RAISES (ValueError): If there is none of that name, its tokenizer is slow, its
         weights are no safetensors, or it does not have what the settings ask for.
@@ -78,12 +80,12 @@ def load_tokenizer(settings: Settings) -> Any:
     return tokenizer
 
 
-def build(config: dict[str, Any], settings: Settings) -> nn.Module:
+def build(config: dict[str, Any], settings: Settings) -> Encoder:
     """Build an encoder of a saved config, without its weights and without network.
 
     config (dict): The encoder's config, as saved.
     settings (Settings): The settings, for `attention` and `trust_remote_code`.
-    RETURNS (nn.Module): The encoder; its weights have any value.
+    RETURNS (Encoder): The encoder; its weights have any value.
     RAISES (ValueError): If it has code of its own and that is not trusted, or does not
         have the kind of attention.
     """
@@ -112,7 +114,7 @@ def prepare(tokenizer: Tokenizer) -> Tokenizer:
     return tokenizer
 
 
-def config_of(encoder: nn.Module) -> dict[str, Any]:
+def config_of(encoder: Encoder) -> dict[str, Any]:
     """RETURNS (dict): All that `build` needs to know of an encoder."""
     config = json.loads(encoder.config.to_json_string(use_diff=False))
     # The place it was loaded from says nothing about it, and may be private.
@@ -120,12 +122,12 @@ def config_of(encoder: nn.Module) -> dict[str, Any]:
     return config
 
 
-def width_of(encoder: nn.Module) -> int:
+def width_of(encoder: Encoder) -> int:
     """RETURNS (int): The width of an encoder's vectors."""
     return int(encoder.config.hidden_size)
 
 
-def specials_of(encoder: nn.Module, tokenizer: Tokenizer) -> Specials:
+def specials_of(encoder: Encoder, tokenizer: Tokenizer) -> Specials:
     """RETURNS (Specials): The special pieces around a text, and the padding piece."""
     cut = tokenizer.encode(["a"], is_pretokenized=True, add_special_tokens=True)
     text = [i for i, special in enumerate(cut.special_tokens_mask) if not special]
@@ -133,7 +135,7 @@ def specials_of(encoder: nn.Module, tokenizer: Tokenizer) -> Specials:
     return Specials(cut.ids[: text[0]], cut.ids[text[-1] + 1 :], padding or 0)
 
 
-def n_positions(encoder: nn.Module) -> int | None:
+def n_positions(encoder: Encoder) -> int | None:
     """RETURNS (Optional[int]): The pieces that an encoder has positions for; None if
     positions are relative, so that there is no limit."""
     for name, module in encoder.named_modules():
@@ -144,7 +146,7 @@ def n_positions(encoder: nn.Module) -> int | None:
     return None
 
 
-def layer_list(encoder: nn.Module) -> tuple[str, nn.ModuleList] | None:
+def layer_list(encoder: Encoder) -> tuple[str, nn.ModuleList] | None:
     """Find the layers of an encoder.
 
     RETURNS (Optional[Tuple[str, nn.ModuleList]]): Where they are, and they themselves;
@@ -157,10 +159,10 @@ def layer_list(encoder: nn.Module) -> tuple[str, nn.ModuleList] | None:
     return None
 
 
-def freeze(encoder: nn.Module, name: str, layers: bool | int) -> None:
+def freeze(encoder: Encoder, name: str, layers: bool | int) -> None:
     """Keep weights from being trained.
 
-    encoder (nn.Module): The encoder.
+    encoder (Encoder): The encoder.
     name (str): Its name, for errors.
     layers (Union[bool, int]): True for all weights, or the number of layers, which
         are frozen from the lowest together with the embeddings.
@@ -210,7 +212,7 @@ def add_tokens(encoder: Any, tokenizer: Any, tokens: Any) -> None:
     encoder.get_input_embeddings().weight.data[n_known : len(tokenizer)] = mean
 
 
-def _encoder_alone(model: Any) -> nn.Module:
+def _encoder_alone(model: Any) -> Encoder:
     """Without decoder, and without the pooler, whose result nobody uses."""
     if model.config.is_encoder_decoder:
         model = model.get_encoder()
@@ -219,7 +221,7 @@ def _encoder_alone(model: Any) -> nn.Module:
     return model
 
 
-def _report_missing(name: str, encoder: nn.Module, missing: list[str]) -> None:
+def _report_missing(name: str, encoder: Encoder, missing: list[str]) -> None:
     used = {key for key, _ in encoder.named_parameters()}
     lost = sorted(used.intersection(missing))
     if lost:

@@ -1,6 +1,6 @@
 """The architecture of an encoder: words to token vectors."""
 
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union, cast
 
 from spacy import registry
 from spacy.tokens import Doc
@@ -100,7 +100,8 @@ def build_transformer(
 
 def init(model: Model, X: Optional[List[Doc]] = None, Y: None = None) -> None:
     """Load the pretrained weights."""
-    model.set_dim("nO", model.shims[0].load(), force=True)
+    shim = cast(EncoderShim, model.shims[0])
+    model.set_dim("nO", shim.load(), force=True)
 
 
 def forward(

@@ -76,8 +76,8 @@ class EncoderShim(Shim):
         limit = hf.n_positions(encoder)
         if limit is not None and settings.window + len(specials) > limit:
             raise ValueError(
-                f"window = {settings.window} of Transformer and {len(specials)} special "
-                f"pieces are more than the {limit} positions of the encoder "
+                f"window = {settings.window} of Transformer and {len(specials)} "
+                f"special pieces are more than the {limit} positions of the encoder "
                 f"'{settings.name}': set window to at most {limit - len(specials)}."
             )
         n_layers = encoder.config.num_hidden_layers
@@ -127,7 +127,8 @@ class EncoderShim(Shim):
         return self._split(vectors.detach(), inputs), backprop
 
     def _split(self, vectors: Tensor, docs: Words) -> list[Floats2d]:
-        array, result, first = torch2xp(vectors), [], 0
+        array: Any = torch2xp(vectors)
+        result, first = [], 0
         for words in docs:
             result.append(array[first : first + len(words)])
             first += len(words)
@@ -185,7 +186,7 @@ class EncoderShim(Shim):
 
     def _pool_cached(self, docs: Words) -> tuple[Tensor, Ints]:
         assert self.cache is not None
-        kept = [self.cache.get(words) for words in docs]
+        kept: list[Any] = [self.cache.get(words) for words in docs]
         missing = [i for i, found in enumerate(kept) if found is None]
         if missing:
             with torch.no_grad():
@@ -197,8 +198,8 @@ class EncoderShim(Shim):
                 self.cache.put(docs[i], *kept[i])
                 first = last
         device = self.model.device
-        vectors = torch.cat([found[0].to(device) for found in kept if found])
-        return vectors, numpy.concatenate([found[1] for found in kept if found])
+        vectors = torch.cat([found[0].to(device) for found in kept])
+        return vectors, numpy.concatenate([found[1] for found in kept])
 
     # --- Training -------------------------------------------------------------
 
@@ -211,7 +212,7 @@ class EncoderShim(Shim):
 
         optimizer (Optimizer): The optimizer.
         """
-        weights = {
+        weights: dict[str, Any] = {
             name: weight
             for name, weight in self.model.named_parameters()
             if weight.grad is not None
@@ -219,7 +220,7 @@ class EncoderShim(Shim):
         if self.scaler.unscale([weight.grad for weight in weights.values()]):
             clip = getattr(optimizer, "grad_clip", 0.0)
             if clip:
-                torch.nn.utils.clip_grad_norm_(weights.values(), clip)
+                torch.nn.utils.clip_grad_norm_(list(weights.values()), clip)
             if hasattr(optimizer, "update_module"):
                 optimizer.update_module(self.id, weights)
             else:
@@ -229,10 +230,10 @@ class EncoderShim(Shim):
 
     def _update_each(self, optimizer: Optimizer, weights: dict[str, Any]) -> None:
         for name, weight in weights.items():
-            array, _ = optimizer(
-                (self.id, name), torch2xp(weight.data), torch2xp(weight.grad)
-            )
-            weight.data = xp2torch(array, device=weight.device)
+            data: Any = torch2xp(weight.data)
+            gradient: Any = torch2xp(weight.grad)
+            data, _ = optimizer((self.id, name), data, gradient)
+            weight.data = xp2torch(data, device=weight.device)
 
     def paths(self) -> dict[str, str]:
         """Where weights are, in the same words for all encoders.

@@ -9,6 +9,8 @@ from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.training import Example, validate_get_examples
 from thinc.api import Config, Model
 
+from ..listeners import check_widths, check_widths_of
+
 default_model_config = """
 [model]
 @architectures = "spacy_ner_ext.TextCNN.v1"
@@ -72,6 +74,7 @@ class TextCNNPipe(Tok2Vec):
         """
         validate_get_examples(get_examples, "TextCNNPipe.initialize")
         self._check_listeners(nlp)
+        check_widths(nlp)
         with_words = (example.x for example in get_examples() if len(example.x))
         sample = list(islice(with_words, 10))
         if not sample:
@@ -80,18 +83,7 @@ class TextCNNPipe(Tok2Vec):
                 "token. Check the corpus of [initialize] or [training]."
             )
         self.model.initialize(X=sample)
-        self._check_widths()
-
-    def _check_widths(self) -> None:
-        width = self.model.get_dim("nO")
-        for name, listeners in self.listener_map.items():
-            for listener in listeners:
-                if listener.get_dim("nO") != width:
-                    raise ValueError(
-                        f"'{name}' expects vectors of width {listener.get_dim('nO')} "
-                        f"from '{self.name}', which makes {width}: set width = {width} "
-                        f"in the listener of '{name}', or output_size here."
-                    )
+        check_widths_of(self)
 
     def _check_listeners(self, nlp: Optional[Language]) -> None:
         """Find components that would get the wrong vectors, or cut off a gradient."""

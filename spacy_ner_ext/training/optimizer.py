@@ -107,7 +107,7 @@ def make_adam(
         made.append(Group(name, settings["pattern"], rate, decay))
     made.append(Group(DEFAULT, "", shared, weight_decay))
     options = {"beta1": beta1, "beta2": beta2, "eps": eps, "grad_clip": grad_clip}
-    return GroupedAdam(made, no_decay, **options)
+    return GroupedAdam(made, no_decay, options)
 
 
 class GroupedAdam(Optimizer):
@@ -115,11 +115,11 @@ class GroupedAdam(Optimizer):
 
     groups (List[Group]): The groups; the last takes what no other does.
     no_decay (List[str]): Patterns of weights without decay.
-    options (float): beta1, beta2, eps and grad_clip.
+    options (Dict[str, float]): beta1, beta2, eps and grad_clip.
     """
 
     def __init__(
-        self, groups: List[Group], no_decay: List[str], **options: float
+        self, groups: List[Group], no_decay: List[str], options: Dict[str, Any]
     ) -> None:
         super().__init__(groups[-1].rate.value, use_averages=False, **options)
         self.groups = groups
@@ -214,14 +214,18 @@ class GroupedAdam(Optimizer):
         if adam is None:
             if not together:
                 return
-            options = {"betas": (self.b1, self.b2), "eps": self.eps, "fused": True}
+            options: Dict[str, Any] = {
+                "betas": (self.b1, self.b2),
+                "eps": self.eps,
+                "fused": True,
+            }
             adam = torch.optim.AdamW(list(together.values()), **options)
             self._of_modules[shim_id] = adam
         else:
             for settings in together.values():
                 adam.add_param_group(settings)
-        for settings in adam.param_groups:
-            settings["lr"] = settings["rate"].value
+        for torch_group in adam.param_groups:
+            torch_group["lr"] = torch_group["rate"].value
         adam.step()
 
 
@@ -271,13 +275,13 @@ def _explain_unmatched(group: Group, chosen: Dict[str, Group]) -> str:
     if matching:
         earlier = sorted({chosen[path].name for path in matching})
         return (
-            f"{start}matches only weights of the earlier group {', '.join(earlier)}: "
-            "put it before that, or remove it."
+            f"{start}matches only weights of the earlier {', '.join(earlier)}: put it "
+            "before that, or remove it."
         )
     plain = re.sub(r"[\\^$]", "", group.pattern.pattern)
     near = difflib.get_close_matches(plain, _prefixes(chosen), n=5, cutoff=0.3)
     return (
-        f"{start}matches no weight. Near it are: {', '.join(near or list(chosen)[:5])}; "
+        f"{start}matches no weight. Near it: {', '.join(near or list(chosen)[:5])}; "
         "`python -m spacy_ner_ext params CONFIG` prints all."
     )
 

@@ -12,6 +12,8 @@ from spacy.language import Language
 from thinc.api import Model
 from thinc.shims import Shim
 
+from ..listeners import check_widths
+
 Key = tuple[int, str]
 
 
@@ -88,7 +90,7 @@ def _walk(
 
 
 def _walk_shim(shim: Shim, prefix: str) -> Iterator[Parameter]:
-    module = getattr(shim, "_model", None)
+    module: Any = getattr(shim, "_model", None)
     if not hasattr(module, "named_parameters"):
         return
     paths = shim.paths() if hasattr(shim, "paths") else {}
@@ -116,9 +118,13 @@ def name_parameters(nlp: Language, info: dict[str, Any] | None = None) -> None:
 
     nlp (Language): The pipeline.
     info (Optional[Dict[str, Any]]): Step and epoch, which spaCy passes.
+    RAISES (ValueError): If a listener expects vectors of another width than it will
+        get; spaCy's own components do not check that.
     """
     global _latest
-    _latest = weakref.ref(nlp)
+    if announced() is not nlp:
+        check_widths(nlp)
+        _latest = weakref.ref(nlp)
 
 
 def announced() -> Language | None:
