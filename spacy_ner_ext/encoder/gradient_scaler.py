@@ -35,9 +35,9 @@ class GradientScaler:
         gradients (Iterable[Tensor]): The gradients of all weights of a step.
         RETURNS (bool): Whether all are finite; if not, the step has to be skipped.
         """
-        if not self.enabled:
-            return True
         gradients = list(gradients)
+        if not self.enabled or not gradients:
+            return True
         torch._foreach_mul_(gradients, 1.0 / self.scale)
         finite = all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
         self._n_good = self._n_good + 1 if finite else 0

@@ -64,11 +64,11 @@ def load_tokenizer(settings: Settings) -> Any:
     """
     from transformers import AutoTokenizer
 
-    # Words stand by themselves, so each starts with the mark of a space.
-    options = {"add_prefix_space": True, **settings.tokenizer_config}
     with _explained(settings), _quiet():
         tokenizer = AutoTokenizer.from_pretrained(
-            settings.name, trust_remote_code=settings.trust_remote_code, **options
+            settings.name,
+            trust_remote_code=settings.trust_remote_code,
+            **settings.tokenizer_config,
         )
     if not tokenizer.is_fast:
         raise ValueError(
@@ -77,7 +77,21 @@ def load_tokenizer(settings: Settings) -> Any:
             "piece is of: choose an encoder that has a tokenizer.json, or take "
             "use_fast = false out of tokenizer_config."
         )
+    if "add_prefix_space" not in settings.tokenizer_config:
+        _begin_with_space(tokenizer.backend_tokenizer)
     return tokenizer
+
+
+def _begin_with_space(tokenizer: Tokenizer) -> None:
+    """Let each word start with the mark of a space, since words stand by themselves.
+
+    As the argument add_prefix_space does, for which T5 and others would convert a slow
+    tokenizer.
+    """
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    if isinstance(tokenizer.pre_tokenizer, ByteLevel):
+        tokenizer.pre_tokenizer.add_prefix_space = True
 
 
 def build(config: dict[str, Any], settings: Settings) -> Encoder:
@@ -139,10 +153,14 @@ def n_positions(encoder: Encoder) -> int | None:
     """RETURNS (Optional[int]): The pieces that an encoder has positions for; None if
     positions are relative, so that there is no limit."""
     for name, module in encoder.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            # RoBERTa and its kin count positions from the one after the padding.
+        if name.endswith(("position_embeddings", "embed_positions")) and isinstance(
+            module, nn.Embedding
+        ):
+            # RoBERTa and its kin count positions from the one after the padding, BART
+            # from an offset.
             padding = module.padding_idx
-            return module.num_embeddings - (0 if padding is None else padding + 1)
+            first = 0 if padding is None else padding + 1
+            return module.num_embeddings - getattr(module, "offset", first)
     return None
 
 
@@ -187,7 +205,7 @@ def freeze(encoder: Encoder, name: str, layers: bool | int) -> None:
     for layer in found[1][:layers]:
         layer.requires_grad_(False)
     for child, module in encoder.named_children():
-        if "embeddings" in child:
+        if "embed" in child:
             module.requires_grad_(False)
 
 
@@ -214,7 +232,8 @@ def add_tokens(encoder: Any, tokenizer: Any, tokens: Any) -> None:
 
 def _encoder_alone(model: Any) -> Encoder:
     """Without decoder, and without the pooler, whose result nobody uses."""
-    if model.config.is_encoder_decoder:
+    # The config of T5's encoder does not say that it was part of more.
+    if getattr(model, "decoder", None) is not None:
         model = model.get_encoder()
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
@@ -258,6 +277,11 @@ def _explained(settings: Settings) -> Iterator[None]:
         yield
     except (OSError, ValueError, ImportError) as err:
         reason = " ".join(str(err).split())
+        if "trust_remote_code" in reason and not settings.trust_remote_code:
+            raise ValueError(
+                f"The encoder '{name}' has code of its own, which was not run: read "
+                "that code, and set trust_remote_code = true if you trust it."
+            ) from err
         if settings.attention is not None and (
             isinstance(err, ImportError) or "attention" in reason.lower()
         ):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .pieces import Batch, Ints
 
@@ -26,7 +28,7 @@ class TokenEncoder(nn.Module):
     """
 
     def __init__(
-        self, encoder: nn.Module, width: int, layers: Sequence[int], learned_mix: bool
+        self, encoder: Any, width: int, layers: Sequence[int], learned_mix: bool
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -54,7 +56,12 @@ class TokenEncoder(nn.Module):
         shape = (len(counts), len(self.layers), len(self.empty))
         pooled = torch.zeros(shape, device=self.device)
         dtype, enabled = DTYPES.get(precision), precision in DTYPES
-        with torch.autocast(self.device.type, dtype=dtype, enabled=enabled):
+        if torch.is_grad_enabled():
+            batches = list(batches)
+        with (
+            torch.autocast(self.device.type, dtype=dtype, enabled=enabled),
+            self._embedded_once(batches),
+        ):
             for batch in batches:
                 states = self._run(batch)
                 places = self._move(batch.places)
@@ -65,6 +72,31 @@ class TokenEncoder(nn.Module):
         if pooling == "mean":
             pooled = pooled / self._move(numpy.maximum(counts, 1))[:, None, None]
         return pooled
+
+    @contextmanager
+    def _embedded_once(self, batches: Iterable[Batch]) -> Iterator[None]:
+        """Take the embeddings of all batches out of the vocabulary in one go.
+
+        The gradient of a lookup is as large as the vocabulary. Without this each batch
+        would make one of its own.
+        """
+        embeddings = self.encoder.get_input_embeddings()
+        trains = torch.is_grad_enabled() and embeddings.weight.requires_grad
+        if not trains or not isinstance(batches, list) or len(batches) < 2:
+            yield
+            return
+        ids = numpy.unique(numpy.concatenate([batch.ids.ravel() for batch in batches]))
+        needed = self._move(ids)
+        table = embeddings(needed)
+
+        def look_up(module: nn.Module, args: tuple[Tensor], output: Tensor) -> Tensor:
+            return functional.embedding(torch.searchsorted(needed, args[0]), table)
+
+        hook = embeddings.register_forward_hook(look_up)
+        try:
+            yield
+        finally:
+            hook.remove()
 
     def _run(self, batch: Batch) -> list[Tensor]:
         several = self.layers != (-1,)
@@ -77,7 +109,9 @@ class TokenEncoder(nn.Module):
         )
         if not several:
             return [result.last_hidden_state]
-        return [result.hidden_states[layer] for layer in self.layers]
+        # Some encoders, such as ModernBERT, normalize after their last layer.
+        states = (*result.hidden_states[:-1], result.last_hidden_state)
+        return [states[layer] for layer in self.layers]
 
     def _move(self, array: Ints) -> Tensor:
         return torch.from_numpy(array).to(self.device, non_blocking=True)

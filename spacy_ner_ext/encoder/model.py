@@ -48,8 +48,8 @@ def build_transformer(
         for the embeddings.
     layer_mix (str): "mean" of several layers, or "learned" for a learned weighting.
     max_batch_pieces (Optional[int]): The most pieces of a forward pass, padding and
-        special pieces included; it bounds memory. By default 512 on the CPU and 16384
-        on a GPU.
+        special pieces included; it bounds memory. By default 512 on the CPU (256 in
+        training) and 16384 on a GPU.
     precision (str): "fp32", or "bf16" or "fp16" for mixed precision (autocast, on CPU
         and GPU; with fp16 gradients are scaled). Vectors are float32 always.
     freeze (Union[bool, int]): Whether all weights of the encoder stay as they are, or

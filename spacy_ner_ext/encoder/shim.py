@@ -25,8 +25,10 @@ from .pieces import Ints, Specials, cut_windows, cut_words, make_batches
 from .settings import Settings
 
 Words = Sequence[Sequence[str]]
-# Fits the caches of a CPU, and is enough to keep a GPU busy.
+# Fits the caches of a CPU, and is enough to keep a GPU busy. The documents of a training
+# step are few and of all lengths: smaller batches have less padding.
 MAX_BATCH_PIECES = {"cpu": 512, "cuda": 16384}
+MAX_BATCH_PIECES_TRAINING = {"cpu": 256, "cuda": 16384}
 
 
 class EncoderShim(Shim):
@@ -89,6 +91,12 @@ class EncoderShim(Shim):
             )
         hf.freeze(encoder, settings.name, settings.freeze)
         if settings.gradient_checkpointing:
+            if not encoder.supports_gradient_checkpointing:
+                raise ValueError(
+                    "gradient_checkpointing = true of Transformer: the encoder "
+                    f"'{settings.name}' ({type(encoder).__name__}) does not support "
+                    "it. Set it to false."
+                )
             encoder.gradient_checkpointing_enable({"use_reentrant": False})
         self._model = TokenEncoder(
             encoder,
@@ -118,7 +126,7 @@ class EncoderShim(Shim):
         vectors = self._encode(inputs, True)
 
         def backprop(gradients: list[Floats2d]) -> None:
-            if vectors.requires_grad:
+            if gradients and vectors.requires_grad:
                 flat = torch.cat(
                     [xp2torch(dY, device=vectors.device) for dY in gradients]
                 )
@@ -136,7 +144,7 @@ class EncoderShim(Shim):
 
     def _encode(self, docs: Words, is_train: bool) -> Tensor:
         self.model.train(is_train and self.settings.freeze is not True)
-        pool = self._pool if self.cache is None else self._pool_cached
+        pool = self._pool_cached if docs and self.cache is not None else self._pool
         pooled, counts = pool(docs)
         return self.model.mix(pooled, counts)
 
@@ -146,12 +154,13 @@ class EncoderShim(Shim):
         counts = pieces.counts()
         self._report_long_tokens(counts)
         assert self.specials is not None
+        limits = MAX_BATCH_PIECES_TRAINING if model.training else MAX_BATCH_PIECES
         batches = make_batches(
             pieces,
             cut_windows(pieces.lengths, settings.window, settings.stride),
             self.specials,
             pieces.chosen(settings.pooling),
-            settings.max_batch_pieces or MAX_BATCH_PIECES[model.device.type],
+            settings.max_batch_pieces or limits[model.device.type],
         )
         trains = torch.is_grad_enabled() and settings.freeze is not True
         with torch.set_grad_enabled(trains):
@@ -162,7 +171,7 @@ class EncoderShim(Shim):
         n_long = int((counts > self.settings.window).sum())
         if n_long and not self.n_long_tokens:
             logger.warning(
-                "%d token(s) of %d and more pieces are longer than window = %d of "
+                "%d token(s) of up to %d pieces are longer than window = %d of "
                 "Transformer, so that no window sees all of them; further ones are "
                 "counted and not reported. Raise window, or split such tokens.",
                 *(n_long, int(counts.max()), self.settings.window),
@@ -299,9 +308,10 @@ class EncoderShim(Shim):
         encoder = hf.build(json.loads(parts["config"]), self.settings)
         self._set(encoder, Tokenizer.from_str(parts["tokenizer"]))
         weights = safetensors.torch.load(parts["weights"])
-        expected = set(_without_aliases(self.model))
-        if expected != set(weights):
-            differing = ", ".join(sorted(expected.symmetric_difference(weights))[:3])
+        expected = _shapes(_without_aliases(self.model))
+        if expected != _shapes(weights):
+            names = {name for name, _ in expected ^ _shapes(weights)}
+            differing = ", ".join(sorted(names)[:3])
             raise ValueError(
                 f"The saved weights of the encoder '{self.settings.name}' do not fit "
                 f"its settings ({differing}): set layers and layer_mix of Transformer "
@@ -321,6 +331,10 @@ def _without_aliases(module: torch.nn.Module) -> dict[str, Tensor]:
             seen.add(place)
             state[name] = tensor.detach().cpu().contiguous()
     return state
+
+
+def _shapes(weights: dict[str, Tensor]) -> set[tuple[str, torch.Size]]:
+    return {(name, weight.shape) for name, weight in weights.items()}
 
 
 def _no_backprop(gradients: list[Floats2d]) -> None:

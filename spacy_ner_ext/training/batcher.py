@@ -13,7 +13,7 @@ from ..encoder.pieces import cut_words
 from ..encoder.settings import Settings
 
 # Tokenizers are much faster with several documents at once.
-MIN_COUNTED = 128
+COUNTED_TOGETHER = 128
 UNITS = ("pieces", "padded pieces")
 Batcher = Callable[[Iterable[Example]], Iterable[List[Example]]]
 
@@ -61,16 +61,12 @@ def make_batch_by_pieces(
 
     def batch_by_pieces(examples: Iterable[Example]) -> Iterator[List[Example]]:
         n_discarded = 0
-        for counted in _fill(examples, buffer, count):
-            batches = []
-            for batch, n_pieces in cut(counted, limit, padded):
-                if n_pieces > limit and discard_oversize:
-                    n_discarded += len(batch)
-                else:
-                    batches.append(batch)
-            if buffer > 1:
-                random.shuffle(batches)
-            yield from batches
+        counted = _count(examples, count)
+        for batch, n_pieces in _cut_buffers(counted, buffer, limit, padded):
+            if n_pieces > limit and discard_oversize:
+                n_discarded += len(batch)
+            else:
+                yield batch
         if n_discarded:
             logger.warning(
                 "batch_by_pieces left out %d document(s) of more than %d pieces.",
@@ -97,26 +93,34 @@ def parse_size(size: Union[str, int]) -> Tuple[int, bool]:
     return int(number), unit == UNITS[1]
 
 
-Counted = List[Tuple[int, Example]]
+Counted = Tuple[int, Example]
+Batch = Tuple[List[Example], int]
 
 
-def _fill(
-    examples: Iterable[Example], size: int, count: "_Counter"
-) -> Iterator[Counted]:
-    """Examples with their pieces, some at a time, the shortest first."""
+def _count(examples: Iterable[Example], count: "_Counter") -> Iterator[Counted]:
+    """Examples, each after its pieces."""
     examples = iter(examples)
-    while some := list(islice(examples, max(size, MIN_COUNTED))):
-        counted = list(zip(count(some), some))
-        for first in range(0, len(counted), size):
-            yield sorted(counted[first : first + size], key=lambda pair: pair[0])
+    while some := list(islice(examples, COUNTED_TOGETHER)):
+        yield from zip(count(some), some)
 
 
-def cut(
-    counted: Counted, limit: int, padded: bool
-) -> Iterator[Tuple[List[Example], int]]:
+def _cut_buffers(
+    counted: Iterator[Counted], buffer: int, limit: int, padded: bool
+) -> Iterator[Batch]:
+    """Sort and cut examples buffer by buffer; a buffer of 1 keeps their order."""
+    if buffer == 1:
+        yield from cut(counted, limit, padded)
+    while some := list(islice(counted, buffer)):
+        some.sort(key=lambda pair: pair[0])
+        batches = list(cut(some, limit, padded))
+        random.shuffle(batches)
+        yield from batches
+
+
+def cut(counted: Iterable[Counted], limit: int, padded: bool) -> Iterator[Batch]:
     """Cut examples into batches, in their order.
 
-    counted (List[Tuple[int, Example]]): Examples, each after its pieces.
+    counted (Iterable[Tuple[int, Example]]): Examples, each after its pieces.
     limit (int): The most pieces of a batch; one example may have more.
     padded (bool): Whether each counts like the longest of its batch.
     YIELDS (Tuple[List[Example], int]): A batch and its pieces.

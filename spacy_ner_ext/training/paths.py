@@ -43,28 +43,24 @@ def find_parameters(nlp: Language) -> list[Parameter]:
     RETURNS (List[Parameter]): The weights, in the order of the pipeline; those of a
         node that stands in several places once.
     """
-    found: dict[str, Parameter] = {}
+    found: list[Parameter] = []
     seen: set[int] = set()
+    taken: set[str] = set()
     for name, component in nlp.pipeline:
         model = getattr(component, "model", None)
         if isinstance(model, Model):
-            for parameter in _walk(model, name, {}, seen):
-                path, number = parameter.path, 1
-                while path in found:
-                    number += 1
-                    path = f"{parameter.path}.{number}"
-                found[path] = Parameter(
-                    path, parameter.key, parameter.shape, parameter.trainable
-                )
-    return list(found.values())
+            found.extend(_walk(model, name, {}, seen, taken))
+    return found
 
 
 def _walk(
-    node: Model, prefix: str, names: dict[int, str], seen: set[int]
+    node: Model, prefix: str, names: dict[int, str], seen: set[int], taken: set[str]
 ) -> Iterator[Parameter]:
     """The weights of a node and of those below.
 
     names (Dict[int, str]): What the nodes above call some of those below.
+    seen (Set[int]): The ids of the nodes before.
+    taken (Set[str]): The paths of those of them that have weights.
     """
     if node.id in seen:
         return
@@ -74,6 +70,9 @@ def _walk(
     if (node.param_names or node.shims) and names.get(node.id) != node.name:
         # Its own name as well, so that a transformer is found as one anywhere.
         prefix = f"{prefix}.{node.name}"
+    if node.param_names or node.shims:
+        prefix = _number(prefix, taken)
+        taken.add(prefix)
     for name in node.param_names:
         if node.has_param(name):
             shape = node.get_param(name).shape
@@ -86,7 +85,17 @@ def _walk(
         if target is not None and target is not node:
             names[target.id] = name
     for layer in node.layers:
-        yield from _walk(layer, prefix, names, seen)
+        yield from _walk(layer, prefix, names, seen, taken)
+
+
+def _number(path: str, taken: set[str]) -> str:
+    """The path of a node with a number if there is one of that name already. What the
+    weight is called stays last, where patterns of norms and biases look for it."""
+    numbered, number = path, 1
+    while numbered in taken:
+        number += 1
+        numbered = f"{path}_{number}"
+    return numbered
 
 
 def _walk_shim(shim: Shim, prefix: str) -> Iterator[Parameter]:

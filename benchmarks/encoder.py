@@ -1,0 +1,254 @@
+"""`spacy_ner_ext.Transformer.v1` beside the bare model, spacy-transformers and EDS-NLP.
+
+    python benchmarks/encoder.py train.spacy test.spacy --encoder assets/encoder \\
+        --edsnlp-python edsnlp/bin/python --output results.json
+
+The same sentences pass through all systems in turns, on one thread or on a GPU
+(`--gpu-id 0`), and the ratios of words a second are printed. EDS-NLP runs in an
+environment of its own (pip install torch "edsnlp[ml]==0.23.*"), if it is given.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from common import machine_facts, one_thread, write
+
+one_thread()
+
+import torch
+from encoder_systems import (
+    Bare,
+    Sentences,
+    Trainee,
+    long_documents,
+    our_encoder,
+    read,
+    spacy_transformers_encoder,
+    words_of,
+)
+from thinc.api import fix_random_seed, require_gpu, set_gpu_allocator
+
+TASKS = ("predict", "long", "huge", "train", "edsnlp")
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    """Seconds of processor time of a call; on a GPU seconds by the clock."""
+    on_gpu = torch.cuda.is_available()
+    clock = time.perf_counter if on_gpu else time.process_time
+    start = clock()
+    function()
+    if on_gpu:
+        torch.cuda.synchronize()
+    return clock() - start
+
+
+def in_turns(
+    systems: dict[str, Callable[[], Any]], n_words: int, repeats: int
+) -> dict[str, float]:
+    """Words a second of each system: the median of some passes, taken in turns."""
+    passes: dict[str, list[float]] = {name: [] for name in systems}
+    for _ in range(repeats):
+        for name, system in systems.items():
+            passes[name].append(seconds(system))
+    return {name: n_words / statistics.median(each) for name, each in passes.items()}
+
+
+def bound(system: Callable[[Sentences], None], sentences: Sentences) -> Callable:
+    system(sentences[:64])
+    return lambda: system(sentences)
+
+
+def show(title: str, speeds: dict[str, float], base: str) -> dict[str, Any]:
+    print(f"\n{title}\n{'':44}{'words/s':>10}{'ratio':>8}")
+    for name, speed in speeds.items():
+        print(f"{name:44}{speed:10,.0f}{speed / speeds[base]:8.2f}", flush=True)
+    ratios = {name: speed / speeds[base] for name, speed in speeds.items()}
+    return {"words_per_second": speeds, f"ratio to {base}": ratios}
+
+
+def predict(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
+    encoder, n_words = args.encoder, sum(map(len, sentences))
+    systems: dict[str, Callable[[Sentences], None]] = {
+        "bare model, sorted batches of 16": Bare(encoder),
+        "spacy-transformers": spacy_transformers_encoder(encoder),
+        "Transformer.v1": our_encoder(encoder),
+        "Transformer.v1 + text_cnn + crf_ner": trainee(args, "crf_trf.cfg", 20),
+        "bare model in bf16": Bare(encoder, "bf16"),
+        "Transformer.v1 in bf16": our_encoder(encoder, precision="bf16"),
+    }
+    calls = {name: bound(system, sentences) for name, system in systems.items()}
+    speeds = in_turns(calls, n_words, args.repeats)
+    result = show("Prediction, one sentence a document", speeds, "Transformer.v1")
+    whole = speeds["Transformer.v1"] / speeds["Transformer.v1 + text_cnn + crf_ner"]
+    print(f"text_cnn and crf_ner take {1 - 1 / whole:.1%} of the time of the pipeline")
+    return {**result, "share_of_cnn_and_crf": 1 - 1 / whole}
+
+
+def long(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
+    docs = long_documents(sentences, args.long_docs, 2000)
+    calls = {
+        "spacy-transformers": bound(spacy_transformers_encoder(args.encoder), docs),
+        "Transformer.v1": bound(our_encoder(args.encoder), docs),
+    }
+    speeds = in_turns(calls, args.long_docs * 2000, 1)
+    title = f"Prediction, {args.long_docs} documents of 2,000 words"
+    return show(title, speeds, "spacy-transformers")
+
+
+def huge(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
+    """The memory of a document of 200,000 words, in a process of its own."""
+    command = [sys.executable, __file__, str(args.train), str(args.test)]
+    command += ["--encoder", args.encoder, "--tasks", "huge", "--in-process"]
+    if args.in_process:
+        return measure_huge(args, sentences)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    result = json.loads(done.stdout.splitlines()[-1])
+    print("\nA document of 200,000 words")
+    for name, value in result.items():
+        print(f"{name:44}{value:10,.0f}")
+    return result
+
+
+def measure_huge(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
+    pipeline = trainee(args, "crf_trf.cfg", 20)
+    pipeline(sentences[:64])
+    docs = long_documents(sentences, 1, 200_000)
+    peaks = {"MiB before": peak_mib()}
+    pipeline.nlp.disable_pipe("crf_ner")
+    model = pipeline.nlp._components[0][1].model.get_ref("tok2vec").get_ref("tok2vec")
+    took = seconds(lambda: model.predict(pipeline.prepare(docs)))
+    peaks["MiB at most, Transformer.v1"] = peak_mib()
+    peaks["words/s, Transformer.v1"] = 200_000 / took
+    pipeline.nlp.enable_pipe("crf_ner")
+    pipeline(docs)
+    peaks["MiB at most, with text_cnn and crf_ner"] = peak_mib()
+    print(json.dumps(peaks))
+    return peaks
+
+
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def trainee(
+    args: argparse.Namespace, name: str, n_steps: int = 0, **settings: Any
+) -> Trainee:
+    """A pipeline, trained a little, since random weights find entities everywhere."""
+    fix_random_seed(0)
+    system = Trainee(name, args.encoder, read(args.train), settings)
+    for step in range(n_steps):
+        system.step(list(range(step * 16, step * 16 + 16)))
+    return system
+
+
+def train(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
+    """Both pipelines take the same batches, step by step in turns."""
+    pair = {
+        "spacy-transformers + text_cnn + crf_ner": trainee(
+            args, "crf_spacy_transformers.cfg"
+        ),
+        "Transformer.v1 + text_cnn + crf_ner": trainee(args, "crf_trf.cfg"),
+    }
+    taken = dict.fromkeys(pair, 0.0)
+    n_words = 0
+    docs = next(iter(pair.values())).train
+    for step in range(args.steps + 3):
+        first = step * 16 % (len(docs) - 16)
+        indices = list(range(first, first + 16))
+        for name, system in pair.items():
+            needed = seconds(lambda system=system, i=indices: system.step(i))
+            taken[name] += needed if step >= 3 else 0.0
+        n_words += sum(len(docs[i]) for i in indices) if step >= 3 else 0
+    speeds = {name: n_words / each for name, each in taken.items()}
+    title = f"Training, {args.steps} steps of 16 sentences"
+    return show(title, speeds, next(iter(pair)))
+
+
+def edsnlp(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
+    """EDS-NLP's CRF, CNN and transformer beside ours, in both precisions."""
+    if args.edsnlp_python is None:
+        sys.exit("The task edsnlp needs --edsnlp-python, the Python that has edsnlp")
+    n_words = sum(map(len, sentences))
+    speeds = {}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "sentences.json"
+        file.write_text(json.dumps({"sentences": sentences}), encoding="utf8")
+        for precision in ("fp32", "bf16"):
+            setting = {MODEL_PATH + ".precision": precision}
+            ours = trainee(args, "crf_trf.cfg", 20, **setting)
+            call = bound(ours, sentences)
+            name = f"spacy_ner_ext in {precision}"
+            speeds[f"EDS-NLP in {precision}"] = run_peer(args, file, precision)
+            speeds[name] = in_turns({name: call}, n_words, args.repeats)[name]
+    result = show("Prediction with CNN and CRF", speeds, "EDS-NLP in bf16")
+    for precision in ("fp32", "bf16"):
+        peer, ours = (f"{n} in {precision}" for n in ("EDS-NLP", "spacy_ner_ext"))
+        print(f"{precision}: {speeds[ours] / speeds[peer]:.2f} times EDS-NLP")
+    return result
+
+
+MODEL_PATH = "components.crf_ner.model.tok2vec.tok2vec"
+
+
+def run_peer(args: argparse.Namespace, file: Path, precision: str) -> float:
+    script = str(Path(__file__).with_name("peer_edsnlp.py"))
+    command = [str(args.edsnlp_python), script, str(file), "--sort"]
+    command += ["--encoder", args.encoder, "--precision", precision]
+    command += ["--repeats", str(args.repeats)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    result = json.loads(done.stdout.splitlines()[-1])
+    return result["words"] / statistics.median(result["cpu_seconds"])
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("train", type=Path, metavar="TRAIN.spacy")
+    parser.add_argument("test", type=Path, metavar="TEST.spacy")
+    parser.add_argument("--encoder", default="assets/encoder")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS[:4]))
+    parser.add_argument("--edsnlp-python", type=Path)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--long-docs", type=int, default=200)
+    parser.add_argument("--gpu-id", type=int, default=-1)
+    parser.add_argument("--in-process", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, metavar="FILE.json")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    torch.set_num_threads(1)
+    if args.gpu_id >= 0:
+        set_gpu_allocator("pytorch")
+        require_gpu(args.gpu_id)
+    facts = machine_facts(
+        *("spacy", "thinc", "torch", "transformers"),
+        *("spacy-transformers", "spacy-ner-ext"),
+    )
+    facts["gpu"] = torch.cuda.get_device_name() if args.gpu_id >= 0 else None
+    sentences = words_of(read(args.test))
+    results = {}
+    for task in args.tasks:
+        results[task] = globals()[task](args, sentences)
+        if args.gpu_id >= 0:
+            peak = torch.cuda.max_memory_allocated() / 2**20
+            results[task]["gpu_mib"] = peak
+            print(f"GPU memory at most: {peak:,.0f} MiB")
+            torch.cuda.reset_peak_memory_stats()
+    if not args.in_process:
+        print("\n" + "\n".join(f"{name}: {value}" for name, value in facts.items()))
+        write(args.output, {"machine": facts, "results": results})
+
+
+if __name__ == "__main__":
+    main()
