@@ -260,14 +260,16 @@ def make_encoder(folder, kind, seed=0, **changes):
     """
     make_config, sizes, make_fast, pieces, names = KINDS[kind]
     tokenizer = make_tokenizer(pieces, names)
-    size = tokenizer.get_vocab_size()
-    sizes = {"pad_token_id": tokenizer.token_to_id(names["pad_token"]), **sizes}
+    vocabulary = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "pad_token_id": tokenizer.token_to_id(names["pad_token"]),
+    }
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # ModernBERT compiles a function when it is imported.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.manual_seed(seed)
         encoder = AutoModel.from_config(
-            make_config(vocab_size=size, **{**sizes, **changes})
+            make_config(**{**vocabulary, **sizes, **changes})
         )
         # As after training: no bias is zero, no norm one.
         for weight in encoder.parameters():

@@ -24,12 +24,14 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """The first sentences of the demo corpus, and the demo's encoder."""
+    """The first sentences of the demo corpus with tags, and the demo's encoder."""
     folder = tmp_path_factory.mktemp("corpus")
     vocab = spacy.blank("en").vocab
     for name in ("train", "dev"):
         convert_file(ROOT / f"assets/demo/{name}.conll", folder / f"{name}.spacy")
         docs = list(DocBin().from_disk(folder / f"{name}.spacy").get_docs(vocab))
+        for token in (token for doc in docs[:40] for token in doc):
+            token.tag_ = "NAME" if token.is_title else "WORD"
         DocBin(docs=docs[:40]).to_disk(folder / f"{name}.spacy")
     export_encoder(folder / "encoder", "package")
     return folder
@@ -50,7 +52,10 @@ def load(name, corpus, **settings):
 
 
 def test_there_are_configs():
-    assert {"crf_cpu.cfg", "crf_trf.cfg"} <= set(CONFIGS)
+    assert set(CONFIGS) == {
+        *("crf_cpu.cfg", "crf_trf.cfg", "crf_trf_shared.cfg"),
+        "crf_spacy_transformers.cfg",
+    }
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -72,7 +77,7 @@ def test_trains_saves_and_loads(name, corpus, tmp_path):
     assert all(0 <= ent._.score <= 1 for ent in doc.ents)
 
 
-@pytest.mark.parametrize("name", ["crf_cpu.cfg"])
+@pytest.mark.parametrize("name", ["crf_cpu.cfg", "crf_trf.cfg"])
 def test_same_seed_gives_the_same_weights(name, corpus, tmp_path):
     weights = []
     for run in ("first", "second"):

@@ -1,10 +1,12 @@
 """What the README shows works as it stands there."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 import spacy
+from spacy import registry
 from spacy.language import Language
 from thinc.api import Config
 
@@ -44,6 +46,32 @@ def test_config_blocks_show_every_setting_of_a_component(factory):
     assert set(shown["model"]) == set(defaults["model"])
     for key, value in defaults.items():
         assert key == "model" or shown[key] == value
+
+
+def test_the_encoder_block_shows_every_setting():
+    name = "spacy_ner_ext.Transformer.v1"
+    (block,) = [
+        block for block in blocks("ini") if f'@architectures = "{name}"' in block
+    ]
+    block = block.replace("[components.crf_ner.model.tok2vec]", "[model]")
+    shown = Config().from_str(block)["model"]
+    signature = inspect.signature(registry.architectures.get(name))
+    defaults = {key: value.default for key, value in signature.parameters.items()}
+    assert set(shown) == {"@architectures", *defaults}
+    for key, value in defaults.items():
+        assert key == "name" or shown[key] == value
+
+
+def test_the_optimizer_block_can_be_resolved():
+    (block,) = [block for block in blocks("ini") if "[training.optimizer]" in block]
+    head = "[paths]\nencoder = null\n\n"
+    block = block.replace("[training]\n", "[training]\nmax_steps = 10\n")
+    block = block.replace("${paths.encoder}", '"encoder"')
+    settings = registry.resolve(Config().from_str(head + block)["training"])
+    assert [group.name for group in settings["optimizer"].groups] == [
+        *("encoder", "default")
+    ]
+    assert settings["optimizer"].learn_rate == 3e-4
 
 
 def test_every_registered_name_is_in_the_readme():

@@ -27,7 +27,8 @@ def read_entry_points():
     """(Registry, name, "module:function") of all entry points for spaCy."""
     project = tomllib.loads((SOURCE.parent / "pyproject.toml").read_text("utf8"))
     return [
-        (group.removeprefix("spacy_"), name, value)
+        # thinc's own registries have its name.
+        (group.removeprefix("spacy_").removeprefix("thinc_"), name, value)
         for group, entries in project["project"]["entry-points"].items()
         for name, value in entries.items()
     ]

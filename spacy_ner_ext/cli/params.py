@@ -34,11 +34,17 @@ def params(
     Example:
       python -m spacy_ner_ext params configs/crf_trf.cfg --paths.train train.spacy
     """
+    for argument in context.args:
+        if argument.startswith("--") and "." not in argument:
+            raise UserError(
+                f"no such option {argument}: settings of the config are overridden by "
+                "their full names, such as --paths.train FILE"
+            )
     try:
         overrides = parse_config_overrides(context.args)
         loaded = util.load_config(config, overrides, interpolate=False)
         planned = plan(init_nlp(loaded))
-    except (ValueError, OSError) as err:
+    except (ValueError, KeyError, OSError) as err:
         what = " ".join(str(err).split())
         raise UserError(
             f"{config} makes no pipeline that can be trained: {what}"

@@ -39,6 +39,8 @@ class EmbeddingCache:
         """RETURNS (Optional[Tuple[Tensor, Ints]]): What was put there for a document,
         if it is there."""
         found = self._kept.get(_key(words))
+        if found is not None and not self.n_hits:
+            logger.info("Embedding cache of Transformer: %s", self.describe())
         self.n_hits += found is not None
         self.n_misses += found is None
         return found
@@ -74,7 +76,7 @@ class EmbeddingCache:
     def describe(self) -> str:
         """RETURNS (str): How much is kept, and how often it was used."""
         return (
-            f"{len(self)} documents, {self.n_bytes / 2**20:.1f} of "
+            f"{len(self)} documents in {self.n_bytes / 2**20:.1f} of "
             f"{self.max_bytes >> 20} MB, {self.n_hits} hits, {self.n_misses} misses"
         )
 

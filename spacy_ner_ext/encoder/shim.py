@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy
@@ -25,8 +26,8 @@ from .pieces import Ints, Specials, cut_windows, cut_words, make_batches
 from .settings import Settings
 
 Words = Sequence[Sequence[str]]
-# Fits the caches of a CPU, and is enough to keep a GPU busy. The documents of a training
-# step are few and of all lengths: smaller batches have less padding.
+# Fits the caches of a CPU, and is enough to keep a GPU busy. The documents of a
+# training step are few and of all lengths: smaller batches have less padding.
 MAX_BATCH_PIECES = {"cpu": 512, "cuda": 16384}
 MAX_BATCH_PIECES_TRAINING = {"cpu": 256, "cuda": 16384}
 
@@ -130,9 +131,15 @@ class EncoderShim(Shim):
                 flat = torch.cat(
                     [xp2torch(dY, device=vectors.device) for dY in gradients]
                 )
+                # There may have been a prediction, and gradient checkpointing runs
+                # layers again.
+                self._set_mode(is_train)
                 vectors.backward(flat * self.scaler.scale)
 
         return self._split(vectors.detach(), inputs), backprop
+
+    def _set_mode(self, is_train: bool) -> None:
+        self.model.train(is_train and self.settings.freeze is not True)
 
     def _split(self, vectors: Tensor, docs: Words) -> list[Floats2d]:
         array: Any = torch2xp(vectors)
@@ -143,7 +150,7 @@ class EncoderShim(Shim):
         return result
 
     def _encode(self, docs: Words, is_train: bool) -> Tensor:
-        self.model.train(is_train and self.settings.freeze is not True)
+        self._set_mode(is_train)
         pool = self._pool_cached if docs and self.cache is not None else self._pool
         pooled, counts = pool(docs)
         return self.model.mix(pooled, counts)
@@ -243,6 +250,24 @@ class EncoderShim(Shim):
             gradient: Any = torch2xp(weight.grad)
             data, _ = optimizer((self.id, name), data, gradient)
             weight.data = xp2torch(data, device=weight.device)
+
+    @contextmanager
+    def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:
+        """Use other weights for a while, such as the averages of an optimizer.
+
+        params (Dict[Tuple[int, str], FloatsXd]): Weights by shim id and name; weights
+            that are not there stay as they are.
+        """
+        weights = dict(self._model.named_parameters()) if self._model else {}
+        replaced = {n: w.data for n, w in weights.items() if (self.id, n) in params}
+        for name, before in replaced.items():
+            array: Any = params[self.id, name]
+            weights[name].data = xp2torch(array, device=before.device)
+        try:
+            yield
+        finally:
+            for name, before in replaced.items():
+                weights[name].data = before
 
     def paths(self) -> dict[str, str]:
         """Where weights are, in the same words for all encoders.

@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from typing import Any, Dict, Iterable, List, Tuple
+import weakref
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import torch
 from spacy import registry
@@ -29,10 +30,9 @@ class Rate:
     """
 
     def __init__(self, value: FloatOrSeq) -> None:
-        self._following = iter(()) if isinstance(value, (int, float)) else iter(value)
-        first = (
-            value if isinstance(value, (int, float)) else next(self._following, None)
-        )
+        values: Any = [value] if isinstance(value, (int, float)) else value or []
+        self._following = iter(values)
+        first = next(self._following, None)
         if not isinstance(first, (int, float)):
             raise ValueError(
                 f"A learning rate is {value!r}: set learn_rate to a number or to a "
@@ -124,6 +124,7 @@ class GroupedAdam(Optimizer):
         super().__init__(groups[-1].rate.value, use_averages=False, **options)
         self.groups = groups
         self.no_decay = [compile_pattern(text, "no_decay") for text in no_decay]
+        self._pipeline: Callable[[], Optional[Language]] = lambda: None
         self._bound: Dict[Key, Tuple[Group, float]] = {}
         self._of_modules: Dict[int, torch.optim.AdamW] = {}
 
@@ -134,6 +135,7 @@ class GroupedAdam(Optimizer):
         RETURNS (Dict[str, Group]): The group of each weight, by its path.
         RAISES (ValueError): If no weight is in some group.
         """
+        self._pipeline = weakref.ref(nlp)
         parameters = find_parameters(nlp)
         chosen = {p.path: self._choose(p.path) for p in parameters}
         for group in self.groups[:-1]:
@@ -154,9 +156,9 @@ class GroupedAdam(Optimizer):
         return 0.0 if exempt else group.weight_decay
 
     def _find(self, key: Key) -> Tuple[Group, float]:
-        if key not in self._bound:
-            nlp = announced()
-            if nlp is not None:
+        # A new label has new weights, in the pipeline that is known already.
+        for nlp in (self._pipeline(), announced()):
+            if key not in self._bound and nlp is not None:
                 self.bind(nlp)
         if key not in self._bound:
             raise ValueError(
@@ -257,6 +259,12 @@ def _check_group(name: str, settings: Dict[str, Any]) -> None:
         raise ValueError(
             f"The group '{name}' of spacy_ner_ext.Adam.v1 {what}: its settings are "
             "pattern, learn_rate and weight_decay."
+        )
+    decay = settings.get("weight_decay", 0.0)
+    if not isinstance(decay, (int, float)):
+        raise ValueError(
+            f"The weight_decay of the group '{name}' of spacy_ner_ext.Adam.v1 is "
+            f"{decay!r}: set it to a number."
         )
     if name == DEFAULT:
         raise ValueError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spacy import registry
 from spacy.language import Language
@@ -47,7 +47,11 @@ def plan(nlp: Language) -> list[Planned]:
     settings = nlp.config.interpolate()["training"]
     config = Config({"optimizer": settings["optimizer"]})
     optimizer = registry.resolve(config)["optimizer"]
-    parameters = find_parameters(nlp)
+    frozen = tuple(f"{name}." for name in settings["frozen_components"])
+    parameters = [
+        replace(p, trainable=p.trainable and not p.path.startswith(frozen))
+        for p in find_parameters(nlp)
+    ]
     if not isinstance(optimizer, GroupedAdam):
         rates = _follow(optimizer, settings["max_steps"])[DEFAULT]
         return [Planned(p, DEFAULT, rates, optimizer.L2) for p in parameters]
@@ -67,7 +71,8 @@ def plan(nlp: Language) -> list[Planned]:
 def _follow(optimizer: Optimizer, n_steps: int) -> dict[str, Rates]:
     """The rates of all groups of an optimizer over some steps."""
     seen: dict[str, list[float]] = {}
-    for _ in range(max(1, n_steps)):
+    # spaCy makes one step more than max_steps.
+    for _ in range(n_steps + 1):
         for name, rate in _current(optimizer).items():
             seen.setdefault(name, []).append(rate)
         optimizer.step_schedules()

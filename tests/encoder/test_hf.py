@@ -5,6 +5,7 @@ import shutil
 
 import numpy
 import pytest
+import spacy
 import torch
 from encoders import (
     KINDS,
@@ -178,6 +179,16 @@ def test_freeze_false_trains_all():
     assert {name for name in same if "key.bias" not in name} == set()
 
 
+@pytest.mark.parametrize("freeze", [0, 1, True, False])
+def test_a_config_tells_one_layer_from_all(freeze):
+    settings = {"@architectures": "spacy_ner_ext.Transformer.v1", "name": "any"}
+    nlp = spacy.blank("xx")
+    config = {"model": {**settings, "freeze": freeze}}
+    shim = nlp.add_pipe("tok2vec", config=config).model.shims[0]
+    assert type(shim.settings.freeze) is type(freeze)
+    assert shim.settings.freeze == freeze
+
+
 def test_dropout_of_a_frozen_encoder_is_off():
     model = make_model(freeze=True, transformer_config={"hidden_dropout_prob": 0.5})
     docs = make_docs(TEXT)
@@ -221,13 +232,24 @@ def test_new_tokens_are_saved_and_loaded():
 
 
 def test_known_tokens_are_not_added_again():
+    old = module_of(make_model()).encoder.get_input_embeddings().weight
     model = make_model(new_tokens=["ferry", "Oslo"])
+    new = module_of(model).encoder.get_input_embeddings().weight
+    assert len(new) == len(old) + 1
+
+
+def test_new_tokens_take_rows_that_no_piece_has(tmp_path):
+    """Some encoders have a multiple of 8 or 64 of them."""
+    folder = make_encoder(tmp_path, "bert", vocab_size=128)
+    n_known = module_of(make_model()).encoder.config.vocab_size
+    model = make_model(folder, new_tokens=["\n"])
     table = module_of(model).encoder.get_input_embeddings().weight
-    assert len(table) == len(make_model_table()) + 1
-
-
-def make_model_table():
-    return module_of(make_model()).encoder.get_input_embeddings().weight
+    assert len(table) == 128 > n_known
+    torch.testing.assert_close(table[n_known], table[:n_known].mean(0))
+    loaded = build_transformer("gone", 16, 10, new_tokens=["\n"])
+    docs = make_docs(["Anna", "\n"])
+    loaded.from_bytes(model.to_bytes())
+    assert numpy.array_equal(loaded.predict(docs)[0], model.predict(docs)[0])
 
 
 # --- Errors of settings ------------------------------------------------------

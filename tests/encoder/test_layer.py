@@ -15,6 +15,7 @@ from encoders import (
     make_model,
     module_of,
 )
+from thinc.api import fix_random_seed
 from transformers import AutoTokenizer
 
 from spacy_ner_ext.encoder.pieces import cut_words
@@ -343,6 +344,24 @@ def test_gradient_checkpointing_computes_layers_a_second_time():
     vectors, backprop = model.begin_update(make_docs("Anna lives in Oslo"))
     backprop(draw(vectors))
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("checkpointing", [True, False])
+def test_predicting_before_the_gradient_comes_does_not_change_it(checkpointing):
+    """As an annotating component does; the second pass has the dropout of the first."""
+    found = []
+    for predicts in (False, True):
+        model = make_model(
+            gradient_checkpointing=checkpointing,
+            transformer_config={"hidden_dropout_prob": 0.5},
+        )
+        fix_random_seed(0)
+        vectors, backprop = model.begin_update(make_docs(*DOCS))
+        if predicts:
+            model.predict(make_docs(*DOCS))
+        backprop(draw(vectors))
+        found.append(gradients_of(model))
+    assert_same_gradients(found[1], found[0])
 
 
 @pytest.mark.parametrize("layers", [[-1], [N_LAYERS], [0, 1]])

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 import pytest
@@ -129,6 +128,17 @@ def normals(scale=1.0, seed=0):
     return lambda shape: rng.normal(size=shape) * scale
 
 
+def away_from_zero(scale, seed=0):
+    rng = numpy.random.default_rng(seed)
+    return lambda shape: (
+        rng.choice([-scale, scale], size=shape) * rng.uniform(0.5, 2, size=shape)
+    )
+
+
+def assert_close(one, other, tolerance, where):
+    numpy.testing.assert_allclose(one, other, rtol=0, atol=tolerance, err_msg=where)
+
+
 def rates_applied(nlp, optimizer, n_steps=1):
     """By path, the rate of each step: Adam changes a weight whose gradient is always
     the same, whatever its size, by exactly that."""
@@ -190,9 +200,10 @@ def test_without_groups_it_trains_as_adam_of_thinc(pipes, grad_clip):
             assert numpy.array_equal(one[path], other[path]), path
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 100.0])
+@pytest.mark.parametrize("scale", [0.1, 1.0, 100.0])
 def test_an_encoder_is_trained_as_adam_of_thinc_does(bert, scale):
-    """torch's fused AdamW against thinc's Adam, array by array."""
+    """torch's fused AdamW against thinc's Adam, array by array. No gradient is near
+    zero, as one adds eps before and the other after the correction of the bias."""
     trained = []
     for grouped in (True, False):
         nlp, _ = start({"crf_ner": crf(transformer(bert))})
@@ -203,7 +214,7 @@ def test_an_encoder_is_trained_as_adam_of_thinc_does(bert, scale):
             )
         else:
             optimizer = Adam(schedule, L2=0.01, grad_clip=0.0)
-        draw, steps = normals(scale), []
+        draw, steps = away_from_zero(scale), []
         for _ in range(10):
             set_gradients(nlp, draw)
             apply(nlp, optimizer)
@@ -211,7 +222,7 @@ def test_an_encoder_is_trained_as_adam_of_thinc_does(bert, scale):
         trained.append(steps)
     for one, other in zip(*trained, strict=True):
         for path in one:
-            assert one[path] == pytest.approx(other[path], abs=1e-6, rel=1e-6), path
+            assert_close(one[path], other[path], 1e-6, path)
 
 
 def test_what_has_no_gradient_in_a_step_is_left_alone_and_trained_later(bert):
@@ -389,7 +400,7 @@ def test_the_norm_over_the_whole_encoder_is_clipped(bert, scale, grad_clip):
     factor = min(1.0, grad_clip / norm) if grad_clip else 1.0
     assert (factor < 1) == (scale == 0.5 and grad_clip > 0)
     for one, other in zip(before, watcher.gradients, strict=True):
-        assert other == pytest.approx(one * factor, rel=1e-4, abs=1e-9)
+        numpy.testing.assert_allclose(other, one * factor, rtol=1e-4)
     assert all(weight.grad is None for weight in shim.model.parameters())
 
 
@@ -512,8 +523,7 @@ def test_new_labels_get_new_weights_that_are_known(nobody_announced, by_hand):
     apply(nlp, optimizer)
     after = values_of(nlp)
     for path in new:
-        changes = numpy.abs(after[path] - before[path])
-        assert changes == pytest.approx(numpy.full(changes.shape, 0.02), abs=1e-6)
+        assert_close(numpy.abs(after[path] - before[path]), 0.02, 1e-6, path)
 
 
 def test_training_goes_on_from_a_saved_pipeline(bert, tmp_path):
@@ -661,44 +671,51 @@ def overrides_of(folder, encoder, **settings):
 
 
 @pytest.fixture(scope="module")
-def runs(bert, tmp_path_factory):
-    """Two runs of `spacy train` in processes of their own, side by side."""
+def trained(bert, tmp_path_factory):
+    """The folder of a run of `spacy train` in a process of its own."""
     folder = tmp_path_factory.mktemp("train")
     write_corpus(folder)
     (folder / "config.cfg").write_text(CONFIG, encoding="utf8")
-    settings = overrides_of(folder, bert)
-    arguments = [
-        part for key, value in settings.items() for part in (f"--{key}", value)
-    ]
-
-    def run_train(name):
-        return subprocess.run(
-            [sys.executable, *"-m spacy train config.cfg -o".split(), name, *arguments],
-            cwd=folder,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            encoding="utf8",
-        )
-
-    with ThreadPoolExecutor(2) as pool:
-        for done in pool.map(run_train, ["one", "other"]):
-            assert done.returncode == 0, done.stdout + done.stderr
+    command = [sys.executable, "-m", "spacy", "train", "config.cfg", "-o", "."]
+    for key, value in overrides_of(folder, bert).items():
+        command += [f"--{key}", value]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        encoding="utf8",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 
-def test_spacy_train_gives_the_same_weights_for_a_seed(runs):
-    one, other = runs / "one" / "model-last", runs / "other" / "model-last"
-    for name in ("tok2vec", "tagger", "ner", "crf_ner"):
-        assert (one / name / "model").read_bytes() == (
-            other / name / "model"
-        ).read_bytes()
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
-def test_spacy_train_applies_the_rates_of_groups(runs, bert):
-    trained = spacy.load(runs / "one" / "model-last")
-    config = util.load_config(runs / "config.cfg", overrides_of(runs, bert))
-    before, after = values_of(init_nlp(config)), values_of(trained)
+def test_spacy_train_gives_the_same_weights_for_a_seed(
+    trained, bert, tmp_path, one_thread
+):
+    config = util.load_config(trained / "config.cfg", overrides_of(trained, bert))
+    train(init_nlp(config), tmp_path)
+    for name in config["nlp"]["pipeline"]:
+        one, other = (
+            (folder / "model-last" / name / "model").read_bytes()
+            for folder in (trained, tmp_path)
+        )
+        assert one == other, name
+
+
+def test_spacy_train_applies_the_rates_of_groups(trained, bert):
+    config = util.load_config(trained / "config.cfg", overrides_of(trained, bert))
+    before = values_of(init_nlp(config))
+    after = values_of(spacy.load(trained / "model-last"))
     assert set(before) == set(after)
     # Without a gradient, as the corpus has no token without pieces.
     del before["tok2vec.transformer.empty"]
@@ -711,9 +728,9 @@ def test_spacy_train_applies_the_rates_of_groups(runs, bert):
     assert 0 < numpy.abs(change).max() < 0.004
 
 
-def test_spacy_train_goes_on_from_a_trained_pipeline(runs, bert, tmp_path):
-    config = util.load_config(runs / "config.cfg", overrides_of(runs, bert))
-    source = str(runs / "one" / "model-last")
+def test_spacy_train_goes_on_from_a_trained_pipeline(trained, bert, tmp_path):
+    config = util.load_config(trained / "config.cfg", overrides_of(trained, bert))
+    source = str(trained / "model-last")
     for name in config["nlp"]["pipeline"]:
         config["components"][name] = {"source": source}
     nlp = init_nlp(config)
@@ -733,16 +750,14 @@ def test_spacy_train_goes_on_from_a_trained_pipeline(runs, bert, tmp_path):
 
 def test_training_without_the_callback_tells_to_add_it(tmp_path, nobody_announced):
     write_corpus(tmp_path)
+    config = Config().from_str(CONFIG, overrides=overrides_of(tmp_path, "none"))
     nlp = build("flat_biluo")
-    config = Config().from_str(CONFIG).merge({})
-    config["training"].pop("before_update")
-    config["training"]["batcher"] = {"@batchers": "spacy.batch_by_padded.v1"}
-    config["training"]["batcher"].update({"size": 99, "buffer": 9})
-    config["training"]["optimizer"].pop("groups")
     config["nlp"]["pipeline"] = ["crf_ner"]
     config["components"] = {"crf_ner": nlp.config["components"]["crf_ner"]}
-    settings = overrides_of(tmp_path, "none")
-    config = Config().from_str(config.to_str(), overrides=settings)
+    batcher = {"@batchers": "spacy.batch_by_sequence.v1", "size": 4}
+    config["training"]["batcher"] = batcher
+    config["training"]["optimizer"].pop("groups")
+    config["training"].pop("before_update")
     with pytest.raises(ValueError, match=r"before_update = .*name_parameters"):
         train(init_nlp(config), None)
 
