@@ -60,8 +60,8 @@ def test_prints_what_training_will_do_with_each_weight(run, files):
     assert (done.returncode, done.stderr) == (0, "")
     found = rows(done.stdout)
     layer = f"{ENCODER}.layer.5.output"
-    # The last of 10 steps is the ninth after the first.
-    encoder, default = "0 > 5e-05 > 5.56e-06", "0.0003 > 0.0003 > 3.33e-05"
+    # spaCy makes one step more than max_steps, here at the end of the schedule.
+    encoder, default = "0 > 5e-05 > 0", "0.0003 > 0.0003 > 0"
     assert found[f"{layer}.dense.weight"] == ["384 x 1536", "encoder", encoder, "0.01"]
     assert found[f"{layer}.dense.bias"] == ["384", "encoder", encoder, "0"]
     assert found[f"{layer}.LayerNorm.weight"] == ["384", "encoder", encoder, "0"]
@@ -135,7 +135,7 @@ def test_a_schedule_of_another_optimizer_is_followed(call, files, tmp_path):
     steps = ("--training.max_steps", 6)
     code, out, err = call("params", "warm.cfg", *files[CPU], *steps)
     assert (code, err) == (0, "")
-    assert {row[2] for row in rows(out).values()} == {"0 > 0.01 > 0.0025"}
+    assert {row[2] for row in rows(out).values()} == {"0 > 0.01 > 0"}
 
 
 def test_frozen_components_are_frozen(call, files, tmp_path):

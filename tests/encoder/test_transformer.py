@@ -107,6 +107,25 @@ def norm_of(seen):
     return numpy.sqrt(sum((array.astype("d") ** 2).sum() for array in seen.values()))
 
 
+def test_averages_of_the_weights_are_used_for_a_while():
+    model = make_model()
+    docs = make_docs(*DOCS)
+    optimizer = Adam(0.01, use_averages=True)
+    for _ in range(2):
+        vectors, backprop = model.begin_update(docs)
+        backprop([numpy.ones_like(each) for each in vectors])
+        model.finish_update(optimizer)
+    before = model.predict(docs)
+    with model.use_params(optimizer.averages):
+        averaged = model.predict(docs)
+        key = (model.shims[0].id, "empty")
+        numpy.testing.assert_array_equal(
+            module_of(model).empty.data.numpy(), optimizer.averages[key]
+        )
+    assert abs(averaged[0] - before[0]).max() > 1e-4
+    numpy.testing.assert_array_equal(model.predict(docs)[0], before[0])
+
+
 def test_the_gradient_is_clipped_as_a_whole():
     model = make_model()
     full = gradients(model, 0.0)
@@ -421,7 +440,7 @@ def test_the_cache_keeps_what_it_has_space_for():
         if kept:
             assert (kept[0] == i).all() and (kept[1] == counts).all()
     assert (cache.n_hits, cache.n_misses) == (5, 5)
-    assert "5 documents, 1.0 of 1 MB, 5 hits, 5 misses" in cache.describe()
+    assert "5 documents in 1.0 of 1 MB, 5 hits, 5 misses" in cache.describe()
 
 
 def test_the_cache_does_not_keep_the_batch_of_a_document():
