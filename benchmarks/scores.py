@@ -104,6 +104,8 @@ def run(args: argparse.Namespace, files: dict[str, Path], seed: int) -> dict[str
     start = time.perf_counter()
     nlp, _ = train(init_nlp(config), None, use_gpu=args.gpu_id)
     result: dict[str, Any] = {"seed": seed, "seconds": time.perf_counter() - start}
+    if args.save is not None:
+        nlp.to_disk(args.save / f"{args.corpus}-{seed}")
     for name in ("dev", "test"):
         gold = (
             read_docbin(files[name], nlp)
@@ -142,6 +144,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--set", nargs="*", default=[], metavar="SETTING=VALUE")
     parser.add_argument("--gpu-id", type=int, default=-1)
+    parser.add_argument("--save", type=Path, help="where to keep the pipelines")
     parser.add_argument("--output", type=Path, metavar="FILE.json")
     return parser.parse_args()
 

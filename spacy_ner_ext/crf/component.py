@@ -59,6 +59,7 @@ DEFAULT_CRF_MODEL = Config().from_str(default_model_config)["model"]
         "annotate": None,
         "overwrite": False,
         "threshold": 0.0,
+        "entity_bias": 0.0,
         "scorer": {"@scorers": "spacy_ner_ext.ner_scorer.v1"},
     },
     default_score_weights={
@@ -79,6 +80,7 @@ def make_crf_ner(
     annotate: str | list[str] | None,
     overwrite: bool,
     threshold: float,
+    entity_bias: float,
     scorer: Callable | None,
 ) -> "CRFEntityRecognizer":
     """Make a `crf_ner` component; for the settings see CRFEntityRecognizer."""
@@ -93,6 +95,7 @@ def make_crf_ner(
         annotate=annotate,
         overwrite=overwrite,
         threshold=threshold,
+        entity_bias=entity_bias,
         scorer=scorer,
     )
 
@@ -119,6 +122,7 @@ class CRFEntityRecognizer(TrainablePipe):
         annotate: str | Sequence[str] | None = None,
         overwrite: bool = False,
         threshold: float = 0.0,
+        entity_bias: float = 0.0,
         scorer: Callable | None = None,
     ) -> None:
         """Initialize a CRF entity recognizer.
@@ -141,6 +145,9 @@ class CRFEntityRecognizer(TrainablePipe):
         overwrite (bool): Whether entities that are already there are replaced. If
             not, they are kept and decoding fits the others around them.
         threshold (float): Entities of a lower probability are dropped, 0 to 1.
+        entity_bias (float): Added to the score of every tag that is part of an entity
+            when the best tags are chosen: above 0 finds more entities (recall), below
+            0 fewer (precision). Training and probabilities are without it.
         scorer (Optional[Callable]): The scoring method.
         RAISES (ValueError): If a setting has an unknown value, or the model is no CRF.
         """
@@ -157,6 +164,7 @@ class CRFEntityRecognizer(TrainablePipe):
             "annotate": annotate,
             "overwrite": overwrite,
             "threshold": float(threshold),
+            "entity_bias": float(entity_bias),
         }
         self._check_settings()
         register_score_extension()
@@ -231,7 +239,8 @@ class CRFEntityRecognizer(TrainablePipe):
         tags, allowed = self.tags, None
         if not self.cfg["overwrite"]:
             allowed = constrain(docs, tags, self.annotate)
-        return decode(lattice, tags, allowed, self.cfg["threshold"])
+        settings = self.cfg["threshold"], self.cfg["entity_bias"]
+        return decode(lattice, tags, allowed, *settings)
 
     def _warn_without_vectors(self, lattice: Lattice) -> None:
         """Emissions that are the bias and nothing else: all vectors are zero."""

@@ -16,7 +16,11 @@ ScoredSpan = tuple[int, int, str, float]
 
 
 def decode(
-    lattice: Lattice, tags: TagSet, allowed: Any, threshold: float
+    lattice: Lattice,
+    tags: TagSet,
+    allowed: Any,
+    threshold: float,
+    entity_bias: float = 0.0,
 ) -> list[list[ScoredSpan]]:
     """Find the entities of the best legal tags, and their exact probabilities.
 
@@ -25,11 +29,14 @@ def decode(
     allowed (Optional[Array]): Restricts the tags word by word, bool, shape
         (n_words, n_chains * n_tags).
     threshold (float): Entities of a lower probability are left out.
+    entity_bias (float): Added to the scores of all tags but O before the best are
+        chosen; probabilities are without it.
     RETURNS (List[List[Tuple[int, int, str, float]]]): For each document, first token,
         end (exclusive), label and probability.
     """
     found: list[list[ScoredSpan]] = [[] for _ in lattice.lengths]
-    spans = tags.find_spans(best_paths(lattice, tags.legality, allowed))
+    biased = lattice.favouring_entities(entity_bias) if entity_bias else lattice
+    spans = tags.find_spans(best_paths(biased, tags.legality, allowed))
     bounds = numpy.concatenate([[0], numpy.cumsum(lattice.lengths)]).astype(int)
     owner = numpy.searchsorted(bounds, spans[:, 1], side="right") - 1
     scores = _probabilities(lattice, tags, spans, owner, allowed)

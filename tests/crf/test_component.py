@@ -164,6 +164,28 @@ def test_the_threshold_drops_entities_of_a_lower_probability():
     assert kept == [score for score in scores if score >= threshold]
 
 
+@pytest.mark.parametrize("structure", ["flat", "per_label"])
+def test_the_entity_bias_finds_more_or_fewer_with_the_same_probabilities(structure):
+    nlp = uncertain("biluo", structure)
+    component = subject(nlp)
+    docs = [nlp.make_doc(text) for text in TEXTS]
+    n_found, known = [], {}
+    for bias in (-20.0, -1.0, 0.0, 1.0, 20.0):
+        component.cfg["entity_bias"] = bias
+        found = component.predict(docs)
+        n_words = 0
+        for place, spans in enumerate(found):
+            for start, end, label, score in spans:
+                n_words += end - start
+                other = known.setdefault((place, start, end, label), score)
+                assert score == pytest.approx(other, abs=1e-6)
+        n_found.append(n_words)
+    assert n_found == sorted(n_found)
+    assert n_found[0] == 0 < n_found[2]
+    n_chains = component.tags.n_chains
+    assert n_found[-1] == n_chains * sum(map(len, docs))
+
+
 def test_scores_survive_bytes_bins_and_joining_documents():
     nlp = fitted("per_label")
     docs = [nlp(text) for text in TEXTS[:2]]
