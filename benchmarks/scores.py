@@ -105,6 +105,7 @@ def run(args: argparse.Namespace, files: dict[str, Path], seed: int) -> dict[str
     nlp, _ = train(init_nlp(config), None, use_gpu=args.gpu_id)
     result: dict[str, Any] = {"seed": seed, "seconds": time.perf_counter() - start}
     if args.save is not None:
+        args.save.mkdir(parents=True, exist_ok=True)
         nlp.to_disk(args.save / f"{args.corpus}-{seed}")
     for name in ("dev", "test"):
         gold = (

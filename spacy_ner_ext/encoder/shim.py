@@ -167,7 +167,7 @@ class EncoderShim(Shim):
             cut_windows(pieces.lengths, settings.window, settings.stride),
             self.specials,
             pieces.chosen(settings.pooling),
-            settings.max_batch_pieces or limits[model.device.type],
+            settings.max_batch_pieces or limits.get(model.device.type, limits["cuda"]),
         )
         trains = torch.is_grad_enabled() and settings.freeze is not True
         with torch.set_grad_enabled(trains):
