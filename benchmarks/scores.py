@@ -23,6 +23,7 @@ one_thread()
 import spacy
 import torch
 from spacy import util
+from spacy.cli._util import parse_config_overrides
 from spacy.language import Language
 from spacy.scorer import PRFScore
 from spacy.tokens import Doc, DocBin
@@ -98,7 +99,7 @@ def run(args: argparse.Namespace, files: dict[str, Path], seed: int) -> dict[str
         # spaCy counts from 0, and stops after the step of this number.
         "training.max_steps": (steps or 300) - 1,
         "training.eval_frequency": 10**6,
-        **dict(setting.split("=", 1) for setting in args.set),
+        **parse_config_overrides([f"--{setting}" for setting in args.set]),
     }
     config = Config().from_str(config.to_str(), overrides=overrides, interpolate=False)
     start = time.perf_counter()
