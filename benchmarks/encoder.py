@@ -37,7 +37,7 @@ from encoder_systems import (
 )
 from thinc.api import fix_random_seed, require_gpu, set_gpu_allocator
 
-TASKS = ("predict", "long", "huge", "train", "edsnlp")
+TASKS = ("predict", "long", "huge", "train", "bf16", "edsnlp")
 
 
 def seconds(function: Callable[[], Any]) -> float:
@@ -52,19 +52,18 @@ def seconds(function: Callable[[], Any]) -> float:
 
 
 def in_turns(
-    systems: dict[str, Callable[[], Any]], n_words: int, repeats: int
+    systems: dict[str, Any], sentences: Sentences, repeats: int
 ) -> dict[str, float]:
     """Words a second of each system: the median of some passes, taken in turns."""
     passes: dict[str, list[float]] = {name: [] for name in systems}
+    for system in systems.values():
+        system.run(system.prepare(sentences[:64]))
     for _ in range(repeats):
         for name, system in systems.items():
-            passes[name].append(seconds(system))
+            given = system.prepare(sentences)
+            passes[name].append(seconds(lambda s=system, g=given: s.run(g)))
+    n_words = sum(map(len, sentences))
     return {name: n_words / statistics.median(each) for name, each in passes.items()}
-
-
-def bound(system: Callable[[Sentences], None], sentences: Sentences) -> Callable:
-    system(sentences[:64])
-    return lambda: system(sentences)
 
 
 def show(title: str, speeds: dict[str, float], base: str) -> dict[str, Any]:
@@ -76,30 +75,36 @@ def show(title: str, speeds: dict[str, float], base: str) -> dict[str, Any]:
 
 
 def predict(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
-    encoder, n_words = args.encoder, sum(map(len, sentences))
-    systems: dict[str, Callable[[Sentences], None]] = {
-        "bare model, sorted batches of 16": Bare(encoder),
-        "spacy-transformers": spacy_transformers_encoder(encoder),
-        "Transformer.v1": our_encoder(encoder),
+    systems = {
+        "bare model, sorted batches of 16": Bare(args.encoder),
+        "spacy-transformers": spacy_transformers_encoder(args.encoder),
+        "Transformer.v1": our_encoder(args.encoder),
         "Transformer.v1 + text_cnn + crf_ner": trainee(args, "crf_trf.cfg", 20),
-        "bare model in bf16": Bare(encoder, "bf16"),
-        "Transformer.v1 in bf16": our_encoder(encoder, precision="bf16"),
     }
-    calls = {name: bound(system, sentences) for name, system in systems.items()}
-    speeds = in_turns(calls, n_words, args.repeats)
+    speeds = in_turns(systems, sentences, args.repeats)
     result = show("Prediction, one sentence a document", speeds, "Transformer.v1")
-    whole = speeds["Transformer.v1"] / speeds["Transformer.v1 + text_cnn + crf_ner"]
-    print(f"text_cnn and crf_ner take {1 - 1 / whole:.1%} of the time of the pipeline")
-    return {**result, "share_of_cnn_and_crf": 1 - 1 / whole}
+    share = 1 - speeds["Transformer.v1 + text_cnn + crf_ner"] / speeds["Transformer.v1"]
+    print(f"text_cnn and crf_ner take {share:.1%} of the time of the pipeline")
+    return {**result, "share_of_cnn_and_crf": share}
+
+
+def bf16(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
+    systems = {
+        "Transformer.v1 in fp32": our_encoder(args.encoder),
+        "Transformer.v1 in bf16": our_encoder(args.encoder, precision="bf16"),
+        "bare model in bf16": Bare(args.encoder, "bf16"),
+    }
+    speeds = in_turns(systems, sentences, args.repeats)
+    return show("Prediction in bf16", speeds, "Transformer.v1 in fp32")
 
 
 def long(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
     docs = long_documents(sentences, args.long_docs, 2000)
-    calls = {
-        "spacy-transformers": bound(spacy_transformers_encoder(args.encoder), docs),
-        "Transformer.v1": bound(our_encoder(args.encoder), docs),
+    systems = {
+        "spacy-transformers": spacy_transformers_encoder(args.encoder),
+        "Transformer.v1": our_encoder(args.encoder),
     }
-    speeds = in_turns(calls, args.long_docs * 2000, 1)
+    speeds = in_turns(systems, docs, 1)
     title = f"Prediction, {args.long_docs} documents of 2,000 words"
     return show(title, speeds, "spacy-transformers")
 
@@ -119,20 +124,14 @@ def huge(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
 
 
 def measure_huge(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
-    pipeline = trainee(args, "crf_trf.cfg", 20)
-    pipeline(sentences[:64])
-    docs = long_documents(sentences, 1, 200_000)
-    peaks = {"MiB before": peak_mib()}
-    pipeline.nlp.disable_pipe("crf_ner")
-    model = pipeline.nlp._components[0][1].model.get_ref("tok2vec").get_ref("tok2vec")
-    took = seconds(lambda: model.predict(pipeline.prepare(docs)))
-    peaks["MiB at most, Transformer.v1"] = peak_mib()
-    peaks["words/s, Transformer.v1"] = 200_000 / took
-    pipeline.nlp.enable_pipe("crf_ner")
-    pipeline(docs)
-    peaks["MiB at most, with text_cnn and crf_ner"] = peak_mib()
-    print(json.dumps(peaks))
-    return peaks
+    encoder, (words,) = our_encoder(args.encoder), long_documents(sentences, 1, 200_000)
+    encoder.run(encoder.prepare(sentences[:64]))
+    facts = {"MiB before": peak_mib()}
+    docs = encoder.prepare([words])
+    facts["words/s, Transformer.v1"] = len(words) / seconds(lambda: encoder.run(docs))
+    facts["MiB at most, Transformer.v1"] = peak_mib()
+    print(json.dumps(facts))
+    return facts
 
 
 def peak_mib() -> float:
@@ -177,7 +176,6 @@ def edsnlp(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
     """EDS-NLP's CRF, CNN and transformer beside ours, in both precisions."""
     if args.edsnlp_python is None:
         sys.exit("The task edsnlp needs --edsnlp-python, the Python that has edsnlp")
-    n_words = sum(map(len, sentences))
     speeds = {}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sentences.json"
@@ -185,10 +183,9 @@ def edsnlp(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
         for precision in ("fp32", "bf16"):
             setting = {MODEL_PATH + ".precision": precision}
             ours = trainee(args, "crf_trf.cfg", 20, **setting)
-            call = bound(ours, sentences)
             name = f"spacy_ner_ext in {precision}"
             speeds[f"EDS-NLP in {precision}"] = run_peer(args, file, precision)
-            speeds[name] = in_turns({name: call}, n_words, args.repeats)[name]
+            speeds[name] = in_turns({name: ours}, sentences, args.repeats)[name]
     result = show("Prediction with CNN and CRF", speeds, "EDS-NLP in bf16")
     for precision in ("fp32", "bf16"):
         peer, ours = (f"{n} in {precision}" for n in ("EDS-NLP", "spacy_ner_ext"))
@@ -214,7 +211,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("train", type=Path, metavar="TRAIN.spacy")
     parser.add_argument("test", type=Path, metavar="TEST.spacy")
     parser.add_argument("--encoder", default="assets/encoder")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS[:4]))
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS[:5]))
     parser.add_argument("--edsnlp-python", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--steps", type=int, default=40)

@@ -48,7 +48,10 @@ class Bare:
             self.model.cuda()
         self.precision, self.size = precision, size
 
-    def __call__(self, sentences: Sentences) -> None:
+    def prepare(self, sentences: Sentences) -> Sentences:
+        return sentences
+
+    def run(self, sentences: Sentences) -> None:
         device = self.model.device.type
         dtype, enabled = AUTOCAST.get(self.precision), self.precision in AUTOCAST
         with torch.inference_mode(), torch.autocast(device, dtype, enabled=enabled):
@@ -76,8 +79,8 @@ class Pipeline:
     def prepare(self, sentences: Sentences) -> list[Doc]:
         return [Doc(self.nlp.vocab, words=words) for words in sentences]
 
-    def __call__(self, sentences: Sentences) -> None:
-        for _ in self.nlp.pipe(self.prepare(sentences)):
+    def run(self, docs: list[Doc]) -> None:
+        for _ in self.nlp.pipe(docs):
             pass
 
 
