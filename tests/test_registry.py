@@ -20,7 +20,7 @@ else:
 
 SOURCE = Path(spacy_ner_ext.__file__).parent
 PREFIX = "spacy_ner_ext."
-NAME = re.compile(r"spacy_ner_ext\.[A-Za-z_]+\.v[1-9][0-9]*")
+NAME = re.compile(r"spacy_ner_ext\.[A-Za-z][A-Za-z0-9_]*\.v[1-9][0-9]*")
 
 
 def read_entry_points():
