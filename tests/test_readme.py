@@ -71,7 +71,7 @@ def test_the_optimizer_block_can_be_resolved():
     assert [group.name for group in settings["optimizer"].groups] == [
         *("encoder", "default")
     ]
-    assert settings["optimizer"].learn_rate == 3e-4
+    assert settings["optimizer"].learn_rate == 1e-3
 
 
 def test_every_registered_name_is_in_the_readme():

@@ -61,7 +61,7 @@ def test_prints_what_training_will_do_with_each_weight(run, files):
     found = rows(done.stdout)
     layer = f"{ENCODER}.layer.5.output"
     # spaCy makes one step more than max_steps, here at the end of the schedule.
-    encoder, default = "0 > 5e-05 > 0", "0.0003 > 0.0003 > 0"
+    encoder, default = "0 > 0.0001 > 0", "0.001 > 0.001 > 0"
     assert found[f"{layer}.dense.weight"] == ["384 x 1536", "encoder", encoder, "0.01"]
     assert found[f"{layer}.dense.bias"] == ["384", "encoder", encoder, "0"]
     assert found[f"{layer}.LayerNorm.weight"] == ["384", "encoder", encoder, "0"]
