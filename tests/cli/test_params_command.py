@@ -100,7 +100,7 @@ def test_overrides_change_the_plan(call, files):
         lower = layer is not None and layer[1] in "0123"
         assert (rates == "frozen") == (lower or ".embeddings." in path)
         if group == "default" and rates != "frozen":
-            assert rates.startswith("0.0003 > 0.5 > ")
+            assert rates.startswith("0.001 > 0.5 > ")
     # No frozen weight is counted among those of a group.
     names = re.findall(r"(\w+) [\d,]+", summary(out).partition(": ")[2])
     assert sorted(names) == ["default", "encoder", "frozen"]
