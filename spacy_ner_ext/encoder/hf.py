@@ -33,13 +33,27 @@ def load(settings: Settings) -> tuple[Encoder, Tokenizer]:
     RAISES (ValueError): If there is none of that name, its tokenizer is slow, its
         weights are no safetensors, or it does not have what the settings ask for.
     """
+    tokenizer = load_tokenizer(settings)
+    encoder = load_encoder(settings)
+    if settings.new_tokens:
+        add_tokens(encoder, tokenizer, settings.new_tokens)
+    return encoder, prepare(tokenizer.backend_tokenizer)
+
+
+def load_encoder(settings: Settings) -> Encoder:
+    """Load a pretrained encoder, by the name in the settings.
+
+    settings (Settings): The settings.
+    RETURNS (Encoder): The encoder, in float32.
+    RAISES (ValueError): If there is none of that name, its weights are no safetensors,
+        or it does not have the kind of attention.
+    """
     from transformers import AutoModel
 
-    tokenizer = load_tokenizer(settings)
     options = dict(settings.transformer_config)
     if settings.attention is not None:
         options["attn_implementation"] = ATTENTION[settings.attention]
-    with _explained(settings), _quiet():
+    with explained(settings), quiet():
         encoder, report = AutoModel.from_pretrained(
             settings.name,
             trust_remote_code=settings.trust_remote_code,
@@ -50,9 +64,7 @@ def load(settings: Settings) -> tuple[Encoder, Tokenizer]:
         )
     encoder = _encoder_alone(encoder)
     _report_missing(settings.name, encoder, report["missing_keys"])
-    if settings.new_tokens:
-        add_tokens(encoder, tokenizer, settings.new_tokens)
-    return encoder, prepare(tokenizer.backend_tokenizer)
+    return encoder
 
 
 def load_tokenizer(settings: Settings) -> Any:
@@ -64,7 +76,7 @@ def load_tokenizer(settings: Settings) -> Any:
     """
     from transformers import AutoTokenizer
 
-    with _explained(settings), _quiet():
+    with explained(settings), quiet():
         tokenizer = AutoTokenizer.from_pretrained(
             settings.name,
             trust_remote_code=settings.trust_remote_code,
@@ -110,7 +122,7 @@ def build(config: dict[str, Any], settings: Settings) -> Encoder:
     options: dict[str, Any] = {"trust_remote_code": trust, "torch_dtype": "float32"}
     if settings.attention is not None:
         options["attn_implementation"] = ATTENTION[settings.attention]
-    with _explained(settings), _quiet(), no_init_weights():
+    with explained(settings), quiet(), no_init_weights():
         if "auto_map" in config:
             # The code of such an encoder is no part of the pipeline.
             parsed = AutoConfig.from_pretrained(settings.name, trust_remote_code=trust)
@@ -225,7 +237,7 @@ def add_tokens(encoder: Any, tokenizer: Any, tokens: Any) -> None:
     weights = encoder.get_input_embeddings().weight
     mean = weights.data[:n_known].mean(dim=0)
     if len(tokenizer) > len(weights):
-        with _quiet():
+        with quiet():
             encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     encoder.get_input_embeddings().weight.data[n_known : len(tokenizer)] = mean
 
@@ -252,7 +264,7 @@ def _report_missing(name: str, encoder: Encoder, missing: list[str]) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the progress bars and the remarks of transformers on unused weights."""
     from transformers.utils import logging
 
@@ -268,7 +280,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _explained(settings: Settings) -> Iterator[None]:
+def explained(settings: Settings) -> Iterator[None]:
     """Tell in one sentence why an encoder cannot be loaded."""
     from huggingface_hub.constants import HF_HUB_OFFLINE
 

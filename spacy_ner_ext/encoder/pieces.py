@@ -164,15 +164,53 @@ def make_batches(
         a window that is longer is a batch by itself.
     YIELDS (Batch): The batches, the longest windows first.
     """
-    lengths = windows.ends - windows.starts
+    for rows in group_by_length(windows.ends - windows.starts, specials, max_pieces):
+        yield _fill(pieces, windows, specials, chosen, rows)
+
+
+def group_by_length(
+    lengths: Ints, specials: Specials, max_pieces: int
+) -> Iterator[Ints]:
+    """Put texts of similar length together.
+
+    lengths (Ints): The number of pieces of each.
+    specials (Specials): What stands around the pieces of a text.
+    max_pieces (int): The most pieces of a batch, padding and special pieces included;
+        a text that is longer is a batch by itself.
+    YIELDS (Ints): The numbers of the texts of a batch, the longest texts first.
+    """
     order = numpy.argsort(-lengths, kind="stable")
     first = 0
     # The longest first, so that a batch that is too big for memory fails at once.
     while first < len(order):
         width = int(lengths[order[first]]) + len(specials)
         rows = order[first : first + max(1, max_pieces // width)]
-        yield _fill(pieces, windows, specials, chosen, rows)
+        yield rows
         first += len(rows)
+
+
+def pad(
+    ids: Ints, starts: Ints, ends: Ints, specials: Specials
+) -> tuple[Ints, NDArray[numpy.bool_], Ints]:
+    """Write texts below each other, with special pieces around and padding behind.
+
+    ids (Ints): All pieces.
+    starts, ends (Ints): The first piece of each text and the one after its last.
+    specials (Specials): What stands around the pieces of a text.
+    RETURNS (Tuple[Ints, NDArray, Ints]): The pieces, whether they are no padding, and
+        their numbers in `ids` (those of other pieces lie outside of the text), each of
+        shape (n_texts, width).
+    """
+    n_before, lengths = len(specials.before), (ends - starts)[:, None]
+    columns = numpy.arange(int(lengths.max()) + len(specials))[None]
+    flat = starts[:, None] + columns - n_before
+    padded = numpy.full(flat.shape, specials.padding, dtype="int64")
+    padded[:, :n_before] = specials.before
+    text = (flat >= starts[:, None]) & (flat < ends[:, None])
+    padded[text] = ids[flat[text]]
+    for i, special in enumerate(specials.after):
+        padded[numpy.arange(len(starts)), n_before + lengths[:, 0] + i] = special
+    return padded, columns < lengths + len(specials), flat
 
 
 def _fill(
@@ -182,20 +220,11 @@ def _fill(
     chosen: NDArray[numpy.bool_],
     rows: Ints,
 ) -> Batch:
-    starts, ends = windows.starts[rows, None], windows.ends[rows, None]
-    n_before, lengths = len(specials.before), ends - starts
-    columns = numpy.arange(int(lengths.max()) + len(specials))[None]
-    flat = starts + columns - n_before
-    ids = numpy.full(flat.shape, specials.padding, dtype="int64")
-    ids[:, :n_before] = specials.before
-    text = (flat >= starts) & (flat < ends)
-    ids[text] = pieces.ids[flat[text]]
-    for i, special in enumerate(specials.after):
-        ids[numpy.arange(len(rows)), n_before + lengths[:, 0] + i] = special
+    starts, ends = windows.starts[rows], windows.ends[rows]
+    ids, mask, flat = pad(pieces.ids, starts, ends, specials)
     kept = (flat >= windows.keep_from[rows, None]) & (
         flat < windows.keep_to[rows, None]
     )
     kept[kept] = chosen[flat[kept]]
-    padded = lengths.min() < lengths.max()
-    mask = columns < lengths + len(specials) if padded else None
-    return Batch(ids, mask, numpy.flatnonzero(kept), pieces.tokens[flat[kept]])
+    places, tokens = numpy.flatnonzero(kept), pieces.tokens[flat[kept]]
+    return Batch(ids, None if mask.all() else mask, places, tokens)

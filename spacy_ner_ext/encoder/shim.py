@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
-import safetensors.torch
-import srsly
 import torch
 from spacy.util import logger
-from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
-from thinc.shims import Shim
+from thinc.api import get_torch_default_device, torch2xp, xp2torch
 from thinc.types import Floats2d
 from torch import Tensor
 
 from . import hf
 from .cache import EmbeddingCache
-from .gradient_scaler import GradientScaler
 from .layer import TokenEncoder
 from .pieces import Ints, Specials, cut_windows, cut_words, make_batches
 from .settings import Settings
+from .torch_shim import TorchShim
 
 Words = Sequence[Sequence[str]]
 # Fits the caches of a CPU, and is enough to keep a GPU busy. The documents of a
@@ -32,32 +26,19 @@ MAX_BATCH_PIECES = {"cpu": 512, "cuda": 16384}
 MAX_BATCH_PIECES_TRAINING = {"cpu": 256, "cuda": 16384}
 
 
-class EncoderShim(Shim):
+class EncoderShim(TorchShim):
     """A Hugging Face encoder, which there is once `load` or `from_bytes` was called.
 
     settings (Settings): The settings.
     """
 
-    _model: TokenEncoder | None
+    structural = "layers and layer_mix"
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(None)
-        self.settings = settings
-        self.tokenizer: Any = None
+        super().__init__(settings, "Transformer")
         self.specials: Specials | None = None
         self.cache: EmbeddingCache | None = None
-        self.scaler = GradientScaler(settings.precision == "fp16")
         self.n_long_tokens = 0
-
-    @property
-    def model(self) -> TokenEncoder:
-        """The torch module. RAISES (ValueError): If there is none yet."""
-        if self._model is None:
-            raise ValueError(
-                f"The encoder '{self.settings.name}' of Transformer has no weights: "
-                "call nlp.initialize(), or load a trained pipeline."
-            )
-        return self._model
 
     def load(self) -> int:
         """Load the pretrained encoder.
@@ -72,6 +53,16 @@ class EncoderShim(Shim):
         with torch.no_grad():
             self.model.empty.normal_(std=std)
         return hf.width_of(encoder)
+
+    def empty_copy(self) -> EncoderShim:
+        """RETURNS (EncoderShim): One of the same settings, without weights."""
+        return EncoderShim(self.settings)
+
+    def rebuild(
+        self, encoder: Any, tokenizer: Any, weights: dict[str, Tensor], extra: str
+    ) -> None:
+        """Make the module that saved weights are of."""
+        self._set(encoder, tokenizer)
 
     def _set(self, encoder: Any, tokenizer: Any) -> None:
         settings = self.settings
@@ -91,14 +82,7 @@ class EncoderShim(Shim):
                 f"from -{n_layers} to -1, and 0 is its embeddings."
             )
         hf.freeze(encoder, settings.name, settings.freeze)
-        if settings.gradient_checkpointing:
-            if not encoder.supports_gradient_checkpointing:
-                raise ValueError(
-                    "gradient_checkpointing = true of Transformer: the encoder "
-                    f"'{settings.name}' ({type(encoder).__name__}) does not support "
-                    "it. Set it to false."
-                )
-            encoder.gradient_checkpointing_enable({"use_reentrant": False})
+        self._use_checkpointing(encoder)
         self._model = TokenEncoder(
             encoder,
             hf.width_of(encoder),
@@ -107,6 +91,17 @@ class EncoderShim(Shim):
         ).to(get_torch_default_device())
         self.tokenizer, self.specials = tokenizer, specials
         self.cache = None
+
+    def _use_checkpointing(self, encoder: Any) -> None:
+        if not self.settings.gradient_checkpointing:
+            return
+        if not encoder.supports_gradient_checkpointing:
+            raise ValueError(
+                "gradient_checkpointing = true of Transformer: the encoder "
+                f"'{self.settings.name}' ({type(encoder).__name__}) does not support "
+                "it. Set it to false."
+            )
+        encoder.gradient_checkpointing_enable({"use_reentrant": False})
 
     # --- Running --------------------------------------------------------------
 
@@ -217,149 +212,10 @@ class EncoderShim(Shim):
         vectors = torch.cat([found[0].to(device) for found in kept])
         return vectors, numpy.concatenate([found[1] for found in kept])
 
-    # --- Training -------------------------------------------------------------
-
-    def finish_update(self, optimizer: Optimizer) -> None:
-        """Change the weights by their gradients, and set these to zero.
-
-        The norm of all gradients of the encoder together is clipped to the `grad_clip`
-        of the optimizer; thinc clips each array by itself. An optimizer that has a
-        method `update_module` gets all weights in one call.
-
-        optimizer (Optimizer): The optimizer.
-        """
-        weights: dict[str, Any] = {
-            name: weight
-            for name, weight in self.model.named_parameters()
-            if weight.grad is not None
-        }
-        if self.scaler.unscale([weight.grad for weight in weights.values()]):
-            clip = getattr(optimizer, "grad_clip", 0.0)
-            if clip:
-                torch.nn.utils.clip_grad_norm_(list(weights.values()), clip)
-            if hasattr(optimizer, "update_module"):
-                optimizer.update_module(self.id, weights)
-            else:
-                self._update_each(optimizer, weights)
-        for weight in weights.values():
-            weight.grad = None
-
-    def _update_each(self, optimizer: Optimizer, weights: dict[str, Any]) -> None:
-        for name, weight in weights.items():
-            data: Any = torch2xp(weight.data)
-            gradient: Any = torch2xp(weight.grad)
-            data, _ = optimizer((self.id, name), data, gradient)
-            weight.data = xp2torch(data, device=weight.device)
-
-    @contextmanager
-    def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:
-        """Use other weights for a while, such as the averages of an optimizer.
-
-        params (Dict[Tuple[int, str], FloatsXd]): Weights by shim id and name; weights
-            that are not there stay as they are.
-        """
-        weights = dict(self._model.named_parameters()) if self._model else {}
-        replaced = {n: w.data for n, w in weights.items() if (self.id, n) in params}
-        for name, before in replaced.items():
-            array: Any = params[self.id, name]
-            weights[name].data = xp2torch(array, device=before.device)
-        try:
-            yield
-        finally:
-            for name, before in replaced.items():
-                weights[name].data = before
-
-    def paths(self) -> dict[str, str]:
-        """Where weights are, in the same words for all encoders.
-
-        RETURNS (Dict[str, str]): A path for the name of each weight, such as
-            "layer.3.attention.self.query.weight".
-        """
-        found = hf.layer_list(self.model.encoder)
-        prefix = f"{found[0]}." if found else None
-        paths = {}
-        for name, _ in self.model.named_parameters():
-            path = name.removeprefix("encoder.")
-            if prefix and path.startswith(prefix):
-                path = f"layer.{path.removeprefix(prefix)}"
-            paths[name] = path
-        return paths
-
-    # --- Saving and loading ---------------------------------------------------
-
-    def copy(self) -> EncoderShim:
-        """RETURNS (EncoderShim): A copy with an id of its own, so that an optimizer
-        tells its weights from these."""
-        copied = EncoderShim(self.settings)
-        if self._model is not None:
-            encoder = copy.deepcopy(self.model.encoder)
-            copied._set(encoder, copy.deepcopy(self.tokenizer))
-            copied.model.load_state_dict(self.model.state_dict())
-        return copied
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> EncoderShim:
-        return self.copy()
-
     def to_device(self, device_type: str, device_id: int) -> None:
         """Move the encoder to "cpu" or "gpu"."""
-        where = "cpu" if device_type == "cpu" else f"cuda:{device_id}"
-        self.model.to(where)
+        super().to_device(device_type, device_id)
         self.cache = None
-
-    def to_bytes(self) -> bytes:
-        """RETURNS (bytes): Config, tokenizer and weights (safetensors); empty if there
-        is no encoder yet."""
-        if self._model is None:
-            return b""
-        parts = {
-            "config": json.dumps(hf.config_of(self.model.encoder), sort_keys=True),
-            "tokenizer": self.tokenizer.to_str(),
-            "weights": safetensors.torch.save(_without_aliases(self.model)),
-        }
-        return srsly.msgpack_dumps(parts)
-
-    def from_bytes(self, data: bytes) -> EncoderShim:
-        """Load what `to_bytes` saved; settings stay those of the config.
-
-        data (bytes): The bytes.
-        RAISES (ValueError): If the weights do not fit the config or the settings.
-        """
-        from tokenizers import Tokenizer
-
-        if not data:
-            self._model = None
-            return self
-        parts = srsly.msgpack_loads(data)
-        encoder = hf.build(json.loads(parts["config"]), self.settings)
-        self._set(encoder, Tokenizer.from_str(parts["tokenizer"]))
-        weights = safetensors.torch.load(parts["weights"])
-        expected = _shapes(_without_aliases(self.model))
-        if expected != _shapes(weights):
-            names = {name for name, _ in expected ^ _shapes(weights)}
-            differing = ", ".join(sorted(names)[:3])
-            raise ValueError(
-                f"The saved weights of the encoder '{self.settings.name}' do not fit "
-                f"its settings ({differing}): set layers and layer_mix of Transformer "
-                "to what it was trained with, or train anew."
-            )
-        self.model.load_state_dict(weights, strict=False)
-        return self
-
-
-def _without_aliases(module: torch.nn.Module) -> dict[str, Tensor]:
-    """The state of a module, with tensors that share their memory once."""
-    state: dict[str, Tensor] = {}
-    seen = set()
-    for name, tensor in module.state_dict().items():
-        place = (tensor.data_ptr(), tensor.shape)
-        if place not in seen:
-            seen.add(place)
-            state[name] = tensor.detach().cpu().contiguous()
-    return state
-
-
-def _shapes(weights: dict[str, Tensor]) -> set[tuple[str, torch.Size]]:
-    return {(name, weight.shape) for name, weight in weights.items()}
 
 
 def _no_backprop(gradients: list[Floats2d]) -> None:

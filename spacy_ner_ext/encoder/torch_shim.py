@@ -1,0 +1,222 @@
+"""What torch modules around an encoder share: updates, averages, saving, loading."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import safetensors.torch
+import srsly
+import torch
+from thinc.api import Optimizer, torch2xp, xp2torch
+from thinc.shims import Shim
+from torch import Tensor
+
+from . import hf
+from .gradient_scaler import GradientScaler
+from .settings import Settings
+
+
+class TorchShim(Shim):
+    """A torch module that has a Hugging Face encoder as its `encoder`, which there is
+    once it was loaded.
+
+    settings (Settings): The settings of the encoder.
+    kind (str): What the architecture is called, for errors.
+    """
+
+    _model: Any
+
+    def __init__(self, settings: Settings, kind: str) -> None:
+        super().__init__(None)
+        self.settings = settings
+        self.kind = kind
+        self.tokenizer: Any = None
+        self.scaler = GradientScaler(settings.precision == "fp16")
+
+    @property
+    def is_loaded(self) -> bool:
+        """RETURNS (bool): Whether there are weights."""
+        return self._model is not None
+
+    @property
+    def model(self) -> Any:
+        """The torch module. RAISES (ValueError): If there is none yet."""
+        if self._model is None:
+            raise ValueError(
+                f"The encoder '{self.settings.name}' of {self.kind} has no weights: "
+                "call nlp.initialize(), or load a trained pipeline."
+            )
+        return self._model
+
+    def rebuild(
+        self, encoder: Any, tokenizer: Any, weights: dict[str, Tensor], extra: str
+    ) -> None:
+        """Make the module that saved weights are of; they are set afterwards.
+
+        encoder (PreTrainedModel): The encoder, with any weights.
+        tokenizer (tokenizers.Tokenizer): Its tokenizer.
+        weights (Dict[str, Tensor]): The weights, for their names and shapes.
+        extra (str): What `extra` returned when it was saved.
+        """
+        raise NotImplementedError
+
+    def extra(self) -> str:
+        """RETURNS (str): What else is to be saved, as JSON."""
+        return ""
+
+    # --- Training -------------------------------------------------------------
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Change the weights by their gradients, and set these to zero.
+
+        The norm of all gradients of the encoder together is clipped to the `grad_clip`
+        of the optimizer; thinc clips each array by itself. An optimizer that has a
+        method `update_module` gets all weights in one call.
+
+        optimizer (Optimizer): The optimizer.
+        """
+        weights: dict[str, Any] = {
+            name: weight
+            for name, weight in self.model.named_parameters()
+            if weight.grad is not None
+        }
+        if self.scaler.unscale([weight.grad for weight in weights.values()]):
+            clip = getattr(optimizer, "grad_clip", 0.0)
+            if clip:
+                torch.nn.utils.clip_grad_norm_(list(weights.values()), clip)
+            if hasattr(optimizer, "update_module"):
+                optimizer.update_module(self.id, weights)
+            else:
+                self._update_each(optimizer, weights)
+        for weight in weights.values():
+            weight.grad = None
+
+    def _update_each(self, optimizer: Optimizer, weights: dict[str, Any]) -> None:
+        for name, weight in weights.items():
+            data: Any = torch2xp(weight.data)
+            gradient: Any = torch2xp(weight.grad)
+            data, _ = optimizer((self.id, name), data, gradient)
+            weight.data = xp2torch(data, device=weight.device)
+
+    @contextmanager
+    def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:
+        """Use other weights for a while, such as the averages of an optimizer.
+
+        params (Dict[Tuple[int, str], FloatsXd]): Weights by shim id and name; weights
+            that are not there stay as they are.
+        """
+        weights = dict(self._model.named_parameters()) if self._model else {}
+        replaced = {n: w.data for n, w in weights.items() if (self.id, n) in params}
+        for name, before in replaced.items():
+            array: Any = params[self.id, name]
+            weights[name].data = xp2torch(array, device=before.device)
+        try:
+            yield
+        finally:
+            for name, before in replaced.items():
+                weights[name].data = before
+
+    def paths(self) -> dict[str, str]:
+        """Where weights are, in the same words for all encoders.
+
+        RETURNS (Dict[str, str]): A path for the name of each weight, such as
+            "layer.3.attention.self.query.weight".
+        """
+        found = hf.layer_list(self.model.encoder)
+        prefix = f"{found[0]}." if found else None
+        paths = {}
+        for name, _ in self.model.named_parameters():
+            path = name.removeprefix("encoder.")
+            if prefix and path.startswith(prefix):
+                path = f"layer.{path.removeprefix(prefix)}"
+            paths[name] = path
+        return paths
+
+    # --- Saving and loading ---------------------------------------------------
+
+    def copy(self) -> TorchShim:
+        """RETURNS (TorchShim): A copy with an id of its own, so that an optimizer
+        tells its weights from these."""
+        copied = self.empty_copy()
+        if self._model is not None:
+            state = self.model.state_dict()
+            encoder = copy.deepcopy(self.model.encoder)
+            tokenizer = copy.deepcopy(self.tokenizer)
+            copied.rebuild(encoder, tokenizer, state, self.extra())
+            copied.model.load_state_dict(state)
+        return copied
+
+    def empty_copy(self) -> TorchShim:
+        """RETURNS (TorchShim): One of the same settings, without weights."""
+        raise NotImplementedError
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TorchShim:
+        return self.copy()
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        """Move the module to "cpu" or "gpu"."""
+        self.model.to("cpu" if device_type == "cpu" else f"cuda:{device_id}")
+
+    def to_bytes(self) -> bytes:
+        """RETURNS (bytes): Config, tokenizer and weights (safetensors); empty if there
+        is no encoder yet."""
+        if self._model is None:
+            return b""
+        parts = {
+            "config": json.dumps(hf.config_of(self.model.encoder), sort_keys=True),
+            "tokenizer": self.tokenizer.to_str(),
+            "weights": safetensors.torch.save(without_aliases(self.model)),
+        }
+        if self.extra():
+            parts["extra"] = self.extra()
+        return srsly.msgpack_dumps(parts)
+
+    def from_bytes(self, data: bytes) -> TorchShim:
+        """Load what `to_bytes` saved; settings stay those of the config.
+
+        data (bytes): The bytes.
+        RAISES (ValueError): If the weights do not fit the config or the settings.
+        """
+        from tokenizers import Tokenizer
+
+        if not data:
+            self._model = None
+            return self
+        parts = srsly.msgpack_loads(data)
+        encoder = hf.build(json.loads(parts["config"]), self.settings)
+        tokenizer = Tokenizer.from_str(parts["tokenizer"])
+        weights = safetensors.torch.load(parts["weights"])
+        self.rebuild(encoder, tokenizer, weights, parts.get("extra", ""))
+        expected = _shapes(without_aliases(self.model))
+        if expected != _shapes(weights):
+            names = {name for name, _ in expected ^ _shapes(weights)}
+            differing = ", ".join(sorted(names)[:3])
+            raise ValueError(
+                f"The saved weights of the encoder '{self.settings.name}' do not fit "
+                f"its settings ({differing}): set {self.structural} of {self.kind} to "
+                "what it was trained with, or train anew."
+            )
+        self.model.load_state_dict(weights, strict=False)
+        return self
+
+    structural = "its settings"
+
+
+def without_aliases(module: torch.nn.Module) -> dict[str, Tensor]:
+    """The state of a module, with tensors that share their memory once."""
+    state: dict[str, Tensor] = {}
+    seen = set()
+    for name, tensor in module.state_dict().items():
+        place = (tensor.data_ptr(), tensor.shape)
+        if place not in seen:
+            seen.add(place)
+            state[name] = tensor.detach().cpu().contiguous()
+    return state
+
+
+def _shapes(weights: dict[str, Tensor]) -> set[tuple[str, torch.Size]]:
+    return {(name, weight.shape) for name, weight in weights.items()}
