@@ -2,12 +2,10 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy
 from spacy.language import Language
-from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
@@ -15,16 +13,10 @@ from thinc.api import Config, Model
 
 from ..labels import MISSING, TagSet
 from ..listeners import check_widths
-from ..spans import (
-    ENTS,
-    PER_LABEL,
-    as_keys,
-    read_spans,
-    register_score_extension,
-    write_spans,
-)
-from .checks import check_groups, report_lost_gold, warn_about_score_weights
-from .decode import ScoredSpan, decode
+from ..recognizer import Recognizer, ScoredSpan, warn_about_score_weights
+from ..spans import ENTS
+from .checks import report_lost_gold
+from .decode import decode
 from .gold import constrain, gold_tags
 from .lattice import Lattice
 from .model import reset_output
@@ -100,7 +92,7 @@ def make_crf_ner(
     )
 
 
-class CRFEntityRecognizer(TrainablePipe):
+class CRFEntityRecognizer(Recognizer):
     """Recognize named entities with a linear-chain conditional random field
     (Lafferty et al. 2001) over any token-to-vector layer.
 
@@ -108,6 +100,8 @@ class CRFEntityRecognizer(TrainablePipe):
     every entity comes with its exact probability, as `ent._.score` and in the
     "scores" attribute of a span group.
     """
+
+    structural = ("scheme", "structure")
 
     def __init__(
         self,
@@ -151,12 +145,7 @@ class CRFEntityRecognizer(TrainablePipe):
         scorer (Optional[Callable]): The scoring method.
         RAISES (ValueError): If a setting has an unknown value, or the model is no CRF.
         """
-        self.vocab = vocab
-        self.model = model
-        self.name = name
-        self.scorer = scorer
-        self.cfg: dict[str, Any] = {
-            "labels": [],
+        settings: dict[str, Any] = {
             "scheme": scheme,
             "structure": structure,
             "objective": objective,
@@ -166,8 +155,8 @@ class CRFEntityRecognizer(TrainablePipe):
             "threshold": float(threshold),
             "entity_bias": float(entity_bias),
         }
+        super().__init__(vocab, model, name, scorer, settings)
         self._check_settings()
-        register_score_extension()
 
     def _check_settings(self) -> None:
         TagSet((), self.cfg["scheme"], self.cfg["structure"])
@@ -176,17 +165,6 @@ class CRFEntityRecognizer(TrainablePipe):
                 f"Unknown objective '{self.cfg['objective']}' of '{self.name}': set "
                 f"objective to one of {', '.join(OBJECTIVES)}."
             )
-        if not 0 <= self.cfg["threshold"] <= 1:
-            raise ValueError(
-                f"The threshold of '{self.name}' is a probability, but is "
-                f"{self.cfg['threshold']}: set threshold to a value from 0 to 1."
-            )
-        if PER_LABEL in self.target:
-            raise ValueError(
-                f"'{PER_LABEL}' can be used for annotate, not for the target of "
-                f"'{self.name}': list the span groups that hold gold entities."
-            )
-        self.annotate  # noqa: B018 - checked like target
         if not self.model.has_ref("crf"):
             raise ValueError(
                 f"The model '{self.model.name}' of '{self.name}' is no CRF: set its "
@@ -195,31 +173,9 @@ class CRFEntityRecognizer(TrainablePipe):
             )
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The labels, in the order of the weights."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> list[str]:
-        """RETURNS (List[str]): What `spacy init labels` writes and `initialize`
-        takes as `labels`."""
-        return list(self.cfg["labels"])
-
-    @property
     def tags(self) -> TagSet:
         """RETURNS (TagSet): The tags of the labels."""
         return TagSet(self.labels, self.cfg["scheme"], self.cfg["structure"])
-
-    @property
-    def target(self) -> list[str]:
-        """RETURNS (List[str]): Where gold entities are."""
-        return as_keys(self.cfg["target"], "target")
-
-    @property
-    def annotate(self) -> list[str]:
-        """RETURNS (List[str]): Where predictions go."""
-        setting = self.cfg["annotate"]
-        return self.target if setting is None else as_keys(setting, "annotate")
 
     # --- Prediction ---------------------------------------------------------
 
@@ -251,18 +207,6 @@ class CRFEntityRecognizer(TrainablePipe):
                 f"listens to did not run. Enable it before '{self.name}'.",
                 stacklevel=2,
             )
-
-    def set_annotations(
-        self, docs: Iterable[Doc], scores: Sequence[Sequence[ScoredSpan]]
-    ) -> None:
-        """Write predicted entities and their probabilities to the documents.
-
-        docs (Iterable[Doc]): The documents.
-        scores (Sequence): What `predict` returned for them.
-        """
-        keys, labels = self.annotate, self.labels
-        for doc, found in zip(docs, scores):
-            write_spans(doc, found, labels, keys, overwrite=self.cfg["overwrite"])
 
     # --- Training -----------------------------------------------------------
 
@@ -309,21 +253,8 @@ class CRFEntityRecognizer(TrainablePipe):
         """
         validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
         check_widths(nlp)
-        keys = self.target
-        if isinstance(labels, str):
-            raise ValueError(
-                f"The labels of '{self.name}' must be a list, but are the text "
-                f"{labels!r}: write [{labels!r}]."
-            )
-        if labels is None and not self.labels:
-            check_groups(self.name, keys, get_examples())
-        if labels is None:
-            spans = (s for eg in get_examples() for s in read_spans(eg.reference, keys))
-            labels = sorted({span.label_ for span in spans})
-        for label in labels:
-            self.add_label(label)
-        self._require_labels()
-        sample = report_lost_gold(self.name, self.tags, keys, get_examples())
+        self.collect_labels(get_examples, labels)
+        sample = report_lost_gold(self.name, self.tags, self.target, get_examples())
         if not sample:
             raise ValueError(
                 f"'{self.name}' cannot be initialized: no training document has a "
@@ -333,64 +264,6 @@ class CRFEntityRecognizer(TrainablePipe):
         reset_output(self.model, self.tags)
         self.model.initialize(X=sample)
 
-    def add_label(self, label: str) -> int:
-        """Add a label; a trained model keeps its weights, new ones are appended.
-
-        label (str): The label.
-        RETURNS (int): 0 if the label is already there, otherwise 1.
-        RAISES (ValueError): If the label is not a string, is empty, or names a span
-            group that `annotate` uses for something else.
-        """
-        if not isinstance(label, str) or not label:
-            raise ValueError(
-                f"A label of '{self.name}' must be a text that is not empty, but is "
-                f"{label!r}."
-            )
-        if label in self.cfg["labels"]:
-            return 0
-        if PER_LABEL in self.annotate and label in (ENTS, *self.annotate):
-            raise ValueError(
-                f"The label '{label}' of '{self.name}' would have a span group that "
-                f"annotate = {self.annotate} uses for something else: rename the "
-                "label, or leave '*' out of annotate."
-            )
-        self._allow_extra_label()
-        self.cfg["labels"].append(label)
-        self.vocab.strings.add(label)
+    def resize_output(self) -> None:
+        """Give the model the tags of labels that were added."""
         self.model.attrs["resize_output"](self.model, self.tags)
-        return 1
-
-    # --- Serialization ------------------------------------------------------
-
-    def from_bytes(
-        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
-    ) -> "CRFEntityRecognizer":
-        """Load the component; settings that a user may edit stay as configured.
-
-        RAISES (ValueError): If it was trained with another scheme or structure.
-        """
-        settings = dict(self.cfg)
-        super().from_bytes(bytes_data, exclude=exclude)
-        self._restore(settings)
-        return self
-
-    def from_disk(
-        self, path: str | Path, *, exclude: Iterable[str] = ()
-    ) -> "CRFEntityRecognizer":
-        """Load the component; settings that a user may edit stay as configured.
-
-        RAISES (ValueError): If it was trained with another scheme or structure.
-        """
-        settings = dict(self.cfg)
-        super().from_disk(path, exclude=exclude)
-        self._restore(settings)
-        return self
-
-    def _restore(self, settings: dict[str, Any]) -> None:
-        for key in ("scheme", "structure"):
-            if self.cfg[key] != settings[key]:
-                raise ValueError(
-                    f"'{self.name}' was trained with {key} = '{self.cfg[key]}', but "
-                    f"its config says '{settings[key]}': set it back, or train anew."
-                )
-        self.cfg = {**settings, "labels": self.cfg["labels"]}

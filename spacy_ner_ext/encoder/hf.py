@@ -90,11 +90,11 @@ def load_tokenizer(settings: Settings) -> Any:
             "use_fast = false out of tokenizer_config."
         )
     if "add_prefix_space" not in settings.tokenizer_config:
-        _begin_with_space(tokenizer.backend_tokenizer)
+        begin_with_space(tokenizer.backend_tokenizer)
     return tokenizer
 
 
-def _begin_with_space(tokenizer: Tokenizer) -> None:
+def begin_with_space(tokenizer: Tokenizer) -> None:
     """Let each word start with the mark of a space, since words stand by themselves.
 
     As the argument add_prefix_space does, for which T5 and others would convert a slow
@@ -164,16 +164,27 @@ def specials_of(encoder: Encoder, tokenizer: Tokenizer) -> Specials:
 def n_positions(encoder: Encoder) -> int | None:
     """RETURNS (Optional[int]): The pieces that an encoder has positions for; None if
     positions are relative, so that there is no limit."""
+    table = position_table(encoder)
+    return None if table is None else table.num_embeddings - first_position(table)
+
+
+def position_table(encoder: Encoder) -> nn.Embedding | None:
+    """RETURNS (Optional[nn.Embedding]): The embeddings of positions, if there are."""
     for name, module in encoder.named_modules():
         if name.endswith(("position_embeddings", "embed_positions")) and isinstance(
             module, nn.Embedding
         ):
-            # RoBERTa and its kin count positions from the one after the padding, BART
-            # from an offset.
-            padding = module.padding_idx
-            first = 0 if padding is None else padding + 1
-            return module.num_embeddings - getattr(module, "offset", first)
+            return module
     return None
+
+
+def first_position(table: nn.Embedding) -> int:
+    """RETURNS (int): The row of the first piece of a text in the embeddings of
+    positions: RoBERTa and its kin count from the one after the padding, BART from an
+    offset."""
+    padding = table.padding_idx
+    first = 0 if padding is None else padding + 1
+    return int(getattr(table, "offset", first))
 
 
 def layer_list(encoder: Encoder) -> tuple[str, nn.ModuleList] | None:
@@ -189,13 +200,16 @@ def layer_list(encoder: Encoder) -> tuple[str, nn.ModuleList] | None:
     return None
 
 
-def freeze(encoder: Encoder, name: str, layers: bool | int) -> None:
+def freeze(
+    encoder: Encoder, name: str, layers: bool | int, kind: str = "Transformer"
+) -> None:
     """Keep weights from being trained.
 
     encoder (Encoder): The encoder.
     name (str): Its name, for errors.
     layers (Union[bool, int]): True for all weights, or the number of layers, which
         are frozen from the lowest together with the embeddings.
+    kind (str): What the architecture is called, for errors.
     RAISES (ValueError): If the encoder does not have as many layers.
     """
     encoder.requires_grad_(True)
@@ -206,12 +220,12 @@ def freeze(encoder: Encoder, name: str, layers: bool | int) -> None:
     found = layer_list(encoder)
     if found is None:
         raise ValueError(
-            f"freeze = {layers} of Transformer: the layers of the encoder '{name}' "
+            f"freeze = {layers} of {kind}: the layers of the encoder '{name}' "
             "share their weights. Set freeze to true or false."
         )
     if layers > len(found[1]):
         raise ValueError(
-            f"freeze = {layers} of Transformer: the encoder '{name}' has "
+            f"freeze = {layers} of {kind}: the encoder '{name}' has "
             f"{len(found[1])} layers. Set freeze to at most that, or to true."
         )
     for layer in found[1][:layers]:

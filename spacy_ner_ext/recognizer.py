@@ -1,0 +1,247 @@
+"""What the components that write entities have in common."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+from spacy.pipeline.trainable_pipe import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import logger
+from spacy.vocab import Vocab
+from thinc.api import Model
+
+from .spans import (
+    ENTS,
+    PER_LABEL,
+    as_keys,
+    read_spans,
+    register_score_extension,
+    write_spans,
+)
+
+ScoredSpan = tuple[int, int, str, float]
+
+
+class Recognizer(TrainablePipe):
+    """Learns entities of the places in `target`, writes those it finds to the places
+    in `annotate`, and stores their probabilities.
+
+    vocab (Vocab): The shared vocabulary.
+    model (Model): The model.
+    name (str): The component instance name.
+    scorer (Optional[Callable]): The scoring method.
+    settings (Dict[str, Any]): The settings: `target`, `annotate`, `overwrite`,
+        `threshold` and those of the component.
+    RAISES (ValueError): If a setting has an unknown value.
+    """
+
+    # Settings that a trained component cannot change.
+    structural: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str,
+        scorer: Callable | None,
+        settings: dict[str, Any],
+    ) -> None:
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: dict[str, Any] = {"labels": [], **settings}
+        self._check_places()
+        register_score_extension()
+
+    def _check_places(self) -> None:
+        if not 0 <= self.cfg["threshold"] <= 1:
+            raise ValueError(
+                f"The threshold of '{self.name}' is a probability, but is "
+                f"{self.cfg['threshold']}: set threshold to a value from 0 to 1."
+            )
+        if PER_LABEL in self.target:
+            raise ValueError(
+                f"'{PER_LABEL}' can be used for annotate, not for the target of "
+                f"'{self.name}': list the span groups that hold gold entities."
+            )
+        self.annotate  # noqa: B018 - checked like target
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The labels, in the order of the weights."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> list[str]:
+        """RETURNS (List[str]): What `spacy init labels` writes and `initialize`
+        takes as `labels`."""
+        return list(self.cfg["labels"])
+
+    @property
+    def target(self) -> list[str]:
+        """RETURNS (List[str]): Where gold entities are."""
+        return as_keys(self.cfg["target"], "target")
+
+    @property
+    def annotate(self) -> list[str]:
+        """RETURNS (List[str]): Where predictions go."""
+        setting = self.cfg["annotate"]
+        return self.target if setting is None else as_keys(setting, "annotate")
+
+    def set_annotations(
+        self, docs: Iterable[Doc], scores: Sequence[Sequence[ScoredSpan]]
+    ) -> None:
+        """Write predicted entities and their probabilities to the documents.
+
+        docs (Iterable[Doc]): The documents.
+        scores (Sequence): What `predict` returned for them.
+        """
+        keys, labels = self.annotate, self.labels
+        for doc, found in zip(docs, scores):
+            write_spans(doc, found, labels, keys, overwrite=self.cfg["overwrite"])
+
+    # --- Labels ---------------------------------------------------------------
+
+    def collect_labels(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        labels: Sequence[str] | None,
+    ) -> None:
+        """Add the labels to learn.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
+        labels (Optional[Sequence[str]]): The labels; if None, those of the data.
+        RAISES (ValueError): If there are none, `labels` is no list, or no document has
+            a span group that `target` names.
+        """
+        keys = self.target
+        if isinstance(labels, str):
+            raise ValueError(
+                f"The labels of '{self.name}' must be a list, but are the text "
+                f"{labels!r}: write [{labels!r}]."
+            )
+        if labels is None and not self.labels:
+            check_groups(self.name, keys, get_examples())
+        if labels is None:
+            spans = (s for eg in get_examples() for s in read_spans(eg.reference, keys))
+            labels = sorted({span.label_ for span in spans})
+        for label in labels:
+            self.add_label(label)
+        self._require_labels()
+
+    def add_label(self, label: str) -> int:
+        """Add a label; a trained model keeps its weights, new ones are appended.
+
+        label (str): The label.
+        RETURNS (int): 0 if the label is already there, otherwise 1.
+        RAISES (ValueError): If the label is not a string, is empty, or names a span
+            group that `annotate` uses for something else.
+        """
+        if not isinstance(label, str) or not label:
+            raise ValueError(
+                f"A label of '{self.name}' must be a text that is not empty, but is "
+                f"{label!r}."
+            )
+        if label in self.cfg["labels"]:
+            return 0
+        if PER_LABEL in self.annotate and label in (ENTS, *self.annotate):
+            raise ValueError(
+                f"The label '{label}' of '{self.name}' would have a span group that "
+                f"annotate = {self.annotate} uses for something else: rename the "
+                "label, or leave '*' out of annotate."
+            )
+        self._allow_extra_label()
+        self.cfg["labels"].append(label)
+        self.vocab.strings.add(label)
+        self.resize_output()
+        return 1
+
+    def resize_output(self) -> None:
+        """Give the model the weights of labels that were added."""
+        raise NotImplementedError
+
+    # --- Serialization ------------------------------------------------------
+
+    def from_bytes(
+        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> "Recognizer":
+        """Load the component; settings that a user may edit stay as configured.
+
+        RAISES (ValueError): If it was trained with a setting that cannot change now.
+        """
+        settings = dict(self.cfg)
+        super().from_bytes(bytes_data, exclude=exclude)
+        self.restore(settings)
+        return self
+
+    def from_disk(
+        self, path: str | Path, *, exclude: Iterable[str] = ()
+    ) -> "Recognizer":
+        """Load the component; settings that a user may edit stay as configured.
+
+        RAISES (ValueError): If it was trained with a setting that cannot change now.
+        """
+        settings = dict(self.cfg)
+        super().from_disk(path, exclude=exclude)
+        self.restore(settings)
+        return self
+
+    def restore(self, settings: dict[str, Any]) -> None:
+        """Put settings of the config back in the place of those that were saved.
+
+        settings (Dict[str, Any]): The settings of the config.
+        RAISES (ValueError): If one differs that cannot change.
+        """
+        for key in self.structural:
+            if self.cfg[key] != settings[key]:
+                raise ValueError(
+                    f"'{self.name}' was trained with {key} = '{self.cfg[key]}', but "
+                    f"its config says '{settings[key]}': set it back, or train anew."
+                )
+        self.cfg = {**settings, "labels": self.cfg["labels"]}
+
+
+def check_groups(name: str, keys: Sequence[str], examples: Iterable[Example]) -> None:
+    """Check that the span groups to learn from exist.
+
+    name (str): The name of the component.
+    keys (Sequence[str]): Where gold is: "ents" and span groups.
+    examples (Iterable[Example]): The training data.
+    RAISES (ValueError): If no example has one of the groups.
+    """
+    absent = {key for key in keys if key != ENTS}
+    groups: set[str] = set()
+    for example in examples if absent else ():
+        groups.update(example.reference.spans)
+    absent -= groups
+    if absent:
+        names, known = ", ".join(sorted(absent)), ", ".join(sorted(groups))
+        raise ValueError(
+            f"'{name}' learns from the span group {names}, but no training document "
+            "has it: set target to 'ents' or to one of the groups of the corpus "
+            f"({known or 'it has none'})."
+        )
+
+
+def warn_about_score_weights(
+    name: str, keys: Sequence[str], nlp: Language | None
+) -> None:
+    """Log if doc.ents is not written, but the best model would be chosen by it.
+
+    name (str): The name of the component.
+    keys (Sequence[str]): Where predictions go.
+    nlp (Optional[Language]): The pipeline.
+    """
+    if nlp is None or ENTS in keys:
+        return
+    weights = nlp.config.get("training", {}).get("score_weights", {})
+    if not any(key.startswith("spans_") and value for key, value in weights.items()):
+        logger.warning(
+            "%s writes to %s and not to doc.ents: choose the best model with "
+            "[training.score_weights] spans_NAME_f = 1.0 in place of ents_f.",
+            name,
+            ", ".join(keys),
+        )

@@ -1,0 +1,488 @@
+"""`span_marker_ner`: named entities by marked spans, as SpanMarker, and faster."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import logger
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.types import Floats2d
+
+from ..recognizer import Recognizer, ScoredSpan, warn_about_score_weights
+from ..spans import ENTS, blocked_tokens, expand, read_spans
+from .candidates import Spans, all_spans, place, without_overlap
+from .checkpoint import adopt, read_checkpoint
+from .gold import IGNORED, OUTSIDE, LostGold, label_spans
+from .model import shim_of
+from .report import dev_examples, report_lost_gold
+from .settings import Context
+from .shim import Scored, SpanMarkerShim
+from .windows import Windows, Words
+from .words import read_words, words_before
+
+default_model_config = """
+[model]
+@architectures = "spacy_ner_ext.SpanMarker.v1"
+name = "roberta-base"
+"""
+DEFAULT_SPAN_MARKER_MODEL = Config().from_str(default_model_config)["model"]
+# Examples whose windows are cut together when data is counted.
+REPORT_BATCH = 256
+
+
+@Language.factory(
+    "span_marker_ner",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    default_config={
+        "model": DEFAULT_SPAN_MARKER_MODEL,
+        "checkpoint": None,
+        "context": "none",
+        "max_prev_context": None,
+        "max_next_context": None,
+        "target": ENTS,
+        "annotate": None,
+        "overwrite": False,
+        "threshold": 0.0,
+        "filter_weight": 1.0,
+        "scorer": {"@scorers": "spacy_ner_ext.ner_scorer.v1"},
+    },
+    default_score_weights={
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_per_type": None,
+    },
+)
+def make_span_marker_ner(
+    nlp: Language,
+    name: str,
+    model: Model,
+    checkpoint: str | None,
+    context: str,
+    max_prev_context: int | None,
+    max_next_context: int | None,
+    target: str | list[str],
+    annotate: str | list[str] | None,
+    overwrite: bool,
+    threshold: float,
+    filter_weight: float,
+    scorer: Callable | None,
+) -> "SpanMarkerRecognizer":
+    """Make a `span_marker_ner` component; for the settings see SpanMarkerRecognizer."""
+    return SpanMarkerRecognizer(
+        nlp.vocab,
+        model,
+        name,
+        checkpoint=checkpoint,
+        context=context,
+        max_prev_context=max_prev_context,
+        max_next_context=max_next_context,
+        target=target,
+        annotate=annotate,
+        overwrite=overwrite,
+        threshold=threshold,
+        filter_weight=filter_weight,
+        scorer=scorer,
+    )
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The candidate spans of some documents, and what the model says about them.
+
+    words (Words): The words of the documents.
+    spans (Spans): All candidates.
+    scored (Scored): The scores.
+    """
+
+    words: Words
+    spans: Spans
+    scored: Scored
+
+
+class SpanMarkerRecognizer(Recognizer):
+    """Recognize named entities by classifying candidate spans, each of which is marked
+    in the input of a pretrained encoder (SpanMarker, Aarsen 2023).
+
+    Every entity comes with the probability of its label, as `ent._.score` and in the
+    "scores" attribute of a span group.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[tuple[list[Doc], Any], Floats2d],
+        name: str = "span_marker_ner",
+        *,
+        checkpoint: str | None = None,
+        context: str = "none",
+        max_prev_context: int | None = None,
+        max_next_context: int | None = None,
+        target: str | Sequence[str] = ENTS,
+        annotate: str | Sequence[str] | None = None,
+        overwrite: bool = False,
+        threshold: float = 0.0,
+        filter_weight: float = 1.0,
+        scorer: Callable | None = None,
+    ) -> None:
+        """Initialize a span marker.
+
+        vocab (Vocab): The shared vocabulary.
+        model (Model[Tuple[List[Doc], Ragged], Floats2d]): The model, see
+            spacy_ner_ext.SpanMarker.v1.
+        name (str): The component instance name.
+        checkpoint (Optional[str]): A model that SpanMarker trained: name on the hub or
+            path of a folder. It brings labels, lengths, tokenizer and encoder along,
+            and is read when they are first needed; a saved pipeline contains all of it.
+        context (str): Which text around a sentence the encoder sees: "none",
+            "sentences" (whole neighbours, as many as fit), or "document" (as much as
+            fits, the document-level context of SpanMarker).
+        max_prev_context (Optional[int]): The most sentences before; None for as many
+            as fit.
+        max_next_context (Optional[int]): The same for those behind.
+        target (Union[str, Sequence[str]]): Where gold entities are: "ents", the
+            name of a span group, or a list of these.
+        annotate (Optional[Union[str, Sequence[str]]]): Where predictions go:
+            "ents", the name of a span group, "*" for one group a label, or a
+            list of these. If None, to `target`.
+        overwrite (bool): Whether entities that are already there are replaced. If
+            not, they are kept, and no other is found at their words.
+        threshold (float): Entities of a lower probability are dropped, 0 to 1.
+        filter_weight (float): The weight of the filter's loss.
+        scorer (Optional[Callable]): The scoring method.
+        RAISES (ValueError): If a setting has an unknown value, or the model is no span
+            marker.
+        """
+        settings: dict[str, Any] = {
+            "checkpoint": checkpoint,
+            "context": context,
+            "max_prev_context": max_prev_context,
+            "max_next_context": max_next_context,
+            "target": target,
+            "annotate": annotate,
+            "overwrite": overwrite,
+            "threshold": float(threshold),
+            "filter_weight": float(filter_weight),
+        }
+        # Read when it is needed: a saved pipeline is filled from its own files.
+        self._unread = checkpoint
+        super().__init__(vocab, model, name, scorer, settings)
+        self._check_model()
+        self.context  # noqa: B018 - checked
+
+    def _check_model(self) -> None:
+        shims = self.model.shims
+        if not shims or not isinstance(shims[0], SpanMarkerShim):
+            raise ValueError(
+                f"The model '{self.model.name}' of '{self.name}' is no span marker: "
+                'set its @architectures to "spacy_ner_ext.SpanMarker.v1".'
+            )
+        if shim_of(self.model).options.activation != "softmax":
+            raise ValueError(
+                f"'{self.name}' gives a span one label: set activation of its model to "
+                '"softmax".'
+            )
+
+    @property
+    def context(self) -> Context:
+        """RETURNS (Context): Which text around a sentence the encoder sees."""
+        keys = ("context", "max_prev_context", "max_next_context")
+        return Context(*(self.cfg[key] for key in keys))
+
+    @property
+    def shim(self) -> SpanMarkerShim:
+        """RETURNS (SpanMarkerShim): What runs the model."""
+        self._read_checkpoint()
+        return shim_of(self.model)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The labels, in the order of the weights."""
+        self._read_checkpoint()
+        return super().labels
+
+    @property
+    def label_data(self) -> list[str]:
+        """RETURNS (List[str]): What `spacy init labels` writes and `initialize`
+        takes as `labels`."""
+        return list(self.labels)
+
+    def _read_checkpoint(self) -> None:
+        if self._unread is None:
+            return
+        name = self._unread
+        checkpoint = read_checkpoint(name, f"The checkpoint of '{self.name}'")
+        adopt(shim_of(self.model), checkpoint, name)
+        self._unread = None
+        self.model.set_dim("nO", 1 + len(checkpoint.labels), force=True)
+        self.cfg["labels"] = checkpoint.labels
+        for label in checkpoint.labels:
+            self.vocab.strings.add(label)
+        for side in ("max_prev_context", "max_next_context"):
+            if self.cfg[side] is None:
+                self.cfg[side] = checkpoint.config.get(side)
+        with_context = bool(checkpoint.config.get("trained_with_document_context"))
+        if with_context != (self.cfg["context"] != "none"):
+            logger.warning(
+                "The checkpoint '%s' was trained with%s document-level context: set "
+                "context = \"%s\" of '%s', or expect lower scores.",
+                *(name, "" if with_context else "out"),
+                *("document" if with_context else "none", self.name),
+            )
+
+    # --- Prediction ---------------------------------------------------------
+
+    def find_candidates(self, docs: Sequence[Doc]) -> tuple[Words, Windows, Spans]:
+        """Find all spans of some documents that may be entities.
+
+        docs (Sequence[Doc]): The documents.
+        RETURNS (Tuple[Words, Windows, Spans]): Their words, the windows and the spans.
+        """
+        words = read_words(docs)
+        windows = self.shim.cut(words, self.context)
+        spans = all_spans(windows, words, self.shim.options.entity_max_length)
+        return words, *place(windows, self.shim.n_before, *spans)
+
+    def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:
+        """Find the entities of some documents, without changing them.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[List[Tuple[int, int, str, float]]]): For each document, first
+            token, end (exclusive), label and probability of its entities.
+        """
+        docs = list(docs)
+        if not any(len(doc) for doc in docs):
+            return [[] for _ in docs]
+        self._require_labels()
+        words, windows, spans = self.find_candidates(docs)
+        taken = self._taken_words(docs, words)
+        n_taken = numpy.concatenate([[0], numpy.cumsum(taken)])
+        free = n_taken[spans.last + 1] == n_taken[spans.first]
+        spans = spans[free]
+        scored = self.shim.score(windows, spans)
+        return self._decode(docs, Candidates(words, spans, scored), taken)
+
+    def _taken_words(self, docs: Sequence[Doc], words: Words) -> Any:
+        """Words of entities that are kept."""
+        taken = numpy.zeros(int(words.doc_starts[-1]), dtype=bool)
+        if self.cfg["overwrite"]:
+            return taken
+        places = expand(self.annotate, self.labels)
+        for doc, offset in zip(docs, words.doc_starts.tolist()):
+            kept = [(span.start, span.end) for span in read_spans(doc, places)]
+            if ENTS in places:
+                kept += [(i, i + 1) for i in blocked_tokens(doc)]
+            before = words_before(doc)
+            for start, end in kept:
+                taken[offset + before[start] : offset + before[end]] = True
+        return taken
+
+    def _decode(
+        self, docs: Sequence[Doc], found: Candidates, taken: Any
+    ) -> list[list[ScoredSpan]]:
+        """The best spans without overlap, by falling probability."""
+        probabilities = _to_numpy(self.model.ops.softmax(found.scored.logits))
+        label, score = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        is_entity = (label != OUTSIDE) & (score >= self.cfg["threshold"])
+        spans = found.spans[found.scored.chosen[is_entity]]
+        label, score = label[is_entity], score[is_entity]
+        result: list[list[ScoredSpan]] = [[] for _ in docs]
+        for i in without_overlap(spans, score, taken):
+            doc = int(found.words.sentence_docs[spans.sentences[i]])
+            tokens = found.words.tokens[[spans.first[i], spans.last[i]]].tolist()
+            name = self.labels[label[i] - 1]
+            result[doc].append((tokens[0], tokens[1] + 1, name, float(score[i])))
+        return result
+
+    # --- Training -----------------------------------------------------------
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): Without effect: dropout is that of the encoder's config.
+        sgd (Optional[Optimizer]): The optimizer; None leaves the gradients.
+        losses (Optional[Dict[str, float]]): The losses by component, added to.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "SpanMarkerRecognizer.update")
+        set_dropout_rate(self.model, drop)
+        words, windows, spans = self.find_candidates([eg.predicted for eg in examples])
+        if not len(spans):
+            return losses
+        gold = self._label(examples, words, spans)
+        scored, backprop = self.shim.begin_scoring(windows, spans, gold > OUTSIDE)
+        loss, gradient = self.get_loss(examples, Candidates(words, spans, scored))
+        backprop(gradient.scored)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def _label(
+        self,
+        examples: Sequence[Example],
+        words: Words,
+        spans: Spans,
+        lost: LostGold | None = None,
+    ) -> Any:
+        longest = self.shim.options.entity_max_length
+        options = (self.labels, self.target, longest, lost)
+        return label_spans(examples, words, spans, *options)
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: Candidates
+    ) -> tuple[float, Candidates]:
+        """The loss of a batch and its gradient: the mean cross-entropy of the marked
+        spans (the loss of SpanMarker), and the binary cross-entropy of the filter,
+        summed over all spans and divided by the number of words.
+
+        examples (Iterable[Example]): The batch.
+        scores (Candidates): What the model says about it.
+        RETURNS (Tuple[float, Candidates]): The loss and the gradient.
+        RAISES (ValueError): If the loss is not a number.
+        """
+        examples, scored = list(examples), scores.scored
+        gold = self._label(examples, scores.words, scores.spans)
+        loss, d_logits = _cross_entropy(
+            self.model.ops, scored.logits, gold[scored.chosen]
+        )
+        d_filter = None
+        if scored.filter_logits is not None:
+            known = max(1, len(numpy.unique(scores.spans.first[gold != IGNORED])))
+            weight = self.cfg["filter_weight"] / known
+            filter_loss, d_filter = _binary_cross_entropy(
+                self.model.ops, scored.filter_logits, gold, weight
+            )
+            loss += filter_loss
+        if not numpy.isfinite(loss):
+            raise ValueError(
+                f"The loss of '{self.name}' is {loss}: training has diverged. Lower "
+                "the learning rate, or set training.optimizer.grad_clip."
+            )
+        gradient = Scored(scored.chosen, d_logits, d_filter)
+        return loss, Candidates(scores.words, scores.spans, gradient)
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> None:
+        """Infer labels from data, load the encoder and tell what cannot be learned.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
+            labels`; if None, they are collected from the data and sorted.
+        RAISES (ValueError): If there are no labels, none has a span group that `target`
+            names, or the encoder cannot be loaded.
+        """
+        validate_get_examples(get_examples, "SpanMarkerRecognizer.initialize")
+        self.collect_labels(get_examples, labels)
+        warn_about_score_weights(self.name, self.annotate, nlp)
+        if not any(len(example.x) for example in get_examples()):
+            raise ValueError(
+                f"'{self.name}' cannot be initialized: no training document has a "
+                "token. Check the corpus of [initialize] or [training]."
+            )
+        if self.cfg["checkpoint"] is None:
+            output = self.model.ops.alloc2f(1, 1 + len(self.labels))
+            self.model.initialize(Y=output)
+        self.report(get_examples(), "train")
+        self.report(dev_examples(nlp), "dev")
+
+    def report(self, examples: Iterable[Example], split: str) -> LostGold:
+        """Count and log the entities that are no candidates.
+
+        examples (Iterable[Example]): The examples.
+        split (str): "train" or "dev", for the log.
+        RETURNS (LostGold): The counts.
+        """
+        lost = LostGold()
+        for batch in _batches(examples, REPORT_BATCH):
+            words, _, spans = self.find_candidates([eg.predicted for eg in batch])
+            self._label(batch, words, spans, lost)
+        longest = self.shim.options.entity_max_length
+        report_lost_gold(self.name, split, lost, longest)
+        return lost
+
+    # --- Serialization ------------------------------------------------------
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """RETURNS (bytes): The component, with what it has of a checkpoint."""
+        self._read_checkpoint()
+        return super().to_bytes(exclude=exclude)
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """Save the component, with what it has of a checkpoint."""
+        self._read_checkpoint()
+        super().to_disk(path, exclude=exclude)
+
+    def restore(self, settings: dict[str, Any]) -> None:
+        """Settings of the config win over saved ones, but for what a checkpoint set."""
+        self._unread = None
+        for side in ("max_prev_context", "max_next_context"):
+            if settings[side] is None:
+                settings[side] = self.cfg[side]
+        super().restore(settings)
+
+    def resize_output(self) -> None:
+        """Give the model the weights of labels that were added."""
+        if shim_of(self.model).is_loaded:
+            self.model.attrs["resize_output"](self.model, 1 + len(self.labels))
+
+
+def _batches(examples: Iterable[Example], size: int) -> Iterable[list[Example]]:
+    batch: list[Example] = []
+    for example in examples:
+        batch.append(example)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _to_numpy(array: Any) -> Any:
+    return array.get() if hasattr(array, "get") else array
+
+
+def _cross_entropy(ops: Any, logits: Any, gold: Any) -> tuple[float, Any]:
+    """The mean cross-entropy over the spans whose label is known, and its gradient."""
+    known = ops.xp.asarray(gold != IGNORED)
+    n_known = max(1, int((gold != IGNORED).sum()))
+    probabilities = ops.softmax(logits)
+    rows, columns = ops.xp.arange(len(gold)), ops.xp.asarray(numpy.maximum(gold, 0))
+    chosen = probabilities[rows, columns]
+    tiny = ops.xp.finfo("float32").tiny
+    loss = -(ops.xp.log(ops.xp.maximum(chosen, tiny)) * known).sum() / n_known
+    probabilities[rows, columns] -= 1
+    return float(loss), probabilities * known[:, None] / ops.xp.float32(n_known)
+
+
+def _binary_cross_entropy(
+    ops: Any, logits: Any, gold: Any, weight: float
+) -> tuple[float, Any]:
+    """The weighted sum of the binary cross-entropy of known spans, and its gradient."""
+    is_entity = ops.xp.asarray((gold > OUTSIDE).astype("float32"))
+    scale = ops.xp.asarray(((gold != IGNORED) * weight).astype("float32"))
+    losses = ops.xp.logaddexp(0, logits) - is_entity * logits
+    return float((losses * scale).sum()), (ops.sigmoid(logits) - is_entity) * scale

@@ -1,0 +1,93 @@
+"""What `span_marker_ner` tells about its data when it is initialized."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from spacy.language import Language
+from spacy.training import Example
+from spacy.util import logger, registry, resolve_dot_names
+from thinc.api import Config
+from wasabi import table
+
+from ..spans import describe
+from .gold import LostGold
+
+
+def report_lost_gold(name: str, split: str, lost: LostGold, max_words: int) -> None:
+    """Log the entities that the component cannot learn or find, by their length.
+
+    name (str): The name of the component.
+    split (str): "train" or "dev".
+    lost (LostGold): The counts.
+    max_words (int): The most words of a candidate.
+    """
+    lengths = lost.too_long + lost.no_window
+    if lengths:
+        n_lost, share = lengths.total(), lengths.total() / lost.n_gold
+        what = "will not learn" if split == "train" else "cannot find"
+        logger.warning(
+            "%s %s %d of %d entities of %s (%.2f %%): they have more than "
+            "entity_max_length = %d words, or more pieces than model_max_length lets "
+            "in. Raise these to keep them.\n%s",
+            *(name, what, n_lost, lost.n_gold, split, 100 * share, max_words),
+            _table_of(lost),
+        )
+    for counts, reason in _other_reasons(lost):
+        if counts:
+            logger.warning(
+                "%s: %d gold entities of %s are left out (%s): %s.",
+                *(name, counts.total(), split, describe(counts), reason),
+            )
+
+
+def _table_of(lost: LostGold) -> str:
+    rows = [
+        (width, lost.too_long[width], lost.no_window[width])
+        for width in sorted(lost.too_long | lost.no_window)
+    ]
+    shown = [(*row, f"{100 * (row[1] + row[2]) / lost.n_gold:.2f}") for row in rows]
+    header = ("words", "too long", "no window", "% of all")
+    return table(shown, header=header, divider=True, aligns=("r", "r", "r", "r"))
+
+
+def _other_reasons(lost: LostGold) -> Iterable[tuple[Counter[str], str]]:
+    yield (
+        lost.misaligned,
+        "their borders are not borders of words, so their words count as "
+        "unannotated; see `python -m spacy_ner_ext check`",
+    )
+    yield (
+        lost.crossing,
+        "they cross the border of a sentence; correct the sentences, or leave them out "
+        "of the corpus",
+    )
+    yield (
+        lost.conflicting,
+        "another entity has the same borders, and a span has one label; use spancat "
+        "with spacy_ner_ext.SpanMarker.v1 for several",
+    )
+    yield (
+        lost.other,
+        "their labels are not among those given to initialize, so they count as no "
+        "entity; add them to [initialize.components] to keep them",
+    )
+
+
+def dev_examples(nlp: Language | None) -> Iterable[Example]:
+    """Read the development corpus that the config of a pipeline names.
+
+    nlp (Optional[Language]): The pipeline.
+    RETURNS (Iterable[Example]): Its examples; none if it names none.
+    """
+    if nlp is None:
+        return []
+    config = nlp.config.interpolate()
+    name = config.get("training", {}).get("dev_corpus")
+    reader = config.get("corpora", {}).get((name or "").removeprefix("corpora."), {})
+    if not name or not reader.get("path"):
+        return []
+    resolved = Config(registry.resolve({"corpora": config["corpora"]}))
+    (corpus,) = resolve_dot_names(resolved, [name])
+    return corpus(nlp)

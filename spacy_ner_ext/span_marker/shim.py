@@ -1,0 +1,443 @@
+"""The span marker as thinc sees it: run, trained, saved and loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy
+import torch
+from thinc.api import get_torch_default_device, torch2xp, xp2torch
+from thinc.types import Floats1d, Floats2d
+from torch import Tensor
+
+from ..encoder import hf
+from ..encoder.pieces import Ints, Specials, group_by_length, pad
+from ..encoder.torch_shim import TorchShim
+from .candidates import Spans, best
+from .layer import SpanMarkerNetwork, Text
+from .settings import Context, Settings
+from .texts import Pairs, TextBatch
+from .tokenizer import add_markers, describe_tokenizer
+from .windows import Windows, Words, cut
+
+# Pieces of a pass of texts, and pairs of a pass of markers. Few fit the caches of a
+# CPU; in training, where activations of the last pass are kept, they bound memory.
+MAX_BATCH_PIECES = {"cpu": 512, "cuda": 16384}
+MARKERS_PER_BATCH = {"cpu": 1024, "cuda": 32768}
+# A new label starts this far below zero, so that predictions stay as they are.
+NEW_LABEL_SCORE = -5.0
+WORKING = (
+    "BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ALBERT, DistilBERT, ModernBERT, BART, "
+    "ELECTRA and others with absolute or rotary positions"
+)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the model says about spans, or the gradient of that.
+
+    chosen (Ints): The numbers of the spans that were marked, shape (n_chosen,).
+    logits (Floats2d): Their logits, shape (n_chosen, n_labels).
+    filter_logits (Optional[Floats1d]): The logits of the filter for all spans; None
+        without a filter.
+    """
+
+    chosen: Ints
+    logits: Floats2d
+    filter_logits: Floats1d | None
+
+
+class SpanMarkerShim(TorchShim):
+    """SpanMarker over a Hugging Face encoder, which there is once `load`, `from_bytes`
+    or `adopt` was called.
+
+    options (Settings): The settings.
+    """
+
+    _model: SpanMarkerNetwork | None
+    structural = "entity_max_length and transformer_config"
+
+    def __init__(self, options: Settings) -> None:
+        super().__init__(options.encoder, "SpanMarker")
+        self.options = options
+        self.specials: Specials | None = None
+        # What was read from a checkpoint of SpanMarker, and holds whatever the config.
+        self.adopted: dict[str, Any] = {}
+        self.tokenizer_config = "{}"
+
+    # --- Loading --------------------------------------------------------------
+
+    def load(self, n_labels: int) -> None:
+        """Load the pretrained encoder, with new weights for the rest.
+
+        n_labels (int): The classes, the one for no entity included.
+        RAISES (ValueError): If the encoder cannot be loaded, or not be marked.
+        """
+        hf_tokenizer = hf.load_tokenizer(self.settings)
+        encoder = hf.load_encoder(self.settings)
+        self.tokenizer_config = describe_tokenizer(hf_tokenizer)
+        tokenizer = hf.prepare(hf_tokenizer.backend_tokenizer)
+        add_markers(encoder, tokenizer, self.tokenizer_config)
+        with_filter = self.options.candidates != "all"
+        with_text = self.options.head == "markers+text"
+        self._set(encoder, tokenizer, n_labels, with_text, with_filter)
+        self._check_encoder()
+        self.reset_weights(self.model)
+
+    def reset_weights(self, module: torch.nn.Module) -> None:
+        """Give linear layers outside of the encoder new weights, as the original."""
+        std = getattr(self.model.encoder.config, "initializer_range", 0.02)
+        for name, weight in module.named_parameters():
+            if not name.startswith("encoder."):
+                with torch.no_grad():
+                    weight.normal_(std=std) if weight.ndim > 1 else weight.zero_()
+
+    def rebuild(
+        self, encoder: Any, tokenizer: Any, weights: dict[str, Tensor], extra: str
+    ) -> None:
+        """Make the module that saved weights are of."""
+        saved = json.loads(extra)
+        self.tokenizer_config = saved["tokenizer_config"]
+        self.adopt_settings(saved["adopted"])
+        n_labels, n_inputs = weights["classifier.weight"].shape
+        with_text = n_inputs == 4 * hf.width_of(encoder)
+        self._set(encoder, tokenizer, n_labels, with_text, "filter.width" in weights)
+
+    def extra(self) -> str:
+        """RETURNS (str): What else is to be saved, as JSON."""
+        parts = {"adopted": self.adopted, "tokenizer_config": self.tokenizer_config}
+        return json.dumps(parts, sort_keys=True)
+
+    def empty_copy(self) -> SpanMarkerShim:
+        """RETURNS (SpanMarkerShim): One of the same settings, without weights."""
+        return SpanMarkerShim(self.options)
+
+    def adopt_settings(self, adopted: dict[str, Any]) -> None:
+        """Use settings of a checkpoint in the place of those of the config."""
+        self.adopted = adopted
+        self.options = replace(self.options, **adopted)
+        self.settings = self.options.encoder
+
+    def forget(self) -> None:
+        """Go back to before there were weights."""
+        self._model = None
+
+    def _set(
+        self,
+        encoder: Any,
+        tokenizer: Any,
+        n_labels: int,
+        with_text: bool,
+        with_filter: bool,
+    ) -> None:
+        options, table = self.options, hf.position_table(encoder)
+        hf.freeze(encoder, options.name, options.freeze, "SpanMarker")
+        offset = options.position_offset
+        if offset == "auto":
+            offset = 0 if table is None else hf.first_position(table)
+        ids = [tokenizer.token_to_id(marker) for marker in ("<start>", "<end>")]
+        network = SpanMarkerNetwork(
+            encoder,
+            hf.width_of(encoder),
+            n_labels,
+            markers=(ids[0], ids[1]),
+            offset=int(offset),
+            position_table=table,
+            with_text=with_text,
+            filter_words=options.entity_max_length if with_filter else None,
+            dropout=_dropout_of(encoder),
+        )
+        self._model = network.to(get_torch_default_device())
+        self.tokenizer = tokenizer
+        self.specials = hf.specials_of(encoder, tokenizer)
+        self._find_attention()
+
+    def _find_attention(self) -> None:
+        """Find out whether the encoder uses torch's attention, by a look at it."""
+        with torch.no_grad():
+            text = self.model.eval().read(self._example(), with_states=True)
+        self.model.n_attentions = len(text.layers) or None
+        self.model.structured = bool(text.layers)
+
+    def _example(self) -> TextBatch:
+        assert self.specials is not None
+        around = [*self.specials.before, *self.model.markers, *self.specials.after]
+        ids = numpy.array([[*around, *around]], dtype="int64")
+        return TextBatch(ids, numpy.ones_like(ids, dtype=bool))
+
+    def _check_encoder(self) -> None:
+        """Check that pairs have positions, and do not know of each other.
+
+        RAISES (ValueError): If not.
+        """
+        batch, model = self._example(), self.model.eval()
+        zeros = numpy.zeros(2, dtype="int64")
+        pairs = Pairs(zeros, zeros, numpy.array([0, 1]), numpy.array([1, 2]))
+        swapped = pairs[numpy.array([1, 0])]
+        try:
+            with torch.no_grad():
+                texts = [model.read(batch, with_states=False)]
+                one, other = (model.mark(texts, each) for each in (pairs, swapped))
+        except (RuntimeError, ValueError, IndexError, TypeError) as err:
+            raise ValueError(self._explain(" ".join(str(err).split())[:150])) from err
+        if not torch.allclose(one, other.flip(0), atol=1e-4):
+            raise ValueError(self._explain("pairs would see each other"))
+        if torch.allclose(one[0], one[1], atol=1e-6):
+            raise ValueError(self._explain("its pieces have no position of their own"))
+
+    def _explain(self, reason: str) -> str:
+        return (
+            f"The encoder '{self.options.name}' "
+            f"({type(self.model.encoder).__name__}) cannot be used by SpanMarker: its "
+            f"attention leaves no way to mark spans ({reason}). Choose one that works: "
+            f"{WORKING}."
+        )
+
+    def resize(self, n_labels: int) -> None:
+        """Append classes, which start far below the others.
+
+        n_labels (int): The number of all classes.
+        """
+        if not self.is_loaded:
+            return
+        old = self.model.classifier
+        new = torch.nn.Linear(old.in_features, n_labels).to(old.weight.device)
+        with torch.no_grad():
+            new.weight.zero_()
+            new.bias.fill_(NEW_LABEL_SCORE)
+            new.weight[: old.out_features] = old.weight
+            new.bias[: old.out_features] = old.bias
+        self.model.classifier = new
+
+    # --- Running --------------------------------------------------------------
+
+    @property
+    def filters(self) -> bool:
+        """Whether a filter chooses the spans that get markers.
+
+        RAISES (ValueError): If one is asked for that there is not.
+        """
+        there_is = self.model.filter is not None
+        if self.options.candidates == "filtered" and not there_is:
+            raise ValueError(
+                'candidates = "filtered" of SpanMarker, but this model was trained '
+                "without a filter: fit one with `python -m spacy_ner_ext "
+                'distill-filter`, or set candidates = "all".'
+            )
+        return there_is and self.options.candidates != "all"
+
+    def cut(self, words: Words, context: Context) -> Windows:
+        """Cut texts into windows; see windows.cut.
+
+        words (Words): The words.
+        context (Context): Which text around a sentence belongs to its window.
+        RETURNS (Windows): The windows.
+        """
+        return cut(self.tokenizer, words, self.size, self.options.stride, context)
+
+    @property
+    def size(self) -> int:
+        """The most pieces of a window, without special pieces: as many as the config
+        says, and the encoder has positions for."""
+        table = hf.position_table(self.model.encoder)
+        size = self.options.model_max_length
+        if table is not None:
+            size = min(size, table.num_embeddings - self.model.offset)
+        return size - self.n_specials
+
+    @property
+    def n_specials(self) -> int:
+        """The special pieces around those of a window."""
+        assert self.specials is not None
+        return len(self.specials)
+
+    @property
+    def n_before(self) -> int:
+        """The special pieces before those of a window."""
+        assert self.specials is not None
+        return len(self.specials.before)
+
+    def score(
+        self, windows: Windows, spans: Spans, use_filter: bool | None = None
+    ) -> Scored:
+        """Score spans.
+
+        windows (Windows): The windows of the texts.
+        spans (Spans): The spans.
+        use_filter (Optional[bool]): Whether the filter chooses; None for what is set.
+        RETURNS (Scored): The scores, of those that the filter lets through.
+        """
+        self.model.eval()
+        filters = self.filters if use_filter is None else use_filter
+        with torch.inference_mode():
+            found = self._run(windows, spans, None, filters)
+        return self._to_arrays(*found)
+
+    def begin_scoring(
+        self, windows: Windows, spans: Spans, gold: Any, use_filter: bool | None = None
+    ) -> tuple[Scored, Callable[[Scored], None]]:
+        """Score spans so that the result can be trained.
+
+        windows (Windows): The windows of the texts.
+        spans (Spans): The spans.
+        gold (NDArray): Which spans get markers whatever the filter says, bools.
+        use_filter (Optional[bool]): Whether the filter chooses; None for what is set.
+        RETURNS (Tuple): The scores, and a callback that takes their gradients.
+        """
+        self.model.train()
+        filters = self.filters if use_filter is None else use_filter
+        found = self._run(windows, spans, gold, filters)
+
+        def backprop(gradient: Scored) -> None:
+            # A prediction may have been made since, and passes run a second time.
+            self.model.train()
+            given: list[Any] = [gradient.logits, gradient.filter_logits]
+            outputs, gradients = [], []
+            for output, array in zip(found[1:], given):
+                if output is not None and output.requires_grad:
+                    outputs.append(output)
+                    scaled = xp2torch(array, device=output.device) * self.scaler.scale
+                    gradients.append(scaled)
+            torch.autograd.backward(outputs, gradients)
+
+        return self._to_arrays(*found), backprop
+
+    def _to_arrays(self, chosen: Ints, logits: Tensor, filtered: Tensor | None) -> Any:
+        to_array: Any = torch2xp
+        filter_logits = None if filtered is None else to_array(filtered.detach())
+        return Scored(chosen, to_array(logits.detach()), filter_logits)
+
+    def _run(
+        self, windows: Windows, spans: Spans, gold: Any, filters: bool
+    ) -> tuple[Ints, Tensor, Tensor | None]:
+        """Texts, filter and markers; in prediction text batch by text batch, so that
+        memory does not grow with the number of texts."""
+        device = self.model.device.type
+        default = MARKERS_PER_BATCH.get(device, MARKERS_PER_BATCH["cuda"])
+        limit = self.options.markers_per_batch or default
+        in_turns = gold is None
+        step = _Step(self, windows, spans, gold, filters, limit)
+        pieces = windows.pieces.ids if torch.is_grad_enabled() else None
+        with self.model.running(self.options.precision, pieces):
+            for rows in self._batches(windows, spans, device):
+                step.read(rows)
+                if in_turns and step.n_waiting >= limit:
+                    step.classify()
+            step.classify()
+        return step.result()
+
+    def _batches(self, windows: Windows, spans: Spans, device: str) -> list[Ints]:
+        """The windows that hold spans, by batch."""
+        assert self.specials is not None
+        used = numpy.unique(spans.rows)
+        lengths = (windows.ends - windows.starts)[used]
+        limit = MAX_BATCH_PIECES.get(device, MAX_BATCH_PIECES["cuda"])
+        groups = group_by_length(lengths, self.specials, limit)
+        return [used[group] for group in groups]
+
+
+class _Step:
+    """The texts that were read, and the spans in them that wait for markers."""
+
+    def __init__(
+        self,
+        shim: SpanMarkerShim,
+        windows: Windows,
+        spans: Spans,
+        gold: Any,
+        filters: bool,
+        limit: int,
+    ) -> None:
+        self.shim, self.windows, self.spans = shim, windows, spans
+        self.gold = numpy.zeros(len(spans), dtype=bool) if gold is None else gold
+        self.filters, self.limit = filters, limit
+        self.by_row = numpy.argsort(spans.rows, kind="stable")
+        n_windows = len(windows.starts)
+        self.bounds = numpy.searchsorted(spans.rows[self.by_row], range(n_windows + 1))
+        self.texts: list[Text] = []
+        self.waiting: list[tuple[Ints, Pairs]] = []
+        self.chosen: list[Ints] = []
+        self.logits: list[Tensor] = []
+        self.filtered: list[tuple[Ints, Tensor]] = []
+
+    @property
+    def n_waiting(self) -> int:
+        return sum(len(numbers) for numbers, _ in self.waiting)
+
+    def read(self, rows: Ints) -> None:
+        """Let the texts of some windows pass through the encoder, and choose spans."""
+        model, windows, spans = self.shim.model, self.windows, self.spans
+        specials = self.shim.specials
+        assert specials is not None
+        starts, ends = windows.starts[rows], windows.ends[rows]
+        ids, mask, _ = pad(windows.pieces.ids, starts, ends, specials)
+        text = model.read(TextBatch(ids, mask), self.filters or model.with_text)
+        slices = [slice(*self.bounds[row : row + 2]) for row in rows]
+        numbers = numpy.concatenate([self.by_row[part] for part in slices])
+        counts = [part.stop - part.start for part in slices]
+        local = numpy.repeat(numpy.arange(len(rows)), counts)
+        if self.filters:
+            kept = self._filter(text, numbers, local)
+            numbers, local = numbers[kept], local[kept]
+        batch = numpy.full(len(numbers), len(self.texts))
+        places = spans.starts[numbers], spans.ends[numbers]
+        self.waiting.append((numbers, Pairs(batch, local, *places)))
+        self.texts.append(text)
+
+    def _filter(self, text: Text, numbers: Ints, local: Ints) -> Any:
+        model, options = self.shim.model, self.shim.options
+        spans = self.spans[numbers]
+        arrays = (local, spans.starts, spans.ends, spans.widths)
+        logits = model.filter(text.states, *map(model.move, arrays))
+        self.filtered.append((numbers, logits))
+        probabilities = torch.sigmoid(logits.detach()).cpu().numpy()
+        return best(
+            local,
+            spans.first,
+            probabilities,
+            options.filter_ratio,
+            options.filter_threshold,
+            self.gold[numbers],
+        )
+
+    def classify(self) -> None:
+        """Mark the spans that wait, and forget their texts."""
+        if not self.waiting:
+            return
+        numbers, pairs = zip(*self.waiting)
+        arrays = [(p.batches, p.rows, p.starts, p.ends) for p in pairs]
+        together = Pairs(*(numpy.concatenate(column) for column in zip(*arrays)))
+        logits = self.shim.model.classify(self.texts, together, self.limit)
+        self.chosen.append(numpy.concatenate(numbers))
+        self.logits.append(logits)
+        self.texts, self.waiting = [], []
+
+    def result(self) -> tuple[Ints, Tensor, Tensor | None]:
+        """The numbers of the marked spans, in their order; their logits; and those of
+        the filter for all spans."""
+        model = self.shim.model
+        if not self.chosen:
+            return _NONE, model.classifier.weight.new_zeros(0, model.n_labels), None
+        chosen = numpy.concatenate(self.chosen)
+        order = numpy.argsort(chosen)
+        logits = torch.cat(self.logits)[model.move(order)]
+        filtered = None
+        if self.filtered:
+            numbers = numpy.concatenate([numbers for numbers, _ in self.filtered])
+            scores = torch.cat([scores for _, scores in self.filtered])
+            filtered = scores[model.move(numpy.argsort(numbers))]
+        return chosen[order], logits, filtered
+
+
+_NONE: Ints = numpy.zeros(0, dtype="int64")
+
+
+def _dropout_of(encoder: Any) -> float:
+    """The dropout of SpanMarker's head: that of the encoder's layers, or 0.1."""
+    for name in ("hidden_dropout_prob", "dropout_rate"):
+        if hasattr(encoder.config, name):
+            return float(getattr(encoder.config, name))
+    return 0.1
