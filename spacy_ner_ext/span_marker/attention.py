@@ -219,56 +219,79 @@ class MarkerAttention(Embeddings):
     ) -> Tensor:
         """Attention of pairs, each of shape (n_pairs, n_heads, 2, width)."""
         layer, self.n_calls = self.n_calls, self.n_calls + 1
-        query = query * (query.size(-1) ** -0.5 if scale is None else scale)
-        # From pairs to a list of markers, start and end side by side.
-        markers = [x.transpose(1, 2).flatten(0, 1) for x in (query, key, value)]
+        # Pairs as they lie in memory: (n_pairs, 2, n_heads, width).
+        query, key, value = (x.transpose(1, 2) for x in (query, key, value))
+        scale = query.size(-1) ** -0.5 if scale is None else scale
+        # The scores of each marker for itself and for its partner.
+        own = _dot(query, key).flatten(0, 1) * scale
+        others = _dot(query[:, 0], key[:, 1]), _dot(query[:, 1], key[:, 0])
+        other = torch.stack(others, dim=1).flatten(0, 1) * scale
+        markers = (query.flatten(0, 1), own, other)
         parts = []
         for segment in self.segments:
-            own = [x[segment.markers] for x in markers]
+            these = [x[segment.markers] for x in markers]
             kept = segment.layers[layer]
-            parts += [_attend(own, kept, group, dropout_p) for group in segment.groups]
-        shape = (query.size(0), 2, query.size(1), value.size(-1))
-        return torch.cat(parts).view(shape).transpose(1, 2)
+            parts += [
+                _attend(these, kept, group, scale, dropout_p)
+                for group in segment.groups
+            ]
+        text, own, other = (torch.cat(column) for column in zip(*parts))
+        shape = value.shape
+        own, other = (x.view(*shape[:-1], 1).to(value.dtype) for x in (own, other))
+        result = text.view(shape).addcmul(own, value).addcmul(other, value.flip(1))
+        return result.transpose(1, 2)
+
+
+def _dot(queries: Tensor, keys: Tensor) -> Tensor:
+    return (queries * keys).sum(-1, dtype=torch.float32)
 
 
 def _attend(
-    markers: Sequence[Tensor], kept: Kept, group: Group, dropout: float
-) -> Tensor:
+    markers: Sequence[Tensor],
+    kept: Kept,
+    group: Group,
+    scale: float,
+    dropout: float,
+) -> tuple[Tensor, Tensor, Tensor]:
     """The attention of the markers of one group.
 
-    markers (Sequence[Tensor]): Query, key and value of all markers of the text batch,
-        each of shape (n_markers, n_heads, width).
-    RETURNS (Tensor): Shape (n_markers, n_heads, width), of those of the group.
+    markers (Sequence[Tensor]): Of all markers of the text batch: the queries, shape
+        (n_markers, n_heads, width), and the scores of each for itself and for its
+        partner, shape (n_markers, n_heads).
+    RETURNS (Tuple[Tensor, Tensor, Tensor]): For the markers of the group what they
+        take of their texts, shape (n_markers, n_heads, width), and the weights of
+        themselves and of their partners, shape (n_markers, n_heads).
     """
     inputs = [x[group.markers] for x in markers]
-    if group.order is None:
-        inputs = [x[None] for x in inputs]
-    else:
-        inputs = [x[group.order] for x in inputs]
-    query, key, value = (x.transpose(1, 2) for x in inputs)
-    text_keys = kept.keys[group.rows, :, : group.n_pieces]
-    text_values = kept.values[group.rows, :, : group.n_pieces]
-    # Keys in front of queries: a sum over rows is several times faster than in rows.
-    to_text = (text_keys @ query.transpose(-1, -2)).float()
+    inputs = [x[None] if group.order is None else x[group.order] for x in inputs]
+    query, own, other = (x.transpose(1, 2) for x in inputs)
+    own, other = own.unsqueeze(2), other.unsqueeze(2)
+    keys = kept.keys[group.rows, :, : group.n_pieces]
+    values = kept.values[group.rows, :, : group.n_pieces]
+    # Keys in rows and queries in columns: sums over rows are the faster ones.
+    scores = ((keys * scale) @ query.transpose(-1, -2)).float()
     bias = _bias_of(kept, group)
     if bias is not None:
-        to_text = to_text + bias.transpose(-1, -2)
-    to_self = (query.float() * key).sum(-1).unsqueeze(2)
-    to_partner = (query.float() * _partner(key)).sum(-1).unsqueeze(2)
-    weights = torch.cat([to_text, to_self, to_partner], 2).softmax(2)
+        scores = scores + bias.transpose(-1, -2)
+    with torch.no_grad():
+        highest = scores.amax(2, keepdim=True).maximum(own).maximum(other)
+    scores, own, other = (
+        x.sub_(highest).exp_() for x in (scores, own.clone(), other.clone())
+    )
+    total = scores.sum(2, keepdim=True) + own + other
+    own, other = own / total, other / total
     if dropout:
-        weights = functional.dropout(weights, dropout)
-    weights = weights.to(value.dtype)
-    own, other = weights[:, :, -2].unsqueeze(-1), weights[:, :, -1].unsqueeze(-1)
-    result = weights[:, :, :-2].transpose(-1, -2) @ text_values
-    result = torch.addcmul(torch.addcmul(result, own, value), other, _partner(value))
-    result = result.transpose(1, 2).flatten(0, 1)
-    return result if group.back is None else result[group.back]
-
-
-def _partner(markers: Tensor) -> Tensor:
-    """For each start its end and the other way round."""
-    return markers.unflatten(2, (-1, 2)).flip(3).flatten(2, 3)
+        # Of the weights, of which the sum has been taken.
+        scores, own, other = (
+            functional.dropout(x, dropout) for x in (scores, own, other)
+        )
+    text = scores.to(values.dtype).transpose(-1, -2) @ values
+    text = text / total.transpose(-1, -2)
+    found = []
+    for x in (text, own.squeeze(2), other.squeeze(2)):
+        flat = x.transpose(1, 2).flatten(0, 1)
+        found.append(flat if group.back is None else flat[group.back])
+    return found[0], found[1], found[2]
 
 
 def _bias_of(kept: Kept, group: Group) -> Tensor | None:

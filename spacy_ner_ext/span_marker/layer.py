@@ -32,6 +32,8 @@ from .texts import Pairs, TextBatch, with_markers
 
 # Rows with fewer pairs are computed together, with padding; others one by one.
 MANY_PAIRS = 24
+# Pairs times pieces whose scores for all heads fit the cache of a CPU.
+SCORES_IN_CACHE = 1 << 14
 
 
 @dataclass
@@ -124,6 +126,10 @@ class SpanMarkerNetwork(nn.Module):
         return self.classifier.weight.device
 
     @property
+    def on_gpu(self) -> bool:
+        return self.device.type != "cpu"
+
+    @property
     def n_labels(self) -> int:
         return self.classifier.out_features
 
@@ -205,11 +211,10 @@ class SpanMarkerNetwork(nn.Module):
         """
         order = numpy.lexsort((pairs.rows, pairs.batches))
         lookup, outputs = self._lookup(), []
-        for first in range(0, len(pairs), limit):
-            chunk = pairs[order[first : first + limit]]
-            run = partial(self._classify, texts, chunk, lookup)
-            is_last = first + limit >= len(pairs)
-            again = torch.is_grad_enabled() and not is_last
+        chunks = numpy.array_split(order, -(-len(order) // limit)) if len(order) else []
+        for i, chunk in enumerate(chunks, 1):
+            run = partial(self._classify, texts, pairs[chunk], lookup)
+            again = torch.is_grad_enabled() and i < len(chunks)
             outputs.append(checkpoint(run, use_reentrant=False) if again else run())
         if not outputs:
             return self.classifier.weight.new_zeros(0, self.n_labels)
@@ -279,21 +284,28 @@ class SpanMarkerNetwork(nn.Module):
             if part.stop - part.start >= MANY_PAIRS:
                 yield from self._padded(batch, few, places)
                 few = []
-                yield self._single(batch, row, part, places)
+                yield from self._single(batch, row, part, places)
             else:
                 few.append((row, part))
         yield from self._padded(batch, few, places)
 
-    def _single(self, batch: TextBatch, row: int, part: slice, places: Ints) -> Group:
-        markers = slice(2 * part.start, 2 * part.stop)
-        own = self.move(places[part].reshape(1, -1))
-        return Group(slice(row, row + 1), int(batch.lengths[row]), markers, own)
+    def _single(
+        self, batch: TextBatch, row: int, part: slice, places: Ints
+    ) -> Iterator[Group]:
+        length = int(batch.lengths[row])
+        most = len(places) if self.on_gpu else max(1, SCORES_IN_CACHE // length)
+        for first in range(part.start, part.stop, most):
+            last = min(first + most, part.stop)
+            own = self.move(places[first:last].reshape(1, -1))
+            markers = slice(2 * first, 2 * last)
+            yield Group(slice(row, row + 1), length, markers, own)
 
     def _padded(
         self, batch: TextBatch, runs: list[tuple[int, slice]], places: Ints
     ) -> Iterator[Group]:
         if len(runs) < 2:
-            yield from (self._single(batch, row, part, places) for row, part in runs)
+            for row, part in runs:
+                yield from self._single(batch, row, part, places)
             return
         rows = numpy.array([row for row, _ in runs])
         first, last = runs[0][1].start, runs[-1][1].stop
