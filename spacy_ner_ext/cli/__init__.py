@@ -7,13 +7,18 @@ import typer
 
 from .check import check
 from .convert import convert
+from .distill_filter import distill_filter
 from .download import download
 from .encoder import encoder
 from .errors import one_line_errors
+from .export_span_marker import export_span_marker
 from .params import params
 from .smoke import smoke
 
-COMMANDS = (download, encoder, convert, check, params, smoke)
+COMMANDS = (
+    *(download, encoder, convert, check, params, smoke),
+    *(export_span_marker, distill_filter),
+)
 # Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 

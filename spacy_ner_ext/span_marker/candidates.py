@@ -141,9 +141,7 @@ def best(
     return chosen
 
 
-def without_overlap(
-    spans: Spans, scores: Floats, taken: NDArray[numpy.bool_]
-) -> list[int]:
+def without_overlap(spans: Spans, scores: Floats, taken: NDArray[numpy.bool_]) -> Ints:
     """Take the best span, then the best that shares no word with it, and so on.
 
     Of equal scores the earlier span is taken, as in SpanMarker.
@@ -151,7 +149,7 @@ def without_overlap(
     spans (Spans): The spans.
     scores (Floats): The score of each, shape (n_spans,).
     taken (NDArray): Words that no span may cover, shape (n_words,), bool; is added to.
-    RETURNS (List[int]): The numbers of the spans that are taken, in their order.
+    RETURNS (Ints): The numbers of the spans that are taken, in their order.
     """
     found = []
     for i in numpy.argsort(-scores, kind="stable").tolist():
@@ -159,4 +157,4 @@ def without_overlap(
         if not taken[words].any():
             taken[words] = True
             found.append(i)
-    return sorted(found)
+    return numpy.array(sorted(found), dtype="int64")

@@ -180,37 +180,35 @@ def adopt(shim: SpanMarkerShim, checkpoint: Checkpoint, name: str) -> None:
 def write_checkpoint(
     shim: SpanMarkerShim,
     labels: list[str],
+    encoder_place: str,
+    context: dict[str, Any],
     folder: Path,
-    encoder_name: str | None = None,
-    context: dict[str, Any] | None = None,
 ) -> None:
     """Write a model so that SpanMarkerModel.from_pretrained loads it.
 
     SpanMarker reads the encoder's config and tokenizer from the place that the config
-    names: by default `folder`/encoder, so that the folder must stay where it is.
+    names, which may be `folder`/encoder.
 
     shim (SpanMarkerShim): The model.
     labels (List[str]): Its labels.
+    encoder_place (str): That place: the path of a folder or a name on the hub.
+    context (Dict[str, Any]): What SpanMarker's config says about context.
     folder (Path): An empty folder.
-    encoder_name (Optional[str]): Name on the hub of the encoder that it was made of,
-        in the place of the folder.
-    context (Optional[Dict[str, Any]]): What SpanMarker's config says about context.
     RAISES (UserError): If SpanMarker has no such model.
     """
     _check_exportable(shim)
     config = hf.config_of(shim.model.encoder)
     own = folder / "encoder"
-    own.mkdir(parents=True)
+    own.mkdir()
     _write_tokenizer(shim, own)
     _write_tokenizer(shim, folder)
     _write_json(own / CONFIG, config)
     tags = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
     reduced = ["O", *labels]
-    place = encoder_name or str(own.resolve())
     described = {
         "model_type": MODEL_TYPE,
         "architectures": ["SpanMarkerModel"],
-        "encoder": {**config, "_name_or_path": place, **_numbered(tags)},
+        "encoder": {**config, "_name_or_path": encoder_place, **_numbered(tags)},
         **_numbered(reduced),
         "id2reduced_id": {
             i: reduced.index(tag[2:]) if i else 0 for i, tag in enumerate(tags)
@@ -222,7 +220,7 @@ def write_checkpoint(
         "span_marker_version": VERSION,
         "torch_dtype": "float32",
         "vocab_size": config["vocab_size"],
-        **(context or {}),
+        **context,
     }
     _write_json(folder / CONFIG, described)
     weights = {
@@ -253,7 +251,10 @@ def _numbered(names: list[str]) -> dict[str, Any]:
 
 def _write_tokenizer(shim: SpanMarkerShim, folder: Path) -> None:
     (folder / TOKENIZER).write_text(shim.tokenizer.to_str(), encoding="utf8")
-    (folder / TOKENIZER_CONFIG).write_text(shim.tokenizer_config, encoding="utf8")
+    # SpanMarker takes the lower of its own limit and that of the tokenizer.
+    limit = {"model_max_length": shim.size + shim.n_specials}
+    described = {**json.loads(shim.tokenizer_config), **limit}
+    _write_json(folder / TOKENIZER_CONFIG, described)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
+from ..encoder.pieces import Ints
 from ..recognizer import Recognizer, ScoredSpan, warn_about_score_weights
 from ..spans import ENTS, blocked_tokens, expand, read_spans
 from .candidates import Spans, all_spans, place, without_overlap
@@ -283,21 +284,38 @@ class SpanMarkerRecognizer(Recognizer):
                 taken[offset + before[start] : offset + before[end]] = True
         return taken
 
+    def choose(self, found: Candidates, taken: Any) -> tuple[Ints, Any, Any]:
+        """Choose the best spans without overlap, by falling probability.
+
+        found (Candidates): The candidates, scored.
+        taken (NDArray): Words that no entity may cover, bools; is added to.
+        RETURNS (Tuple[Ints, NDArray, NDArray]): The numbers of the chosen spans, the
+            probabilities of all labels for each marked span, and which of the marked
+            spans are entities by themselves, bools.
+        """
+        probabilities = _to_numpy(self.model.ops.softmax(found.scored.logits))
+        score, label = probabilities.max(axis=1), probabilities.argmax(axis=1)
+        is_entity = (label != OUTSIDE) & (score >= self.cfg["threshold"])
+        marked = numpy.flatnonzero(is_entity)
+        spans = found.spans[found.scored.chosen[marked]]
+        best = marked[without_overlap(spans, score[marked], taken)]
+        return best, probabilities, is_entity
+
     def _decode(
         self, docs: Sequence[Doc], found: Candidates, taken: Any
     ) -> list[list[ScoredSpan]]:
-        """The best spans without overlap, by falling probability."""
-        probabilities = _to_numpy(self.model.ops.softmax(found.scored.logits))
-        label, score = probabilities.argmax(axis=1), probabilities.max(axis=1)
-        is_entity = (label != OUTSIDE) & (score >= self.cfg["threshold"])
-        spans = found.spans[found.scored.chosen[is_entity]]
-        label, score = label[is_entity], score[is_entity]
+        best, probabilities, _ = self.choose(found, taken)
+        spans = found.spans[found.scored.chosen[best]]
+        doc_of = found.words.sentence_docs[spans.sentences].tolist()
+        starts, ends = (
+            found.words.tokens[x].tolist() for x in (spans.first, spans.last)
+        )
         result: list[list[ScoredSpan]] = [[] for _ in docs]
-        for i in without_overlap(spans, score, taken):
-            doc = int(found.words.sentence_docs[spans.sentences[i]])
-            tokens = found.words.tokens[[spans.first[i], spans.last[i]]].tolist()
-            name = self.labels[label[i] - 1]
-            result[doc].append((tokens[0], tokens[1] + 1, name, float(score[i])))
+        for doc, start, end, row in zip(doc_of, starts, ends, probabilities[best]):
+            label = int(row.argmax())
+            result[doc].append(
+                (start, end + 1, self.labels[label - 1], float(row[label]))
+            )
         return result
 
     # --- Training -----------------------------------------------------------

@@ -164,7 +164,9 @@ class SpanMarkerNetwork(nn.Module):
         if self._table is None:
             return None
         needed, table = self._table
-        return lambda ids: functional.embedding(torch.searchsorted(needed, ids), table)
+        return lambda ids: functional.embedding(
+            torch.searchsorted(needed, ids.contiguous()), table
+        )
 
     def _embeddings(self, lookup: Any, positions: Tensor) -> tuple[Any, ...]:
         """What all modes need to know about embeddings."""

@@ -53,7 +53,8 @@ def build_span_marker(
     stride (Optional[int]): Pieces from one window of a longer sentence to the next; by
         default half a window.
     markers_per_batch (Optional[int]): The most pairs of markers in one pass; it bounds
-        memory and changes no result. By default 1024 on the CPU and 32768 on a GPU.
+        memory and changes no result. By default 1024 on the CPU (512 in training) and
+        32768 on a GPU (8192).
     position_offset (Union[int, str]): What is added to the place of a piece to get its
         position: 2 as the original, "auto" for what the encoder was trained with.
     filter_threshold (float): The lowest probability that the filter lets through.

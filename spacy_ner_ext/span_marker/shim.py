@@ -17,7 +17,7 @@ from ..encoder import hf
 from ..encoder.pieces import Ints, Specials, group_by_length, pad
 from ..encoder.torch_shim import TorchShim
 from .candidates import Spans, best
-from .layer import SpanMarkerNetwork, Text
+from .layer import SpanFilter, SpanMarkerNetwork, Text
 from .settings import Context, Settings
 from .texts import Pairs, TextBatch
 from .tokenizer import add_markers, describe_tokenizer
@@ -27,6 +27,7 @@ from .windows import Windows, Words, cut
 # CPU; in training, where activations of the last pass are kept, they bound memory.
 MAX_BATCH_PIECES = {"cpu": 512, "cuda": 16384}
 MARKERS_PER_BATCH = {"cpu": 1024, "cuda": 32768}
+MARKERS_PER_BATCH_TRAINING = {"cpu": 512, "cuda": 8192}
 # A new label starts this far below zero, so that predictions stay as they are.
 NEW_LABEL_SCORE = -5.0
 WORKING = (
@@ -121,6 +122,16 @@ class SpanMarkerShim(TorchShim):
         self.options = replace(self.options, **adopted)
         self.settings = self.options.encoder
 
+    def paths(self) -> dict[str, str]:
+        """Where weights are: those of the encoder below "transformer".
+
+        RETURNS (Dict[str, str]): A path for the name of each weight.
+        """
+        return {
+            name: f"transformer.{path}" if name.startswith("encoder.") else path
+            for name, path in super().paths().items()
+        }
+
     def forget(self) -> None:
         """Go back to before there were weights."""
         self._model = None
@@ -211,6 +222,15 @@ class SpanMarkerShim(TorchShim):
             new.weight[: old.out_features] = old.weight
             new.bias[: old.out_features] = old.bias
         self.model.classifier = new
+
+    def set_filter(self, filter_: SpanFilter | None) -> None:
+        """Put another filter in the place of the present one.
+
+        filter_ (Optional[SpanFilter]): The filter; None for none.
+        """
+        self.model.filter = filter_
+        if filter_ is None:
+            self.options = replace(self.options, candidates="all")
 
     # --- Running --------------------------------------------------------------
 
@@ -316,22 +336,43 @@ class SpanMarkerShim(TorchShim):
         """Texts, filter and markers; in prediction text batch by text batch, so that
         memory does not grow with the number of texts."""
         device = self.model.device.type
-        default = MARKERS_PER_BATCH.get(device, MARKERS_PER_BATCH["cuda"])
+        trains = torch.is_grad_enabled()
+        defaults = MARKERS_PER_BATCH_TRAINING if trains else MARKERS_PER_BATCH
+        default = defaults.get(device, defaults["cuda"])
         limit = self.options.markers_per_batch or default
         in_turns = gold is None
         step = _Step(self, windows, spans, gold, filters, limit)
-        pieces = windows.pieces.ids if torch.is_grad_enabled() else None
+        pieces = windows.pieces.ids if trains else None
         with self.model.running(self.options.precision, pieces):
-            for rows in self._batches(windows, spans, device):
+            for rows in self.batches(windows, spans):
                 step.read(rows)
                 if in_turns and step.n_waiting >= limit:
                     step.classify()
             step.classify()
         return step.result()
 
-    def _batches(self, windows: Windows, spans: Spans, device: str) -> list[Ints]:
-        """The windows that hold spans, by batch."""
+    def read(self, windows: Windows, rows: Ints, with_states: bool) -> Text:
+        """Let the texts of some windows pass through the encoder.
+
+        windows (Windows): The windows.
+        rows (Ints): Which of them.
+        with_states (bool): Whether their last hidden states are needed.
+        RETURNS (Text): What markers need of them.
+        """
         assert self.specials is not None
+        starts, ends = windows.starts[rows], windows.ends[rows]
+        ids, mask, _ = pad(windows.pieces.ids, starts, ends, self.specials)
+        return self.model.read(TextBatch(ids, mask), with_states)
+
+    def batches(self, windows: Windows, spans: Spans) -> list[Ints]:
+        """Put windows of similar length together.
+
+        windows (Windows): The windows.
+        spans (Spans): The spans; a window without any is left out.
+        RETURNS (List[Ints]): The windows of each batch.
+        """
+        assert self.specials is not None
+        device = self.model.device.type
         used = numpy.unique(spans.rows)
         lengths = (windows.ends - windows.starts)[used]
         limit = MAX_BATCH_PIECES.get(device, MAX_BATCH_PIECES["cuda"])
@@ -369,12 +410,8 @@ class _Step:
 
     def read(self, rows: Ints) -> None:
         """Let the texts of some windows pass through the encoder, and choose spans."""
-        model, windows, spans = self.shim.model, self.windows, self.spans
-        specials = self.shim.specials
-        assert specials is not None
-        starts, ends = windows.starts[rows], windows.ends[rows]
-        ids, mask, _ = pad(windows.pieces.ids, starts, ends, specials)
-        text = model.read(TextBatch(ids, mask), self.filters or model.with_text)
+        spans, with_text = self.spans, self.shim.model.with_text
+        text = self.shim.read(self.windows, rows, self.filters or with_text)
         slices = [slice(*self.bounds[row : row + 2]) for row in rows]
         numbers = numpy.concatenate([self.by_row[part] for part in slices])
         counts = [part.stop - part.start for part in slices]

@@ -1,0 +1,62 @@
+"""What the commands for span markers share: the pipeline, and where they write."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import spacy
+from spacy.language import Language
+
+from ..errors import UserError
+from ..span_marker.component import SpanMarkerRecognizer
+
+
+def load_recognizer(
+    model: Path, name: str | None
+) -> tuple[Language, SpanMarkerRecognizer]:
+    """Load a pipeline with a `span_marker_ner`.
+
+    model (Path): The folder of the pipeline.
+    name (Optional[str]): The name of the component; None if there is one alone.
+    RETURNS (Tuple[Language, SpanMarkerRecognizer]): The pipeline and the component.
+    RAISES (UserError): If it is no pipeline, or it is not clear which component.
+    """
+    try:
+        nlp = spacy.load(model)
+    except (OSError, ValueError, KeyError) as err:
+        what = " ".join(str(err).split())
+        raise UserError(f"{model} is no pipeline that can be loaded: {what}") from err
+    found = {
+        pipe_name: pipe
+        for pipe_name, pipe in nlp.pipeline
+        if isinstance(pipe, SpanMarkerRecognizer) and name in (None, pipe_name)
+    }
+    if len(found) != 1:
+        wanted = f"a span_marker_ner called '{name}'" if name else "one span_marker_ner"
+        there = ", ".join(found or nlp.pipe_names) or "no component"
+        raise UserError(
+            f"{model} has not {wanted}, but {there}: name the component with "
+            "--component, or give another pipeline"
+        )
+    return nlp, next(iter(found.values()))
+
+
+def write_folder(destination: Path, write: Callable[[Path], None]) -> None:
+    """Write a folder completely or not at all.
+
+    destination (Path): The folder, which must not be there.
+    write (Callable[[Path], None]): Writes the files into a folder.
+    RAISES (UserError): If there is something already, or the disk does not take it.
+    """
+    if destination.exists():
+        raise UserError(f"{destination} is there already: remove it, or name another")
+    partial = destination.with_name(f".{destination.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        write(partial)
+        partial.rename(destination)
+    except OSError as err:
+        raise UserError(f"{destination} cannot be written ({err.strerror})") from err
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

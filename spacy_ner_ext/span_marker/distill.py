@@ -1,0 +1,200 @@
+"""A filter for a model that was trained without one, learned from the model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy
+import torch
+from spacy.tokens import Doc
+from torch import Tensor
+from torch.nn import functional
+
+from ..encoder.pieces import Ints
+from .component import Candidates, SpanMarkerRecognizer
+from .layer import SpanFilter
+
+LEARN_RATE = 3e-3
+# Every fifth batch of texts is held out, to find the threshold.
+HELD_OUT = 5
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """How a filter fares on texts that it did not learn from.
+
+    threshold (float): The lowest probability that it lets through.
+    ratio (float): The most spans for each word of a window.
+    n_entities (int): Entities that the model found in these texts.
+    recall (float): The share of them that the filter lets through.
+    candidates (float): The spans that it lets through, for each word.
+    """
+
+    threshold: float
+    ratio: float
+    n_entities: int
+    recall: float
+    candidates: float
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Spans of some windows: where their states are, and what the model says.
+
+    states (Tensor): The states of the pieces at their ends, (n_states, hidden).
+    starts, ends (Tensor): The numbers of the states of each span.
+    widths (Tensor): Its words.
+    is_entity (Tensor): Whether the model gives it a label, 0 or 1.
+    is_chosen (NDArray): Whether it is one of the entities without overlap, bools.
+    rows, first (Ints): Its window, and its first word.
+    """
+
+    states: Tensor
+    starts: Tensor
+    ends: Tensor
+    widths: Tensor
+    is_entity: Tensor
+    is_chosen: numpy.ndarray
+    rows: Ints
+    first: Ints
+
+    def logits(self, filter_: SpanFilter) -> Tensor:
+        zeros = torch.zeros_like(self.starts)
+        places = (zeros, self.starts, self.ends)
+        return filter_(self.states[None], *places, self.widths)
+
+
+def distill(
+    recognizer: SpanMarkerRecognizer,
+    batches: Iterable[Sequence[Doc]],
+    recall: float,
+    epochs: int,
+    report: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> Distilled:
+    """Fit a filter on a model's own predictions, and make the model use it.
+
+    recognizer (SpanMarkerRecognizer): The model; its filter, if any, is replaced.
+    batches (Iterable[Sequence[Doc]]): Texts, with sentences if the model shall see
+        them so.
+    recall (float): The share of the model's entities that the filter has to let
+        through, of texts that are held out.
+    epochs (int): Passes over the texts.
+    report (Callable): Shows the progress of the passes.
+    RETURNS (Distilled): How the filter fares.
+    RAISES (ValueError): If the model finds no entity in the texts that are held out.
+    """
+    shim = recognizer.shim
+    shim.set_filter(None)
+    collected = [part for docs in batches for part in _collect(recognizer, docs)]
+    held_out, learned = collected[::HELD_OUT], collected.copy()
+    del learned[::HELD_OUT]
+    if not learned or not any(batch.is_chosen.any() for batch in held_out):
+        raise ValueError(
+            f"'{recognizer.name}' finds too few entities in these texts to fit a "
+            "filter: give it more of the texts that it is meant for."
+        )
+    hidden = collected[0].states.size(-1)
+    filter_ = SpanFilter(hidden, shim.options.entity_max_length)
+    shim.reset_weights(filter_)
+    _fit(filter_.to(shim.model.device), learned, epochs, report)
+    found = _measure(filter_, held_out, recall)
+    shim.set_filter(filter_)
+    shim.options = replace(
+        shim.options,
+        candidates="filtered",
+        filter_threshold=found.threshold,
+        filter_ratio=found.ratio,
+    )
+    return found
+
+
+def _collect(recognizer: SpanMarkerRecognizer, docs: Sequence[Doc]) -> list[_Batch]:
+    """What the model says about all spans of some documents."""
+    shim = recognizer.shim
+    words, windows, spans = recognizer.find_candidates(docs)
+    scored = shim.score(windows, spans)
+    taken = numpy.zeros(int(words.doc_starts[-1]), dtype=bool)
+    best, _, is_entity = recognizer.choose(Candidates(words, spans, scored), taken)
+    is_chosen = numpy.zeros(len(spans), dtype=bool)
+    is_chosen[best] = True
+    found = []
+    with torch.no_grad(), shim.model.running(shim.options.precision):
+        for rows in shim.batches(windows, spans):
+            text = shim.read(windows, rows, with_states=True)
+            own = numpy.flatnonzero(numpy.isin(spans.rows, rows))
+            row_of = {int(row): i for i, row in enumerate(rows)}
+            local = numpy.array([row_of[row] for row in spans.rows[own].tolist()])
+            assert text.states is not None
+            width = text.states.size(1)
+            ends = numpy.stack([spans.starts[own], spans.ends[own]]) + local * width
+            places, which = numpy.unique(ends, return_inverse=True)
+            starts, ends = which.reshape(ends.shape)
+            move = shim.model.move
+            found.append(
+                _Batch(
+                    text.states.flatten(0, 1)[move(places)],
+                    move(starts),
+                    move(ends),
+                    move(spans.widths[own]),
+                    move(is_entity[own]).float(),
+                    is_chosen[own],
+                    spans.rows[own],
+                    spans.first[own],
+                )
+            )
+    return found
+
+
+def _fit(
+    filter_: SpanFilter,
+    batches: Sequence[_Batch],
+    epochs: int,
+    report: Callable[[Iterable[int]], Iterable[int]],
+) -> None:
+    optimizer = torch.optim.Adam(filter_.parameters(), lr=LEARN_RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
+    shuffled = numpy.random.default_rng(0)
+    for _ in report(range(epochs)):
+        for i in shuffled.permutation(len(batches)):
+            batch = batches[i]
+            loss = functional.binary_cross_entropy_with_logits(
+                batch.logits(filter_), batch.is_entity, reduction="sum"
+            )
+            optimizer.zero_grad()
+            (loss / len(batch.states)).backward()
+            optimizer.step()
+        schedule.step()
+
+
+def _measure(
+    filter_: SpanFilter, batches: Sequence[_Batch], recall: float
+) -> Distilled:
+    """Find the highest threshold that keeps the recall, and the budget that does not
+    take any of it away."""
+    with torch.no_grad():
+        scores = [torch.sigmoid(b.logits(filter_)).cpu().numpy() for b in batches]
+    of_entities = numpy.sort(
+        numpy.concatenate([s[b.is_chosen] for s, b in zip(scores, batches)])
+    )
+    n_lost = int((1 - recall) * len(of_entities) + 1e-9)
+    threshold = float(of_entities[n_lost])
+    ratio = 0.0
+    n_candidates = n_words = 0
+    for score, batch in zip(scores, batches):
+        for row in numpy.unique(batch.rows):
+            own = batch.rows == row
+            size = len(numpy.unique(batch.first[own]))
+            ranked = numpy.sort(-score[own])
+            entities = -score[own & batch.is_chosen & (score >= threshold)]
+            ranks = numpy.searchsorted(ranked, entities, side="right")
+            ratio = max(ratio, *((ranks / size).tolist() or [0.0]))
+            n_candidates += int((score[own] >= threshold).sum())
+            n_words += size
+    return Distilled(
+        threshold,
+        ratio,
+        len(of_entities),
+        float((of_entities >= threshold).mean()),
+        n_candidates / n_words,
+    )

@@ -1,0 +1,646 @@
+"""Marked states, logits and gradients, against the unchanged encoder that reads texts
+and markers in one row, as in SpanMarker."""
+
+from contextlib import contextmanager
+from unittest import mock
+
+import numpy
+import pytest
+import torch
+from encoders import N_POSITIONS, WIDTH, WITH_BYTES, encoder_folder, make_encoder
+from thinc.api import fix_random_seed
+from torch.nn import functional
+from transformers import AutoModel, AutoTokenizer
+
+from spacy_ner_ext.span_marker import shim as shim_module
+from spacy_ner_ext.span_marker.candidates import all_spans, place
+from spacy_ner_ext.span_marker.model import build_span_marker, shim_of
+from spacy_ner_ext.span_marker.settings import Context
+from spacy_ner_ext.span_marker.shim import Scored
+from spacy_ner_ext.span_marker.texts import Pairs, TextBatch
+from spacy_ner_ext.span_marker.windows import Words
+
+# Those of which transformers takes a mask for each piece, and a position.
+BY_MASK = ["bert", "roberta", "xlm-roberta", "electra"]
+BY_ATTENTION = ["albert", "distilbert", "bart", "modernbert"]
+N_LABELS = 4
+MAX_WORDS = 3
+TEXTS = [
+    "Anna Berg lives in New York .",
+    "Oslo",
+    "It rains , and the ferry is late .",
+    "the ferry from Bergen to Carrow",
+    "in the ferry to Rome in the ferry to New York",
+    "Tom met Ines",
+]
+
+every_kind = pytest.mark.parametrize("kind", [*BY_MASK, *BY_ATTENTION])
+by_mask = pytest.mark.parametrize("kind", BY_MASK)
+some_kinds = pytest.mark.parametrize("kind", ["bert", "electra", "modernbert"])
+
+
+def make_shim(kind="bert", folder=None, **settings):
+    """What runs a model with random weights, without dropout in its head."""
+    settings = {"candidates": "all", "head": "markers", **settings}
+    fix_random_seed(0)
+    name = str(folder or encoder_folder(kind))
+    model = build_span_marker(name, entity_max_length=MAX_WORDS, **settings)
+    model.initialize(Y=numpy.zeros((1, N_LABELS), "f"))
+    shim = shim_of(model)
+    # As after training: no part of it is zero.
+    for name, weight in shim.model.named_parameters():
+        if not name.startswith("encoder."):
+            weight.data.normal_(std=0.5)
+    shim.model.dropout.p = 0.0
+    return shim
+
+
+def words_in(texts):
+    """Documents of one sentence each."""
+    docs = [text.split() for text in texts]
+    ends = numpy.cumsum([len(words) for words in docs])
+    borders = numpy.stack([numpy.append(0, ends[:-1]), ends], axis=1)
+    tokens = numpy.concatenate([numpy.arange(len(words)) for words in docs])
+    return Words(docs, tokens, borders, numpy.arange(len(docs)))
+
+
+def candidates_in(shim, texts=TEXTS):
+    words = words_in(texts)
+    windows = shim.cut(words, Context())
+    return place(windows, shim.n_before, *all_spans(windows, words, MAX_WORDS))
+
+
+def score(shim, texts=TEXTS, **settings):
+    return shim.score(*candidates_in(shim, texts), **settings)
+
+
+def assert_close(found, expected, atol=1e-4):
+    numpy.testing.assert_allclose(
+        numpy.asarray(found), numpy.asarray(expected), rtol=0, atol=atol
+    )
+
+
+# --- By hand -------------------------------------------------------------------
+
+
+def unchanged(kind, network, attention):
+    """The encoder as transformers loads it, with the weights of a network."""
+    folder = encoder_folder(kind)
+    encoder = AutoModel.from_pretrained(folder, attn_implementation=attention)
+    if encoder.config.is_encoder_decoder:
+        encoder = encoder.get_encoder()
+    n_pieces = network.encoder.get_input_embeddings().num_embeddings
+    encoder.resize_token_embeddings(n_pieces, mean_resizing=False)
+    missing, unexpected = encoder.load_state_dict(
+        network.encoder.state_dict(), strict=False
+    )
+    assert not unexpected and all("pooler" in name for name in missing)
+    return encoder.eval()
+
+
+def pieces_of(kind, text):
+    """The pieces of a text with special ones, and the first and the last place of each
+    word there."""
+    options = {"add_prefix_space": True} if kind in WITH_BYTES else {}
+    tokenizer = AutoTokenizer.from_pretrained(encoder_folder(kind), **options)
+    cut = tokenizer(text.split(), is_split_into_words=True)
+    owners = numpy.array([-1 if i is None else i for i in cut.word_ids()])
+    places = [numpy.flatnonzero(owners == i) for i in range(len(text.split()))]
+    return cut["input_ids"], [(own[0], own[-1]) for own in places]
+
+
+def pairs_of(places):
+    """The places of all spans, in their order."""
+    for start in range(len(places)):
+        for end in range(start, min(start + MAX_WORDS, len(places))):
+            yield int(places[start][0]), int(places[end][1])
+
+
+def row_of(ids, pairs, markers, offset):
+    """Pieces, positions and mask of a text with pairs behind, as in SpanMarker."""
+    n, m = len(ids), len(pairs)
+    begin = n + n % 2
+    width = begin + 2 * m
+    row, positions = torch.zeros(width).long(), torch.ones(width).long()
+    mask = torch.zeros(width, width, dtype=torch.bool)
+    row[:n], positions[:n] = torch.tensor(ids), torch.arange(n) + offset
+    mask[:n, :n] = True
+    for k, (start, end) in enumerate(pairs):
+        own = begin + k, begin + m + k
+        for marker, at, this in zip(markers, (start, end), own):
+            row[this], positions[this] = marker, at + offset
+            mask[this, :n] = mask[this, own[0]] = mask[this, own[1]] = True
+    return row, positions, mask, torch.arange(begin, width).view(2, m).T
+
+
+def states_by_mask(encoder, row, positions, mask):
+    """The states of a row, with nothing but arguments."""
+    return encoder(
+        row[None],
+        attention_mask=mask[None],
+        position_ids=positions[None],
+        token_type_ids=row[None] * 0,
+    ).last_hidden_state[0]
+
+
+@contextmanager
+def attention(change):
+    """Torch's attention, with another mask: made of the number of the layer and of the
+    mask that the encoder gave."""
+    real, calls = functional.scaled_dot_product_attention, []
+
+    def attend(query, key, value, attn_mask=None, **options):
+        calls.append(attn_mask)
+        return real(query, key, value, change(len(calls) - 1, attn_mask), **options)
+
+    with mock.patch.object(functional, "scaled_dot_product_attention", attend):
+        yield calls
+
+
+def as_bools(mask, n):
+    if mask is None:
+        return torch.ones(n, n, dtype=torch.bool)
+    mask = mask if mask.dtype is torch.bool else mask == 0
+    return mask[0, 0].expand(n, n)
+
+
+def states_by_attention(encoder, ids, pairs, row, positions, mask):
+    """The states of a row in an encoder that knows no such mask. Of the text a marker
+    sees what the piece at its place sees when the encoder reads the text alone."""
+    n, width = len(ids), len(row)
+    with torch.no_grad(), attention(lambda _, own: own) as seen:
+        encoder(torch.tensor([ids]), attention_mask=torch.ones(1, n).long())
+    places = torch.tensor(pairs).T.flatten()
+
+    def with_markers(layer, _):
+        own = as_bools(seen[layer], n)
+        changed = mask.clone()
+        changed[:n, :n] = own
+        changed[width - len(places) :, :n] = own[places]
+        # What sees nothing would be no number.
+        return (changed | torch.eye(width, dtype=torch.bool))[None, None]
+
+    with attention(with_markers), positioned(encoder, positions) as options:
+        result = encoder(
+            row[None], attention_mask=torch.ones(1, width).long(), **options
+        )
+    return result.last_hidden_state[0]
+
+
+@contextmanager
+def positioned(encoder, positions):
+    """What makes an encoder use positions."""
+    table = [
+        module
+        for name, module in encoder.named_modules()
+        if name.endswith(("position_embeddings", "embed_positions"))
+    ]
+    if not table:
+        yield {"position_ids": positions[None]}
+        return
+    real = functional.embedding
+
+    def embed(ids, weight, *args, **options):
+        ids = positions if weight is table[0].weight else ids
+        found = real(ids, weight, *args, **options)
+        return found[None] if weight is table[0].weight else found
+
+    with mock.patch.object(functional, "embedding", embed):
+        yield {}
+
+
+def states_by_hand(kind, network, text):
+    """(States of the markers, those of the text at the same places) of all spans of a
+    text, each of shape (n_spans, 2, width); and the encoder."""
+    ids, places = pieces_of(kind, text)
+    pairs = list(pairs_of(places))
+    row, positions, mask, columns = row_of(ids, pairs, network.markers, network.offset)
+    if kind in BY_MASK:
+        encoder = unchanged(kind, network, "eager")
+        states = states_by_mask(encoder, row, positions, mask)
+    else:
+        encoder = unchanged(kind, network, "sdpa")
+        states = states_by_attention(encoder, ids, pairs, row, positions, mask)
+    return states[columns], states[torch.tensor(pairs)], encoder
+
+
+def logits_by_hand(kind, network, text):
+    """The logits of all spans of a text, and the encoder."""
+    marked, plain, encoder = states_by_hand(kind, network, text)
+    parts = [marked, plain] if network.with_text else [marked]
+    features = torch.cat([part.flatten(1) for part in parts], -1)
+    head = network.classifier
+    return functional.linear(features, head.weight, head.bias), encoder
+
+
+def filtered_by_hand(network, states, text):
+    """The logits of the filter for all spans of a text."""
+    n = len(text.split())
+    widths = [
+        end - start
+        for start in range(n)
+        for end in range(start, min(start + MAX_WORDS, n))
+    ]
+    start, end = network.filter.boundary.weight
+    bias = network.filter.boundary.bias.sum()
+    return (
+        states[:, 0] @ start + states[:, 1] @ end + bias + network.filter.width[widths]
+    )
+
+
+# --- States and logits ---------------------------------------------------------
+
+
+def mark(network, kind, texts):
+    """The states of the markers of some texts that are read together."""
+    cut = [pieces_of(kind, text) for text in texts]
+    width = max(len(ids) for ids, _ in cut)
+    rows = numpy.zeros((len(cut), width), "int64")
+    mask = numpy.zeros((len(cut), width), bool)
+    for i, (ids, _) in enumerate(cut):
+        rows[i, : len(ids)], mask[i, : len(ids)] = ids, True
+    batch = TextBatch(rows, mask)
+    pairs = [
+        (i, *pair) for i, (_, places) in enumerate(cut) for pair in pairs_of(places)
+    ]
+    own, starts, ends = numpy.array(pairs).T
+    text = network.eval().read(batch, with_states=False)
+    return network.mark([text], Pairs(own * 0, own, starts, ends)), own
+
+
+@every_kind
+@pytest.mark.parametrize("offset", [2, "auto"])
+@torch.no_grad()
+def test_marked_states_are_those_of_the_unchanged_encoder(kind, offset):
+    network = make_shim(kind, position_offset=offset).model
+    found, own = mark(network, kind, TEXTS)
+    assert found.dtype is torch.float32
+    for i, text in enumerate(TEXTS):
+        expected, _, _ = states_by_hand(kind, network, text)
+        assert_close(found[own == i], expected, atol=1e-5 * 10)
+        assert expected.std() > 0.1
+
+
+@every_kind
+@pytest.mark.parametrize("head", ["markers", "markers+text"])
+def test_logits_are_those_of_the_unchanged_encoder(kind, head):
+    shim = make_shim(kind, head=head)
+    expected = [logits_by_hand(kind, shim.model, text)[0].detach() for text in TEXTS]
+    scored = score(shim)
+    assert scored.logits.shape == (len(scored.chosen), N_LABELS)
+    assert scored.filter_logits is None
+    assert_close(scored.logits, torch.cat(expected))
+
+
+@every_kind
+def test_training_gives_the_logits_that_predicting_gives(kind):
+    shim = make_shim(kind, head="markers+text", candidates="filtered", filter_ratio=9)
+    windows, spans = candidates_in(shim)
+    nothing = numpy.zeros(len(spans), bool)
+    trained, _ = shim.begin_scoring(windows, spans, nothing)
+    predicted = shim.score(windows, spans)
+    assert trained.chosen.tolist() == predicted.chosen.tolist()
+    assert_close(trained.logits, predicted.logits)
+    assert_close(trained.filter_logits, predicted.filter_logits)
+
+
+@pytest.mark.parametrize("kind", ["bert", "modernbert", "electra"])
+@torch.no_grad()
+def test_the_filter_sees_the_text_alone_and_chooses_the_best(kind):
+    shim = make_shim(
+        kind, head="markers+text", candidates="filtered", filter_threshold=0.3
+    )
+    scored = score(shim)
+    logits, filtered, chosen, n = [], [], [], 0
+    for text in TEXTS:
+        _, plain, _ = states_by_hand(kind, shim.model, text)
+        own = filtered_by_hand(shim.model, plain, text)
+        budget = int(numpy.ceil(0.3 * len(text.split())))
+        best = sorted(range(len(own)), key=lambda i: -own[i])[:budget]
+        best = sorted(i for i in best if torch.sigmoid(own[i]) >= 0.3)
+        logits.append(logits_by_hand(kind, shim.model, text)[0][best])
+        filtered.append(own)
+        chosen += [n + i for i in best]
+        n += len(own)
+    assert 0 < len(chosen) < n
+    assert scored.chosen.tolist() == chosen
+    assert_close(scored.filter_logits, torch.cat(filtered))
+    assert_close(scored.logits, torch.cat(logits))
+
+
+def test_all_of_a_filtered_model_are_those_of_all():
+    shim = make_shim(candidates="filtered")
+    expected = score(shim, use_filter=False)
+    assert expected.filter_logits is None
+    n_spans = len(candidates_in(shim)[1])
+    assert expected.chosen.tolist() == list(range(n_spans))
+    filtered = score(shim)
+    assert_close(filtered.logits, expected.logits[filtered.chosen])
+
+
+# --- Batches -------------------------------------------------------------------
+
+
+@some_kinds
+@pytest.mark.parametrize("limit", [3, 30])
+def test_logits_do_not_depend_on_the_pairs_of_a_pass(kind, limit):
+    expected = score(make_shim(kind, head="markers+text"))
+    shim = make_shim(kind, head="markers+text", markers_per_batch=limit)
+    assert_close(score(shim).logits, expected.logits)
+    windows, spans = candidates_in(shim)
+    trained, _ = shim.begin_scoring(windows, spans, numpy.ones(len(spans), bool))
+    assert_close(trained.logits, expected.logits)
+
+
+@every_kind
+def test_logits_do_not_depend_on_what_else_there_is(kind, monkeypatch):
+    shim = make_shim(kind, head="markers+text")
+    expected = score(shim).logits
+    alone = [score(shim, [text]).logits for text in TEXTS]
+    assert_close(numpy.concatenate(alone), expected)
+    backwards = [score(shim, TEXTS[::-1]).logits]
+    counts = numpy.cumsum([len(logits) for logits in alone[::-1]])[:-1]
+    backwards = numpy.split(backwards[0], counts)[::-1]
+    assert_close(numpy.concatenate(backwards), expected)
+    for most in (1, 60, 10_000):
+        monkeypatch.setattr(shim_module, "MAX_BATCH_PIECES", {"cpu": most})
+        assert_close(score(shim).logits, expected)
+
+
+@some_kinds
+def test_logits_do_not_depend_on_other_spans(kind):
+    shim = make_shim(kind)
+    windows, spans = candidates_in(shim)
+    expected = shim.score(windows, spans).logits
+    rng = numpy.random.default_rng(0)
+    for n in (1, 2, len(spans) // 2):
+        some = rng.permutation(len(spans))[:n]
+        assert_close(shim.score(windows, spans[some]).logits, expected[some])
+
+
+@pytest.mark.parametrize("kind", ["bert", "albert", "electra", "bart"])
+def test_logits_do_not_depend_on_padding(kind):
+    network = make_shim(kind).model
+    with torch.no_grad():
+        for text in TEXTS[:3]:
+            alone, _ = mark(network, kind, [text])
+            padded, own = mark(network, kind, [TEXTS[4], text, TEXTS[4], text])
+            assert_close(padded[own == 1], alone)
+            assert_close(padded[own == 3], alone)
+
+
+@every_kind
+def test_pairs_of_the_same_places_share_work_before_the_first_attention(kind):
+    shim = make_shim(kind)
+    texts = [TEXTS[4]] * 4
+    found = score(shim, texts).logits
+    calls = []
+    real = shim.model._alike
+    with mock.patch.object(
+        shim.model, "_alike", lambda places: calls.append(real(places))
+    ):
+        expected = score(shim, texts).logits
+    assert_close(found, expected)
+    if shim.model.structured:
+        assert calls and all(alike is not None for alike in calls)
+
+
+def test_without_spans_there_are_no_logits():
+    shim = make_shim(candidates="filtered")
+    windows, spans = candidates_in(shim)
+    nothing = spans[:0]
+    for scored in (
+        shim.score(windows, nothing),
+        shim.begin_scoring(windows, nothing, nothing.first > 0)[0],
+    ):
+        assert scored.logits.shape == (0, N_LABELS) and len(scored.chosen) == 0
+
+
+def test_mixed_precision_is_about_the_same():
+    expected = score(make_shim(head="markers+text")).logits
+    shim = make_shim(head="markers+text", precision="bf16")
+    found = score(shim).logits
+    assert found.dtype == numpy.float32
+    assert_close(found, expected, atol=0.1 * numpy.abs(expected).max())
+    assert abs(found - expected).max() > 1e-4
+
+
+# --- Gradients -----------------------------------------------------------------
+
+
+def draw(array, seed=0):
+    rng = numpy.random.default_rng(seed)
+    return rng.normal(size=array.shape).astype("float32")
+
+
+def gradients(shim, texts=TEXTS, keep=1.0, between=None):
+    """The gradients of all weights for a random gradient of the logits."""
+    windows, spans = candidates_in(shim, texts)
+    kept = numpy.random.default_rng(1).random(len(spans)) < keep
+    scored, backprop = shim.begin_scoring(windows, spans, kept)
+    if between is not None:
+        between()
+    d_filter = scored.filter_logits
+    d_filter = None if d_filter is None else draw(d_filter, 2)
+    backprop(Scored(scored.chosen, draw(scored.logits), d_filter))
+    named = shim.model.named_parameters()
+    return {name: w.grad.clone() for name, w in named if w.grad is not None}
+
+
+def assert_same_gradients(found, expected):
+    assert set(found) == set(expected)
+    for name, gradient in expected.items():
+        most = float(gradient.abs().max())
+        assert_close(found[name], gradient, atol=1e-3 * most + 1e-3)
+
+
+@every_kind
+@pytest.mark.parametrize("limit", [None, 7])
+def test_gradients_are_those_of_the_unchanged_encoder(kind, limit):
+    shim = make_shim(kind, head="markers+text", markers_per_batch=limit)
+    found = gradients(shim)
+    shim.model.zero_grad()
+    expected, n = {}, 0
+    d_logits = torch.from_numpy(draw(score(shim).logits))
+    for text in TEXTS:
+        logits, encoder = logits_by_hand(kind, shim.model, text)
+        (logits * d_logits[n : n + len(logits)]).sum().backward()
+        n += len(logits)
+        for name, weight in encoder.named_parameters():
+            if weight.grad is not None:
+                name = f"encoder.{name}"
+                expected[name] = expected.get(name, 0) + weight.grad
+    for name, weight in shim.model.classifier.named_parameters():
+        expected[f"classifier.{name}"] = weight.grad
+    pieces = shim.model.encoder.get_input_embeddings().weight
+    [table] = [name for name, w in shim.model.encoder.named_parameters() if w is pieces]
+    assert expected[f"encoder.{table}"][list(shim.model.markers)].abs().min() > 0
+    assert_same_gradients(found, expected)
+
+
+@some_kinds
+@pytest.mark.parametrize("head", ["markers", "markers+text"])
+def test_gradients_of_several_passes_are_those_of_one(kind, head):
+    found = []
+    for most in (None, 11):
+        shim = make_shim(
+            kind,
+            head=head,
+            markers_per_batch=most,
+            candidates="filtered",
+            filter_ratio=1.0,
+        )
+        found.append(gradients(shim, keep=0.3))
+    assert {"filter.width", "filter.boundary.weight"} <= set(found[0])
+    assert_same_gradients(found[1], found[0])
+
+
+def test_activations_of_the_last_pass_alone_are_kept():
+    shim = make_shim(markers_per_batch=20)
+    windows, spans = candidates_in(shim)
+    calls = []
+    real = shim.model.mark
+    with mock.patch.object(
+        shim.model, "mark", lambda *args: calls.append(0) or real(*args)
+    ):
+        scored, backprop = shim.begin_scoring(windows, spans, spans.first >= 0)
+        n_passes = -(-len(spans) // 20)
+        assert len(calls) == n_passes > 2
+        backprop(Scored(scored.chosen, draw(scored.logits), None))
+    assert len(calls) == 2 * n_passes - 1
+
+
+@pytest.mark.parametrize("limit", [None, 7])
+def test_predicting_before_the_gradient_comes_does_not_change_it(limit, tmp_path):
+    """As an annotating component does; a second pass has the dropout of the first."""
+    folder = make_encoder(tmp_path, "bert", hidden_dropout_prob=0.5)
+    found = []
+    for predicts in (False, True):
+        shim = make_shim(folder=folder, markers_per_batch=limit)
+        shim.model.dropout.p = 0.5
+        between = (lambda shim=shim: score(shim)) if predicts else None
+        fix_random_seed(0)
+        found.append(gradients(shim, between=between))
+    assert_same_gradients(found[1], found[0])
+
+
+def test_dropout_is_that_of_the_encoder(tmp_path):
+    folder = make_encoder(tmp_path, "bert", hidden_dropout_prob=0.25)
+    model = build_span_marker(str(folder))
+    model.initialize(Y=numpy.zeros((1, N_LABELS), "f"))
+    assert shim_of(model).model.dropout.p == 0.25
+
+
+@pytest.mark.parametrize(
+    "freeze,trained", [(True, set()), (2, {"layer.2."}), (False, {"embeddings."})]
+)
+@pytest.mark.parametrize("limit", [None, 7])
+def test_frozen_weights_have_no_gradient(freeze, trained, limit):
+    shim = make_shim(freeze=freeze, markers_per_batch=limit)
+    found = gradients(shim)
+    assert {name for name in found if not name.startswith("encoder.")} == {
+        "classifier.weight",
+        "classifier.bias",
+    }
+    parts = ("embeddings.", "layer.0.", "layer.1.", "layer.2.")
+    has = {part for part in parts if any(part in name for name in found)}
+    assert has == (set(parts) if freeze is False else trained)
+
+
+def test_pieces_that_do_not_occur_have_no_gradient():
+    shim = make_shim()
+    found = gradients(shim, ["the ferry"])["encoder.embeddings.word_embeddings.weight"]
+    ids, _ = pieces_of("bert", "the ferry")
+    used = torch.unique(torch.tensor([*ids, *shim.model.markers]))
+    assert torch.nonzero(found.abs().sum(1)).flatten().tolist() == used.tolist()
+
+
+# --- Encoders ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["deberta-v2", "t5"])
+def test_an_encoder_that_cannot_be_marked_is_an_error(kind):
+    name = str(encoder_folder(kind))
+    model = build_span_marker(name)
+    message = r"cannot be used by SpanMarker.*Choose one that works: BERT, RoBERTa"
+    with pytest.raises(ValueError, match=message) as caught:
+        model.initialize(Y=numpy.zeros((1, N_LABELS), "f"))
+    assert name in str(caught.value)
+
+
+def test_a_marker_sees_of_the_text_what_the_piece_at_its_place_sees():
+    """ModernBERT: a layer of local attention between two of global attention."""
+    network = make_shim("modernbert").model
+    ids, _ = pieces_of("modernbert", " ".join(TEXTS[2:5]))
+    n = len(ids)
+    rows = numpy.array([ids])
+    text = network.read(TextBatch(rows, rows >= 0), with_states=False)
+    masks = [as_bools(layer.mask, n) for layer in text.layers[:2]]
+    assert masks[0].all()
+    far = torch.arange(n)[:, None] - torch.arange(n)
+    assert (masks[1] == (far.abs() <= 8)).all()
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "albert", "distilbert", "bart"])
+@pytest.mark.parametrize("offset", [2, "auto", 5])
+def test_a_window_is_no_longer_than_the_positions(kind, offset):
+    shim = make_shim(kind, position_offset=offset, model_max_length=512)
+    table = N_POSITIONS + (2 if kind == "bart" else 0)
+    assert shim.size == table - shim.model.offset - 2
+    texts = [" ".join(TEXTS * 3), "Oslo"]
+    windows, spans = candidates_in(shim, texts)
+    assert windows.n[0] > 1 and (windows.ends - windows.starts).max() == shim.size
+    for scored in (
+        shim.score(windows, spans),
+        shim.begin_scoring(windows, spans, spans.first >= 0)[0],
+    ):
+        assert numpy.isfinite(scored.logits).all()
+
+
+def test_without_a_table_of_positions_a_window_is_as_long_as_asked_for():
+    shim = make_shim("modernbert", model_max_length=300)
+    assert shim.size == 298
+    assert numpy.isfinite(score(shim, [" ".join(TEXTS * 5)]).logits).all()
+
+
+@pytest.mark.parametrize(
+    "kind,first",
+    [
+        ("bert", 0),
+        ("electra", 0),
+        ("albert", 0),
+        ("distilbert", 0),
+        ("roberta", 2),
+        ("xlm-roberta", 2),
+        ("bart", 2),
+        ("modernbert", 0),
+    ],
+)
+def test_positions_may_begin_as_in_the_encoder(kind, first):
+    shim = make_shim(kind, position_offset="auto")
+    assert shim.model.offset == first
+    assert make_shim(kind).model.offset == 2
+
+
+@every_kind
+@torch.no_grad()
+def test_with_automatic_positions_a_text_has_the_states_of_the_bare_encoder(kind):
+    network = make_shim(kind, position_offset="auto").model.eval()
+    encoder = unchanged(kind, network, "eager")
+    ids, _ = pieces_of(kind, TEXTS[0])
+    rows = numpy.array([ids])
+    found = network.read(TextBatch(rows, rows >= 0), with_states=True).states
+    assert found.shape == (1, len(ids), WIDTH)
+    assert_close(found, encoder(torch.tensor(rows)).last_hidden_state)
+
+
+def test_markers_are_new_pieces_of_a_matrix_of_a_multiple_of_eight():
+    shim = make_shim()
+    table = shim.model.encoder.get_input_embeddings()
+    assert table.num_embeddings % 8 == 0
+    bare = AutoModel.from_pretrained(encoder_folder("bert"))
+    n_before = bare.get_input_embeddings().num_embeddings
+    assert shim.model.markers == (n_before, n_before + 1)
+    before = bare.get_input_embeddings().weight
+    assert torch.equal(table.weight[:n_before], before)
+    assert not table.weight[n_before:].any(1).logical_not().any()
