@@ -1,14 +1,14 @@
 """SpanMarker, as a process that answers requests about its speed, line by line.
 
     python -m venv sm && sm/bin/pip install torch span-marker==1.8.1 \\
-        "transformers<4.53.3" "datasets==5.0.*"
+        "transformers<4.53.3" accelerate
     sm/bin/python benchmarks/peer_span_marker.py --encoder assets/encoder
 
 It is run by the Python of an environment of its own, where this package is not. Each
 line of stdin is a request as JSON: the name of a method of `SpanMarker` as "task", with
-its arguments; each line of stdout is the answer. What SpanMarker prints goes to stderr.
-Files hold {"sentences": [[word, ...], ...], "tags": [[IOB2 tag, ...], ...]}. Seconds
-are those of the processor; on a GPU (`--gpu-id 0`) those of the clock.
+its arguments; each line of stdout is the answer. All that SpanMarker prints goes to
+stderr. Files hold {"sentences": [[word, ...], ...], "tags": [[IOB2 tag, ...], ...]}.
+Seconds are those of the processor; on a GPU (`--gpu-id 0`) those of the clock.
 """
 
 import argparse
@@ -27,32 +27,34 @@ from pathlib import Path
 from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-# Beside this file there is another of the name of the package.
+# Another file of this folder has the name of the package.
 HERE = Path(__file__).parent.resolve()
 sys.path = [path for path in sys.path if Path(path).resolve() != HERE]
 
 import torch
-from datasets import Dataset, disable_progress_bars
+from datasets import Dataset
 from span_marker import SpanMarkerModel, Trainer
 from transformers import TrainingArguments
 
 PACKAGES = ("span-marker", "torch", "transformers", "datasets")
 LENGTHS = {"model_max_length": 256, "marker_max_length": 128, "entity_max_length": 8}
-# Rows of a training pass: the batch size that its Trainer would be given.
-MAX_ROWS = 16
 
 
 class SpanMarker:
-    """What can be asked for; each method returns what is answered."""
+    """What can be asked for; each method returns what is answered.
+
+    args (argparse.Namespace): The arguments of the command line.
+    """
 
     def __init__(self, args: argparse.Namespace) -> None:
-        self.encoder, self.gpu_id = args.encoder, args.gpu_id
-        self.device = f"cuda:{args.gpu_id}" if args.gpu_id >= 0 else "cpu"
+        self.encoder, self.on_gpu = args.encoder, args.gpu_id >= 0
+        self.device = f"cuda:{args.gpu_id}" if self.on_gpu else "cpu"
         self.model: Any = None
         self.trainer: Any = None
         self.batches: list[Dataset] = []
-        self.autocast = self._autocast("fp32")
+        self.max_rows, self.precision = 0, "fp32"
 
     def versions(self) -> dict[str, str]:
         found = {name: version(name) for name in PACKAGES}
@@ -64,63 +66,64 @@ class SpanMarker:
         return checkpoint
 
     def predict(self, file: str, batch_size: int, precision: str) -> dict[str, Any]:
-        """The entities of the sentences: first word, end, label and probability."""
+        """The entities of sentences: first word, end, label and probability."""
         sentences = json.loads(Path(file).read_text(encoding="utf8"))["sentences"]
 
         def run() -> Any:
-            with self._autocast(precision):
+            with self.autocast(precision):
                 return self.model.predict(sentences, batch_size=batch_size)
 
         keys = ("word_start_index", "word_end_index", "label", "score")
-        seconds, found = self._timed(run)
+        seconds, found = self.timed(run)
         entities = [[[e[key] for key in keys] for e in sentence] for sentence in found]
         return {"seconds": seconds, "entities": entities}
 
-    def prepare(self, file: str, size: int, precision: str) -> dict[str, Any]:
-        """Make a model of the encoder that is to learn from batches of some sentences.
-        As in its Trainer, they pass through its tokenizer once, before the first step.
-        """
+    def prepare(
+        self, file: str, size: int, max_rows: int, precision: str
+    ) -> dict[str, list[int]]:
+        """Make a new model of the encoder, and batches of some sentences to learn from:
+        its Trainer prepares these once, before the first step."""
         given = json.loads(Path(file).read_text(encoding="utf8"))
-        sentences, tags = given["sentences"], given["tags"]
-        labels = sorted({tag[2:] for each in tags for tag in each if tag != "O"})
+        labels = sorted({tag[2:] for tags in given["tags"] for tag in tags} - {""})
         names = ["O", *(f"{iob}-{label}" for label in labels for iob in "BI")]
+        numbers = [[names.index(tag) for tag in tags] for tags in given["tags"]]
         torch.manual_seed(0)
         model = SpanMarkerModel.from_pretrained(self.encoder, labels=names, **LENGTHS)
+        settings = {"use_cpu": not self.on_gpu, "report_to": []}
         with tempfile.TemporaryDirectory() as folder:
-            arguments = TrainingArguments(
-                folder, use_cpu=self.gpu_id < 0, report_to=[], save_strategy="no"
-            )
-            self.trainer = Trainer(model, arguments)
+            self.trainer = Trainer(model, TrainingArguments(folder, **settings))
         self.trainer.create_optimizer()
-        numbers = [[names.index(tag) for tag in each] for each in tags]
-        parts = [slice(i, i + size) for i in range(0, len(sentences), size)]
-        self.batches = [self._rows(sentences[part], numbers[part]) for part in parts]
-        self.autocast = self._autocast(precision)
+        self.max_rows, self.precision = max_rows, precision
+        self.batches = []
+        for first in range(0, len(numbers), size):
+            part = slice(first, first + size)
+            columns = {"tokens": given["sentences"][part], "ner_tags": numbers[part]}
+            self.batches.append(self.rows(Dataset.from_dict(columns)))
         return {"rows": [len(batch) for batch in self.batches]}
 
-    def _rows(self, sentences: list[list[str]], tags: list[list[int]]) -> Dataset:
-        columns = Dataset.from_dict({"tokens": sentences, "ner_tags": tags})
+    def rows(self, sentences: Dataset) -> Dataset:
+        """What the model sees of sentences: one row or more for each."""
         trainer = self.trainer
-        return trainer.preprocess_dataset(
-            columns, trainer.label_normalizer, trainer.model.tokenizer
-        )
+        normalizer, tokenizer = trainer.label_normalizer, trainer.model.tokenizer
+        return trainer.preprocess_dataset(sentences, normalizer, tokenizer)
 
-    def step(self, number: int) -> dict[str, Any]:
-        """A training step on a batch."""
-        seconds, losses = self._timed(lambda: self._step(self.batches[number]))
+    def step(self, number: int) -> dict[str, float]:
+        """Take a training step on a batch."""
+        seconds, losses = self.timed(lambda: self.update(self.batches[number]))
         return {"seconds": seconds, "loss": float(sum(losses))}
 
-    def _step(self, batch: Dataset) -> list[torch.Tensor]:
-        """Gradients of all rows are added up, as if they were one pass."""
+    def update(self, batch: Dataset) -> list[torch.Tensor]:
+        """Pass by pass; gradients are added up, as if there was one."""
         trainer, n_spans, losses = self.trainer, sum(batch["num_spans"]), []
         trainer.model.train()
-        for first in range(0, len(batch), MAX_ROWS):
-            rows = batch.select(range(first, min(first + MAX_ROWS, len(batch))))
-            columns = trainer.data_collator(list(rows))
+        for first in range(0, len(batch), self.max_rows):
+            part = range(first, min(first + self.max_rows, len(batch)))
+            rows = list(batch.select(part))
+            columns = trainer.data_collator(rows)
             inputs = {n: each.to(trainer.args.device) for n, each in columns.items()}
-            with self.autocast:
-                loss = trainer.model(**inputs).loss
-                loss = loss * (sum(rows["num_spans"]) / n_spans)
+            with self.autocast(self.precision):
+                share = sum(row["num_spans"] for row in rows) / n_spans
+                loss = trainer.model(**inputs).loss * share
             loss.backward()
             losses.append(loss.detach())
         limit = trainer.args.max_grad_norm
@@ -129,31 +132,27 @@ class SpanMarker:
         trainer.model.zero_grad()
         return losses
 
-    def memory(self) -> dict[str, float]:
-        """The most memory of this process until now."""
-        if self.gpu_id < 0:
-            return {"mib": peak_mib()}
-        return {"mib": torch.cuda.max_memory_allocated() / 2**20}
+    def memory(self) -> float:
+        """The most MiB of this process until now, on the GPU or resident (Linux)."""
+        if self.on_gpu:
+            return torch.cuda.max_memory_allocated() / 2**20
+        # Not ru_maxrss: it counts what the process that started this one had.
+        status = Path("/proc/self/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
 
-    def _autocast(self, precision: str) -> Any:
-        kind, enabled = self.device.split(":")[0], precision == "bf16"
-        return torch.autocast(kind, torch.bfloat16, enabled=enabled)
+    def autocast(self, precision: str) -> Any:
+        enabled = precision == "bf16"
+        return torch.autocast(
+            self.device.split(":")[0], torch.bfloat16, enabled=enabled
+        )
 
-    def _timed(self, function: Callable[[], Any]) -> tuple[float, Any]:
-        on_gpu = self.gpu_id >= 0
-        clock = time.perf_counter if on_gpu else time.process_time
+    def timed(self, function: Callable[[], Any]) -> tuple[float, Any]:
+        clock = time.perf_counter if self.on_gpu else time.process_time
         start = clock()
         result = function()
-        if on_gpu:
+        if self.on_gpu:
             torch.cuda.synchronize()
         return clock() - start, result
-
-
-def peak_mib() -> float:
-    """The most resident memory of this process, on Linux. (Not ru_maxrss: that also
-    counts what the process that started this one had.)"""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
 
 
 def main() -> None:
@@ -162,13 +161,12 @@ def main() -> None:
     parser.add_argument("--gpu-id", type=int, default=-1)
     args = parser.parse_args()
 
-    # Nothing but answers goes to stdout, whatever is printed.
+    # Answers alone go to stdout, whatever is printed.
     answers = os.fdopen(os.dup(1), "w", encoding="utf8")
     os.dup2(2, 1)
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
-    disable_progress_bars()
     system = SpanMarker(args)
     for line in sys.stdin:
         request = json.loads(line)

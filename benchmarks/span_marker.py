@@ -7,8 +7,8 @@ FOLDER is a model that SpanMarker trained: both predict with its weights, and th
 entities are compared. SpanMarker runs in an environment of its own, which
 benchmarks/peer_span_marker.py describes, as a process that lives as long as this one:
 all systems take the same sentences in turns, on one thread or on a GPU (`--gpu-id 0`).
-What is timed is all from words to entities; in training SpanMarker's tokenizer, which
-its Trainer runs once before the first step, is not timed, and ours is.
+What is timed is all from words to entities; in training, SpanMarker's tokenizer is not,
+since its Trainer runs it once before the first step, and ours is.
 """
 
 import argparse
@@ -42,9 +42,7 @@ from thinc.api import fix_random_seed, get_current_ops, require_gpu, set_gpu_all
 
 from spacy_ner_ext.span_marker.model import shim_of
 
-PEER = "SpanMarker"
-FACTORY = "span_marker_ner"
-# The model's settings of the pipelines that are trained.
+OURS, PEER = "span_marker_ner", "SpanMarker"
 TRAINED = {
     "all, markers": {"candidates": "all", "head": "markers"},
     "filtered, markers+text": {"candidates": "filtered", "head": "markers+text"},
@@ -53,6 +51,7 @@ OPTIMIZER = {"@optimizers": "spacy_ner_ext.Adam.v1", "learn_rate": 5e-5}
 BATCH, MEMORY_STEPS = 16, 3
 # First word, end, label and probability of each entity of each sentence.
 Entities = list[list[tuple[int, int, str, float]]]
+Results = dict[str, Any]
 
 
 def timed(function: Callable[[], Any]) -> tuple[float, Any]:
@@ -77,17 +76,25 @@ def spread(docs: list[Doc], limit: int | None) -> list[Doc]:
 
 
 class Peer:
-    """SpanMarker, in the process of another Python."""
+    """A process of SpanMarker, to be left as a context."""
 
-    def __init__(self, args: argparse.Namespace, folder: Path) -> None:
-        self.args, self.file = args, folder / "sentences.json"
+    def __init__(self, args: argparse.Namespace) -> None:
         script = str(Path(__file__).with_name("peer_span_marker.py"))
-        self.command = [str(args.span_marker_python), script]
-        self.command += ["--encoder", args.encoder, "--gpu-id", str(args.gpu_id)]
-        pipe = subprocess.PIPE
+        command = [str(args.span_marker_python), script, "--encoder", args.encoder]
         self.process = subprocess.Popen(
-            self.command, stdin=pipe, stdout=pipe, encoding="utf8"
+            [*command, "--gpu-id", str(args.gpu_id)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf8",
         )
+        self.args, self.precision = args, "fp32"
+
+    def __enter__(self) -> "Peer":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        with self.process, suppress(BrokenPipeError):
+            self.process.stdin.close()
 
     def ask(self, task: str, **arguments: Any) -> Any:
         request = json.dumps({"task": task, **arguments})
@@ -95,14 +102,30 @@ class Peer:
             print(request, file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         if not answer:
-            sys.exit(f"The process of SpanMarker ended at the task '{task}', see above")
+            sys.exit(f"SpanMarker's process ended at '{task}'; for why, see above")
         return json.loads(answer)
 
-    def write(self, sentences: Sentences, docs: list[Doc] | None = None) -> str:
-        tags = [[tag(token) for token in doc] for doc in docs or []]
-        content = {"sentences": sentences, "tags": tags}
-        self.file.write_text(json.dumps(content), encoding="utf8")
-        return str(self.file)
+    def ask_about(self, task: str, content: Results, **arguments: Any) -> Any:
+        """Ask about sentences, which a file hands over."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "sentences.json"
+            file.write_text(json.dumps(content), encoding="utf8")
+            arguments |= {"file": str(file), "precision": self.precision}
+            return self.ask(task, **arguments)
+
+    def predict(self, sentences: Sentences) -> tuple[float, Entities]:
+        size, content = self.args.peer_batch_size, {"sentences": sentences}
+        answer = self.ask_about("predict", content, batch_size=size)
+        return answer["seconds"], [list(map(tuple, e)) for e in answer["entities"]]
+
+    def prepare(self, docs: list[Doc]) -> Results:
+        tags = [[tag(token) for token in doc] for doc in docs]
+        content = {"sentences": words_of(docs), "tags": tags}
+        sizes = {"size": BATCH, "max_rows": self.args.peer_rows}
+        return self.ask_about("prepare", content, **sizes)
+
+    def step(self, number: int) -> float:
+        return self.ask("step", number=number)["seconds"]
 
 
 def tag(token: Any) -> str:
@@ -112,28 +135,16 @@ def tag(token: Any) -> str:
 # --- Prediction ---------------------------------------------------------------
 
 
-class PeerPipeline:
-    def __init__(self, peer: Peer, precision: str) -> None:
-        self.peer, self.precision = peer, precision
-
-    def predict(self, sentences: Sentences) -> tuple[float, Entities]:
-        arguments: dict[str, Any] = {"batch_size": self.peer.args.peer_batch_size}
-        arguments |= {"file": self.peer.write(sentences), "precision": self.precision}
-        answer = self.peer.ask("predict", **arguments)
-        return answer["seconds"], [list(map(tuple, e)) for e in answer["entities"]]
-
-
 class Pipeline:
+    """A pipeline over sentences, one document each."""
+
     def __init__(self, nlp: Language) -> None:
         self.nlp = nlp
         nlp.batch_size = 256
 
     def predict(self, sentences: Sentences) -> tuple[float, Entities]:
-        def run() -> list[Doc]:
-            docs = (Doc(self.nlp.vocab, words=words) for words in sentences)
-            return list(self.nlp.pipe(docs))
-
-        seconds, docs = timed(run)
+        made = (Doc(self.nlp.vocab, words=words) for words in sentences)
+        seconds, docs = timed(lambda: list(self.nlp.pipe(made)))
         return seconds, [
             [(ent.start, ent.end, ent.label_, ent._.score) for ent in doc.ents]
             for doc in docs
@@ -143,16 +154,16 @@ class Pipeline:
 def of_checkpoint(checkpoint: Path, precision: str) -> Pipeline:
     nlp = spacy.blank("en")
     config = {"checkpoint": str(checkpoint), "model": {"precision": precision}}
-    nlp.add_pipe(FACTORY, config=config)
+    nlp.add_pipe(OURS, config=config)
     return Pipeline(nlp)
 
 
 def of_folder(folder: Path, precision: str) -> Pipeline:
     """A saved pipeline, which must have a filter."""
     components = util.load_config(folder / "config.cfg")["components"]
-    names = [n for n, each in components.items() if each.get("factory") == FACTORY]
+    names = [name for name, c in components.items() if c.get("factory") == OURS]
     if len(names) != 1:
-        sys.exit(f"{folder} has {len(names)} components of {FACTORY}: one is needed")
+        sys.exit(f"{folder} has {len(names)} components '{OURS}': one is needed")
     setting = {f"components.{names[0]}.model.precision": precision}
     nlp = spacy.load(folder, config=setting)
     if not shim_of(nlp.get_pipe(names[0]).model).filters:
@@ -163,7 +174,8 @@ def of_folder(folder: Path, precision: str) -> Pipeline:
 def in_turns(
     systems: dict[str, Any], sentences: Sentences, repeats: int
 ) -> tuple[dict[str, float], dict[str, Entities]]:
-    """Words a second of each system, the median of some passes, and what it finds."""
+    """Words a second of each system, by the median of some passes, and what it finds.
+    A first pass over few sentences is not counted."""
     passes: dict[str, list[float]] = {name: [] for name in systems}
     found: dict[str, Entities] = {}
     for system in systems.values():
@@ -174,85 +186,72 @@ def in_turns(
             passes[name].append(seconds)
             progress(f"pass {i + 1} of {repeats}: {name}, {seconds:.1f} s")
     n_words = sum(map(len, sentences))
-    medians = {name: statistics.median(each) for name, each in passes.items()}
-    return {name: n_words / each for name, each in medians.items()}, found
+    return {n: n_words / statistics.median(each) for n, each in passes.items()}, found
 
 
-def compare(found: Entities, expected: Entities) -> dict[str, Any]:
+def compare(name: str, found: Entities, expected: Entities) -> Results:
     """In how many sentences entities differ, and by how much scores of equal ones."""
-    n_differing, largest = 0, 0.0
+    n_differing, differences = 0, []
     for ours, theirs in zip(found, expected, strict=True):
-        scores = [{entity[:3]: entity[3] for entity in each} for each in (ours, theirs)]
-        n_differing += scores[0].keys() != scores[1].keys()
-        for entity in scores[0].keys() & scores[1].keys():
-            largest = max(largest, abs(scores[0][entity] - scores[1][entity]))
+        scores, others = ({e[:3]: e[3] for e in each} for each in (ours, theirs))
+        n_differing += scores.keys() != others.keys()
+        differences += [abs(scores[e] - others[e]) for e in scores.keys() & others]
+    n_found, n_expected = (sum(map(len, each)) for each in (found, expected))
+    most = max(differences, default=None)
+    print(f"{name}: {n_found} entities, {PEER}: {n_expected}")
+    print(f"  sentences that differ: {n_differing} of {len(found)}")
+    print(f"  scores of equal entities differ by at most {most}")
     return {
-        "entities": sum(map(len, found)),
+        "entities": n_found,
+        "entities of SpanMarker": n_expected,
         "sentences that differ": n_differing,
-        "largest difference of scores": largest,
+        "largest difference of scores": most,
     }
 
 
-def measure_prediction(
-    args: argparse.Namespace, peer: Peer, sentences: Sentences, precision: str
-) -> dict[str, Any]:
-    systems: dict[str, Any] = {PEER: PeerPipeline(peer, precision)}
-    systems[f"{FACTORY}, all"] = of_checkpoint(args.checkpoint, precision)
-    if args.filtered is None:
-        print("\nNo row for a filter: give a pipeline that has one by --filtered")
-    else:
-        systems[f"{FACTORY}, filtered"] = of_folder(args.filtered, precision)
-    speeds, found = in_turns(systems, sentences, args.repeats)
-    n_words = sum(map(len, sentences))
-    title = f"Prediction in {precision}, {len(sentences)} sentences, {n_words:,} words"
-    result = show(title, speeds, PEER)
-    n_expected = sum(map(len, found[PEER]))
-    print(f"{PEER} finds {n_expected} entities")
-    result |= {"sentences": len(sentences), "words": n_words, "entities": n_expected}
-    result["compared"] = {}
-    for name in list(systems)[1:]:
-        facts = result["compared"][name] = compare(found[name], found[PEER])
-        print(
-            f"{name}: {facts['entities']} entities; {facts['sentences that differ']} "
-            f"of {len(sentences)} sentences differ, scores of equal entities by at "
-            f"most {facts['largest difference of scores']:.1e}"
-        )
-    return result
-
-
-def predict(args: argparse.Namespace, peer: Peer, precision: str) -> dict[str, Any]:
+def predict(args: argparse.Namespace, peer: Peer) -> Results:
     sentences = words_of(spread(read(args.test), args.limit))
-    return measure_prediction(args, peer, sentences, precision)
+    return measure_prediction(args, peer, sentences)
 
 
-def long(args: argparse.Namespace, peer: Peer, precision: str) -> dict[str, Any]:
+def long(args: argparse.Namespace, peer: Peer) -> Results:
     """Sentences of exactly 100 words."""
     sentences = long_documents(words_of(read(args.test)), args.long_sentences, 100)
-    return measure_prediction(args, peer, sentences, precision)
+    return measure_prediction(args, peer, sentences)
+
+
+def measure_prediction(
+    args: argparse.Namespace, peer: Peer, sentences: Sentences
+) -> Results:
+    pipelines = {f"{OURS}, all": of_checkpoint(args.checkpoint, peer.precision)}
+    if args.filtered is None:
+        print(
+            "\nNo row for a filter: --filtered, a pipeline that has one, is not given"
+        )
+    else:
+        pipelines[f"{OURS}, filtered"] = of_folder(args.filtered, peer.precision)
+    speeds, found = in_turns({PEER: peer, **pipelines}, sentences, args.repeats)
+    sizes = {"sentences": len(sentences), "words": sum(map(len, sentences))}
+    title = f"{sizes['sentences']} sentences, {sizes['words']} words"
+    result = show(f"Prediction in {peer.precision}, {title}", speeds, PEER)
+    compared = {name: compare(name, found[name], found[PEER]) for name in pipelines}
+    return {**result, **sizes, "compared": compared}
 
 
 # --- Training -----------------------------------------------------------------
 
 
-class PeerTrainee:
-    def __init__(self, peer: Peer, docs: list[Doc], precision: str) -> None:
-        file = peer.write(words_of(docs), docs)
-        self.peer = peer
-        self.rows = peer.ask("prepare", file=file, size=BATCH, precision=precision)
-
-    def step(self, number: int) -> float:
-        return self.peer.ask("step", number=number)["seconds"]
-
-
 class Trainee:
+    """A pipeline that learns from the batches of some documents."""
+
     def __init__(
-        self, encoder: str, docs: list[Doc], name: str, precision: str
+        self, encoder: str, docs: list[Doc], settings: dict[str, str], precision: str
     ) -> None:
         fix_random_seed(0)
         self.nlp, self.docs = spacy.blank("en"), docs
         model = {"@architectures": "spacy_ner_ext.SpanMarker.v1", "name": encoder}
-        model |= {**TRAINED[name], "precision": precision}
-        self.nlp.add_pipe(FACTORY, config={"model": model})
+        model |= {**settings, "precision": precision}
+        self.nlp.add_pipe(OURS, config={"model": model})
         self.nlp.initialize(lambda: self.examples(docs))
         self.optimizer = registry.resolve({"optimizer": OPTIMIZER})["optimizer"]
         self.optimizer.bind(self.nlp)
@@ -262,28 +261,24 @@ class Trainee:
         return [Example(Doc(vocab, words=w), d) for w, d in zip(words_of(docs), docs)]
 
     def step(self, number: int) -> float:
-        docs = self.docs[number * BATCH : (number + 1) * BATCH]
-        update = self.nlp.update
-        return timed(lambda: update(self.examples(docs), sgd=self.optimizer))[0]
+        docs, optimizer = self.docs[number * BATCH :][:BATCH], self.optimizer
+        return timed(lambda: self.nlp.update(self.examples(docs), sgd=optimizer))[0]
 
 
 def batches(args: argparse.Namespace, n_batches: int) -> list[Doc]:
     docs = spread(read(args.train), BATCH * n_batches)
     if len(docs) < BATCH * n_batches:
-        sys.exit(
-            f"{args.train} has {len(docs)} sentences, too few for {n_batches} steps"
-        )
+        sys.exit(f"{args.train} has too few sentences for {n_batches} steps")
     return docs
 
 
-def train(args: argparse.Namespace, peer: Peer, precision: str) -> dict[str, Any]:
-    """All learn from the same batches, step by step in turns; the first is not
-    counted."""
+def train(args: argparse.Namespace, peer: Peer) -> Results:
+    """All learn from the same batches, in turns; the first step is not counted."""
     docs = batches(args, args.steps + 1)
-    systems: dict[str, Any] = {PEER: PeerTrainee(peer, docs, precision)}
-    for name in TRAINED:
-        trainee = Trainee(args.encoder, docs, name, precision)
-        systems[f"{FACTORY}, {name}"] = trainee
+    rows, systems = peer.prepare(docs), {PEER: peer}
+    for name, settings in TRAINED.items():
+        trainee = Trainee(args.encoder, docs, settings, peer.precision)
+        systems[f"{OURS}, {name}"] = trainee
     taken = dict.fromkeys(systems, 0.0)
     for step in range(args.steps + 1):
         for name, system in systems.items():
@@ -292,66 +287,59 @@ def train(args: argparse.Namespace, peer: Peer, precision: str) -> dict[str, Any
             progress(f"step {step} of {args.steps}: {name}, {seconds:.1f} s")
     n_words = sum(map(len, docs[BATCH:]))
     speeds = {name: n_words / seconds for name, seconds in taken.items()}
-    title = f"Training in {precision}, {args.steps} steps of {BATCH} sentences"
-    result = show(f"{title}, {n_words:,} words", speeds, PEER)
-    return {**result, "words": n_words, **systems[PEER].rows}
+    title = f"Training in {peer.precision}, {args.steps} steps of {BATCH} sentences"
+    return {**show(title, speeds, PEER), "words": n_words, **rows}
 
 
-def memory(args: argparse.Namespace, peer: Peer, precision: str) -> dict[str, Any]:
+def memory(args: argparse.Namespace, peer: Peer) -> Results:
     """The most memory of new processes, each of which takes some training steps."""
-    docs = batches(args, MEMORY_STEPS)
-    file = str(peer.file.with_suffix(".spacy"))
-    DocBin(docs=docs).to_disk(file)
-    command = [sys.executable, __file__, file, file, "--encoder", args.encoder]
-    command += ["--precision", precision, "--gpu-id", str(args.gpu_id)]
-    facts = {PEER: new_process(peer.command, peer_requests(peer, docs, precision))}
+    docs, found = batches(args, MEMORY_STEPS), {}
+    with Peer(args) as other:
+        other.precision = peer.precision
+        other.prepare(docs)
+        found[PEER] = [other.ask("memory")]
+        for number in range(MEMORY_STEPS):
+            other.step(number)
+        found[PEER].append(other.ask("memory"))
     for name in TRAINED:
-        facts[f"{FACTORY}, {name}"] = new_process([*command, "--alone", name])
-    of_peer = facts[PEER]["at most"]
+        found[f"{OURS}, {name}"] = memory_of(name, args, docs, peer.precision)
     kind = "GPU memory" if args.gpu_id >= 0 else "Resident memory"
-    print(f"\n{kind} of a process that takes {MEMORY_STEPS} steps in {precision}, MiB")
+    print(f"\n{kind} of {MEMORY_STEPS} training steps in {peer.precision}, MiB")
     print(f"{'':44}{'before':>10}{'at most':>10}{'ratio':>8}")
-    for name, mib in facts.items():
-        mib["ratio"] = mib["at most"] / of_peer
-        numbers = f"{mib['before']:10,.0f}{mib['at most']:10,.0f}{mib['ratio']:8.2f}"
-        print(f"{name:44}{numbers}", flush=True)
-    return {"mib": facts, "words": sum(map(len, docs))}
+    ratios = {name: most / found[PEER][1] for name, (_, most) in found.items()}
+    for name, (before, most) in found.items():
+        print(f"{name:44}{before:10,.0f}{most:10,.0f}{ratios[name]:8.2f}", flush=True)
+    return {"mib before and at most": found, f"ratio to {PEER}": ratios}
 
 
-def peer_requests(peer: Peer, docs: list[Doc], precision: str) -> str:
-    file = peer.write(words_of(docs), docs)
-    prepare = {"task": "prepare", "file": file, "size": BATCH, "precision": precision}
-    steps = [{"task": "step", "number": i} for i in range(MEMORY_STEPS)]
-    memory = {"task": "memory"}
-    return "\n".join(map(json.dumps, [prepare, memory, *steps, memory]))
-
-
-def new_process(command: list[str], requests: str = "") -> dict[str, float]:
-    """The memory that a process tells of, before training and at the end."""
-    done = subprocess.run(
-        command, input=requests, stdout=subprocess.PIPE, encoding="utf8", check=True
-    )
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    before, at_most = (answer["mib"] for answer in answers if "mib" in answer)
-    progress(f"{at_most:,.0f} MiB: {' '.join(command)}")
-    return {"before": before, "at most": at_most}
+def memory_of(
+    name: str, args: argparse.Namespace, docs: list[Doc], precision: str
+) -> list[float]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/train.spacy"
+        DocBin(docs=docs).to_disk(file)
+        command = [sys.executable, __file__, file, file, "--encoder", args.encoder]
+        command += ["--precision", precision, "--gpu-id", str(args.gpu_id)]
+        command += ["--alone", name]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def alone(args: argparse.Namespace) -> None:
-    """Train in this process, and tell its memory as SpanMarker's process does."""
-    docs = read(args.train)
-    trainee = Trainee(args.encoder, docs, args.alone, args.precision[0])
-    print(json.dumps({"mib": peak_mib(args.gpu_id >= 0)}))
+    """Train in this process, and print its memory before and at most."""
+    docs, settings = read(args.train), TRAINED[args.alone]
+    trainee = Trainee(args.encoder, docs, settings, args.precision[0])
+    before = peak_mib()
     for number in range(MEMORY_STEPS):
         trainee.step(number)
-    print(json.dumps({"mib": peak_mib(args.gpu_id >= 0)}))
+    print(json.dumps([before, peak_mib()]))
 
 
-def peak_mib(on_gpu: bool) -> float:
-    """The most memory of this process: on the GPU, or resident, on Linux. (Not
-    ru_maxrss: that also counts what the process that started this one had.)"""
-    if on_gpu:
+def peak_mib() -> float:
+    """The most MiB of this process until now, on the GPU or resident (Linux)."""
+    if get_current_ops().device_type == "gpu":
         return torch.cuda.max_memory_allocated() / 2**20
+    # Not ru_maxrss: it counts what the process that started this one had.
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
 
@@ -364,8 +352,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("train", type=Path, metavar="TRAIN.spacy")
     parser.add_argument("test", type=Path, metavar="TEST.spacy")
     parser.add_argument("--encoder", default="assets/encoder")
-    parser.add_argument("--checkpoint", type=Path, help="folder of SpanMarker's")
-    parser.add_argument("--filtered", type=Path, help="pipeline that has a filter")
+    parser.add_argument("--checkpoint", type=Path, help="a model of SpanMarker")
+    parser.add_argument("--filtered", type=Path, help="a pipeline that has a filter")
     parser.add_argument("--span-marker-python", type=Path)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--limit", type=int, help="sentences, from all over the file")
@@ -373,18 +361,20 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--peer-batch-size", type=int, default=8)
-    precisions = ("fp32", "bf16")
-    parser.add_argument("--precision", nargs="+", choices=precisions, default=["fp32"])
+    parser.add_argument(
+        "--peer-rows", type=int, default=BATCH, help="of a training pass"
+    )
+    choices = ("fp32", "bf16")
+    parser.add_argument("--precision", nargs="+", choices=choices, default=["fp32"])
     parser.add_argument("--gpu-id", type=int, default=-1)
     parser.add_argument("--alone", choices=TRAINED, help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, metavar="FILE.json")
     args = parser.parse_args()
-    if not (args.alone or args.span_marker_python):
-        parser.error("--span-marker-python, the Python that has SpanMarker, is needed")
-    if not (
-        args.alone or args.checkpoint or {"predict", "long"}.isdisjoint(args.tasks)
-    ):
-        parser.error("--checkpoint, a model that SpanMarker trained, is needed")
+    if not args.alone:
+        if args.span_marker_python is None:
+            parser.error("--span-marker-python, which has SpanMarker, is needed")
+        if args.checkpoint is None and {"predict", "long"} & set(args.tasks):
+            parser.error("--checkpoint, a model that SpanMarker trained, is needed")
     return args
 
 
@@ -399,16 +389,14 @@ def main() -> None:
         return
     facts = machine_facts("spacy", "thinc", "torch", "transformers", "spacy-ner-ext")
     facts["gpu"] = torch.cuda.get_device_name() if args.gpu_id >= 0 else None
-    results: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        peer = Peer(args, Path(folder))
-        with peer.process:
-            facts["versions of SpanMarker's Python"] = peer.ask("versions")
-            if args.checkpoint:
-                peer.ask("load", checkpoint=str(args.checkpoint))
-            for task in args.tasks:
-                run = TASKS[task]
-                results[task] = {p: run(args, peer, p) for p in args.precision}
+    results: dict[str, Results] = {task: {} for task in args.tasks}
+    with Peer(args) as peer:
+        facts["SpanMarker"] = peer.ask("versions")
+        if args.checkpoint is not None:
+            peer.ask("load", checkpoint=str(args.checkpoint))
+        for task in args.tasks:
+            for peer.precision in args.precision:
+                results[task][peer.precision] = TASKS[task](args, peer)
     print("\n" + "\n".join(f"{name}: {value}" for name, value in facts.items()))
     settings = {name: str(value) for name, value in vars(args).items()}
     write(args.output, {"machine": facts, "settings": settings, "results": results})

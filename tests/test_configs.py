@@ -54,7 +54,7 @@ def load(name, corpus, **settings):
 def test_there_are_configs():
     assert set(CONFIGS) == {
         *("crf_cpu.cfg", "crf_trf.cfg", "crf_trf_shared.cfg"),
-        "crf_spacy_transformers.cfg",
+        *("crf_spacy_transformers.cfg", "span_marker.cfg"),
     }
 
 
@@ -77,12 +77,12 @@ def test_trains_saves_and_loads(name, corpus, tmp_path):
     assert all(0 <= ent._.score <= 1 for ent in doc.ents)
 
 
-@pytest.mark.parametrize("name", ["crf_cpu.cfg", "crf_trf.cfg"])
+@pytest.mark.parametrize("name", ["crf_cpu.cfg", "crf_trf.cfg", "span_marker.cfg"])
 def test_same_seed_gives_the_same_weights(name, corpus, tmp_path):
     weights = []
     for run in ("first", "second"):
         output = tmp_path / run
         output.mkdir()
         nlp, _ = train(init_nlp(load(name, corpus)), output)
-        weights.append(nlp.get_pipe("crf_ner").model.to_bytes())
+        weights.append(nlp.pipeline[-1][1].model.to_bytes())
     assert weights[0] == weights[1]

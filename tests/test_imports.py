@@ -14,9 +14,9 @@ FILES = {
     path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf8"))
     for path in sorted(ROOT.rglob("*.py"))
 }
-FEATURES = ("crf", "text_cnn", "data", "encoder", "training")
+FEATURES = ("crf", "span_marker", "text_cnn", "data", "encoder", "training")
 # A folder that may use others, and which.
-MAY_USE = {"training": {"encoder"}}
+MAY_USE = {"training": {"encoder"}, "span_marker": {"encoder"}}
 # The files of these folders that know arrays and tags, but neither texts nor pipelines:
 # all but those listed.
 WITH_LAYERS = ("crf", "text_cnn")
@@ -30,6 +30,11 @@ LAYERS = tuple(
 ENCODER_LAYERS = (
     *("encoder/settings.py", "encoder/pieces.py", "encoder/layer.py"),
     "encoder/gradient_scaler.py",
+)
+# The same of the span marker.
+SPAN_MARKER_LAYERS = tuple(
+    f"span_marker/{name}.py"
+    for name in ("attention", "candidates", "layer", "settings", "texts", "windows")
 )
 # From the bottom to the top: a file may import its own level and those below.
 LEVELS = {"layer": 0, "model": 1, "component": 2}
@@ -90,8 +95,8 @@ def test_components_import_models_and_models_import_layers():
                 assert level_of(other) <= level_of(path), f"{path} imports {other}"
 
 
-@pytest.mark.parametrize("path", ENCODER_LAYERS)
-def test_the_layers_of_the_encoder_know_arrays_and_tensors_only(path):
+@pytest.mark.parametrize("path", [*ENCODER_LAYERS, *SPAN_MARKER_LAYERS])
+def test_the_layers_of_encoders_know_arrays_and_tensors_only(path):
     allowed = {PACKAGE, "numpy", "torch"} | sys.stdlib_module_names
     tops = {name.split(".")[0] for name in imported_names(path, FILES[path])}
     assert tops <= allowed, f"{path} imports {sorted(tops - allowed)}"
@@ -131,7 +136,7 @@ def test_the_command_line_imports_what_has_no_pipeline():
     for path, imported in IMPORTS.items():
         if folder_of(path) == "cli":
             for other in imported:
-                folders = ("cli", "data", "encoder", "training")
+                folders = ("cli", "data", "encoder", "span_marker", "training")
                 fine = folder_of(other) in folders or other in (
                     *("__init__.py", "packaging.py", "errors.py"),
                 )

@@ -19,7 +19,7 @@ def blocks(language):
 
 
 def test_the_example_is_short_and_finds_its_entities(capsys):
-    (example,) = blocks("python")
+    example, _ = blocks("python")
     assert len(example.strip().splitlines()) <= 13
     exec(compile(example, "README.md", "exec"), {})
     printed = capsys.readouterr().out
@@ -34,7 +34,7 @@ def test_the_two_commands_are_targets_that_set_up_everything():
         assert re.search(rf"^{target}: \$\(VENV\)/\.installed$", makefile, re.M)
 
 
-@pytest.mark.parametrize("factory", ["crf_ner", "text_cnn"])
+@pytest.mark.parametrize("factory", ["crf_ner", "span_marker_ner", "text_cnn"])
 def test_config_blocks_show_every_setting_of_a_component(factory):
     head = f"[components.{factory}]\n"
     (block,) = [block for block in blocks("ini") if block.startswith(head)]
@@ -43,23 +43,31 @@ def test_config_blocks_show_every_setting_of_a_component(factory):
     assert set(shown) == {"factory", *defaults}
     architecture = shown["model"]["@architectures"]
     assert architecture == defaults["model"]["@architectures"]
-    assert set(shown["model"]) == set(defaults["model"])
+    assert set(shown["model"]) == set(complete(defaults["model"]))
     for key, value in defaults.items():
         assert key == "model" or shown[key] == value
 
 
-def test_the_encoder_block_shows_every_setting():
-    name = "spacy_ner_ext.Transformer.v1"
+@pytest.mark.parametrize("kind", ["Transformer", "SpanMarker"])
+def test_the_encoder_block_shows_every_setting(kind):
+    name = f"spacy_ner_ext.{kind}.v1"
     (block,) = [
         block for block in blocks("ini") if f'@architectures = "{name}"' in block
     ]
-    block = block.replace("[components.crf_ner.model.tok2vec]", "[model]")
+    block = re.sub(r"\[components\.crf_ner\.model\.tok2vec\]", "[model]", block)
+    block = re.sub(r"(?s).*\[components\.span_marker_ner\.model\]", "[model]", block)
     shown = Config().from_str(block)["model"]
     signature = inspect.signature(registry.architectures.get(name))
     defaults = {key: value.default for key, value in signature.parameters.items()}
     assert set(shown) == {"@architectures", *defaults}
     for key, value in defaults.items():
         assert key == "name" or shown[key] == value
+
+
+def complete(model):
+    """A model's settings with the defaults of its architecture."""
+    architecture = registry.architectures.get(model["@architectures"])
+    return {**inspect.signature(architecture).parameters, **model}
 
 
 def test_the_optimizer_block_can_be_resolved():
@@ -78,7 +86,7 @@ def test_every_registered_name_is_in_the_readme():
     text = (ROOT / "pyproject.toml").read_text()
     names = re.findall(r'^"(spacy_ner_ext\.[^"]+)" =', text, re.M)
     assert names
-    for name in [*names, "crf_ner", "text_cnn"]:
+    for name in [*names, "crf_ner", "span_marker_ner", "text_cnn"]:
         assert name in README, name
 
 
