@@ -66,7 +66,8 @@ class SpanMarker:
         return checkpoint
 
     def predict(self, file: str, batch_size: int, precision: str) -> dict[str, Any]:
-        """The entities of sentences: first word, end, label and probability."""
+        """The entities of sentences: first word, end, label and probability; and the
+        sentences that are longer than a window, of which it reads the beginning."""
         sentences = json.loads(Path(file).read_text(encoding="utf8"))["sentences"]
 
         def run() -> Any:
@@ -76,7 +77,11 @@ class SpanMarker:
         keys = ("word_start_index", "word_end_index", "label", "score")
         seconds, found = self.timed(run)
         entities = [[[e[key] for key in keys] for e in sentence] for sentence in found]
-        return {"seconds": seconds, "entities": entities}
+        tokenizer = self.model.tokenizer
+        pieces = tokenizer.tokenizer(sentences, is_split_into_words=True)["input_ids"]
+        limit = tokenizer.model_max_length
+        cut = [i for i, each in enumerate(pieces) if len(each) > limit]
+        return {"seconds": seconds, "entities": entities, "cut": cut}
 
     def prepare(
         self, file: str, size: int, max_rows: int, precision: str

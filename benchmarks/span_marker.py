@@ -4,11 +4,12 @@
         --checkpoint FOLDER --span-marker-python sm/bin/python --output results.json
 
 FOLDER is a model that SpanMarker trained: both predict with its weights, and their
-entities are compared. SpanMarker runs in an environment of its own, which
-benchmarks/peer_span_marker.py describes, as a process that lives as long as this one:
-all systems take the same sentences in turns, on one thread or on a GPU (`--gpu-id 0`).
-What is timed is all from words to entities; in training, SpanMarker's tokenizer is not,
-since its Trainer runs it once before the first step, and ours is.
+entities are compared, but for sentences that SpanMarker does not read to the end. It
+runs in an environment of its own, which benchmarks/peer_span_marker.py describes, as a
+process that lives as long as this one: all systems take the same sentences in turns, on
+one thread or on a GPU (`--gpu-id 0`). What is timed is all from words to entities; in
+training, SpanMarker's tokenizer is not, since its Trainer runs it once before the first
+step, and ours is.
 """
 
 import argparse
@@ -88,6 +89,8 @@ class Peer:
             encoding="utf8",
         )
         self.args, self.precision = args, "fp32"
+        # The sentences of the last prediction that were longer than a window.
+        self.cut: list[int] = []
 
     def __enter__(self) -> "Peer":
         return self
@@ -116,6 +119,7 @@ class Peer:
     def predict(self, sentences: Sentences) -> tuple[float, Entities]:
         size, content = self.args.peer_batch_size, {"sentences": sentences}
         answer = self.ask_about("predict", content, batch_size=size)
+        self.cut = answer["cut"]
         return answer["seconds"], [list(map(tuple, e)) for e in answer["entities"]]
 
     def prepare(self, docs: list[Doc]) -> Results:
@@ -200,7 +204,8 @@ def compare(name: str, found: Entities, expected: Entities) -> Results:
     most = max(differences, default=None)
     print(f"{name}: {n_found} entities, {PEER}: {n_expected}")
     print(f"  sentences that differ: {n_differing} of {len(found)}")
-    print(f"  scores of equal entities differ by at most {most}")
+    if most is not None:
+        print(f"  scores of equal entities differ by at most {most:.1e}")
     return {
         "entities": n_found,
         "entities of SpanMarker": n_expected,
@@ -225,17 +230,21 @@ def measure_prediction(
 ) -> Results:
     pipelines = {f"{OURS}, all": of_checkpoint(args.checkpoint, peer.precision)}
     if args.filtered is None:
-        print(
-            "\nNo row for a filter: --filtered, a pipeline that has one, is not given"
-        )
+        print("\nNo row for a filter: no pipeline with one is given (--filtered)")
     else:
         pipelines[f"{OURS}, filtered"] = of_folder(args.filtered, peer.precision)
     speeds, found = in_turns({PEER: peer, **pipelines}, sentences, args.repeats)
     sizes = {"sentences": len(sentences), "words": sum(map(len, sentences))}
     title = f"{sizes['sentences']} sentences, {sizes['words']} words"
     result = show(f"Prediction in {peer.precision}, {title}", speeds, PEER)
-    compared = {name: compare(name, found[name], found[PEER]) for name in pipelines}
-    return {**result, **sizes, "compared": compared}
+    print(f"{PEER} reads only the beginning of {len(peer.cut)} of these sentences")
+    whole = set(range(len(sentences))) - set(peer.cut)
+    read_whole = {n: [each[i] for i in sorted(whole)] for n, each in found.items()}
+    expected = read_whole.pop(PEER)
+    compared = {
+        name: compare(name, ours, expected) for name, ours in read_whole.items()
+    }
+    return {**result, **sizes, "compared": compared, "cut by SpanMarker": peer.cut}
 
 
 # --- Training -----------------------------------------------------------------
@@ -362,7 +371,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--peer-batch-size", type=int, default=8)
     parser.add_argument(
-        "--peer-rows", type=int, default=BATCH, help="of a training pass"
+        "--peer-rows", type=int, default=BATCH, help="of a training pass, at most"
     )
     choices = ("fp32", "bf16")
     parser.add_argument("--precision", nargs="+", choices=choices, default=["fp32"])

@@ -12,6 +12,8 @@ from ..encoder.pieces import Ints
 from .windows import Windows, Words
 
 Floats = NDArray[numpy.float32]
+# A short text may hold several entities all the same.
+FEWEST = 4
 
 
 @dataclass(frozen=True)
@@ -124,13 +126,15 @@ def best(
     rows (Ints): The window of each span, shape (n_spans,), those of a window together.
     first (Ints): Its first word.
     scores (Floats): The filter's probability of each.
-    ratio (float): The most spans of a window, as a part of its words; at least one.
+    ratio (float): The most spans of a window for each of its words; but at least
+        FEWEST of a window.
     threshold (float): The lowest probability.
     kept (NDArray): Spans that are let through in any case, and do not count.
     RETURNS (NDArray): Whether each is chosen.
     """
     words = numpy.unique(numpy.stack([rows, first]), axis=1)[0]
     budgets = numpy.ceil(ratio * numpy.bincount(words)).astype("int64")
+    budgets = numpy.maximum(budgets, FEWEST)
     open_ = numpy.flatnonzero((scores >= threshold) & ~kept)
     # By window, and there by falling probability.
     order = open_[numpy.lexsort((-scores[open_], rows[open_]))]

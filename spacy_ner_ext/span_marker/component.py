@@ -20,7 +20,7 @@ from ..spans import ENTS, blocked_tokens, expand, read_spans
 from .candidates import Spans, all_spans, place, without_overlap
 from .checkpoint import adopt, read_checkpoint
 from .gold import IGNORED, OUTSIDE, LostGold, label_spans
-from .model import shim_of
+from .model import resize_output, shim_of
 from .report import dev_examples, report_lost_gold
 from .settings import Context
 from .shim import Scored, SpanMarkerShim
@@ -183,6 +183,11 @@ class SpanMarkerRecognizer(Recognizer):
             raise ValueError(
                 f"The model '{self.model.name}' of '{self.name}' is no span marker: "
                 'set its @architectures to "spacy_ner_ext.SpanMarker.v1".'
+            )
+        if self.cfg["filter_weight"] < 0:
+            raise ValueError(
+                f"filter_weight = {self.cfg['filter_weight']} of '{self.name}': set it "
+                "to 0 or more."
             )
         if shim_of(self.model).options.activation != "softmax":
             raise ValueError(
@@ -465,7 +470,12 @@ class SpanMarkerRecognizer(Recognizer):
     def resize_output(self) -> None:
         """Give the model the weights of labels that were added."""
         if shim_of(self.model).is_loaded:
-            self.model.attrs["resize_output"](self.model, 1 + len(self.labels))
+            resize_output(self.model, 1 + len(self.labels))
+
+    @property
+    def is_resizable(self) -> bool:
+        """RETURNS (bool): True: labels can be added to a trained component."""
+        return True
 
 
 def _batches(examples: Iterable[Example], size: int) -> Iterable[list[Example]]:

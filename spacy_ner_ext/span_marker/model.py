@@ -95,7 +95,6 @@ def build_span_marker(
         init=init,
         dims={"nO": None},
         shims=[SpanMarkerShim(settings)],
-        attrs={"resize_output": resize_output},
     )
 
 
@@ -111,7 +110,8 @@ def init(model: Model, X: Any = None, Y: Optional[Floats2d] = None) -> None:
             "SpanMarker needs to know the number of its labels: initialize it by a "
             "component, such as span_marker_ner or spancat."
         )
-    shim_of(model).load(Y.shape[1])
+    # spaCy's span categorizers come with spans, which no filter has to find.
+    shim_of(model).load(Y.shape[1], with_filter=X is None)
     model.set_dim("nO", Y.shape[1], force=True)
 
 

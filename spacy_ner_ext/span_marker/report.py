@@ -7,8 +7,7 @@ from collections.abc import Iterable
 
 from spacy.language import Language
 from spacy.training import Example
-from spacy.util import logger, registry, resolve_dot_names
-from thinc.api import Config
+from spacy.util import logger, registry
 from wasabi import table
 
 from ..spans import describe
@@ -88,6 +87,4 @@ def dev_examples(nlp: Language | None) -> Iterable[Example]:
     reader = config.get("corpora", {}).get((name or "").removeprefix("corpora."), {})
     if not name or not reader.get("path"):
         return []
-    resolved = Config(registry.resolve({"corpora": config["corpora"]}))
-    (corpus,) = resolve_dot_names(resolved, [name])
-    return corpus(nlp)
+    return registry.resolve({"corpus": reader})["corpus"](nlp)

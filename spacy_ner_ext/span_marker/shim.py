@@ -71,10 +71,11 @@ class SpanMarkerShim(TorchShim):
 
     # --- Loading --------------------------------------------------------------
 
-    def load(self, n_labels: int) -> None:
+    def load(self, n_labels: int, with_filter: bool) -> None:
         """Load the pretrained encoder, with new weights for the rest.
 
         n_labels (int): The classes, the one for no entity included.
+        with_filter (bool): Whether there may be a filter.
         RAISES (ValueError): If the encoder cannot be loaded, or not be marked.
         """
         hf_tokenizer = hf.load_tokenizer(self.settings)
@@ -82,7 +83,7 @@ class SpanMarkerShim(TorchShim):
         self.tokenizer_config = describe_tokenizer(hf_tokenizer)
         tokenizer = hf.prepare(hf_tokenizer.backend_tokenizer)
         add_markers(encoder, tokenizer, self.tokenizer_config)
-        with_filter = self.options.candidates != "all"
+        with_filter = with_filter and self.options.candidates != "all"
         with_text = self.options.head == "markers+text"
         self._set(encoder, tokenizer, n_labels, with_text, with_filter)
         self._check_encoder()
@@ -342,7 +343,9 @@ class SpanMarkerShim(TorchShim):
         limit = self.options.markers_per_batch or default
         in_turns = gold is None
         step = _Step(self, windows, spans, gold, filters, limit)
-        pieces = windows.pieces.ids if trains else None
+        assert self.specials is not None
+        around = [*self.specials.before, *self.specials.after, self.specials.padding]
+        pieces = numpy.append(windows.pieces.ids, around) if trains else None
         with self.model.running(self.options.precision, pieces):
             for rows in self.batches(windows, spans):
                 step.read(rows)

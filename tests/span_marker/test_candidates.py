@@ -46,7 +46,7 @@ def best_by_hand(rows, first, scores, ratio, threshold, kept):
     return sorted(chosen)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(
     filtered(),
     st.sampled_from([0.01, 0.3, 0.5, 1.0, 2.5]),
@@ -61,7 +61,7 @@ def test_the_best_of_each_window_are_chosen(spans, ratio, threshold):
     assert numpy.flatnonzero(chosen).tolist() == expected
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(filtered(), st.sampled_from([0.01, 0.5]))
 def test_what_is_chosen_does_not_depend_on_other_windows(spans, ratio):
     rows, first, scores, kept = spans
@@ -92,7 +92,7 @@ def overlapping(draw):
     return borders, scores, taken
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(overlapping())
 def test_spans_without_overlap_are_taken_greedily(case):
     borders, scores, taken = case

@@ -37,8 +37,8 @@ TEXTS = [
     "Tom met Ines",
 ]
 
-every_kind = pytest.mark.parametrize("kind", [*BY_MASK, *BY_ATTENTION])
-by_mask = pytest.mark.parametrize("kind", BY_MASK)
+KINDS = [*BY_MASK, *BY_ATTENTION]
+every_kind = pytest.mark.parametrize("kind", KINDS)
 some_kinds = pytest.mark.parametrize("kind", ["bert", "electra", "modernbert"])
 
 
@@ -258,10 +258,9 @@ def mark(network, kind, texts):
 
 
 @every_kind
-@pytest.mark.parametrize("offset", [2, "auto"])
 @torch.no_grad()
-def test_marked_states_are_those_of_the_unchanged_encoder(kind, offset):
-    network = make_shim(kind, position_offset=offset).model
+def test_marked_states_are_those_of_the_unchanged_encoder(kind):
+    network = make_shim(kind, position_offset="auto").model
     found, own = mark(network, kind, TEXTS)
     encoder = unchanged(kind, network)
     assert found.dtype is torch.float32
@@ -271,8 +270,10 @@ def test_marked_states_are_those_of_the_unchanged_encoder(kind, offset):
         assert expected.std() > 0.1
 
 
-@every_kind
-@pytest.mark.parametrize("head", ["markers", "markers+text"])
+@pytest.mark.parametrize(
+    "kind,head",
+    [*((kind, "markers+text") for kind in KINDS), ("bert", "markers")],
+)
 def test_logits_are_those_of_the_unchanged_encoder(kind, head):
     shim = make_shim(kind, head=head)
     parts = kind, unchanged(kind, shim.model), shim.model
@@ -283,7 +284,7 @@ def test_logits_are_those_of_the_unchanged_encoder(kind, head):
     assert_close(scored.logits, torch.cat(expected))
 
 
-@every_kind
+@some_kinds
 def test_training_gives_the_logits_that_predicting_gives(kind):
     shim = make_shim(kind, head="markers+text", candidates="filtered", filter_ratio=9)
     windows, spans = candidates_in(shim)
@@ -334,7 +335,7 @@ def test_all_of_a_filtered_model_are_those_of_all():
 
 
 @some_kinds
-@pytest.mark.parametrize("limit", [3, 30])
+@pytest.mark.parametrize("limit", [5, 30])
 def test_logits_do_not_depend_on_the_pairs_of_a_pass(kind, limit):
     expected = score(make_shim(kind, head="markers+text"))
     shim = make_shim(kind, head="markers+text", markers_per_batch=limit)
@@ -344,7 +345,7 @@ def test_logits_do_not_depend_on_the_pairs_of_a_pass(kind, limit):
     assert_close(trained.logits, expected.logits)
 
 
-@every_kind
+@some_kinds
 def test_logits_do_not_depend_on_what_else_there_is(kind, monkeypatch):
     shim = make_shim(kind, head="markers+text")
     expected = score(shim).logits
@@ -450,7 +451,7 @@ def assert_same_gradients(found, expected):
 
 @every_kind
 def test_gradients_are_those_of_the_unchanged_encoder(kind):
-    shim = make_shim(kind, head="markers+text", markers_per_batch=17)
+    shim = make_shim(kind, head="markers+text", markers_per_batch=40)
     found = gradients(shim)
     shim.model.zero_grad()
     encoder = unchanged(kind, shim.model)
@@ -570,8 +571,8 @@ def test_a_marker_sees_of_the_text_what_the_piece_at_its_place_sees():
     assert (masks[1] == (far.abs() <= 8)).all()
 
 
-@pytest.mark.parametrize("kind", ["bert", "roberta", "albert", "distilbert", "bart"])
-@pytest.mark.parametrize("offset", [2, "auto", 5])
+@pytest.mark.parametrize("kind", ["bert", "roberta", "bart"])
+@pytest.mark.parametrize("offset", [2, "auto"])
 def test_a_window_is_no_longer_than_the_positions(kind, offset):
     shim = make_shim(kind, position_offset=offset, model_max_length=512)
     table = N_POSITIONS + (2 if kind == "bart" else 0)

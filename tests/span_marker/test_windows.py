@@ -85,7 +85,7 @@ def shown(window, span, sentence):
 # --- Windows -------------------------------------------------------------------
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(DOCS, sizes_and_strides())
 def test_sentences_are_cut_into_windows(docs, sizes):
     size, stride = sizes
@@ -105,7 +105,7 @@ def test_sentences_are_cut_into_windows(docs, sizes):
     assert windows.size == size
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(DOCS, sizes_and_strides(), st.integers(1, 5))
 def test_every_span_has_the_one_window_in_which_it_is_most_central(
     docs, sizes, max_words
@@ -167,7 +167,7 @@ def test_a_span_longer_than_a_window_is_placed_at_its_start():
 # --- Spans ---------------------------------------------------------------------
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(DOCS, sizes_and_strides(), st.integers(1, 5))
 def test_spans_are_those_of_two_loops_in_their_order(docs, sizes, max_words):
     words, windows = windows_in(docs, *sizes)
@@ -187,7 +187,7 @@ def test_the_number_of_spans_is_that_of_span_marker(n_words, max_words):
         assert len(first) == 8 * n_words - 28
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(
     DOCS,
     sizes_and_strides(),
@@ -224,7 +224,7 @@ def test_without_documents_there_are_no_spans():
         assert len(spans) == len(grown.starts) == 0
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(DOCS, st.integers(1, 4))
 def test_spans_are_chosen_and_joined(docs, n_parts):
     words, windows = windows_in(docs, 6)
@@ -304,7 +304,7 @@ def context_by_hand(docs, number, size, context):
 LIMITS = st.none() | st.integers(0, 3)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(
     DOCS,
     sizes_and_strides(),
@@ -326,7 +326,7 @@ def test_windows_with_context(docs, sizes, context):
             assert list(range(start, end)) == expected
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(
     DOCS,
     st.integers(1, 30),
@@ -383,7 +383,7 @@ DOCUMENTS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=60)
 @given(DOCUMENTS, st.booleans())
 def test_words_are_the_tokens_that_are_no_white_space(documents, by_sentence):
     docs = [
