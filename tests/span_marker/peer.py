@@ -1,4 +1,4 @@
-"""Lets SpanMarker itself make models, predictions, losses and gradients to compare with.
+"""Lets SpanMarker itself make models, predictions, losses and gradients.
 
 It is run as a process of its own, where SpanMarker can be imported:
     python peer.py FOLDER KIND...
@@ -10,17 +10,21 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset, disable_progress_bars
-from encoders import SENTENCES, encoder_folder
+from encoders import SENTENCES as TEXT
+from encoders import encoder_folder
 from safetensors.torch import save_file
 from span_marker import SpanMarkerModel, Trainer
 from transformers import TrainingArguments
 
 LABELS = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
 SIZES = {"model_max_length": 60, "marker_max_length": 24, "entity_max_length": 4}
-# Words without pieces, in the middle and at the end, and punctuation inside words.
+# None is longer than SpanMarker reads.
+SENTENCES = [sentence.split() for sentence in TEXT[:4]]
+# Punctuation inside words, and a word without pieces: at the end, since SpanMarker
+# fails where it finds an entity that begins or ends with one.
 TEXTS = [
-    *(sentence.split() for sentence in SENTENCES),
-    ["Anna", "\u2063", "Berg", "(Oslo),", "Rome's", "York"],
+    *SENTENCES,
+    ["Anna", "Berg", "(Oslo),", "Rome's", "York"],
     ["New", "York", "\u2063"],
     ["Oslo"],
     ["Anna"] * 20,
@@ -30,7 +34,6 @@ GOLD = [
     [0, 0, 3, 4, 4, 0, 1, 0],
     [0] * 9 + [1] + [0] * 3,
     [3, 0, 0, 0, 0, 1, 0, 1] + [0] * 5,
-    [0, 0, 1] + [0] * 9,
 ]
 
 
@@ -40,17 +43,17 @@ def make(kind: str) -> SpanMarkerModel:
     folder = str(encoder_folder(kind))
     model = SpanMarkerModel.from_pretrained(folder, labels=LABELS, **SIZES)
     with torch.no_grad():
-        model.classifier.weight.normal_(std=1.0)
-        model.classifier.bias.normal_(std=0.5)
+        model.classifier.weight.normal_(std=0.3)
+        model.classifier.weight[1] = -model.classifier.weight[2]
+        model.classifier.bias.copy_(torch.tensor([-2.0, 0.0, 0.0]))
     return model.eval()
 
 
 def predict_with_context(model: SpanMarkerModel) -> list:
-    texts = TEXTS[: len(SENTENCES)]
     columns = {
-        "tokens": texts,
-        "document_id": [0, 0, 0, 1, 1],
-        "sentence_id": [0, 1, 2, 0, 1],
+        "tokens": SENTENCES,
+        "document_id": [0, 0, 1, 1],
+        "sentence_id": [0, 1, 0, 1],
     }
     model.config.trained_with_document_context = True
     try:
@@ -61,8 +64,7 @@ def predict_with_context(model: SpanMarkerModel) -> list:
 
 def learn(model: SpanMarkerModel, folder: Path) -> tuple[float, dict]:
     """The loss of one batch of all sentences, and its gradients."""
-    texts = TEXTS[: len(SENTENCES)]
-    data = Dataset.from_dict({"tokens": texts, "ner_tags": GOLD})
+    data = Dataset.from_dict({"tokens": SENTENCES, "ner_tags": GOLD})
     options = TrainingArguments(
         str(folder), per_device_train_batch_size=64, report_to=[], use_cpu=True
     )
@@ -76,7 +78,7 @@ def learn(model: SpanMarkerModel, folder: Path) -> tuple[float, dict]:
         for name, weight in model.named_parameters()
         if weight.grad is not None
     }
-    return float(loss), gradients
+    return loss.item(), gradients
 
 
 def main(folder: Path, kinds: list[str]) -> None:

@@ -40,7 +40,7 @@ def best_by_hand(rows, first, scores, ratio, threshold, kept):
     chosen = {i for i in range(len(rows)) if kept[i]}
     for row in set(rows.tolist()):
         own = [i for i in range(len(rows)) if rows[i] == row]
-        budget = math.ceil(ratio * len({first[i] for i in own}))
+        budget = max(4, math.ceil(ratio * len({first[i] for i in own})))
         free = [i for i in own if not kept[i] and scores[i] >= threshold]
         chosen.update(sorted(free, key=lambda i: (-scores[i], i))[:budget])
     return sorted(chosen)
@@ -72,14 +72,15 @@ def test_what_is_chosen_does_not_depend_on_other_windows(spans, ratio):
         assert (best(*parts) == together[own]).all()
 
 
-def test_a_window_has_at_least_one_and_the_earlier_of_equals():
-    rows, first = numpy.zeros(4, "int64"), numpy.array([0, 0, 1, 2])
-    scores = numpy.array([0.4, 0.7, 0.7, 0.2], "float32")
-    nothing = numpy.zeros(4, bool)
-    for ratio, expected in [(0.001, [1]), (0.34, [1, 2]), (0.67, [0, 1, 2])]:
+def test_a_window_has_at_least_four_and_the_earlier_of_equals():
+    rows, first = numpy.zeros(8, "int64"), numpy.array([0, 0, 1, 2, 3, 4, 5, 6])
+    scores = numpy.array([0.4, 0.7, 0.7, 0.2, 0.5, 0.6, 0.4, 0.9], "float32")
+    nothing = numpy.zeros(8, bool)
+    few, more, all_ = [1, 2, 5, 7], [1, 2, 4, 5, 7], [0, 1, 2, 4, 5, 6, 7]
+    for ratio, expected in [(0.001, few), (0.67, more), (1.0, all_)]:
         chosen = best(rows, first, scores, ratio, 0.3, nothing)
         assert numpy.flatnonzero(chosen).tolist() == expected
-    assert not best(rows, first, scores, 1.0, 0.8, nothing).any()
+    assert not best(rows, first, scores, 1.0, 0.95, nothing).any()
 
 
 @st.composite

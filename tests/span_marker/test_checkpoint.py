@@ -93,16 +93,16 @@ def test_the_same_entities_and_scores(peer, kind):
 def test_the_same_with_document_context(peer, kind):
     folder, said = peer[kind]
     nlp, pipe = load(folder, context="document")
-    docs = [make_doc(nlp, *said["texts"][:3]), make_doc(nlp, *said["texts"][3:5])]
+    docs = [make_doc(nlp, *said["texts"][i : i + 2]) for i in (0, 2)]
     found = pipe.predict(docs)
     lengths = [len(text) for text in said["texts"]]
-    for doc, sentences in zip(found, ((0, 1, 2), (3, 4))):
+    for doc, sentences in zip(found, ((0, 1), (2, 3))):
         offset, expected = 0, []
         for i in sentences:
             expected += entities(said["in_context"][i], offset)
             offset += lengths[i]
         check_same(doc, expected)
-    assert said["in_context"] != said["entities"][:5]
+    assert said["in_context"] != said["entities"][:4]
 
 
 @every_kind
@@ -198,7 +198,7 @@ def test_weights_that_are_more_than_tensors_are_not_run(peer, tmp_path):
 
 
 def test_labels_without_a_scheme_in_another_order(peer, tmp_path):
-    """ "O" need not be the first label of a model of SpanMarker."""
+    """ "O need not be the first label of a model of SpanMarker."""
     folder, said = peer["bert"]
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "model" / "model.safetensors"
