@@ -215,8 +215,8 @@ class SpanMarkerRecognizer(Recognizer):
 
     @property
     def hide_labels(self) -> bool:
-        """RETURNS (bool): Whether spaCy leaves the labels out of a pipeline's meta:
-        it looks when it loads one, and a checkpoint that is not read yet may be gone."""
+        """RETURNS (bool): Whether spaCy leaves the labels out of a pipeline's meta. It
+        looks when it loads one, and a checkpoint that is not read yet may be gone."""
         return self._unread is not None
 
     @property

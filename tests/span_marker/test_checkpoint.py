@@ -86,7 +86,6 @@ def test_the_same_entities_and_scores(peer, kind):
     for own, expected in zip(found, said["entities"]):
         check_same(own, entities(expected))
     assert sum(map(len, found)) > 10
-    assert {entity[2] for doc in found for entity in doc} == {"LOC", "PER"}
 
 
 @every_kind
