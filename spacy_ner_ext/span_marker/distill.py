@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from ..encoder.pieces import Ints
 from .component import Candidates, SpanMarkerRecognizer
+from .gold import OUTSIDE
 from .layer import SpanFilter
 
 LEARN_RATE = 3e-3
@@ -115,7 +116,7 @@ def _collect(recognizer: SpanMarkerRecognizer, docs: Sequence[Doc]) -> list[_Bat
     words, windows, spans = recognizer.find_candidates(docs)
     scored = shim.score(windows, spans)
     taken = numpy.zeros(int(words.doc_starts[-1]), dtype=bool)
-    best, _, is_entity = recognizer.choose(Candidates(words, spans, scored), taken)
+    best, label, _ = recognizer.choose(Candidates(words, spans, scored), taken)
     is_chosen = numpy.zeros(len(spans), dtype=bool)
     is_chosen[best] = True
     found = []
@@ -137,7 +138,7 @@ def _collect(recognizer: SpanMarkerRecognizer, docs: Sequence[Doc]) -> list[_Bat
                     move(starts),
                     move(ends),
                     move(spans.widths[own]),
-                    move(is_entity[own]).float(),
+                    move(label[own] != OUTSIDE).float(),
                     is_chosen[own],
                     spans.rows[own],
                     spans.first[own],

@@ -23,6 +23,7 @@ def build_span_marker(
     model_max_length: int = 256,
     stride: Optional[int] = None,
     markers_per_batch: Optional[int] = None,
+    marker_init: str = "mask",
     position_offset: Union[int, str] = 2,
     filter_threshold: float = 0.01,
     filter_ratio: float = 0.3,
@@ -55,6 +56,9 @@ def build_span_marker(
     markers_per_batch (Optional[int]): The most pairs of markers in one pass; it bounds
         memory and changes no result. By default 1024 on the CPU (512 in training) and
         32768 on a GPU (8192).
+    marker_init (str): How the embeddings of the markers of a new model start: "mask"
+        as that of the encoder's mask piece (or the mean of all, if it has none), which
+        learns much faster; "random" as in the original.
     position_offset (Union[int, str]): What is added to the place of a piece to get its
         position: 2 as the original, "auto" for what the encoder was trained with.
     filter_threshold (float): The lowest probability that the filter lets through.
@@ -79,6 +83,7 @@ def build_span_marker(
         model_max_length=model_max_length,
         stride=stride,
         markers_per_batch=markers_per_batch,
+        marker_init=marker_init,
         position_offset=position_offset,
         filter_threshold=filter_threshold,
         filter_ratio=filter_ratio,

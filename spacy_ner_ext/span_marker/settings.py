@@ -10,6 +10,7 @@ from ..encoder import settings as encoder_settings
 
 CANDIDATES = ("all", "filtered")
 HEADS = ("markers", "markers+text")
+MARKER_INIT = ("mask", "random")
 CONTEXTS = ("none", "sentences", "document")
 # What SpanMarker adds to all positions: the place of the first piece in RoBERTa.
 SPAN_MARKER_OFFSET = 2
@@ -29,6 +30,7 @@ class Settings:
     model_max_length: int = 256
     stride: int | None = None
     markers_per_batch: int | None = None
+    marker_init: str = "mask"
     position_offset: int | str = SPAN_MARKER_OFFSET
     filter_threshold: float = 0.01
     filter_ratio: float = 0.3
@@ -44,6 +46,7 @@ class Settings:
         if self.candidates is not None:
             self._check_choice("candidates", CANDIDATES)
         self._check_choice("head", HEADS)
+        self._check_choice("marker_init", MARKER_INIT)
         self._check_choice("activation", ("softmax", "logistic"))
         self._check_choice("precision", encoder_settings.PRECISION)
         offset = self.position_offset

@@ -20,7 +20,7 @@ from .candidates import Spans, best
 from .layer import SpanFilter, SpanMarkerNetwork, Text
 from .settings import Context, Settings
 from .texts import Pairs, TextBatch
-from .tokenizer import add_markers, describe_tokenizer
+from .tokenizer import add_markers, describe_tokenizer, start_as_mask
 from .windows import Windows, Words, cut
 
 # Pieces of a pass of texts, and pairs of a pass of markers. Few fit the caches of a
@@ -83,6 +83,8 @@ class SpanMarkerShim(TorchShim):
         self.tokenizer_config = describe_tokenizer(hf_tokenizer)
         tokenizer = hf.prepare(hf_tokenizer.backend_tokenizer)
         add_markers(encoder, tokenizer, self.tokenizer_config)
+        if self.options.marker_init == "mask":
+            start_as_mask(encoder, tokenizer, self.tokenizer_config)
         with_filter = with_filter and self.options.candidates != "all"
         with_text = self.options.head == "markers+text"
         self._set(encoder, tokenizer, n_labels, with_text, with_filter)

@@ -41,6 +41,24 @@ def add_markers(encoder: Any, tokenizer: Any, config: str) -> None:
     split_punctuation(tokenizer, config)
 
 
+def start_as_mask(encoder: Any, tokenizer: Any, config: str) -> None:
+    """Let the markers start as the piece that stands for an unknown one, which the
+    encoder has learned to fill from what is around.
+
+    encoder (PreTrainedModel): The encoder, with markers.
+    tokenizer (tokenizers.Tokenizer): Its tokenizer.
+    config (str): The text of its tokenizer_config.json.
+    """
+    mask = json.loads(config).get("mask_token")
+    # Older files describe a piece by more than its text.
+    text = mask.get("content") if isinstance(mask, dict) else mask
+    number = tokenizer.token_to_id(text) if text else None
+    weights = encoder.get_input_embeddings().weight.data
+    ids = [tokenizer.token_to_id(marker) for marker in (START, END)]
+    mean = weights[: min(ids)].mean(dim=0)
+    weights[ids] = mean if number is None else weights[number].clone()
+
+
 def split_punctuation(tokenizer: Any, config: str) -> None:
     """Let the tokenizer of XLM-RoBERTa part words from punctuation, as SpanMarker.
 
