@@ -3,6 +3,7 @@
 from functools import cache
 
 import spacy
+from encoders import encoder_folder
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
@@ -49,6 +50,12 @@ def text_cnn(tok2vec=TOK2VEC):
     return {"model": {"tok2vec": tok2vec, "kernel_sizes": [2, 3]}}
 
 
+def span_marker(**settings):
+    sizes = {"entity_max_length": 4, "model_max_length": 40}
+    model = {"name": str(encoder_folder("bert")), **sizes, **settings}
+    return {"model": model}
+
+
 PIPELINES = {
     "flat_biluo": {"crf_ner": crf()},
     "flat_iob2": {"crf_ner": crf(scheme="iob2")},
@@ -60,7 +67,10 @@ PIPELINES = {
         "crf_ner": crf(listener("text_cnn")),
     },
     "text_cnn": {"text_cnn": text_cnn()},
+    "span_marker": {"span_marker_ner": span_marker()},
 }
+# Learning rates that differ from what all others learn with.
+RATES = {"span_marker": 0.003}
 
 
 def build(pipes):
@@ -124,11 +134,12 @@ def train(nlp, examples, steps=40, sgd=None, **settings):
 
 def fit(pipes, corpus=CORPUS, steps=40):
     """A pipeline that has learnt a corpus by heart, from a fixed seed."""
+    rate = RATES.get(pipes, 0.02) if isinstance(pipes, str) else 0.02
     fix_random_seed(0)
     nlp = build(pipes)
     examples = make_examples(nlp, corpus)
     nlp.initialize(lambda: examples)
-    train(nlp, examples, steps)
+    train(nlp, examples, steps, sgd=Adam(rate))
     return nlp
 
 
@@ -160,9 +171,16 @@ def output(doc):
 
 def weights(component):
     """All weights of a component, to be compared."""
-    return [
+    nodes = list(component.model.walk())
+    arrays = [
         node.get_param(name).copy()
-        for node in component.model.walk()
+        for node in nodes
         for name in node.param_names
         if node.has_param(name)
+    ]
+    modules = [shim.model for node in nodes for shim in node.shims]
+    return arrays + [
+        weight.detach().numpy().copy()
+        for module in modules
+        for weight in module.parameters()
     ]

@@ -479,6 +479,16 @@ class SpanMarkerRecognizer(Recognizer):
                 settings[side] = self.cfg[side]
         super().restore(settings)
 
+    def add_label(self, label: str) -> int:
+        """Add a label; a trained model keeps its weights, new ones are appended.
+
+        label (str): The label.
+        RETURNS (int): 0 if the label is already there, otherwise 1.
+        RAISES (ValueError): If the label is not a string, or is empty.
+        """
+        self._read_checkpoint()
+        return super().add_label(label)
+
     def resize_output(self) -> None:
         """Give the model the weights of labels that were added."""
         if shim_of(self.model).is_loaded:

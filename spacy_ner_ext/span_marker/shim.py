@@ -324,7 +324,8 @@ class SpanMarkerShim(TorchShim):
                     outputs.append(output)
                     scaled = xp2torch(array, device=output.device) * self.scaler.scale
                     gradients.append(scaled)
-            torch.autograd.backward(outputs, gradients)
+            if outputs:
+                torch.autograd.backward(outputs, gradients)
 
         return self._to_arrays(*found), backprop
 
