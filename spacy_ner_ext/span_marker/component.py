@@ -1,7 +1,6 @@
 """`span_marker_ner`: named entities by marked spans, as SpanMarker, and faster."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +8,25 @@ import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import logger
+from spacy.util import logger, minibatch
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..encoder.pieces import Ints
 from ..recognizer import Recognizer, ScoredSpan, warn_about_score_weights
-from ..spans import ENTS, blocked_tokens, expand, read_spans
-from .candidates import Spans, all_spans, place, without_overlap
+from ..spans import ENTS, expand
+from .candidates import Spans, all_spans, place
 from .checkpoint import adopt, read_checkpoint
+from .decode import Candidates, Chosen, choose, taken_words, write_entities
 from .gold import IGNORED, OUTSIDE, LostGold, label_spans
+from .loss import binary_cross_entropy, cross_entropy
 from .model import resize_output, shim_of
 from .report import dev_examples, report_lost_gold
 from .settings import Context
-from .shim import Scored, SpanMarkerShim
+from .shim import SpanMarkerShim
+from .step import Scored
 from .windows import Windows, Words
-from .words import read_words, words_before
+from .words import read_words
 
 default_model_config = """
 [model]
@@ -94,20 +95,6 @@ def make_span_marker_ner(
         filter_weight=filter_weight,
         scorer=scorer,
     )
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """The candidate spans of some documents, and what the model says about them.
-
-    words (Words): The words of the documents.
-    spans (Spans): All candidates.
-    scored (Scored): The scores.
-    """
-
-    words: Words
-    spans: Spans
-    scored: Scored
 
 
 class SpanMarkerRecognizer(Recognizer):
@@ -281,59 +268,26 @@ class SpanMarkerRecognizer(Recognizer):
             return [[] for _ in docs]
         self._require_labels()
         words, windows, spans = self.find_candidates(docs)
-        taken = self._taken_words(docs, words)
+        overwrite = self.cfg["overwrite"]
+        places = [] if overwrite else expand(self.annotate, self.labels)
+        taken = taken_words(docs, words, places)
         n_taken = numpy.concatenate([[0], numpy.cumsum(taken)])
         free = n_taken[spans.last + 1] == n_taken[spans.first]
         spans = spans[free]
         scored = self.shim.score(windows, spans)
-        return self._decode(docs, Candidates(words, spans, scored), taken)
+        found = Candidates(words, spans, scored)
+        chosen = self.choose(found, taken)
+        return write_entities(found, chosen, self.labels, len(docs))
 
-    def _taken_words(self, docs: Sequence[Doc], words: Words) -> Any:
-        """Words of entities that are kept."""
-        taken = numpy.zeros(int(words.doc_starts[-1]), dtype=bool)
-        if self.cfg["overwrite"]:
-            return taken
-        places = expand(self.annotate, self.labels)
-        for doc, offset in zip(docs, words.doc_starts.tolist()):
-            kept = [(span.start, span.end) for span in read_spans(doc, places)]
-            if ENTS in places:
-                kept += [(i, i + 1) for i in blocked_tokens(doc)]
-            before = words_before(doc)
-            for start, end in kept:
-                taken[offset + before[start] : offset + before[end]] = True
-        return taken
-
-    def choose(self, found: Candidates, taken: Any) -> tuple[Ints, Any, Any]:
+    def choose(self, found: Candidates, taken: Any) -> Chosen:
         """Choose the best spans without overlap, by falling probability.
 
         found (Candidates): The candidates, scored.
         taken (NDArray): Words that no entity may cover, bools; is added to.
-        RETURNS (Tuple[Ints, Ints, NDArray]): The numbers of the chosen among the marked
-            spans; of all marked spans the number of the label, and its probability.
+        RETURNS (Chosen): The spans, and what all marked spans are.
         """
-        probabilities = _to_numpy(self.model.ops.softmax(found.scored.logits))
-        biased = _to_numpy(found.scored.logits).copy()
-        biased[:, OUTSIDE] -= self.cfg["entity_bias"]
-        label = biased.argmax(axis=1)
-        score = numpy.take_along_axis(probabilities, label[:, None], axis=1)[:, 0]
-        label[score < self.cfg["threshold"]] = OUTSIDE
-        marked = numpy.flatnonzero(label != OUTSIDE)
-        spans = found.spans[found.scored.chosen[marked]]
-        return marked[without_overlap(spans, score[marked], taken)], label, score
-
-    def _decode(
-        self, docs: Sequence[Doc], found: Candidates, taken: Any
-    ) -> list[list[ScoredSpan]]:
-        best, label, score = self.choose(found, taken)
-        spans = found.spans[found.scored.chosen[best]]
-        doc_of = found.words.sentence_docs[spans.sentences].tolist()
-        tokens = found.words.tokens
-        ends = zip(tokens[spans.first].tolist(), tokens[spans.last].tolist())
-        scored = zip(label[best].tolist(), score[best].tolist())
-        result: list[list[ScoredSpan]] = [[] for _ in docs]
-        for doc, (start, last), (number, value) in zip(doc_of, ends, scored):
-            result[doc].append((start, last + 1, self.labels[number - 1], value))
-        return result
+        settings = self.cfg["entity_bias"], self.cfg["threshold"]
+        return choose(self.model.ops, found, taken, *settings)
 
     # --- Training -----------------------------------------------------------
 
@@ -395,14 +349,14 @@ class SpanMarkerRecognizer(Recognizer):
         """
         examples, scored = list(examples), scores.scored
         gold = self._label(examples, scores.words, scores.spans)
-        loss, d_logits = _cross_entropy(
+        loss, d_logits = cross_entropy(
             self.model.ops, scored.logits, gold[scored.chosen]
         )
         d_filter = None
         if scored.filter_logits is not None:
             known = max(1, len(numpy.unique(scores.spans.first[gold != IGNORED])))
             weight = self.cfg["filter_weight"] / known
-            filter_loss, d_filter = _binary_cross_entropy(
+            filter_loss, d_filter = binary_cross_entropy(
                 self.model.ops, scored.filter_logits, gold, weight
             )
             loss += filter_loss
@@ -452,7 +406,7 @@ class SpanMarkerRecognizer(Recognizer):
         RETURNS (LostGold): The counts.
         """
         lost = LostGold()
-        for batch in _batches(examples, REPORT_BATCH):
+        for batch in minibatch(examples, REPORT_BATCH):
             words, _, spans = self.find_candidates([eg.predicted for eg in batch])
             self._label(batch, words, spans, lost)
         longest = self.shim.options.entity_max_length
@@ -498,41 +452,3 @@ class SpanMarkerRecognizer(Recognizer):
     def is_resizable(self) -> bool:
         """RETURNS (bool): True: labels can be added to a trained component."""
         return True
-
-
-def _batches(examples: Iterable[Example], size: int) -> Iterable[list[Example]]:
-    batch: list[Example] = []
-    for example in examples:
-        batch.append(example)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _to_numpy(array: Any) -> Any:
-    return array.get() if hasattr(array, "get") else array
-
-
-def _cross_entropy(ops: Any, logits: Any, gold: Any) -> tuple[float, Any]:
-    """The mean cross-entropy over the spans whose label is known, and its gradient."""
-    known = ops.xp.asarray(gold != IGNORED)
-    n_known = max(1, int((gold != IGNORED).sum()))
-    probabilities = ops.softmax(logits)
-    rows, columns = ops.xp.arange(len(gold)), ops.xp.asarray(numpy.maximum(gold, 0))
-    chosen = probabilities[rows, columns]
-    tiny = ops.xp.finfo("float32").tiny
-    loss = -(ops.xp.log(ops.xp.maximum(chosen, tiny)) * known).sum() / n_known
-    probabilities[rows, columns] -= 1
-    return float(loss), probabilities * known[:, None] / ops.xp.float32(n_known)
-
-
-def _binary_cross_entropy(
-    ops: Any, logits: Any, gold: Any, weight: float
-) -> tuple[float, Any]:
-    """The weighted sum of the binary cross-entropy of known spans, and its gradient."""
-    is_entity = ops.xp.asarray((gold > OUTSIDE).astype("float32"))
-    scale = ops.xp.asarray(((gold != IGNORED) * weight).astype("float32"))
-    losses = ops.xp.logaddexp(0, logits) - is_entity * logits
-    return float((losses * scale).sum()), (ops.sigmoid(logits) - is_entity) * scale

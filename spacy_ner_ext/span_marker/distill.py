@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..encoder.pieces import Ints
-from .component import Candidates, SpanMarkerRecognizer
+from .component import SpanMarkerRecognizer
+from .decode import Candidates
 from .gold import OUTSIDE
 from .layer import SpanFilter
 
@@ -97,7 +98,7 @@ def distill(
         )
     hidden = collected[0].states.size(-1)
     filter_ = SpanFilter(hidden, shim.options.entity_max_length)
-    shim.reset_weights(filter_)
+    filter_.reset(shim.std)
     _fit(filter_.to(shim.model.device), learned, epochs, report)
     found = _measure(filter_, held_out, recall)
     shim.set_filter(filter_)
@@ -116,9 +117,9 @@ def _collect(recognizer: SpanMarkerRecognizer, docs: Sequence[Doc]) -> list[_Bat
     words, windows, spans = recognizer.find_candidates(docs)
     scored = shim.score(windows, spans)
     taken = numpy.zeros(int(words.doc_starts[-1]), dtype=bool)
-    best, label, _ = recognizer.choose(Candidates(words, spans, scored), taken)
+    chosen = recognizer.choose(Candidates(words, spans, scored), taken)
     is_chosen = numpy.zeros(len(spans), dtype=bool)
-    is_chosen[best] = True
+    is_chosen[chosen.best] = True
     found = []
     with torch.no_grad(), shim.model.running(shim.options.precision):
         for rows in shim.batches(windows, spans):
@@ -138,7 +139,7 @@ def _collect(recognizer: SpanMarkerRecognizer, docs: Sequence[Doc]) -> list[_Bat
                     move(starts),
                     move(ends),
                     move(spans.widths[own]),
-                    move(label[own] != OUTSIDE).float(),
+                    move(chosen.labels[own] != OUTSIDE).float(),
                     is_chosen[own],
                     spans.rows[own],
                     spans.first[own],

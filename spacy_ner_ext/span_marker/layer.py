@@ -34,6 +34,8 @@ from .texts import Pairs, TextBatch, with_markers
 MANY_PAIRS = 24
 # Pairs times pieces whose scores for all heads fit the cache of a CPU.
 SCORES_IN_CACHE = 1 << 14
+# The logit of a span before a filter has learned anything.
+PRIOR = -4.0
 
 
 @dataclass
@@ -62,6 +64,17 @@ class SpanFilter(nn.Module):
         super().__init__()
         self.boundary = nn.Linear(hidden, 2)
         self.width = nn.Parameter(torch.zeros(max_words))
+
+    def reset(self, std: float) -> None:
+        """Start anew, with few spans that look like entities (the prior of Lin et al.
+        2017, Focal Loss): the gradients of all others would drown those of the rest.
+
+        std (float): The standard deviation of new weights.
+        """
+        with torch.no_grad():
+            self.boundary.weight.normal_(std=std)
+            self.boundary.bias.fill_(PRIOR / 2)
+            self.width.zero_()
 
     def forward(
         self, states: Tensor, rows: Tensor, starts: Tensor, ends: Tensor, widths: Tensor

@@ -10,7 +10,8 @@ from thinc.types import Floats2d, Ragged
 
 from .candidates import place
 from .settings import Context, Settings
-from .shim import Scored, SpanMarkerShim
+from .shim import SpanMarkerShim
+from .step import Scored
 from .words import read_words, words_before
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy
 import torch
 from thinc.api import get_torch_default_device, torch2xp, xp2torch
-from thinc.types import Floats1d, Floats2d
 from torch import Tensor
 
 from ..encoder import hf
 from ..encoder.pieces import Ints, Specials, group_by_length, pad
 from ..encoder.torch_shim import TorchShim
-from .candidates import Spans, best
+from .candidates import Spans
 from .layer import SpanFilter, SpanMarkerNetwork, Text
 from .settings import Context, Settings
+from .step import Scored, Step
 from .texts import Pairs, TextBatch
 from .tokenizer import add_markers, describe_tokenizer, start_as_mask
 from .windows import Windows, Words, cut
@@ -34,21 +34,6 @@ WORKING = (
     "BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ALBERT, DistilBERT, ModernBERT, BART, "
     "ELECTRA and others with absolute or rotary positions"
 )
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What the model says about spans, or the gradient of that.
-
-    chosen (Ints): The numbers of the spans that were marked, shape (n_chosen,).
-    logits (Floats2d): Their logits, shape (n_chosen, n_labels).
-    filter_logits (Optional[Floats1d]): The logits of the filter for all spans; None
-        without a filter.
-    """
-
-    chosen: Ints
-    logits: Floats2d
-    filter_logits: Floats1d | None
 
 
 class SpanMarkerShim(TorchShim):
@@ -89,15 +74,22 @@ class SpanMarkerShim(TorchShim):
         with_text = self.options.head == "markers+text"
         self._set(encoder, tokenizer, n_labels, with_text, with_filter)
         self._check_encoder()
-        self.reset_weights(self.model)
+        self.reset_weights()
 
-    def reset_weights(self, module: torch.nn.Module) -> None:
-        """Give linear layers outside of the encoder new weights, as the original."""
-        std = getattr(self.model.encoder.config, "initializer_range", 0.02)
-        for name, weight in module.named_parameters():
-            if not name.startswith("encoder."):
-                with torch.no_grad():
-                    weight.normal_(std=std) if weight.ndim > 1 else weight.zero_()
+    def reset_weights(self) -> None:
+        """Give all layers behind the encoder new weights."""
+        model = self.model
+        with torch.no_grad():
+            model.classifier.weight.normal_(std=self.std)
+            model.classifier.bias.zero_()
+        if model.filter is not None:
+            model.filter.reset(self.std)
+
+    @property
+    def std(self) -> float:
+        """The standard deviation of new weights: that of the encoder, as in
+        SpanMarker."""
+        return float(getattr(self.model.encoder.config, "initializer_range", 0.02))
 
     def rebuild(
         self, encoder: Any, tokenizer: Any, weights: dict[str, Tensor], extra: str
@@ -345,7 +337,7 @@ class SpanMarkerShim(TorchShim):
         default = defaults.get(device, defaults["cuda"])
         limit = self.options.markers_per_batch or default
         in_turns = gold is None
-        step = _Step(self, windows, spans, gold, filters, limit)
+        step = Step(self, windows, spans, gold, filters, limit)
         assert self.specials is not None
         around = [*self.specials.before, *self.specials.after, self.specials.padding]
         pieces = numpy.append(windows.pieces.ids, around) if trains else None
@@ -384,98 +376,6 @@ class SpanMarkerShim(TorchShim):
         limit = MAX_BATCH_PIECES.get(device, MAX_BATCH_PIECES["cuda"])
         groups = group_by_length(lengths, self.specials, limit)
         return [used[group] for group in groups]
-
-
-class _Step:
-    """The texts that were read, and the spans in them that wait for markers."""
-
-    def __init__(
-        self,
-        shim: SpanMarkerShim,
-        windows: Windows,
-        spans: Spans,
-        gold: Any,
-        filters: bool,
-        limit: int,
-    ) -> None:
-        self.shim, self.windows, self.spans = shim, windows, spans
-        self.gold = numpy.zeros(len(spans), dtype=bool) if gold is None else gold
-        self.filters, self.limit = filters, limit
-        self.by_row = numpy.argsort(spans.rows, kind="stable")
-        n_windows = len(windows.starts)
-        self.bounds = numpy.searchsorted(spans.rows[self.by_row], range(n_windows + 1))
-        self.texts: list[Text] = []
-        self.waiting: list[tuple[Ints, Pairs]] = []
-        self.chosen: list[Ints] = []
-        self.logits: list[Tensor] = []
-        self.filtered: list[tuple[Ints, Tensor]] = []
-
-    @property
-    def n_waiting(self) -> int:
-        return sum(len(numbers) for numbers, _ in self.waiting)
-
-    def read(self, rows: Ints) -> None:
-        """Let the texts of some windows pass through the encoder, and choose spans."""
-        spans, with_text = self.spans, self.shim.model.with_text
-        text = self.shim.read(self.windows, rows, self.filters or with_text)
-        slices = [slice(*self.bounds[row : row + 2]) for row in rows]
-        numbers = numpy.concatenate([self.by_row[part] for part in slices])
-        counts = [part.stop - part.start for part in slices]
-        local = numpy.repeat(numpy.arange(len(rows)), counts)
-        if self.filters:
-            kept = self._filter(text, numbers, local)
-            numbers, local = numbers[kept], local[kept]
-        batch = numpy.full(len(numbers), len(self.texts))
-        places = spans.starts[numbers], spans.ends[numbers]
-        self.waiting.append((numbers, Pairs(batch, local, *places)))
-        self.texts.append(text)
-
-    def _filter(self, text: Text, numbers: Ints, local: Ints) -> Any:
-        model, options = self.shim.model, self.shim.options
-        spans = self.spans[numbers]
-        arrays = (local, spans.starts, spans.ends, spans.widths)
-        logits = model.filter(text.states, *map(model.move, arrays))
-        self.filtered.append((numbers, logits))
-        probabilities = torch.sigmoid(logits.detach()).cpu().numpy()
-        return best(
-            local,
-            spans.first,
-            probabilities,
-            options.filter_ratio,
-            options.filter_threshold,
-            self.gold[numbers],
-        )
-
-    def classify(self) -> None:
-        """Mark the spans that wait, and forget their texts."""
-        if not self.waiting:
-            return
-        numbers, pairs = zip(*self.waiting)
-        arrays = [(p.batches, p.rows, p.starts, p.ends) for p in pairs]
-        together = Pairs(*(numpy.concatenate(column) for column in zip(*arrays)))
-        logits = self.shim.model.classify(self.texts, together, self.limit)
-        self.chosen.append(numpy.concatenate(numbers))
-        self.logits.append(logits)
-        self.texts, self.waiting = [], []
-
-    def result(self) -> tuple[Ints, Tensor, Tensor | None]:
-        """The numbers of the marked spans, in their order; their logits; and those of
-        the filter for all spans."""
-        model = self.shim.model
-        if not self.chosen:
-            return _NONE, model.classifier.weight.new_zeros(0, model.n_labels), None
-        chosen = numpy.concatenate(self.chosen)
-        order = numpy.argsort(chosen)
-        logits = torch.cat(self.logits)[model.move(order)]
-        filtered = None
-        if self.filtered:
-            numbers = numpy.concatenate([numbers for numbers, _ in self.filtered])
-            scores = torch.cat([scores for _, scores in self.filtered])
-            filtered = scores[model.move(numpy.argsort(numbers))]
-        return chosen[order], logits, filtered
-
-
-_NONE: Ints = numpy.zeros(0, dtype="int64")
 
 
 def _dropout_of(encoder: Any) -> float:

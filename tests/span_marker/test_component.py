@@ -30,10 +30,10 @@ from thinc.api import Adam, fix_random_seed
 from torch.nn import functional
 
 from spacy_ner_ext.span_marker.candidates import best
-from spacy_ner_ext.span_marker.component import Candidates
+from spacy_ner_ext.span_marker.decode import Candidates
 from spacy_ner_ext.span_marker.gold import IGNORED, LostGold
 from spacy_ner_ext.span_marker.model import shim_of
-from spacy_ner_ext.span_marker.shim import Scored
+from spacy_ner_ext.span_marker.step import Scored
 
 ARCHITECTURE = "spacy_ner_ext.SpanMarker.v1"
 ALL = {"candidates": "all", "head": "markers"}
