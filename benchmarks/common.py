@@ -53,6 +53,13 @@ def cpu_seconds(function: Callable[[], Any], repeats: int) -> float:
     return statistics.median(times)
 
 
+def peak_mib() -> float:
+    """The most MiB of memory that this process has had until now (Linux)."""
+    # Not ru_maxrss: it counts what the process that started this one had.
+    status = Path("/proc/self/status").read_text(encoding="utf8")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
 def write(path: Path | None, results: dict[str, Any]) -> None:
     """Write results as JSON, and say where."""
     if path is not None:

@@ -10,7 +10,6 @@ environment of its own (pip install torch "edsnlp[ml]==0.23.*"), if it is given.
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from common import machine_facts, one_thread, write
+from common import machine_facts, one_thread, peak_mib, write
 
 one_thread()
 
@@ -132,10 +131,6 @@ def measure_huge(args: argparse.Namespace, sentences: Sentences) -> dict[str, An
     facts["MiB at most, Transformer.v1"] = peak_mib()
     print(json.dumps(facts))
     return facts
-
-
-def peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def trainee(

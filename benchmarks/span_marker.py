@@ -15,7 +15,6 @@ step, and ours is.
 import argparse
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-from common import machine_facts, one_thread, write
+from common import machine_facts, one_thread, peak_mib, write
 
 one_thread()
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -338,19 +337,17 @@ def alone(args: argparse.Namespace) -> None:
     """Train in this process, and print its memory before and at most."""
     docs, settings = read(args.train), TRAINED[args.alone]
     trainee = Trainee(args.encoder, docs, settings, args.precision[0])
-    before = peak_mib()
+    before = memory_now()
     for number in range(MEMORY_STEPS):
         trainee.step(number)
-    print(json.dumps([before, peak_mib()]))
+    print(json.dumps([before, memory_now()]))
 
 
-def peak_mib() -> float:
-    """The most MiB of this process until now, on the GPU or resident (Linux)."""
+def memory_now() -> float:
+    """The most MiB of this process until now, on the GPU or resident."""
     if get_current_ops().device_type == "gpu":
         return torch.cuda.max_memory_allocated() / 2**20
-    # Not ru_maxrss: it counts what the process that started this one had.
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+    return peak_mib()
 
 
 TASKS = {"predict": predict, "long": long, "train": train, "memory": memory}
