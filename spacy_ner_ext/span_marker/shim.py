@@ -17,7 +17,7 @@ from ..encoder.pieces import Ints, Specials, group_by_length, pad
 from ..encoder.torch_shim import TorchShim
 from .candidates import Spans
 from .layer import SpanFilter, SpanMarkerNetwork, Text
-from .settings import Context, Settings
+from .settings import HEADS, Context, Settings
 from .step import Scored, Step
 from .texts import Pairs, TextBatch
 from .tokenizer import add_markers, describe_tokenizer, start_as_mask
@@ -101,10 +101,26 @@ class SpanMarkerShim(TorchShim):
         n_labels, n_inputs = weights["classifier.weight"].shape
         with_text = n_inputs == 4 * hf.width_of(encoder)
         self._set(encoder, tokenizer, n_labels, with_text, "filter.width" in weights)
+        self._check_trained("head", HEADS[with_text], self.options.head)
+        offset = self.model.offset
+        self._check_trained("position_offset", saved.get("offset", offset), offset)
+
+    def _check_trained(self, setting: str, trained: Any, configured: Any) -> None:
+        if trained != configured:
+            self.forget()
+            raise ValueError(
+                f"This SpanMarker was trained with {setting} = {trained!r}, but its "
+                f"config says {configured!r}: set it back, or train anew."
+            )
 
     def extra(self) -> str:
         """RETURNS (str): What else is to be saved, as JSON."""
-        parts = {"adopted": self.adopted, "tokenizer_config": self.tokenizer_config}
+        parts: dict[str, Any] = {
+            "adopted": self.adopted,
+            "tokenizer_config": self.tokenizer_config,
+        }
+        if self.is_loaded:
+            parts["offset"] = self.model.offset
         return json.dumps(parts, sort_keys=True)
 
     def empty_copy(self) -> SpanMarkerShim:

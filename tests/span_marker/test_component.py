@@ -1153,3 +1153,19 @@ def test_a_trained_span_categorizer_takes_no_new_label():
     component = subject(fitted_spancat("spancat"))
     with pytest.raises(ValueError, match="E922"):
         component.add_label("NEW")
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"head": "markers"}, "trained with head = 'markers\\+text'.*'markers'"),
+        ({"position_offset": "auto"}, "position_offset = 2, but its config says 0"),
+    ],
+)
+def test_what_a_trained_model_cannot_change_is_an_error(change, message):
+    model = {"name": str(encoder_folder("bert")), "model_max_length": 40}
+    nlp = initialized({**model, "head": "markers+text"})
+    with pytest.raises(ValueError, match=message):
+        build(marker({**model, "head": "markers+text", **change})).from_bytes(
+            nlp.to_bytes()
+        )
