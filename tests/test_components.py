@@ -152,7 +152,7 @@ def test_initialize_with_empty_documents_only_raises(name):
     nlp = build(name)
     examples = [Example(nlp.make_doc(""), nlp.make_doc(""))]
     component = subject(nlp)
-    if hasattr(component, "add_label"):
+    if name != "text_cnn":
         component.add_label("LOC")
     with pytest.raises(ValueError, match="no training document has a token"):
         component.initialize(lambda: examples)
