@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from thinc.api import Config
 
 from ..data.read import read_docs
-from ..data.text import read_lines
+from ..data.text import check_input, read_lines
 from ..errors import UserError
 from ..span_marker.component import SpanMarkerRecognizer
 from ..span_marker.distill import Distilled, distill
@@ -68,6 +68,7 @@ def distill_filter(
     Example:
       python -m spacy_ner_ext distill-filter MODEL texts.txt --output fast
     """
+    check_input(texts)
     nlp, recognizer = load_recognizer(model, component)
     if output.exists():
         raise UserError(f"{output} is there already: remove it, or name another")
@@ -75,6 +76,8 @@ def distill_filter(
     docs = islice(docs, limit) if limit else docs
     try:
         found = distill(recognizer, _batches(progress(docs)), recall, epochs, progress)
+    except UserError:
+        raise
     except ValueError as err:
         raise UserError(f"{texts}: {err}") from err
     write_folder(output, lambda folder: _write(folder, nlp, recognizer, found))

@@ -47,12 +47,6 @@ class Spans:
         return self.last - self.first + 1
 
 
-def join(parts: list[Spans]) -> Spans:
-    """RETURNS (Spans): The spans of all parts, one part after another."""
-    arrays = [[getattr(part, field.name) for part in parts] for field in fields(Spans)]
-    return Spans(*(numpy.concatenate(array) for array in arrays))
-
-
 def place(
     windows: Windows, n_before: int, sentences: Ints, first: Ints, last: Ints
 ) -> tuple[Windows, Spans]:

@@ -109,6 +109,7 @@ def test_a_wrong_line_is_named(call, pipelines, texts):
     model = pipelines["markers"]
     result = call("distill-filter", model, texts / "a.jsonl", *options)
     check_error(result, texts, "a.jsonl, line 401", '"text"')
+    assert result[2].count("a.jsonl") == 1
 
 
 def test_too_few_texts_are_an_error(call, pipelines, texts):
@@ -116,6 +117,16 @@ def test_too_few_texts_are_an_error(call, pipelines, texts):
     options = ("--output", texts / "fast")
     result = call("distill-filter", pipelines["markers"], texts / "a.txt", *options)
     check_error(result, texts, "a.txt", "too few entities")
+
+
+def test_texts_that_are_not_there_are_named_once(call, pipelines, texts):
+    options = ("--output", texts / "fast")
+    result = call("distill-filter", pipelines["markers"], texts / "b.txt", *options)
+    check_error(result, texts, "b.txt", "no such file")
+    assert result[2].count("b.txt") == 1
+    (texts / "a.txt").write_text("")
+    result = call("distill-filter", pipelines["markers"], texts / "a.txt", *options)
+    check_error(result, texts, "a.txt", "empty")
 
 
 @pytest.mark.parametrize("command", ["distill-filter", "export-span-marker"])
