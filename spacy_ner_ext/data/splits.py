@@ -8,7 +8,8 @@ from typing import Any
 from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc, Span
 
-from .lang import blank_tokenizer, blank_vocab
+from .lang import BlankPipeline, blank_vocab
+from .report import count_sentences
 
 MAX_EXAMPLES = 20
 EXCERPT = 60
@@ -107,7 +108,7 @@ class SplitScan:
     def tokenizer(self) -> Tokenizer:
         """RETURNS (Tokenizer): The language's tokenizer."""
         # Costs seconds, and only documents that know their spaces need it.
-        return blank_tokenizer(self.lang)
+        return BlankPipeline(self.lang).tokenizer
 
     def add(self, doc: Doc) -> None:
         """Count one document.
@@ -117,7 +118,7 @@ class SplitScan:
         stats = self.stats
         stats.docs += 1
         stats.tokens += len(doc)
-        stats.sentences += _count_sentences(doc)
+        stats.sentences += count_sentences(doc)
         stats.docs_with_text += not doc.has_unknown_spaces
         if len(doc) and not doc.has_annotation("ENT_IOB"):
             stats.docs_unannotated += 1
@@ -154,12 +155,6 @@ class SplitScan:
 
     def _place(self, ent: Span) -> str:
         return f"document {self.stats.docs}: {ent.label_} {excerpt(ent.text)}"
-
-
-def _count_sentences(doc: Doc) -> int:
-    if not doc.has_annotation("SENT_START"):
-        return min(len(doc), 1)
-    return sum(1 for _ in doc.sents)
 
 
 def _entities(doc: Doc) -> Entities:

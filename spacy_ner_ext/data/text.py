@@ -7,6 +7,8 @@ from pathlib import Path
 from .errors import DataError
 
 BOM = "\ufeff"
+# No sentence, and no text that spaCy takes, is longer; a file without line ends is.
+MAX_LINE = 32 * 2**20
 
 
 def check_input(path: Path) -> None:
@@ -37,12 +39,16 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
     path (Path): The file to read.
     YIELDS (Tuple[int, str]): The 1-based line number, the line without its end.
-    RAISES (DataError): If the file cannot be opened, a line is not UTF-8, or lines
-        end in a carriage return alone.
+    RAISES (DataError): If the file cannot be opened, a line is not UTF-8 or longer
+        than `MAX_LINE` bytes, or lines end in a carriage return alone.
     """
     try:
         with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
+            lines = iter(lambda: file.readline(MAX_LINE + 1), b"")
+            for number, raw in enumerate(lines, start=1):
+                if len(raw) > MAX_LINE:
+                    what = f"is longer than {MAX_LINE // 2**20} MiB; cut the text in it"
+                    raise DataError(what, path, number)
                 line = _decode(raw, path, number)
                 yield number, line.removeprefix(BOM) if number == 1 else line
     except OSError as err:

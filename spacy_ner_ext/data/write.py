@@ -1,4 +1,4 @@
-"""Write files whole or not at all."""
+"""Write files and folders whole or not at all."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -8,12 +8,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import srsly
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 
+from .docbin import DocBinWriter
 from .errors import DataError
-
-# All that a reader sets. The other attributes would be stored as columns of zeros.
-ATTRS = ("ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID", "SENT_START")
 
 
 def check_output(path: Path, suffix: str) -> None:
@@ -37,17 +35,17 @@ def check_output(path: Path, suffix: str) -> None:
 
 
 def write_docs(docs: Iterable[Doc], path: Path) -> int:
-    """Write documents as a .spacy file, with entities, sentences and span groups.
+    """Write documents as a .spacy file, see `docbin.DocBinWriter`.
 
-    docs (Iterable[Doc]): The documents, taken one by one.
+    docs (Iterable[Doc]): The documents, taken as they come.
     path (Path): The file to write; what was there is replaced at the end.
     RETURNS (int): How many documents were written.
     RAISES (DataError): If the file cannot be written.
     """
-    doc_bin = DocBin(attrs=ATTRS, store_user_data=False, docs=docs)
-    with replacing(path) as temporary:
-        doc_bin.to_disk(temporary)
-    return len(doc_bin)
+    with replacing(path) as temporary, DocBinWriter(temporary) as writer:
+        for doc in docs:
+            writer.add(doc)
+    return writer.n_docs
 
 
 def write_json(data: dict[str, Any], path: Path) -> None:
@@ -65,6 +63,8 @@ def write_json(data: dict[str, Any], path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary file to write to, and put it in place if all went well.
 
+    A folder may be made in its place; it takes the place of the whole old one.
+
     It lies in a folder beside the target, since only a rename inside one file system
     is atomic. After an exception it is removed, with the folders made for it, and the
     target is as before.
@@ -79,6 +79,9 @@ def replacing(path: Path) -> Iterator[Path]:
         with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
             temporary = Path(folder) / path.name
             yield temporary
+            if temporary.is_dir() and path.is_dir():
+                # A folder takes the place of an empty one only.
+                os.replace(path, Path(folder) / "old")
             os.replace(temporary, path)
     except OSError as err:
         raise DataError(f"cannot be written ({err.strerror})", path) from err

@@ -15,32 +15,36 @@ starts or ends in such a token: spaCy refuses to train on those.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spacy.tokens import Doc, Span
-from spacy.vocab import Vocab
+from spacy.tokens import Doc
 
-from .errors import DataError
-from .report import ConversionReport
+from ..errors import DataError, Place
+from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ..record import Entity, Record, check_docs_of, group_sentences
+from ..report import ConversionReport
+from ..text import check_input, read_lines
 from .tags import SCHEMES, SchemeSurvey, Tag, parse_tag, resolve_scheme, tags_to_spans
-from .text import check_input, read_lines
 
 DOCSTART = "-DOCSTART-"
 COMMENT = "# "
 NEWDOC = "# newdoc"
 DELIMITERS = ("auto", "tab", "space")
+# Token and tag in the columns of universalner.org: number, token, tag, "-", annotator.
+UNIVERSAL_NER = (1, 2)
 BLANKS = re.compile(r"[ \t]+")
 
 
 def read_conll(
     path: Path,
-    vocab: Vocab,
+    nlp: MakesDocs,
     *,
-    report: ConversionReport,
-    token_column: int = 0,
-    tag_column: int = -1,
+    report: ConversionReport | None = None,
+    making: Making = DEFAULT,
+    token_column: int | None = None,
+    tag_column: int | None = None,
     delimiter: str = "auto",
     scheme: str = "auto",
     docs_of: int = 1,
@@ -51,26 +55,37 @@ def read_conll(
     to make the documents one by one, so nothing is yielded from a file with errors.
 
     path (Path): The file, in UTF-8.
-    vocab (Vocab): The vocabulary of the documents.
-    report (ConversionReport): Counts what was read and repaired; complete after the
+    nlp (MakesDocs): A pipeline, for its vocabulary.
+    report (Optional[ConversionReport]): Gets what was repaired; complete after the
         last document.
-    token_column (int): The column of the token, 0-based, negative from the end.
-    tag_column (int): The column of the tag, 0-based, negative from the end.
+    making (Making): How documents are made; tokens are those of the file.
+    token_column (Optional[int]): The column of the token, 0-based, negative from the
+        end; None for the first, or for the second of the Universal NER project's
+        columns.
+    tag_column (Optional[int]): The column of the tag, 0-based, negative from the end;
+        None for the last, or for the third of Universal NER's.
     delimiter (str): What separates columns: "tab", "space" (runs of spaces and
         tabs), or "auto": a tab if the line has one, else space.
-    scheme (str): The tag scheme, or "auto". See `spacy_ner_ext.data.tags`.
+    scheme (str): The tag scheme, or "auto". See `spacy_ner_ext.data.formats.tags`.
     docs_of (int): Sentences a document; 0 for all sentences between two document
         starts. No document reaches over a document start.
     YIELDS (Doc): The documents. Spaces between tokens are unknown, so spaCy trains
         and evaluates on the tokens of the file.
     RAISES (DataError): If the file or an option cannot be used.
     """
-    if docs_of < 0:
-        raise DataError(f"sentences a document must be 0 or more, not {docs_of}")
+    check_docs_of(docs_of)
+    report = ConversionReport() if report is None else report
     layout = _Layout.of_file(Path(path), token_column, tag_column, delimiter)
     report.scheme = _find_scheme(layout, resolve_scheme(scheme))
-    for group in _group(_sentences(layout, report), docs_of):
-        yield _make_doc(group, vocab, report, layout.path)
+    records = group_sentences(_records(layout, report), docs_of)
+    yield from make_docs(records, nlp, report, making)
+
+
+def _is_universal_ner(columns: tuple[str, ...]) -> bool:
+    """Whether a first line is like "1 Oslo B-LOC - annotator"."""
+    if len(columns) != 5 or columns[0] != "1":
+        return False
+    return parse_tag(columns[2].strip()) is not None and parse_tag(columns[-1]) is None
 
 
 @dataclass
@@ -79,6 +94,7 @@ class _Layout:
 
     width (int): The number of columns.
     first_line (int): The line that the number was taken from.
+    first (Tuple[str, ...]): The columns of that line.
     """
 
     path: Path
@@ -87,15 +103,28 @@ class _Layout:
     delimiter: str
     width: int = 0
     first_line: int = 0
+    first: tuple[str, ...] = ()
 
     @classmethod
-    def of_file(cls, path: Path, token_column: int, tag_column: int, delimiter: str):
+    def of_file(
+        cls,
+        path: Path,
+        token_column: int | None,
+        tag_column: int | None,
+        delimiter: str,
+    ) -> "_Layout":
         if delimiter not in DELIMITERS:
             known = ", ".join(DELIMITERS)
             raise DataError(f"unknown delimiter '{delimiter}'; choose one of {known}")
         check_input(path)
-        layout = cls(path, token_column, tag_column, delimiter)
+        layout = cls(path, 0, -1, delimiter)
         layout._measure()
+        if _is_universal_ner(layout.first):
+            layout.token_column, layout.tag_column = UNIVERSAL_NER
+        if token_column is not None:
+            layout.token_column = token_column
+        if tag_column is not None:
+            layout.tag_column = tag_column
         layout._check_columns()
         return layout
 
@@ -104,7 +133,8 @@ class _Layout:
         for number, line in read_lines(self.path):
             if not line.strip() or line.startswith(DOCSTART):
                 continue
-            self.width, self.first_line = len(self.split(line)), number
+            self.first, self.first_line = tuple(self.split(line)), number
+            self.width = len(self.first)
             if not line.startswith(COMMENT):
                 return
         if not self.width:
@@ -157,9 +187,11 @@ class _Layout:
 class _Sentence:
     """The tokens of one sentence.
 
+    path (Path): The file.
     starts_document (bool): Whether a document start stands before it.
     """
 
+    path: Path
     starts_document: bool = False
     words: list[str] = field(default_factory=list)
     tags: list[Tag] = field(default_factory=list)
@@ -169,7 +201,7 @@ class _Sentence:
 def _sentences(
     layout: _Layout, report: ConversionReport | None = None
 ) -> Iterator[_Sentence]:
-    sentence = _Sentence()
+    sentence = _Sentence(layout.path)
     for number, line in read_lines(layout.path):
         starts_document = line.startswith(DOCSTART)
         if line.strip() and not starts_document:
@@ -180,16 +212,23 @@ def _sentences(
                 sentence.lines.append(number)
                 continue
             if report is not None:
-                report.add("comments", layout.path, number, line)
+                report.note("comments", Place(layout.path, number), line)
             if not line.startswith(NEWDOC):
                 continue
             starts_document = True
         if sentence.words:
             yield sentence
-            sentence = _Sentence()
+            sentence = _Sentence(layout.path)
         sentence.starts_document |= starts_document
     if sentence.words:
         yield sentence
+
+
+def _records(layout: _Layout, report: ConversionReport) -> Iterator[Record]:
+    n_documents = 0
+    for sentence in _sentences(layout, report):
+        n_documents += sentence.starts_document
+        yield _record(sentence, str(n_documents or ""), report)
 
 
 def _find_scheme(layout: _Layout, scheme: str) -> str:
@@ -219,63 +258,23 @@ def _check_clash(survey: SchemeSurvey, path: Path) -> None:
         raise DataError(what, path, survey.first_line[second])
 
 
-def _group(sentences: Iterable[_Sentence], docs_of: int) -> Iterator[list[_Sentence]]:
-    group: list[_Sentence] = []
-    for sentence in sentences:
-        if group and (sentence.starts_document or len(group) == docs_of):
-            yield group
-            group = []
-        group.append(sentence)
-    if group:
-        yield group
-
-
-def _make_doc(
-    group: list[_Sentence], vocab: Vocab, report: ConversionReport, path: Path
-) -> Doc:
-    words: list[str] = []
-    sent_starts: list[bool | int | None] = []
-    entities: list[tuple[int, int, str]] = []
-    for sentence in group:
-        offset = len(words)
-        for start, end, label in _entities(sentence, report, path):
-            entities.append((offset + start, offset + end, label))
-        words.extend(word or " " for word in sentence.words)
-        sent_starts.extend([True] + [False] * (len(sentence.words) - 1))
-    doc = Doc(vocab, words=words, sent_starts=sent_starts)
-    doc.set_ents([Span(doc, *entity) for entity in entities])
-    report.documents += 1
-    report.sentences += len(group)
-    report.tokens += len(words)
-    report.entities.update(label for _, _, label in entities)
-    return doc
-
-
-def _entities(
-    sentence: _Sentence, report: ConversionReport, path: Path
-) -> Iterator[tuple[int, int, str]]:
+def _record(sentence: _Sentence, document: str, report: ConversionReport) -> Record:
+    path, lines = sentence.path, sentence.lines
     blank = [not word.strip() for word in sentence.words]
     for i in (i for i, is_blank in enumerate(blank) if is_blank):
         what = f"token {sentence.words[i]!r} has no visible character"
-        report.add("blank", path, sentence.lines[i], what)
+        report.note("blank", Place(path, lines[i]), what)
     spans, repairs = tags_to_spans(sentence.tags, report.scheme)
     for i, what in repairs:
-        report.add("repaired", path, sentence.lines[i], what)
-    for first, last, label in spans:
-        start, end = _trim(blank, first, last)
-        line = sentence.lines[first]
-        if start == end:
-            report.add("dropped", path, line, f"{label} on white-space tokens only")
-            continue
-        if (start, end) != (first, last):
-            removed = last - first - (end - start)
-            report.add("trimmed", path, line, f"{label} shortened by {removed} tokens")
-        yield start, end, label
-
-
-def _trim(blank: list[bool], start: int, end: int) -> tuple[int, int]:
-    while start < end and blank[start]:
-        start += 1
-    while start < end and blank[end - 1]:
-        end -= 1
-    return start, end
+        report.note("repaired", Place(path, lines[i]), what)
+    return Record(
+        Place(path, lines[0]),
+        words=sentence.words,
+        entities=[
+            Entity(start, end, label, Place(path, lines[start]))
+            for start, end, label in spans
+        ],
+        in_words=True,
+        starts=[0],
+        document=document,
+    )

@@ -21,7 +21,7 @@ readings give the same spans; the choice only decides which tags count as repair
 from collections.abc import Sequence
 from functools import lru_cache
 
-from .errors import DataError
+from ..errors import DataError
 
 Tag = tuple[str, str]
 Span = tuple[int, int, str]

@@ -1,0 +1,122 @@
+"""From spans of characters to spans of tokens."""
+
+from bisect import bisect_left, bisect_right
+from functools import cached_property
+from typing import NamedTuple
+
+from spacy.tokens import Doc
+
+from .errors import DataError, Place
+from .record import Entity
+
+ALIGNMENTS = ("strict", "contract", "expand")
+EXCERPT = 40
+
+
+class Alignment(NamedTuple):
+    """The tokens of an entity.
+
+    start (int), end (int): The tokens, the end exclusive; of an entity that is not
+        kept those that it touches.
+    kind (str): What happened to it, a kind of `report.KINDS`; empty if nothing did.
+    what (str): The same in words.
+    is_kept (bool): Whether it is still an entity.
+    """
+
+    start: int
+    end: int
+    kind: str = ""
+    what: str = ""
+    is_kept: bool = True
+
+
+class Tokens:
+    """The tokens of a document, to align entities with.
+
+    doc (Doc): The document.
+    in_words (bool): Whether entities count its tokens, not characters.
+    """
+
+    def __init__(self, doc: Doc, in_words: bool) -> None:
+        self.doc = doc
+        self.in_words = in_words
+        self.text = "" if in_words else doc.text
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """RETURNS (List[int]): The first character of each token."""
+        return [token.idx for token in self.doc]
+
+    @cached_property
+    def ends(self) -> list[int]:
+        """RETURNS (List[int]): The character behind each token."""
+        return [token.idx + len(token) for token in self.doc]
+
+    def align(self, entity: Entity, place: Place, mode: str) -> Alignment:
+        """Find the tokens of an entity.
+
+        White space at its ends is left out, since spaCy refuses to train on it.
+
+        entity (Entity): The entity.
+        place (Place): Where its record is in the input.
+        mode (str): "strict", "contract" or "expand", see `Making`.
+        RETURNS (Alignment): The tokens.
+        RAISES (DataError): If it is empty or outside the text.
+        """
+        self._check(entity, entity.place or place)
+        if self.in_words:
+            return self._trim(entity.start, entity.end, "trimmed", "white space")
+        quoted = self.text[entity.start : entity.end]
+        start = entity.start + len(quoted) - len(quoted.lstrip())
+        end = entity.start + len(quoted.rstrip())
+        if start >= end:
+            return Alignment(0, 0, "dropped", "is white space alone", False)
+        return self._align(start, end, mode, start > entity.start or end < entity.end)
+
+    def _check(self, entity: Entity, place: Place) -> None:
+        size = len(self.doc) if self.in_words else len(self.text)
+        unit = "words" if self.in_words else "characters"
+        span = f"{entity.label or 'an entity'} from {entity.start} to {entity.end}"
+        if not entity.label.strip():
+            raise DataError.at(place, f"{span} has no label; give it one")
+        if not 0 <= entity.start < entity.end <= size:
+            what = f"{span} is not in the text of {size} {unit}"
+            if 0 <= entity.end <= entity.start <= size:
+                what = f"{span} covers nothing"
+            raise DataError.at(place, f"{what}; correct its start and end")
+
+    def _align(self, start: int, end: int, mode: str, is_trimmed: bool) -> Alignment:
+        first = bisect_right(self.starts, start) - 1
+        stop = bisect_left(self.ends, end) + 1
+        fits = self.starts[first] == start and self.ends[stop - 1] == end
+        if fits:
+            kind = "trimmed" if is_trimmed else ""
+            return Alignment(first, stop, kind, "loses white space at its ends")
+        quoted = repr(self.text[start:end][:EXCERPT])
+        touched = self.doc[first:stop]
+        if mode == "expand":
+            what = f"{quoted} becomes {touched.text!r}"
+            return Alignment(first, stop, "expanded", what)
+        lost = Alignment(
+            first, stop, "misaligned", f"{quoted} is part of {touched.text!r}", False
+        )
+        if mode == "strict":
+            return lost
+        inner = first + (self.starts[first] < start)
+        inner_stop = stop - (self.ends[stop - 1] > end)
+        what = f"{quoted} becomes {self.doc[inner:inner_stop].text!r}"
+        kept = self._trim(inner, inner_stop, "contracted", what)
+        return kept._replace(kind="contracted", what=what) if kept.is_kept else lost
+
+    def _trim(self, start: int, end: int, kind: str, what: str) -> Alignment:
+        first, stop = start, end
+        while first < stop and not self.doc[first].text.strip():
+            first += 1
+        while first < stop and not self.doc[stop - 1].text.strip():
+            stop -= 1
+        if first == stop:
+            return Alignment(0, 0, "dropped", "is white space alone", False)
+        if (first, stop) == (start, end):
+            return Alignment(start, end)
+        removed = end - start - (stop - first)
+        return Alignment(first, stop, "trimmed", f"shortened by {removed} tokens")

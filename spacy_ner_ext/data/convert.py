@@ -1,0 +1,100 @@
+"""The conversion that is the same for all formats."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from spacy.tokens import Doc
+
+from .errors import DataError, Place
+from .formats.guess import guess_format
+from .formats.registry import get_reader
+from .lang import BlankPipeline
+from .make import Making
+from .output import check_target, write_parts
+from .report import ConversionReport, Counts
+from .shape.settings import Shaping
+from .shape.shape import shape_docs
+from .write import check_output, write_json
+
+Progress = Callable[[Iterable[Any]], Iterable[Any]]
+# What spaCy takes for a text: `Language.max_length`.
+MAX_CHARACTERS = 1_000_000
+# The code of spaCy's language for no language in particular.
+ANY_LANGUAGE = "xx"
+
+
+def convert_file(
+    source: Path | str,
+    target: Path,
+    *,
+    format: str | None = None,
+    lang: str = "en",
+    align: str = "expand",
+    spans_key: str | None = None,
+    shaping: Shaping | None = None,
+    shard_size: int = 0,
+    report_path: Path | None = None,
+    progress: Progress = iter,
+    **options: Any,
+) -> ConversionReport:
+    """Convert a corpus to spaCy's binary format.
+
+    Documents pass one by one, and nothing is written unless all could be read.
+
+    source (Union[Path, str]): What to read: a file or a folder, as the format needs.
+    target (Path): The .spacy file to write, or a folder if there are shards or parts;
+        missing parent folders are created.
+    format (Optional[str]): The name of the input format; None to recognise it.
+    lang (str): The language of the tokenizer; of texts that tell their language
+        others are left out. Several with commas between have the tokenizer of "xx",
+        and "xx" takes all.
+    align (str), spans_key (Optional[str]): See `make.Making`.
+    shaping (Optional[Shaping]): What to choose, cut, sample and split.
+    shard_size (int): Documents of each file of a folder of .spacy files; 0 for one
+        file.
+    report_path (Optional[Path]): A .json file to write the report to.
+    progress (Callable[[Iterable], Iterable]): Wraps the documents as they
+        pass, for a progress bar.
+    **options: What the format's reader takes.
+    RETURNS (ConversionReport): What was read, changed and written.
+    RAISES (DataError): If an input or an option cannot be used.
+    """
+    path, shaping = Path(source), shaping or Shaping()
+    format = format or guess_format(path)
+    reader = get_reader(format, options)
+    check_target(target, path, shaping.parts, shard_size)
+    if report_path is not None:
+        check_output(report_path, ".json")
+    langs = tuple(lang.split(","))
+    nlp = BlankPipeline(lang if len(langs) == 1 else ANY_LANGUAGE)
+    making = Making(align, spans_key, () if ANY_LANGUAGE in langs else langs)
+    report = ConversionReport(source=str(source), target=str(target), format=format)
+
+    def read(noted: ConversionReport) -> Iterator[Doc]:
+        return reader(path, nlp, report=noted, making=making, **options)
+
+    shaped = _watched(shape_docs(read, shaping, report), report)
+    write_parts(progress(shaped), target, shaping.parts, shard_size)
+    if report_path is not None:
+        write_json(report.to_dict(), report_path)
+    return report
+
+
+def _watched(
+    docs: Iterable[tuple[str, Doc]], report: ConversionReport
+) -> Iterator[tuple[str, Doc]]:
+    """Count what is written."""
+    for part, doc in docs:
+        n_characters = len(doc.text)
+        if n_characters > MAX_CHARACTERS and not doc.has_unknown_spaces:
+            what = (
+                f"a document has {n_characters} characters, and spaCy trains on up to "
+                f"{MAX_CHARACTERS}; cut it with --max-length 2000"
+            )
+            place = Place(Path(report.source), report.documents + 1, "document")
+            raise DataError.at(place, what)
+        report.add(doc)
+        if part:
+            report.parts.setdefault(part, Counts()).add(doc)
+        yield part, doc

@@ -1,0 +1,141 @@
+"""Write .spacy files document by document, in memory that does not grow with them.
+
+spaCy's `DocBin` holds all documents until it is written. Here their parts lie in
+temporary files, and the file is put together of these at the end; its content is what
+`DocBin.to_bytes` gives.
+"""
+
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+import numpy
+import srsly
+from spacy.tokens import Doc, DocBin
+
+from .errors import DataError
+
+# Always kept. Others would be columns of zeros where no document has them.
+ATTRS = ("ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID", "SENT_START")
+# Kept if documents have them: the annotation, and the attributes it is stored in.
+MORE_ATTRS = {
+    "TAG": ("TAG",),
+    "POS": ("POS",),
+    "MORPH": ("MORPH",),
+    "LEMMA": ("LEMMA",),
+    "DEP": ("DEP", "HEAD"),
+}
+CHUNK = 500
+BLOCK = 2**20
+# Lengths in msgpack are of 32 bits.
+MAX_BYTES = 2**32 - 1
+ARRAYS = ("tokens", "spaces", "lengths")
+LISTS = ("cats", "flags", "span_groups", "user_data")
+
+
+class DocBinWriter:
+    """Writes documents to a .spacy file.
+
+    Kept are words, entities, sentence starts, categories, span groups and user data,
+    and tags, parts of speech, morphology, lemmas and parses where there are any.
+
+    path (Path): The file; written when the writer is closed without an error.
+    n_docs (int): How many documents it has got.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.n_docs = 0
+        self._waiting: list[Doc] = []
+        self._found: list[str] | None = None
+        self._strings: set[str] = set()
+        self._parts: dict[str, IO[bytes]] = {
+            name: TemporaryFile(dir=path.parent) for name in ARRAYS + LISTS
+        }
+
+    def __enter__(self) -> "DocBinWriter":
+        return self
+
+    def __exit__(self, error: object, *_: object) -> None:
+        try:
+            if error is None:
+                self._store()
+                self._write()
+        finally:
+            for part in self._parts.values():
+                part.close()
+
+    def add(self, doc: Doc) -> None:
+        """Add a document.
+
+        doc (Doc): The document.
+        RAISES (DataError): If it has annotation of a kind that earlier ones, in
+            another chunk, did not have.
+        """
+        self._waiting.append(doc)
+        self.n_docs += 1
+        if len(self._waiting) == CHUNK:
+            self._store()
+
+    def _attrs(self) -> tuple[str, ...]:
+        found = [name for name in MORE_ATTRS if _any_has(self._waiting, name)]
+        if self._found is None:
+            self._found = found
+        for name in found:
+            if name not in self._found:
+                what = (
+                    f"documents up to {self.n_docs} have {name}, the first have not; "
+                    "convert the two kinds into files of their own"
+                )
+                raise DataError(what, self.path)
+        return (*ATTRS, *(attr for name in self._found for attr in MORE_ATTRS[name]))
+
+    def _store(self) -> None:
+        chunk = DocBin(self._attrs(), store_user_data=True, docs=self._waiting)
+        self._waiting = []
+        self._strings |= chunk.strings
+        lengths = numpy.array([len(tokens) for tokens in chunk.tokens], dtype="int32")
+        arrays = (chunk.tokens, chunk.spaces, [lengths])
+        for name, parts in zip(ARRAYS, arrays, strict=True):
+            for array in parts:
+                self._parts[name].write(array.tobytes("C"))
+        for name in LISTS:
+            for item in getattr(chunk, name):
+                self._parts[name].write(srsly.msgpack_dumps(item))
+
+    def _write(self) -> None:
+        compress = zlib.compressobj()
+        with self.path.open("wb") as file:
+            for block in self._message():
+                file.write(compress.compress(block))
+            file.write(compress.flush())
+
+    def _message(self) -> Iterator[bytes]:
+        empty = DocBin(self._attrs())
+        head = {"version": empty.version, "attrs": empty.attrs}
+        head["strings"] = sorted(self._strings)
+        yield bytes([0x80 | len((*head, *ARRAYS, *LISTS))])
+        for key, value in head.items():
+            yield srsly.msgpack_dumps(key) + srsly.msgpack_dumps(value)
+        for name in ARRAYS:
+            size = self._parts[name].tell()
+            if size > MAX_BYTES:
+                what = f"{self.n_docs} documents are too many for one .spacy file"
+                raise DataError(f"{what}; write several with --shard-size", self.path)
+            yield srsly.msgpack_dumps(name) + b"\xc6" + size.to_bytes(4, "big")
+            yield from _blocks(self._parts[name])
+        for name in LISTS:
+            yield srsly.msgpack_dumps(name) + b"\xdd" + self.n_docs.to_bytes(4, "big")
+            yield from _blocks(self._parts[name])
+
+
+def _any_has(docs: list[Doc], name: str) -> bool:
+    return any(doc.has_annotation(name) for doc in docs)
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    file.seek(0, os.SEEK_SET)
+    yield from iter(lambda: file.read(BLOCK), b"")

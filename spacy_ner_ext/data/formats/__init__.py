@@ -1,0 +1,1 @@
+"""One file a format, with what reads it and what writes it, and their registry."""

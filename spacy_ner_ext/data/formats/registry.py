@@ -1,0 +1,72 @@
+"""The formats by name.
+
+A reader is a function `read_NAME(path, nlp, *, report=None, making=DEFAULT, **options)
+-> Iterator[Doc]`; a writer is `write_NAME(docs, folder, name, *, report, spans_key) ->
+None` and writes into an empty folder. To add a format, write these in a file of its own
+and enter them here. The files are imported when a format is asked for, since some need
+large libraries.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+
+from spacy.tokens import Doc
+
+from ..errors import DataError
+
+Reader = Callable[..., Iterator[Doc]]
+Writer = Callable[..., None]
+
+READERS = {
+    "conll": "conll:read_conll",
+    "conllu": "conllu:read_conllu",
+    "standoff": "standoff:read_standoff",
+    "jsonl": "jsonl:read_jsonl",
+    "datasets": "rows:read_datasets",
+    "table": "table:read_table",
+    "inline": "inline:read_inline",
+    "textcat": "textcat:read_textcat",
+    "docbin": "docbin:read_docbin",
+}
+WRITERS = {
+    "standoff": "standoff:write_standoff",
+    "conll": "conll_writer:write_conll",
+    "jsonl": "jsonl:write_jsonl",
+    "datasets": "rows:write_datasets",
+    "parquet": "table:write_parquet",
+}
+
+
+def _load(names: Mapping[str, str], format: str) -> Callable:
+    if format not in names:
+        known = ", ".join(names)
+        raise DataError(f"unknown format '{format}'; choose one of {known}")
+    module, _, function = names[format].partition(":")
+    return getattr(import_module(f".{module}", __package__), function)
+
+
+def get_reader(format: str, options: Iterable[str] = ()) -> Reader:
+    """Look up the reader of a format.
+
+    format (str): A key of `READERS`.
+    options (Iterable[str]): Names of the options that it will be called with.
+    RETURNS (Reader): The reader.
+    RAISES (DataError): If there is no such format or it does not take an option.
+    """
+    reader = _load(READERS, format)
+    for name in options:
+        if name not in inspect.signature(reader).parameters:
+            flag = "--" + name.replace("_", "-")
+            raise DataError(f"format '{format}' does not take {flag}; leave it out")
+    return reader
+
+
+def get_writer(format: str) -> Writer:
+    """Look up the writer of a format.
+
+    format (str): A key of `WRITERS`.
+    RETURNS (Writer): The writer.
+    RAISES (DataError): If there is no such format.
+    """
+    return _load(WRITERS, format)

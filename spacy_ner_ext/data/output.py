@@ -1,0 +1,115 @@
+"""Where converted documents go: a .spacy file, a folder of several, or of parts."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from spacy.tokens import Doc
+
+from .docbin import DocBinWriter
+from .errors import DataError
+from .write import check_output, replacing
+
+SUFFIX = ".spacy"
+
+
+class _Shards:
+    """Documents of one part: a file, or a folder of files of some documents each."""
+
+    def __init__(self, path: Path, shard_size: int) -> None:
+        self.path = path
+        self.shard_size = shard_size
+        self._n_shards = 0
+        self._stack = ExitStack()
+        self._writer: DocBinWriter | None = None
+        if shard_size:
+            path.mkdir()
+        else:
+            self._open(path)
+
+    def __enter__(self) -> "_Shards":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.__exit__(*error)  # type: ignore[arg-type]
+
+    def _open(self, path: Path) -> DocBinWriter:
+        self._writer = self._stack.enter_context(DocBinWriter(path))
+        return self._writer
+
+    def add(self, doc: Doc) -> None:
+        writer = self._writer
+        if writer is None or (self.shard_size and writer.n_docs == self.shard_size):
+            self._stack.close()
+            writer = self._open(self.path / f"{self._n_shards:05}{SUFFIX}")
+            self._n_shards += 1
+        writer.add(doc)
+
+
+def write_parts(
+    docs: Iterable[tuple[str, Doc]],
+    target: Path,
+    parts: Sequence[str] = (),
+    shard_size: int = 0,
+) -> None:
+    """Write documents, all or none.
+
+    docs (Iterable[Tuple[str, Doc]]): The documents, each with the name of its part;
+        empty if there are no parts.
+    target (Path): The .spacy file, or the folder if there are parts or shards.
+    parts (Sequence[str]): The names of the parts.
+    shard_size (int): Documents a file; 0 for one file a part.
+    RAISES (DataError): If something cannot be written.
+    """
+    paths = _paths(target, parts, shard_size)
+    with ExitStack() as replaced, ExitStack() as written:
+        sinks = {
+            part: written.enter_context(
+                _Shards(replaced.enter_context(replacing(path)), shard_size)
+            )
+            for part, path in paths.items()
+        }
+        for part, doc in docs:
+            sinks[part].add(doc)
+
+
+def _paths(target: Path, parts: Sequence[str], shard_size: int) -> dict[str, Path]:
+    if not parts:
+        return {"": target}
+    suffix = "" if shard_size else SUFFIX
+    return {part: target / f"{part}{suffix}" for part in parts}
+
+
+def check_target(
+    target: Path, source: Path, parts: Sequence[str] = (), shard_size: int = 0
+) -> None:
+    """Raise if the output cannot have this name.
+
+    target (Path): The .spacy file, or the folder if there are parts or shards.
+    source (Path): The input.
+    parts (Sequence[str]): The names of the parts.
+    shard_size (int): Documents a file; 0 for one file a part.
+    RAISES (DataError): If the name does not fit, or something else is there.
+    """
+    if shard_size < 0:
+        raise DataError(f"documents a shard must be 1 or more, not {shard_size}")
+    is_folder = bool(parts or shard_size)
+    if is_folder and target.suffix == SUFFIX:
+        option = "--split" if parts else "--shard-size"
+        raise DataError(f"{option} writes a folder; give the name of one", target)
+    for path in _paths(target, parts, shard_size).values():
+        if path.resolve() in (source.resolve(), *source.resolve().parents):
+            raise DataError("is input and output; give the output another name", path)
+        if shard_size:
+            _check_folder(path)
+        else:
+            check_output(path, SUFFIX)
+
+
+def _check_folder(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise DataError("is a file, and a folder shall be written; move it", path)
+    others = [p.name for p in path.glob("*") if p.suffix != SUFFIX]
+    if others:
+        what = f"holds {others[0]}, and is replaced as a whole; give another folder"
+        raise DataError(what, path)

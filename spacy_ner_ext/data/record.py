@@ -1,0 +1,114 @@
+"""What a format says about one text, before it is a document of spaCy."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from .errors import DataError, Place
+
+
+class Entity(NamedTuple):
+    """An annotated span.
+
+    start (int), end (int): Characters of the text, or words; the end is exclusive.
+    label (str): Its label.
+    place (Optional[Place]): Where it is in the input, if not where its record is.
+    values (Mapping[str, Any]): Attributes of the span, by the name of the extension
+        `span._.NAME` that shall hold them.
+    """
+
+    start: int
+    end: int
+    label: str
+    place: Place | None = None
+    values: Mapping[str, Any] = {}
+
+
+@dataclass
+class Record:
+    """One annotated text: as characters, or as words.
+
+    place (Place): Where it is in the input.
+    text (str): The text; made of words and spaces if these are given.
+    words (Optional[List[str]]): The gold tokens, if the format has them.
+    spaces (Optional[List[bool]]): Whether a space follows each; None if unknown.
+    entities (Optional[List[Entity]]): The entities; None if the text is not
+        annotated, which is not the same as no entity.
+    in_words (bool): Whether entities count words, not characters.
+    starts (Optional[List[int]]): The words that start a sentence, if that is known.
+    layers (Dict[str, List[Any]]): Other annotation of the words, by the argument of
+        `spacy.tokens.Doc`: tags, pos, morphs, lemmas, heads, deps.
+    cats (Dict[str, float]): Categories of the text.
+    id (str): Its name, such as the name of its file without ending; may hold "/".
+    document (str): The document that it is a part of, if it is not one itself.
+    lang (str): Its language, if the format tells.
+    meta (Mapping[str, Any]): What else the format tells, as plain JSON values.
+    """
+
+    place: Place
+    text: str = ""
+    words: list[str] | None = None
+    spaces: list[bool] | None = None
+    entities: list[Entity] | None = None
+    in_words: bool = False
+    starts: list[int] | None = None
+    layers: dict[str, list[Any]] = field(default_factory=dict)
+    cats: dict[str, float] = field(default_factory=dict)
+    id: str = ""
+    document: str = ""
+    lang: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_docs_of(docs_of: int) -> None:
+    """Raise if a number of sentences a document is none.
+
+    docs_of (int): The number.
+    RAISES (DataError): If it is negative.
+    """
+    if docs_of < 0:
+        raise DataError(f"sentences a document must be 0 or more, not {docs_of}")
+
+
+def group_sentences(records: Iterable[Record], docs_of: int) -> Iterator[Record]:
+    """Join sentences into documents of several.
+
+    records (Iterable[Record]): Sentences as words, with entities that count words.
+    docs_of (int): Sentences a document; 0 for all that follow one another with the
+        same `document` and `lang`. No document reaches over a change of these.
+    YIELDS (Record): The documents.
+    """
+    group: list[Record] = []
+    for record in records:
+        if group and (
+            len(group) == docs_of
+            or (record.document, record.lang) != (group[0].document, group[0].lang)
+        ):
+            yield _join(group, docs_of)
+            group = []
+        group.append(record)
+    if group:
+        yield _join(group, docs_of)
+
+
+def _join(group: list[Record], docs_of: int) -> Record:
+    joined = group[0]
+    if not docs_of and joined.document:
+        joined.id = joined.document
+    if joined.starts is None:
+        joined.starts = [0]
+    for record in group[1:]:
+        assert joined.words is not None and record.words is not None
+        assert joined.entities is not None and record.entities is not None
+        n = len(joined.words)
+        joined.words += record.words
+        if joined.spaces is not None and record.spaces is not None:
+            joined.spaces += record.spaces
+        joined.entities += [
+            e._replace(start=n + e.start, end=n + e.end) for e in record.entities
+        ]
+        joined.starts += [n + start for start in record.starts or [0]]
+        for name, values in record.layers.items():
+            moved = [n + head for head in values] if name == "heads" else values
+            joined.layers[name] += moved
+    return joined

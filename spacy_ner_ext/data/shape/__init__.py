@@ -1,0 +1,1 @@
+"""Choose, cut, sample and split documents while they pass."""

@@ -1,0 +1,89 @@
+"""What can be chosen of a corpus, and how it is divided."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..errors import DataError
+
+PARTS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Shaping:
+    r"""What is taken of a corpus, in the order in which it is done.
+
+    map (Mapping[str, str]): Labels that get another name.
+    labels (Tuple[str, ...]): The labels that are kept, by their new names; entities of
+        others become no entity. Empty for all.
+    split_regex (str): Where documents may be cut: behind what this matches. Empty: at
+        sentence starts, and where there are none at any token.
+    max_length (int): Documents of more tokens are cut, the rest is not; 0 to cut at
+        every match of `split_regex`, if there is one. Entities are never cut.
+    downsample (float): The share of documents that is kept, drawn at random.
+    limit (int): The most documents; 0 for all.
+    split (Tuple[float, ...]): The shares of train, dev and, of three, test. What is of
+        one document stays together.
+    stratify (bool): Split so that the entities of each label have these shares.
+    oversample (Mapping[str, float]): Labels, and the share of documents that shall
+        have an entity of each; documents with one are repeated until then. After a
+        split in the first part alone.
+    seed (int): Seed of all that is drawn.
+    """
+
+    map: Mapping[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    split_regex: str = ""
+    max_length: int = 0
+    downsample: float = 1.0
+    limit: int = 0
+    split: tuple[float, ...] = ()
+    stratify: bool = False
+    oversample: Mapping[str, float] = field(default_factory=dict)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("max_length", "limit", "seed"):
+            value = getattr(self, name)
+            if value < 0:
+                raise DataError(f"{name} must be 0 or more, not {value}")
+        if not 0 < self.downsample <= 1:
+            what = f"downsample = {self.downsample} is no share; give one from 0 to 1"
+            raise DataError(what)
+        self._check_regex()
+        self._check_split()
+        for label, share in self.oversample.items():
+            if not 0 < share < 1:
+                what = f"oversample = {label}={share} is no share; give one from 0 to 1"
+                raise DataError(what)
+
+    def _check_regex(self) -> None:
+        try:
+            re.compile(self.split_regex)
+        except re.error as err:
+            what = f"split_regex = '{self.split_regex}' is no regular expression"
+            raise DataError(f"{what} ({err}); correct it") from err
+
+    def _check_split(self) -> None:
+        if self.split:
+            shown = ",".join(map(str, self.split))
+            is_share = all(share > 0 for share in self.split)
+            if not is_share or not math.isclose(sum(self.split), 1, abs_tol=1e-6):
+                what = f"split = {shown} must be shares above 0 that sum to 1"
+                raise DataError(f"{what}, such as 0.8,0.1,0.1")
+            if len(self.split) not in (2, 3):
+                what = f"split = {shown} has {len(self.split)} shares"
+                raise DataError(f"{what}; give two (train, dev) or three (and test)")
+        elif self.stratify:
+            raise DataError("stratify has no split to be of; give one: 0.8,0.1,0.1")
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The names of the parts; empty without a split."""
+        return PARTS[: len(self.split)]
+
+    @property
+    def needs_plan(self) -> bool:
+        """RETURNS (bool): Whether all documents have to be seen before the first."""
+        return self.stratify or bool(self.oversample)
