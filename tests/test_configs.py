@@ -10,7 +10,7 @@ from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 
-from spacy_ner_ext.data.formats import convert_file
+from spacy_ner_ext.data.convert import convert_file
 from spacy_ner_ext.encoder.pretrained import export_encoder
 
 ROOT = Path(__file__).parent.parent

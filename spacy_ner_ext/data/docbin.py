@@ -53,7 +53,8 @@ class DocBinWriter:
         self._found: list[str] | None = None
         self._strings: set[str] = set()
         self._parts: dict[str, IO[bytes]] = {
-            name: TemporaryFile(dir=path.parent) for name in ARRAYS + LISTS
+            name: TemporaryFile(dir=path.parent)  # noqa: SIM115
+            for name in ARRAYS + LISTS
         }
 
     def __enter__(self) -> "DocBinWriter":

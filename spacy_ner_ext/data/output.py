@@ -98,12 +98,12 @@ def check_target(
         option = "--split" if parts else "--shard-size"
         raise DataError(f"{option} writes a folder; give the name of one", target)
     for path in _paths(target, parts, shard_size).values():
-        if path.resolve() in (source.resolve(), *source.resolve().parents):
-            raise DataError("is input and output; give the output another name", path)
         if shard_size:
             _check_folder(path)
         else:
             check_output(path, SUFFIX)
+        if path.resolve() in (source.resolve(), *source.resolve().parents):
+            raise DataError("is input and output; give the output another name", path)
 
 
 def _check_folder(path: Path) -> None:

@@ -1,7 +1,6 @@
 """What a conversion read, changed, left out and wrote."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,7 +108,7 @@ def count_sentences(doc: Doc) -> int:
     return 1 + int((doc.to_array("SENT_START")[1:] == 1).sum())
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ConversionReport(Counts):
     """Counts of one conversion, filled while the documents pass.
 
@@ -119,7 +118,8 @@ class ConversionReport(Counts):
     scheme (str): The tag scheme, given or recognised; empty if the format has none.
     parts (Dict[str, Counts]): What each part holds, if the documents were split.
     notes (Dict[str, Notes]): Places that were changed or left out, by kind.
-    warnings (List[str]): Results that are valid but seldom meant.
+    more_warnings (List[str]): Results that are valid but seldom meant, beside those
+        that the counts show.
     """
 
     source: str = ""
@@ -143,16 +143,6 @@ class ConversionReport(Counts):
         notes.count += 1
         if len(notes.examples) < MAX_EXAMPLES:
             notes.examples.append((place, what))
-
-    def counting(self, docs: Iterable[Doc]) -> Iterator[Doc]:
-        """Count documents while they pass.
-
-        docs (Iterable[Doc]): The documents.
-        YIELDS (Doc): The same.
-        """
-        for doc in docs:
-            self.add(doc)
-            yield doc
 
     @property
     def warnings(self) -> list[str]:

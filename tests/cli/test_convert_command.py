@@ -63,7 +63,7 @@ def test_options_reach_the_reader(call, tmp_path):
 def test_no_entity_is_a_warning(call, tmp_path):
     (tmp_path / "a.conll").write_text("a\tO\n", encoding="utf-8")
     code, _, err = call("convert", "a.conll", "a.spacy")
-    assert (code, err) == (0, "Warning: a.conll: no entity in the whole file\n")
+    assert (code, err) == (0, "Warning: a.conll: no entity in the whole corpus\n")
     assert (tmp_path / "a.spacy").exists()
 
 
@@ -106,7 +106,7 @@ def test_malformed_input(call, tmp_path, case):
 
 def test_folder_as_input(call, tmp_path):
     (tmp_path / "in").mkdir()
-    code, _, err = call("convert", "in", "a.spacy")
+    code, _, err = call("convert", "in", "a.spacy", "--format", "conll")
     assert (code, err) == (1, "Error: in: is a folder; give one file\n")
 
 

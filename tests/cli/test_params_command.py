@@ -7,7 +7,7 @@ from pipelines import build, make_examples
 from spacy import util
 from spacy.tokens import DocBin
 
-from spacy_ner_ext.data.formats import convert_file
+from spacy_ner_ext.data.convert import convert_file
 from spacy_ner_ext.encoder.pretrained import export_encoder
 from spacy_ner_ext.training.paths import find_parameters
 

@@ -5,9 +5,9 @@ import pytest
 import srsly
 from spacy.tokens import Doc, DocBin
 
-from spacy_ner_ext.data import formats
+from spacy_ner_ext.data.convert import convert_file
 from spacy_ner_ext.data.errors import DataError
-from spacy_ner_ext.data.formats import convert_file, get_reader
+from spacy_ner_ext.data.formats.registry import READERS, get_reader
 from spacy_ner_ext.data.lang import blank_vocab
 from spacy_ner_ext.data.read import read_docs
 from spacy_ner_ext.data.write import replacing, write_docs
@@ -105,7 +105,7 @@ def test_unusable_options(source, tmp_path):
     target = tmp_path / "a.spacy"
     for options, what in [
         ({"format": "conllx"}, "unknown format 'conllx'; choose one of conll"),
-        ({"spans_key": "sc"}, "format 'conll' does not take --spans-key"),
+        ({"text_column": "a"}, "format 'conll' does not take --text-column"),
         ({"lang": "klingon"}, "no language 'klingon'"),
         ({"report_path": tmp_path / "r.txt"}, "must end in .json"),
     ]:
@@ -115,11 +115,11 @@ def test_unusable_options(source, tmp_path):
 
 
 def test_another_format_is_one_entry(source, tmp_path, monkeypatch):
-    def read_lines(path, vocab, *, report, upper=False):
+    def read_lines(path, nlp, *, report, making, upper=False):
         for line in path.read_text(encoding="utf-8").split():
-            yield Doc(vocab, words=[line.upper() if upper else line])
+            yield Doc(nlp.vocab, words=[line.upper() if upper else line])
 
-    monkeypatch.setitem(formats.FORMATS, "lines", read_lines)
+    monkeypatch.setitem(READERS, "lines", read_lines)
     assert get_reader("lines", ["upper"]) is read_lines
     convert_file(source, tmp_path / "a.spacy", format="lines", upper=True)
     docs = list(read_docs(tmp_path / "a.spacy", blank_vocab("en")))

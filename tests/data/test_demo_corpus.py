@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import spacy
 
-from spacy_ner_ext.data.conll import read_conll
-from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.data.formats.conll import read_conll
 
 FOLDER = Path(__file__).parent.parent.parent / "assets" / "demo"
 SPLITS = ("train", "dev", "test")
@@ -23,7 +22,7 @@ def nlp():
 def splits(nlp):
     def read(name):
         path = FOLDER / f"{name}.conll"
-        return list(read_conll(path, nlp.vocab, report=ConversionReport()))
+        return list(read_conll(path, nlp))
 
     return {name: read(name) for name in SPLITS}
 

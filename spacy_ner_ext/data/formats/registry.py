@@ -3,13 +3,14 @@
 A reader is a function `read_NAME(path, nlp, *, report=None, making=DEFAULT, **options)
 -> Iterator[Doc]`; a writer is `write_NAME(docs, folder, name, *, report, spans_key) ->
 None` and writes into an empty folder. To add a format, write these in a file of its own
-and enter them here. The files are imported when a format is asked for, since some need
+and enter them here, by file and name or as it is. The files are imported when a format is asked for, since some need
 large libraries.
 """
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
+from typing import Any
 
 from spacy.tokens import Doc
 
@@ -18,7 +19,7 @@ from ..errors import DataError
 Reader = Callable[..., Iterator[Doc]]
 Writer = Callable[..., None]
 
-READERS = {
+READERS: dict[str, str | Reader] = {
     "conll": "conll:read_conll",
     "conllu": "conllu:read_conllu",
     "standoff": "standoff:read_standoff",
@@ -29,7 +30,7 @@ READERS = {
     "textcat": "textcat:read_textcat",
     "docbin": "docbin:read_docbin",
 }
-WRITERS = {
+WRITERS: dict[str, str | Writer] = {
     "standoff": "standoff:write_standoff",
     "conll": "conll_writer:write_conll",
     "jsonl": "jsonl:write_jsonl",
@@ -38,11 +39,14 @@ WRITERS = {
 }
 
 
-def _load(names: Mapping[str, str], format: str) -> Callable:
-    if format not in names:
-        known = ", ".join(names)
+def _load(functions: Mapping[str, str | Callable[..., Any]], format: str) -> Any:
+    if format not in functions:
+        known = ", ".join(functions)
         raise DataError(f"unknown format '{format}'; choose one of {known}")
-    module, _, function = names[format].partition(":")
+    found = functions[format]
+    if not isinstance(found, str):
+        return found
+    module, _, function = found.partition(":")
     return getattr(import_module(f".{module}", __package__), function)
 
 

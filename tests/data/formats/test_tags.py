@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_ner_ext.data.errors import DataError
-from spacy_ner_ext.data.tags import (
+from spacy_ner_ext.data.formats.tags import (
     SCHEMES,
     SchemeSurvey,
     parse_tag,
