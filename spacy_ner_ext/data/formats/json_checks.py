@@ -1,0 +1,130 @@
+"""Single JSON values, checked: syntax, types, and that spaCy can store them."""
+
+import json
+import math
+from collections.abc import Mapping
+from json import JSONDecodeError
+from typing import Any, NoReturn, TypeVar
+
+import srsly
+
+from ..errors import DataError, Place
+
+T = TypeVar("T")
+EXCERPT = 40
+KIND_NAMES = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number; leave it out")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits[:EXCERPT])
+
+
+DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+
+
+def parse_json(text: str, place: Place) -> Any:
+    """Parse one JSON value.
+
+    text (str): The value, and nothing else but white space.
+    place (Place): Where it is.
+    RETURNS (Any): The value.
+    RAISES (DataError): If it is not JSON, or spaCy cannot store it.
+    """
+    try:
+        value = DECODER.decode(text)
+    except JSONDecodeError as err:
+        found = f"{err.msg.removesuffix(' at')} at character {err.pos + 1}"
+        advice = "write one value a line, or one array of all"
+        raise DataError.at(place, f"is not a JSON value ({found}); {advice}") from err
+    except (ValueError, RecursionError) as err:
+        raise bad_value(err, place) from err
+    check_storable(value, place)
+    return value
+
+
+def check_storable(value: Any, place: Place) -> None:
+    """Raise if spaCy could not store a value with a document.
+
+    value (Any): A JSON value.
+    place (Place): Where it is.
+    RAISES (DataError): If it has half of a surrogate pair, a whole number of more than
+        64 bits, or is nested too deep.
+    """
+    try:
+        srsly.msgpack_dumps(value)
+    except (ValueError, OverflowError, RecursionError) as err:
+        raise bad_value(err, place) from err
+
+
+def bad_value(err: Exception, place: Place) -> DataError:
+    """Tell why a value cannot be used, other than its syntax.
+
+    err (Exception): What parsing or storing it raised.
+    place (Place): Where it is.
+    RETURNS (DataError): The error.
+    """
+    if isinstance(err, UnicodeEncodeError):
+        half = f"\\u{ord(err.object[err.start]):04x}"
+        what = f"{half} is half of a surrogate pair, no character; correct the text"
+    elif isinstance(err, RecursionError) or "recursion" in str(err):
+        what = "the value is nested too deep; leave out what is nested so"
+    elif isinstance(err, OverflowError) or "digits" in str(err):
+        what = "a whole number has more than 64 bits; write it as a string"
+    else:
+        what = str(err)
+    return DataError.at(place, what)
+
+
+def field(values: Mapping[str, Any], name: str, kind: type[T], place: Place) -> T:
+    """Take a value out of an object.
+
+    values (Mapping[str, Any]): The object.
+    name (str): The name of the value.
+    kind (Type[T]): The type it must have: str, int, float, list or dict.
+    place (Place): Where the object is.
+    RETURNS (T): The value.
+    RAISES (DataError): If it is missing or of another type.
+    """
+    if name not in values:
+        there = ", ".join(values)[: 4 * EXCERPT] or "nothing"
+        raise DataError.at(place, f"there is no '{name}' beside {there}; add it")
+    return checked(values[name], kind, f"'{name}'", place)
+
+
+def checked(value: Any, kind: type[T], name: str, place: Place) -> T:
+    """Check the type of a value.
+
+    value (Any): The value.
+    kind (Type[T]): The type it must have: str, int, float, list or dict; a bool is no
+        number, and a whole number is a float.
+    name (str): What it is, for the error.
+    place (Place): Where it is.
+    RETURNS (T): The value.
+    RAISES (DataError): If it is of another type.
+    """
+    kinds = (int, float) if kind is float else kind
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        what = f"{name} is {excerpt(value)}, not {KIND_NAMES[kind]}; correct it"
+        raise DataError.at(place, what)
+    return value  # type: ignore[return-value]
+
+
+def excerpt(value: Any) -> str:
+    """Shorten a value for a message.
+
+    value (Any): A value.
+    RETURNS (str): The start of it, as JSON if it can be.
+    """
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}..."
