@@ -31,13 +31,15 @@ def check_input(path: Path) -> None:
         raise DataError("the file is empty; check how it was made", path)
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path, *, keep_ends: bool = False) -> Iterator[tuple[int, str]]:
     """Read a UTF-8 file line by line, with or without BOM, LF or CRLF.
 
     Only a line feed ends a line: other characters that Python takes for line
     ends (U+0085, U+2028, form feed) occur as tokens.
 
     path (Path): The file to read.
+    keep_ends (bool): Whether lines keep their ends; carriage returns may then be
+        anywhere, as in a quoted field of a table.
     YIELDS (Tuple[int, str]): The 1-based line number, the line without its end.
     RAISES (DataError): If the file cannot be opened, a line is not UTF-8 or longer
         than `MAX_LINE` bytes, or lines end in a carriage return alone.
@@ -49,13 +51,13 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 if len(raw) > MAX_LINE:
                     what = f"is longer than {MAX_LINE // 2**20} MiB; cut the text in it"
                     raise DataError(what, path, number)
-                line = _decode(raw, path, number)
+                line = _decode(raw, path, number, keep_ends)
                 yield number, line.removeprefix(BOM) if number == 1 else line
     except OSError as err:
         raise DataError(f"cannot be read ({err.strerror})", path) from err
 
 
-def _decode(raw: bytes, path: Path, number: int) -> str:
+def _decode(raw: bytes, path: Path, number: int, keep_end: bool) -> str:
     try:
         line = raw.decode("utf-8")
     except UnicodeDecodeError as err:
@@ -63,6 +65,8 @@ def _decode(raw: bytes, path: Path, number: int) -> str:
         raise DataError(
             f"{found} is not UTF-8; convert the file to UTF-8", path, number
         ) from err
+    if keep_end:
+        return line
     line = line.removesuffix("\n").removesuffix("\r")
     if "\r" in line:
         what = "a carriage return is inside the line; convert line ends to LF or CRLF"
