@@ -128,3 +128,20 @@ def excerpt(value: Any) -> str:
     """
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}..."
+
+
+def name_of(values: Mapping[str, Any], name: str, place: Place) -> str:
+    """Take a name or number out of an object, such as an ID or a language.
+
+    values (Mapping[str, Any]): The object.
+    name (str): The name of the value.
+    place (Place): Where the object is.
+    RETURNS (str): The value; empty if it is missing or null.
+    RAISES (DataError): If it is neither a string nor a whole number.
+    """
+    value = values.get(name)
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return checked(value, str, f"'{name}'", place)

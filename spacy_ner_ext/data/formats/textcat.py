@@ -1,0 +1,150 @@
+"""Tables of texts and their categories.
+
+The file is read by `columns`; of further columns "id" and "lang" are taken. What the
+label column may hold:
+
+* a string, or a whole number: one category,
+* an array of these: any number of categories,
+* an object such as `{"A": 1, "B": 0}`: whether each category is true.
+
+A column "cats" stands for a missing label column. `doc.cats` gets all categories of
+the file in each document, with 1.0 or 0.0, as spaCy's `textcat` needs it; so the file
+is read twice.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from spacy.tokens import Doc
+
+from ..errors import DataError, Place
+from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ..record import Record
+from ..report import ConversionReport
+from .columns import missing_columns, read_rows
+from .json_checks import checked, excerpt, field, name_of
+
+CATS_COLUMN = "cats"
+
+
+def read_textcat(
+    path: Path,
+    nlp: MakesDocs,
+    *,
+    report: ConversionReport | None = None,
+    making: Making = DEFAULT,
+    text_column: str = "text",
+    label_column: str = "label",
+    exclusive: bool = False,
+    categories: Sequence[str] = (),
+) -> Iterator[Doc]:
+    """Read a table as documents with categories and without entities.
+
+    Nothing is yielded from a file with errors.
+
+    path (Path): The file: .csv, .tsv, .jsonl, .json or .parquet.
+    nlp (MakesDocs): A pipeline, for its tokenizer.
+    report (Optional[ConversionReport]): Gets what was changed or left out.
+    making (Making): How documents are made.
+    text_column (str): The column of the text.
+    label_column (str): The column of the categories.
+    exclusive (bool): Whether each text must have exactly one category, as `textcat`
+        needs it, or may have any number, for `textcat_multilabel`.
+    categories (Sequence[str]): All categories, also those that are not in the file;
+        whole numbers in the file are their indices. Empty for those of the file.
+    YIELDS (Doc): The documents.
+    RAISES (DataError): If the file or an option cannot be used.
+    """
+    path = Path(path)
+    if text_column == label_column:
+        what = f"column '{text_column}' is both text and label; choose two columns"
+        raise DataError(what, path)
+    report = ConversionReport() if report is None else report
+    read = partial(
+        _records, path, text_column, label_column, exclusive, list(categories)
+    )
+    found = {label for record in read() for label in record.cats}
+    every = dict.fromkeys(categories or sorted(found), 0.0)
+    if not every:
+        raise DataError("no text has a category; check how the file was made", path)
+    yield from make_docs(_completed(read(), every), nlp, report, making)
+
+
+def _completed(
+    records: Iterator[Record], every: Mapping[str, float]
+) -> Iterator[Record]:
+    for record in records:
+        record.cats = {**every, **record.cats}
+        yield record
+
+
+def _records(
+    path: Path,
+    text_column: str,
+    label_column: str,
+    exclusive: bool,
+    categories: Sequence[str],
+) -> Iterator[Record]:
+    for place, row in read_rows(path, columns=[text_column]):
+        cats = _cats(row, label_column, categories, place)
+        if exclusive:
+            _check_exclusive(cats, place)
+        yield Record(
+            place,
+            text=field(row, text_column, str, place),
+            cats=cats,
+            id=name_of(row, "id", place),
+            lang=name_of(row, "lang", place),
+        )
+
+
+def _check_exclusive(cats: Mapping[str, float], place: Place) -> None:
+    true = [label for label, value in cats.items() if value]
+    if len(true) != 1:
+        what = f"a text must have one category, and has {', '.join(true) or 'none'}"
+        raise DataError.at(place, f"{what}; correct it, or allow any number")
+
+
+def _cats(
+    row: Mapping[str, Any], column: str, categories: Sequence[str], place: Place
+) -> dict[str, float]:
+    if column not in row and CATS_COLUMN in row:
+        column = CATS_COLUMN
+    if column not in row:
+        raise missing_columns([column], row, place)
+    value = row[column]
+    if isinstance(value, dict):
+        # The objects of a Parquet column all have the same names.
+        given = {name: truth for name, truth in value.items() if truth is not None}
+        return {
+            _label(name, column, categories, place): _truth(truth, name, place)
+            for name, truth in given.items()
+        }
+    labels = value if isinstance(value, list) else [value]
+    return {_label(label, column, categories, place): 1.0 for label in labels}
+
+
+def _label(value: Any, column: str, categories: Sequence[str], place: Place) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not categories:
+            return str(value)
+        if not 0 <= value < len(categories):
+            what = f"'{column}' is {value}, and there are {len(categories)} categories"
+            raise DataError.at(place, f"{what}, from 0; correct it")
+        return categories[value]
+    label = checked(value, str, f"'{column}'", place)
+    if not label.strip():
+        raise DataError.at(place, f"'{column}' is empty; give the text a category")
+    if categories and label not in categories:
+        what = f"'{column}' is {excerpt(label)}, none of {', '.join(categories)}"
+        raise DataError.at(place, f"{what}; correct it")
+    return label
+
+
+def _truth(value: Any, label: str, place: Place) -> float:
+    if value not in (0, 1):
+        what = f"category '{label}' is {excerpt(value)}, neither 0 nor 1; round it"
+        raise DataError.at(place, what)
+    return float(value)
