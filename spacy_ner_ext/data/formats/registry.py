@@ -31,7 +31,7 @@ READERS: dict[str, str | Reader] = {
     "docbin": "docbin:read_docbin",
 }
 WRITERS: dict[str, str | Writer] = {
-    "standoff": "standoff:write_standoff",
+    "standoff": "standoff_writer:write_standoff",
     "conll": "conll_writer:write_conll",
     "jsonl": "jsonl:write_jsonl",
     "datasets": "rows:write_datasets",

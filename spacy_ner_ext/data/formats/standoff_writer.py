@@ -1,0 +1,166 @@
+"""Write BRAT standoff, see `standoff`.
+
+Kept are texts, spans with their labels, and the span extensions of documents that are
+True or text. Token boundaries and everything else of a document have no place in it.
+"""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from spacy.tokens import Doc, Span
+
+from ..errors import DataError, Place
+from ..report import ConversionReport
+from .spans import spans_to_write
+from .standoff import on_one_line
+from .standoff_files import ANNOTATIONS, TEXT
+
+# What some file system or the reader does not take.
+FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]')
+RESERVED = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]) *(\..*)?", re.IGNORECASE)
+MAX_NAME_BYTES = 255
+WHITE_SPACE = re.compile(r"\s")
+EXCERPT = 60
+
+Values = dict[tuple[int, int], dict[str, Any]]
+
+
+def write_standoff(
+    docs: Iterable[Doc],
+    folder: Path,
+    name: str,
+    *,
+    report: ConversionReport,
+    spans_key: str | None = None,
+) -> None:
+    """Write each document as a .txt and an .ann file.
+
+    docs (Iterable[Doc]): The documents, taken as they come.
+    folder (Path): An empty folder.
+    name (str): Documents without an "id" in `doc.user_data` are called this and their
+        number.
+    report (ConversionReport): Gets what the format cannot hold.
+    spans_key (Optional[str]): A span group to write in place of `doc.ents`.
+    RAISES (DataError): If an id is no name for a file or names two documents, or a
+        file cannot be written.
+    """
+    names = _Names()
+    for number, doc in enumerate(docs, start=1):
+        place = Place(Path(report.source or name), number, "document")
+        doc_id = str(doc.user_data.get("id") or f"{name}-{number:05}")
+        names.add(doc_id, place)
+        spans = spans_to_write(doc, spans_key, place, report)
+        lines = _lines(spans, _values(doc), place, report)
+        _write(folder / f"{doc_id}{TEXT}", doc.text)
+        _write(folder / f"{doc_id}{ANNOTATIONS}", "".join(lines))
+
+
+class _Names:
+    """Names of documents, and the files and folders that they need."""
+
+    def __init__(self) -> None:
+        self.files: set[str] = set()
+        self.folders: set[str] = set()
+
+    def add(self, name: str, place: Place) -> None:
+        fault = _fault(name)
+        # Names that differ in this alone are one on some file systems.
+        key = unicodedata.normalize("NFC", name).casefold()
+        files = {f"{key}{TEXT}", f"{key}{ANNOTATIONS}"}
+        parts = key.split("/")
+        folders = {"/".join(parts[:n]) for n in range(1, len(parts))}
+        if not files.isdisjoint(self.files):
+            fault = "is that of an earlier document, or differs in case alone"
+        elif files & self.folders or folders & self.files:
+            fault = "needs a folder where an earlier one has a file, or the reverse"
+        if fault:
+            what = f"the id {name[:EXCERPT]!r} {fault}; give the document another"
+            raise DataError.at(place, what)
+        self.files |= files
+        self.folders |= folders
+
+
+def _fault(name: str) -> str:
+    """What makes a name useless for files; empty if nothing does."""
+    forbidden = FORBIDDEN.search(name)
+    if forbidden:
+        return f"holds {forbidden[0]!r}, which names of files cannot"
+    for part in name.split("/"):
+        if not part or part.startswith(".") or part.endswith((".", " ")):
+            return "has a part that is empty, starts with '.' or ends with '.' or ' '"
+        if RESERVED.fullmatch(part):
+            return f"holds {part!r}, which Windows reserves"
+        if len(f"{part}{TEXT}".encode()) > MAX_NAME_BYTES:
+            return f"is too long for a file, which has up to {MAX_NAME_BYTES} bytes"
+    return ""
+
+
+def _values(doc: Doc) -> Values:
+    """Extensions by the characters of their span, as spaCy stores them."""
+    values: Values = defaultdict(dict)
+    for key, value in doc.user_data.items():
+        if isinstance(key, tuple) and len(key) == 4 and key[0] == "._.":
+            _, name, start, end = key
+            if end is not None:
+                values[start, end][name] = value
+    return values
+
+
+def _lines(
+    spans: list[Span], values: Values, place: Place, report: ConversionReport
+) -> Iterator[str]:
+    n_attributes = 0
+    for number, span in enumerate(spans, start=1):
+        label = _without_white_space(span.label_, place, report)
+        bounds = (span.start_char, span.end_char)
+        shown = on_one_line(span.text)
+        yield f"T{number}\t{label} {bounds[0]} {bounds[1]}\t{shown}\n"
+        for name, value in values.get(bounds, {}).items():
+            text = _value(name, value, place, report)
+            if text is not None:
+                n_attributes += 1
+                called = _without_white_space(name, place, report)
+                yield f"A{n_attributes}\t{called} T{number}{text}\n"
+
+
+def _value(
+    name: str, value: object, place: Place, report: ConversionReport
+) -> str | None:
+    # An attribute that is not there says the same.
+    if value is None or value is False:
+        return None
+    if value is True:
+        return ""
+    if isinstance(value, str) and value:
+        text = on_one_line(value)
+        if text != value:
+            report.note("replaced", place, f"line ends in the value of {name}")
+        return f" {text}"
+    if isinstance(value, (int, float)):
+        report.note("replaced", place, f"{name} is {value!r}, written as text")
+        return f" {value}"
+    what = f"the attribute {name} is {value!r}"[:EXCERPT]
+    report.note("dropped", place, f"{what}, neither True nor text")
+    return None
+
+
+def _without_white_space(name: str, place: Place, report: ConversionReport) -> str:
+    written = WHITE_SPACE.sub("_", name)
+    if written != name:
+        report.note("replaced", place, f"{name!r} becomes '{written}'")
+    return written
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode("utf-8"))
+    except UnicodeEncodeError as err:
+        what = f"{err.object[err.start]!r} in an attribute is half a character"
+        raise DataError(f"{what}; correct it", path) from err
+    except OSError as err:
+        raise DataError(f"cannot be written ({err.strerror})", path) from err

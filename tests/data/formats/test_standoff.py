@@ -1,0 +1,498 @@
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.tokens import Doc, Span
+
+from spacy_ner_ext.data.errors import DataError
+from spacy_ner_ext.data.formats.registry import get_reader, get_writer
+from spacy_ner_ext.data.formats.standoff import read_standoff
+from spacy_ner_ext.data.formats.standoff_writer import write_standoff
+from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.make import Making
+from spacy_ner_ext.data.report import ConversionReport
+
+
+@pytest.fixture(scope="module")
+def nlp():
+    return BlankPipeline("en")
+
+
+@pytest.fixture(autouse=True)
+def extensions():
+    before = dict(Span.__dict__.get("extensions", {}))
+    yield
+    for name in ("Negation", "Confidence", "my_flag", "note", "number", "list"):
+        if name not in before and Span.has_extension(name):
+            Span.remove_extension(name)
+
+
+@pytest.fixture
+def read(tmp_path, nlp):
+    def read_pair(text, annotations, **options):
+        for name, content in [("a.txt", text), ("a.ann", annotations)]:
+            data = content if isinstance(content, bytes) else content.encode("utf-8")
+            (tmp_path / name).write_bytes(data)
+        report = ConversionReport()
+        return list(read_standoff(tmp_path, nlp, report=report, **options)), report
+
+    return read_pair
+
+
+def spans(doc, key=None):
+    found = doc.ents if key is None else doc.spans[key]
+    return [(span.start_char, span.end_char, span.label_) for span in found]
+
+
+def counts(report):
+    return {kind: notes.count for kind, notes in report.notes.items() if notes.count}
+
+
+def whats(report, kind):
+    return [what for _, what in report.notes[kind].examples]
+
+
+def make_pair(folder, name, text="Ada", annotations="T1\tPER 0 3\tAda\n"):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.txt").write_bytes(text.encode("utf-8"))
+    (folder / f"{name}.ann").write_bytes(annotations.encode("utf-8"))
+
+
+def test_registry_knows_both():
+    assert get_reader("standoff", ["fragments"]) is read_standoff
+    assert get_writer("standoff") is write_standoff
+
+
+def test_entities_with_their_ids(read):
+    (doc,), report = read("Ada met Bob.", "T1\tPER 0 3\tAda\nT2\tPER 8 11\tBob\n")
+    assert doc.text == "Ada met Bob."
+    assert spans(doc) == [(0, 3, "PER"), (8, 11, "PER")]
+    assert doc.user_data["id"] == "a"
+    assert counts(report) == {}
+
+
+def test_empty_annotations_mean_no_entity(read):
+    (doc,), _ = read("Hi there", "")
+    assert [token.ent_iob_ for token in doc] == ["O", "O"]
+
+
+def test_text_without_a_token_is_left_out_and_noted(read):
+    docs, report = read("", "")
+    assert docs == []
+    assert counts(report) == {"empty": 1}
+
+
+def test_folders_of_any_depth_in_order(tmp_path, nlp):
+    for name in ["b", "a/z/1.x", "a/b", "c d"]:
+        make_pair(tmp_path, name)
+    docs = list(read_standoff(tmp_path, nlp))
+    assert [doc.user_data["id"] for doc in docs] == ["a/b", "a/z/1.x", "b", "c d"]
+
+
+@pytest.mark.parametrize("ending", [".txt", ".ann"])
+def test_single_file(tmp_path, nlp, ending):
+    make_pair(tmp_path, "x/one.two")
+    make_pair(tmp_path, "x/other")
+    (doc,) = read_standoff(tmp_path / f"x/one.two{ending}", nlp)
+    assert doc.user_data["id"] == "one.two"
+    assert spans(doc) == [(0, 3, "PER")]
+
+
+def test_hidden_files_and_others_are_left_alone(tmp_path, nlp):
+    make_pair(tmp_path, "a")
+    (tmp_path / "._a.txt").write_bytes(b"\x00\xff")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "b.ann").touch()
+    (tmp_path / "annotation.conf").touch()
+    (doc,) = read_standoff(tmp_path, nlp)
+    assert doc.user_data["id"] == "a"
+
+
+def test_links_to_folders_are_not_followed(tmp_path, nlp):
+    make_pair(tmp_path, "in/a")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in", target_is_directory=True)
+    report = ConversionReport()
+    (doc,) = read_standoff(tmp_path / "in", nlp, report=report)
+    assert doc.user_data["id"] == "a"
+    assert whats(report, "skipped") == [
+        "the folder 'loop' is a link and is not followed"
+    ]
+
+
+def test_fragments_are_merged_or_parts(read):
+    text = "left and right arms"
+    line = "T1\tBODY 0 4;15 19\tleft arms\n"
+    (doc,), report = read(text, line)
+    assert spans(doc) == [(0, 19, "BODY")]
+    assert whats(report, "fragments") == ["T1 has 2 fragments, merged"]
+    (doc,), report = read(text, line, fragments="parts")
+    assert spans(doc) == [(0, 4, "BODY"), (15, 19, "BODY")]
+    assert whats(report, "fragments") == ["T1 has 2 fragments, made entities"]
+
+
+@pytest.mark.parametrize("fragments", ["merge", "parts"])
+def test_fragments_of_one_entity_over_a_line_end(read, fragments):
+    line = "T1\tLOC 3 6;7 11;12 14\tNew York NY\n"
+    (doc,), report = read("in New\nYork NY", line, fragments=fragments)
+    assert spans(doc) == [(3, 14, "LOC")]
+    assert counts(report) == {}
+
+
+def test_line_ends_in_the_text_are_spaces_in_the_annotation(read):
+    (doc,), _ = read("New\nYork", "T1\tLOC 0 8\tNew York\n")
+    assert spans(doc) == [(0, 8, "LOC")]
+
+
+def test_carriage_returns_count(read):
+    (doc,), _ = read("Hi\r\nAda\r\n", "T1\tPER 4 7\tAda\r\n\r\n")
+    assert doc.text == "Hi\r\nAda\r\n"
+    assert spans(doc) == [(4, 7, "PER")]
+
+
+def test_byte_order_mark_of_the_text_counts(read):
+    (doc,), _ = read("\ufeff Ada", "\ufeffT1\tPER 2 5\tAda\n")
+    assert spans(doc) == [(2, 5, "PER")]
+    with pytest.raises(DataError, match="remove the byte order mark of the text"):
+        read("\ufeff Ada", "T1\tPER 1 4\tAda\n")
+
+
+def test_offsets_count_code_points(read):
+    (doc,), _ = read("👩‍🔬 e\u0301 Ada", "T1\tPER 7 10\tAda\n")
+    assert doc.ents[0].text == "Ada"
+
+
+def test_attributes_become_extensions(read):
+    annotations = (
+        "A2\tConfidence T1 very high\n"
+        "T1\tPER 0 3\tAda\nT2\tPER 8 11\tBob\n"
+        "A1\tNegation T1\nM3\tNegation T2\n"
+    )
+    (doc,), report = read("Ada met Bob.", annotations)
+    ada, bob = doc.ents
+    assert (ada._.Negation, ada._.Confidence) == (True, "very high")
+    assert (bob._.Negation, bob._.Confidence) == (True, None)
+    assert counts(report) == {}
+
+
+def test_a_second_value_is_skipped(read):
+    lines = "T1\tPER 0 3\tAda\nA1\tConfidence T1 a\nA2\tConfidence T1 b\n"
+    (doc,), report = read("Ada", lines)
+    assert doc.ents[0]._.Confidence == "a"
+    assert whats(report, "skipped") == ["a second Confidence of T1"]
+
+
+def test_other_annotations_are_skipped_by_kind(read):
+    annotations = (
+        "T1\tPER 0 3\tAda\n"
+        "N1\tReference T1 Wiki:7\tAda\n"
+        "E1\tMeet:T1 Who:T1\n"
+        "R1\tKnows Arg1:T1 Arg2:T1\n"
+        "*\tAlias T1 T1\n"
+        "#1\tAnnotatorNotes T1\tsure?\n"
+        "A1\tNegation E1\nM2\tNegation R1\n"
+    )
+    (doc,), report = read("Ada", annotations)
+    assert not doc.user_data.keys() - {"id"}
+    assert whats(report, "skipped") == [
+        "normalisation N1",
+        "event E1",
+        "relation R1",
+        "equivalence *",
+        "note #1",
+        "attribute Negation of E1",
+        "attribute Negation of R1",
+    ]
+    assert [place.number for place, _ in report.notes["skipped"].examples[:2]] == [2, 3]
+
+
+def test_nested_entities_go_to_the_group(read):
+    annotations = "T1\tORG 0 13\tNew York Post\nT2\tLOC 0 8\tNew York\n"
+    (doc,), report = read("New York Post", annotations, making=Making(spans_key="sc"))
+    assert spans(doc) == [(0, 13, "ORG")]
+    assert set(spans(doc, "sc")) == {(0, 13, "ORG"), (0, 8, "LOC")}
+    assert counts(report) == {"overlapping": 1}
+
+
+ADA = "T1\tPER 0 3\tAda\n"
+ERRORS = {
+    "other text": ("T1\tPER 0 3\tAdo\n", 1, "T1 is 'Ado', but 'Ada' stands at its"),
+    "shifted": (ADA + "T2\tPER 5 8\tBob\n", 2, "T2 is 'Bob', but 'et '"),
+    "text shortened": ("T1\tPER 0 7\tAda\n", 1, "but 'Ada met' stands"),
+    "past the end": ("T1\tPER 0 33\tAda\n", 1, "T1 from 0 to 33 is not in the text of"),
+    "huge": (f"T1\tPER 0 {10**17}\tAda\n", 1, "is not in the text of 12 characters"),
+    "endless": (f"T1\tPER 0 {'9' * 5000}\tAda\n", 1, "is no entity; write T1<TAB>"),
+    "negative": ("T1\tPER -1 3\tAda\n", 1, "is no entity; write T1<TAB>LABEL"),
+    "empty": (
+        "T1\tPER 3 3\t\n",
+        1,
+        "T1 from 3 to 3 is not in the text",
+    ),
+    "reversed": ("T1\tPER 3 0\tAda\n", 1, "or is empty; correct its offsets"),
+    "overlapping": ("T1\tPER 0 3;1 3\tAda da\n", 1, "fragments of T1 overlap"),
+    "no text": ("T1\tPER 0 3\n", 1, "'T1\\tPER 0 3' is no entity"),
+    "spaces": ("T1 PER 0 3 Ada\n", 1, "is no entity; write T1<TAB>LABEL START END"),
+    "no label": ("T1\t0 3\tAda\n", 1, "is no entity"),
+    "label of two words": ("T1\tA B 0 3\tAda\n", 1, "is no entity"),
+    "not a number": ("T1\tPER 0 x\tAda\n", 1, "is no entity"),
+    "other digits": ("T1\tPER 0 ٣\tAda\n", 1, "is no entity"),
+    "no name": ("T\tPER 0 3\tAda\n", 1, "is no entity"),
+    "twice": (ADA + "\n" + ADA, 3, "T1 is there twice; rename one"),
+    "unknown target": (ADA + "A1\tNegation T2\n", 2, "of T2, which is not in the file"),
+    "unknown event": ("A1\tNegation E1\n", 1, "of E1, which is not in the file"),
+    "no target": (ADA + "A1\tNegation\n", 2, "is no attribute; write A1<TAB>NAME T1"),
+    "unknown kind": ("X1\tPER 0 3\tAda\n", 1, "'X1\\tPER 0 3\\tAda' is no annotation"),
+    "no tab": (
+        "N1 Reference T1\n",
+        1,
+        "is no annotation: it must start with one",
+    ),
+    "encoding": (b"T1\tPER 0 3\tAd\xe4\n", 1, "byte 0xe4 at position 14 is not UTF-8"),
+    "utf-16": (ADA.encode("utf-16"), 1, "byte 0xff at position 1 is not UTF-8"),
+    "carriage return": ("T1\tPER 0 3\tAda\rT2\n", 1, "a carriage return is inside"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(ERRORS))
+def test_error_names_line_and_value(read, tmp_path, case):
+    annotations, line, what = ERRORS[case]
+    with pytest.raises(DataError) as caught:
+        read("Ada met Bob.", annotations)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / 'a.ann'}, line {line}: ")
+    assert what in message
+    assert "\n" not in message
+
+
+def test_text_that_is_not_utf8(read, tmp_path):
+    with pytest.raises(DataError) as caught:
+        read(b"Ada\nM\xfcnchen", "")
+    assert str(caught.value).startswith(f"{tmp_path / 'a.txt'}, line 2: byte 0xfc")
+
+
+def test_computed_extension_is_an_error(read):
+    Span.set_extension("my_flag", getter=lambda span: 1)
+    with pytest.raises(DataError, match=r"a\.ann, line 2: attribute my_flag cannot"):
+        read("Ada", ADA + "A1\tmy_flag T1\n")
+
+
+def test_option_is_checked(read):
+    with pytest.raises(DataError, match="unknown fragments 'x'; choose one of merge"):
+        read("Ada", ADA, fragments="x")
+
+
+@pytest.mark.parametrize(
+    ("missing", "what"),
+    [
+        ("a.ann", "a.txt: its annotations a.ann are missing; add the file, empty if"),
+        ("a.txt", "a.ann: its text a.txt is missing"),
+    ],
+)
+def test_pairs_must_be_whole(tmp_path, nlp, missing, what):
+    make_pair(tmp_path, "a")
+    (tmp_path / missing).unlink()
+    (other,) = tmp_path.iterdir()
+    for path in (tmp_path, other):
+        with pytest.raises(DataError) as caught:
+            list(read_standoff(path, nlp))
+        assert what in str(caught.value)
+
+
+def test_paths_that_hold_no_standoff(tmp_path, nlp):
+    (tmp_path / "x.json").touch()
+    cases = {
+        tmp_path: "holds no .txt file",
+        tmp_path / "x.json": "is neither a folder nor a .txt or .ann file",
+        tmp_path / "no": "there is no such file or folder",
+    }
+    for path, what in cases.items():
+        with pytest.raises(DataError, match=what):
+            list(read_standoff(path, nlp))
+
+
+def test_folder_or_pipe_in_place_of_a_file(tmp_path, nlp):
+    make_pair(tmp_path, "a")
+    (tmp_path / "a.ann").unlink()
+    (tmp_path / "a.ann").mkdir()
+    with pytest.raises(DataError, match=r"a\.ann: is not a regular file"):
+        list(read_standoff(tmp_path, nlp))
+    (tmp_path / "a.ann").rmdir()
+    os.mkfifo(tmp_path / "a.ann")
+    with pytest.raises(DataError, match=r"a\.ann: is not a regular file"):
+        list(read_standoff(tmp_path, nlp))
+
+
+def test_file_name_that_is_not_utf8(tmp_path, nlp):
+    name = os.fsencode(tmp_path) + b"/M\xfc.txt"
+    with open(name, "wb"):
+        pass
+    with pytest.raises(DataError, match="is not UTF-8; rename it"):
+        list(read_standoff(tmp_path, nlp))
+
+
+# Writing.
+
+
+def write(docs, folder, **options):
+    report = ConversionReport()
+    folder.mkdir(exist_ok=True)
+    write_standoff(docs, folder, "corpus", report=report, **options)
+    return report
+
+
+def make_doc(nlp, text, *ents, name=None):
+    doc = nlp.make_doc(text)
+    doc.set_ents([doc.char_span(*ent) for ent in ents])
+    if name is not None:
+        doc.user_data["id"] = name
+    return doc
+
+
+def files(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def test_files_and_lines(tmp_path, nlp):
+    doc = make_doc(nlp, "Ada\nByron met Bob.", (0, 9, "PER"), (14, 17, "PER"))
+    docs = [doc, make_doc(nlp, "No one.", name="b/c")]
+    report = write(docs, tmp_path)
+    assert files(tmp_path) == [
+        "b/c.ann",
+        "b/c.txt",
+        "corpus-00001.ann",
+        "corpus-00001.txt",
+    ]
+    assert (tmp_path / "corpus-00001.txt").read_text("utf-8") == doc.text
+    assert (tmp_path / "corpus-00001.ann").read_text("utf-8") == (
+        "T1\tPER 0 9\tAda Byron\nT2\tPER 14 17\tBob\n"
+    )
+    assert (tmp_path / "b/c.ann").read_bytes() == b""
+    assert counts(report) == {}
+
+
+def test_attributes_come_back(tmp_path, nlp):
+    for name in ("Negation", "note", "number", "list"):
+        Span.set_extension(name, default=None)
+    doc = make_doc(nlp, "Ada met Bob.", (0, 3, "PER"), (8, 11, "PER"))
+    ada, bob = doc.ents
+    ada._.Negation, ada._.note, ada._.number, ada._.list = True, "a  b\n c", 3, [1]
+    bob._.Negation = False
+    report = write([doc], tmp_path)
+    (back,) = read_standoff(tmp_path, nlp)
+    ada, bob = back.ents
+    assert (ada._.Negation, ada._.note, ada._.number) == (True, "a  b  c", "3")
+    assert (ada._.list, bob._.Negation) == (None, None)
+    assert counts(report) == {"replaced": 2, "dropped": 1}
+
+
+def test_labels_with_white_space(tmp_path, nlp):
+    report = write([make_doc(nlp, "Ada", (0, 3, "A B\u2028"))], tmp_path)
+    (back,) = read_standoff(tmp_path, nlp)
+    assert spans(back) == [(0, 3, "A_B_")]
+    assert whats(report, "replaced") == ["'A B\\u2028' becomes 'A_B_'"]
+
+
+def test_spans_of_a_group(tmp_path, nlp):
+    doc = make_doc(nlp, "New York Post")
+    doc.spans["sc"] = [Span(doc, 0, 2, "LOC"), Span(doc, 0, 3, "ORG")]
+    bare = nlp.make_doc("not annotated")
+    report = write([doc, bare], tmp_path, spans_key="sc")
+    back, _ = read_standoff(tmp_path, nlp, making=Making(spans_key="x"))
+    assert set(spans(back, "x")) == {(0, 8, "LOC"), (0, 13, "ORG")}
+    assert whats(report, "replaced") == ["tokens without annotation become 'no entity'"]
+
+
+BAD_IDS = {
+    "../x": "starts with '.'",
+    "/etc/x": "has a part that is empty",
+    "a/../../b": "starts with '.'",
+    "a/./b": "starts with '.'",
+    "a//b": "has a part that is empty",
+    "a/": "has a part that is empty",
+    ".hidden": "starts with '.'",
+    "a.": "ends with '.'",
+    "a ": "ends with '.' or ' '",
+    "C:\\x": "holds ':'",
+    "a\\b": r"holds '\\'",
+    "a\x00b": r"holds '\x00'",
+    "a\nb": r"holds '\n'",
+    "a\ud800": r"holds '\ud800'",
+    "what?": "holds '?'",
+    "x/nul": "which Windows reserves",
+    "COM1.old": "which Windows reserves",
+    "é" * 126: "is too long for a file",
+}
+
+
+@pytest.mark.parametrize("name", BAD_IDS)
+def test_ids_that_are_no_names_of_files(tmp_path, nlp, name):
+    folder = tmp_path / "out"
+    with pytest.raises(DataError) as caught:
+        write([make_doc(nlp, "x", name=name)], folder)
+    message = str(caught.value)
+    assert message.startswith("corpus, document 1: the id '")
+    assert BAD_IDS[name] in message
+    assert "\n" not in message
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "what"),
+    [
+        ("a", "a", "is that of an earlier document"),
+        ("a/B", "A/b", "differs in case alone"),
+        ("\u00e9", "e\u0301", "is that of an earlier document"),
+        ("a.txt/b", "a", "needs a folder where an earlier one has a file"),
+        ("a", "A.ann/b", "needs a folder where an earlier one has a file"),
+        ("corpus-00002", None, "is that of an earlier document"),
+    ],
+)
+def test_ids_that_meet(tmp_path, nlp, first, second, what):
+    docs = [make_doc(nlp, "x", name=first), make_doc(nlp, "y", name=second)]
+    with pytest.raises(DataError, match=f"corpus, document 2: the id .*{what}"):
+        write(docs, tmp_path)
+
+
+def test_ids_that_only_look_alike(tmp_path, nlp):
+    names = ["a", "a.txt", "a.ann", "a/b", "a.b/c", "123", "Auxerre"]
+    write([make_doc(nlp, "x", name=name) for name in names], tmp_path)
+    ids = [doc.user_data["id"] for doc in read_standoff(tmp_path, nlp)]
+    assert ids == sorted(names)
+
+
+TEXTS = st.lists(
+    st.sampled_from(["\r\n", "\r", "\n", "\u2028", "\x85", "\ufeff", "\t", "👩‍🔬", " "])
+    | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8),
+    min_size=1,
+    max_size=12,
+).map("".join)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("roundtrip")
+
+
+@settings(deadline=None, max_examples=200)
+@given(data=st.data(), text=TEXTS)
+def test_round_trip(folder, nlp, data, text):
+    doc = nlp.make_doc(text)
+    bounds = st.integers(0, len(doc))
+    drawn = data.draw(
+        st.lists(st.tuples(bounds, bounds, st.sampled_from(["PER", "Ü-1"])), max_size=5)
+    )
+    doc.spans["sc"] = [
+        Span(doc, start, end, label)
+        for start, end, label in sorted(set(drawn))
+        if start < end and doc[start].text.strip() and doc[end - 1].text.strip()
+    ]
+    doc.user_data["id"] = "a"
+    write([doc], folder, spans_key="sc")
+    report = ConversionReport()
+    making = Making("strict", spans_key="sc")
+    docs = list(read_standoff(folder, nlp, report=report, making=making))
+    (back,) = docs
+    assert isinstance(back, Doc)
+    assert back.text == doc.text
+    assert spans(back, "sc") == spans(doc, "sc")
+    assert counts(report).keys() <= {"overlapping"}
