@@ -11,12 +11,13 @@ from .distill_filter import distill_filter
 from .download import download
 from .encoder import encoder
 from .errors import one_line_errors
+from .export import export
 from .export_span_marker import export_span_marker
 from .params import params
 from .smoke import smoke
 
 COMMANDS = (
-    *(download, encoder, convert, check, params, smoke),
+    *(download, encoder, convert, export, check, params, smoke),
     *(export_span_marker, distill_filter),
 )
 # Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.

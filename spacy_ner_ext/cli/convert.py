@@ -289,10 +289,15 @@ def convert(
         progress=progress,
         **{name: value for name, value in options.items() if value is not None},
     )
-    _print_report(result, report)
+    print_report(result, report)
 
 
-def _print_report(report: ConversionReport, report_path: Path | None) -> None:
+def print_report(report: ConversionReport, report_path: Path | None) -> None:
+    """Print what was read, changed and written.
+
+    report (ConversionReport): The report.
+    report_path (Optional[Path]): The file that has it too, if any.
+    """
     msg = printer()
     parts = [report.parts[name] for name in report.parts]
     header = ("", "all", *report.parts) if parts else None

@@ -100,10 +100,10 @@ class Tokens:
         lost = Alignment(
             first, stop, "misaligned", f"{quoted} is part of {touched.text!r}", False
         )
-        if mode == "strict":
-            return lost
         inner = first + (self.starts[first] < start)
         inner_stop = stop - (self.ends[stop - 1] > end)
+        if mode == "strict" or inner >= inner_stop:
+            return lost
         what = f"{quoted} becomes {self.doc[inner:inner_stop].text!r}"
         kept = self._trim(inner, inner_stop, "contracted", what)
         return kept._replace(kind="contracted", what=what) if kept.is_kept else lost

@@ -13,8 +13,8 @@ from tempfile import TemporaryFile
 from typing import IO
 
 import numpy
-import srsly
 from spacy.tokens import Doc, DocBin
+from srsly.msgpack import Packer
 
 from .errors import DataError
 
@@ -52,6 +52,8 @@ class DocBinWriter:
         self._waiting: list[Doc] = []
         self._found: list[str] | None = None
         self._strings: set[str] = set()
+        # srsly.msgpack_dumps would look for plug-ins of the format at every call.
+        self._pack = Packer(use_bin_type=True).pack
         self._parts: dict[str, IO[bytes]] = {
             name: TemporaryFile(dir=path.parent)  # noqa: SIM115
             for name in ARRAYS + LISTS
@@ -95,7 +97,11 @@ class DocBinWriter:
         return (*ATTRS, *(attr for name in self._found for attr in MORE_ATTRS[name]))
 
     def _store(self) -> None:
-        chunk = DocBin(self._attrs(), store_user_data=True, docs=self._waiting)
+        chunk = DocBin(self._attrs(), docs=self._waiting)
+        chunk.user_data = [
+            self._pack(doc.user_data) if doc.user_data else None
+            for doc in self._waiting
+        ]
         self._waiting = []
         self._strings |= chunk.strings
         lengths = numpy.array([len(tokens) for tokens in chunk.tokens], dtype="int32")
@@ -105,7 +111,7 @@ class DocBinWriter:
                 self._parts[name].write(array.tobytes("C"))
         for name in LISTS:
             for item in getattr(chunk, name):
-                self._parts[name].write(srsly.msgpack_dumps(item))
+                self._parts[name].write(self._pack(item))
 
     def _write(self) -> None:
         compress = zlib.compressobj()
@@ -120,16 +126,16 @@ class DocBinWriter:
         head["strings"] = sorted(self._strings)
         yield bytes([0x80 | len((*head, *ARRAYS, *LISTS))])
         for key, value in head.items():
-            yield srsly.msgpack_dumps(key) + srsly.msgpack_dumps(value)
+            yield self._pack(key) + self._pack(value)
         for name in ARRAYS:
             size = self._parts[name].tell()
             if size > MAX_BYTES:
                 what = f"{self.n_docs} documents are too many for one .spacy file"
                 raise DataError(f"{what}; write several with --shard-size", self.path)
-            yield srsly.msgpack_dumps(name) + b"\xc6" + size.to_bytes(4, "big")
+            yield self._pack(name) + b"\xc6" + size.to_bytes(4, "big")
             yield from _blocks(self._parts[name])
         for name in LISTS:
-            yield srsly.msgpack_dumps(name) + b"\xdd" + self.n_docs.to_bytes(4, "big")
+            yield self._pack(name) + b"\xdd" + self.n_docs.to_bytes(4, "big")
             yield from _blocks(self._parts[name])
 
 

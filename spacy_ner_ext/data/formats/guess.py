@@ -1,19 +1,105 @@
-"""Recognise the format of files."""
+"""Recognise the format of an input where it is certain.
 
+* A folder: of .spacy files (docbin), of .ann files (standoff), or as `datasets` saves
+  one.
+* A file by its ending: .spacy (docbin), .ann (standoff), .conllu and .conllup (conllu),
+  .conll, .iob, .iob2, .bio (conll); .txt where the .ann stands beside it (standoff).
+* .jsonl, .json, .parquet, .csv and .tsv by what the first record has: tokens and
+  ner_tags (datasets), spans of a text (jsonl or table), a label of a text (textcat).
+
+Anything else has to be named.
+"""
+
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ..errors import DataError
+from ..text import check_input
+from .columns import read_rows
+from .json_values import read_json_values
+from .registry import READERS
 
-SUFFIXES = {".conll": "conll", ".iob2": "conll", ".iob": "conll", ".bio": "conll"}
+SUFFIXES = {
+    ".spacy": "docbin",
+    ".ann": "standoff",
+    ".conllu": "conllu",
+    ".conllup": "conllu",
+    ".conll": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
+    ".bio": "conll",
+}
+JSON_SUFFIXES = (".jsonl", ".json")
+TABLE_SUFFIXES = (".parquet", ".csv", ".tsv")
+# What `datasets` leaves in a folder that it saved.
+SAVED_DATASET = ("dataset_info.json", "dataset_dict.json", "state.json")
+# Keys of a text's spans in the formats of JSON, and of its categories.
+SPAN_KEYS = ("spans", "entities", "annotations", "labels")
 
 
 def guess_format(path: Path) -> str:
-    """Recognise a format where it is certain.
+    """Recognise a format.
 
     path (Path): The input.
     RETURNS (str): A key of `registry.READERS`.
-    RAISES (DataError): If it is not certain.
+    RAISES (DataError): If there is no such input, or the format is not certain.
     """
-    if path.suffix in SUFFIXES:
-        return SUFFIXES[path.suffix]
-    raise DataError("the format is not certain; name it with --format", path)
+    if path.is_dir():
+        found = _of_folder(path)
+    elif not path.exists() and not path.suffix and len(path.parts) == 2:
+        what = "there is no such file; for a dataset of the hub give --format datasets"
+        raise DataError(what, path)
+    else:
+        check_input(path)
+        found = _of_file(path)
+    if found is None:
+        known = ", ".join(READERS)
+        what = "the format is not certain; name it with --format, one of"
+        raise DataError(f"{what} {known}", path)
+    return found
+
+
+def _of_folder(path: Path) -> str | None:
+    if any((path / name).is_file() for name in SAVED_DATASET):
+        return "datasets"
+    kinds = {".spacy": "docbin", ".ann": "standoff"}
+    found = {kinds[file.suffix] for file in path.rglob("*") if file.suffix in kinds}
+    return found.pop() if len(found) == 1 else None
+
+
+def _of_file(path: Path) -> str | None:
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    if suffix == ".txt":
+        return "standoff" if path.with_suffix(".ann").is_file() else None
+    if suffix in JSON_SUFFIXES:
+        return next((_of_json(v) for _, v in islice(read_json_values(path), 1)), None)
+    if suffix in TABLE_SUFFIXES:
+        return next((_of_row(row) for _, row in islice(read_rows(path), 1)), None)
+    return None
+
+
+def _of_json(value: Any) -> str | None:
+    if not isinstance(value, Mapping):
+        # [text, {"entities": ...}], as spaCy 2 was trained on.
+        return "jsonl" if isinstance(value, list) else None
+    found = _of_row(value)
+    if found == "table" or ("data" in value and "annotations" in value):
+        return "jsonl"
+    return found
+
+
+def _of_row(row: Mapping[str, Any]) -> str | None:
+    if "tokens" in row and "ner_tags" in row:
+        return "datasets"
+    if any(key in row for key in SPAN_KEYS):
+        return "table"
+    label = row.get("label")
+    if isinstance(label, list) and any(not isinstance(name, str) for name in label):
+        return "table"
+    if "text" in row and ("cats" in row or label not in (None, [])):
+        return "textcat"
+    return None

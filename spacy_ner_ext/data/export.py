@@ -1,0 +1,74 @@
+"""Write .spacy files in other formats."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from spacy.tokens import Doc
+
+from .errors import DataError
+from .formats.docbin import read_docbin
+from .formats.registry import get_writer
+from .lang import BlankPipeline
+from .report import ConversionReport
+from .write import check_output, replacing, write_json
+
+
+def export_corpus(
+    source: Path,
+    target: Path,
+    *,
+    format: str,
+    lang: str = "xx",
+    spans_key: str | None = None,
+    report_path: Path | None = None,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> ConversionReport:
+    """Write the documents of a .spacy file, or of a folder of them, in a format.
+
+    source (Path): The .spacy file or the folder.
+    target (Path): The folder to write, which must not hold anything yet; missing
+        parent folders are created.
+    format (str): A key of `formats.registry.WRITERS`.
+    lang (str): The language of the vocabulary.
+    spans_key (Optional[str]): The span group to write in place of `doc.ents`.
+    report_path (Optional[Path]): A .json file to write the report to.
+    progress (Callable[[Iterable], Iterable]): Wraps the documents as they pass, for a
+        progress bar.
+    RETURNS (ConversionReport): What was written, and what the format cannot hold.
+    RAISES (DataError): If an input or an option cannot be used; nothing is written.
+    """
+    write = get_writer(format)
+    _check_folder(target)
+    if report_path is not None:
+        check_output(report_path, ".json")
+    report = ConversionReport(source=str(source), target=str(target), format=format)
+    docs = read_docbin(source, BlankPipeline(lang), report=report)
+    with replacing(target) as folder:
+        folder.mkdir()
+        watched = _watched(progress(docs), report, spans_key)
+        write(watched, folder, source.stem, report=report, spans_key=spans_key)
+    if report_path is not None:
+        write_json(report.to_dict(), report_path)
+    return report
+
+
+def _check_folder(target: Path) -> None:
+    if target.exists() and not target.is_dir():
+        raise DataError("is a file; give the name of a folder", target)
+    if target.is_dir() and any(target.iterdir()):
+        what = "holds files already; give a new folder, or empty this one"
+        raise DataError(what, target)
+
+
+def _watched(
+    docs: Iterable[Doc], report: ConversionReport, spans_key: str | None
+) -> Iterator[Doc]:
+    lacking = 0
+    for doc in docs:
+        report.add(doc)
+        lacking += spans_key is not None and spans_key not in doc.spans
+        yield doc
+    if lacking:
+        what = f"{lacking} documents have no span group '{spans_key}'"
+        report.more_warnings.append(f"{report.source}: {what}")

@@ -1,0 +1,184 @@
+"""Corpora that `spacy train` reads as they are, without a conversion before."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Corpus, Example
+
+from .errors import DataError
+from .formats.guess import guess_format
+from .formats.registry import get_reader
+from .make import Making
+from .report import HARMLESS, KINDS, ConversionReport
+from .shape.settings import Shaping
+from .shape.shape import shape_docs
+
+logger = logging.getLogger("spacy")
+
+
+def make_reader(
+    path: Optional[Path],
+    format: Optional[str] = None,
+    options: Dict[str, Any] = {},  # noqa: B006
+    align: str = "expand",
+    spans_key: Optional[str] = None,
+    langs: List[str] = [],  # noqa: B006
+    labels: List[str] = [],  # noqa: B006
+    map: Dict[str, str] = {},  # noqa: B006
+    split_regex: str = "",
+    max_length: int = 0,
+    downsample: float = 1.0,
+    limit: int = 0,
+    split: List[float] = [],  # noqa: B006
+    part: Optional[str] = None,
+    stratify: bool = False,
+    oversample: Dict[str, float] = {},  # noqa: B006
+    seed: int = 0,
+    gold_preproc: bool = False,
+    augmenter: Optional[Callable[[Language, Example], Iterable[Example]]] = None,
+) -> "Reader":
+    """Registered as `spacy_ner_ext.Reader.v1`: read what `convert` reads in training.
+
+    The file is read anew in each epoch, tokenized by the pipeline, and what was
+    repaired or dropped is logged once.
+
+    path (Optional[Path]): What to read: a file or a folder, as the format needs.
+    format (Optional[str]): The name of the format; None to recognise it.
+    options (Dict[str, Any]): What the format's reader takes, such as `docs_of` or
+        `tag_column`.
+    align (str): Entities that are not of whole tokens: "strict" drops them, "contract"
+        takes the tokens inside, "expand" all that they touch.
+    spans_key (Optional[str]): A span group that gets all entities, nested ones too.
+    langs (List[str]): Texts that tell another language are left out; empty for all.
+    labels (List[str]): The labels to keep; empty for all.
+    map (Dict[str, str]): Labels that get another name; done before `labels`.
+    split_regex (str): Documents may be cut behind what this matches.
+    max_length (int): Documents of more tokens are cut, but no entity; 0 to cut at
+        every match of `split_regex`, if there is one.
+    downsample (float): The share of documents to draw.
+    limit (int): The most documents; 0 for all.
+    split (List[float]): Shares of train, dev and, of three, test.
+    part (Optional[str]): The part to read, with the same `split` and `seed` in all
+        corpora: "train", "dev" or "test".
+    stratify (bool): Split so that each label has these shares.
+    oversample (Dict[str, float]): Labels, and the share of documents that shall have
+        an entity of each; documents with one are repeated until then.
+    seed (int): Seed of all that is drawn.
+    gold_preproc (bool), augmenter (Optional[Callable]): As in `spacy.Corpus.v1`.
+    RETURNS (Reader): The corpus.
+    RAISES (DataError): If an input or a setting cannot be used.
+    """
+    if path is None:
+        raise DataError("Reader.v1 has no path; set --paths.train, for instance")
+    shaping = Shaping(
+        map=map,
+        labels=tuple(labels),
+        split_regex=split_regex,
+        max_length=max_length,
+        downsample=downsample,
+        limit=limit,
+        split=tuple(split),
+        stratify=stratify,
+        oversample=oversample,
+        seed=seed,
+    )
+    _check_part(part, shaping)
+    return Reader(
+        path,
+        format,
+        options=options,
+        making=Making(align, spans_key, tuple(langs)),
+        shaping=shaping,
+        part=part,
+        gold_preproc=gold_preproc,
+        augmenter=augmenter,
+    )
+
+
+def _check_part(part: Optional[str], shaping: Shaping) -> None:
+    known = ", ".join(shaping.parts) or "none, as split is empty"
+    if (part is not None or shaping.split) and part not in shaping.parts:
+        raise DataError(f"part = '{part}' of Reader.v1 is not one of: {known}")
+
+
+class Reader(Corpus):
+    """A corpus in one of the formats of `convert`.
+
+    path (Path): What to read.
+    format (Optional[str]): The name of the format; None to recognise it.
+    options (Dict[str, Any]): What the format's reader takes.
+    making (Making): How documents are made.
+    shaping (Shaping): What is chosen, cut, sampled and split.
+    part (Optional[str]): The part to read, if there is a split.
+    gold_preproc (bool), augmenter (Optional[Callable]): As in spaCy's Corpus.
+    RAISES (DataError): If there is no such format or it does not take an option.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        format: Optional[str],
+        *,
+        options: Dict[str, Any],
+        making: Making,
+        shaping: Shaping,
+        part: Optional[str],
+        gold_preproc: bool,
+        augmenter: Optional[Callable],
+    ) -> None:
+        super().__init__(path, gold_preproc=gold_preproc, augmenter=augmenter)
+        self.format = format or guess_format(Path(path))
+        self.options = options
+        self.making = making
+        self.shaping = shaping
+        self.part = part
+        self._read = get_reader(self.format, options)
+        self._is_reported = False
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Read the corpus.
+
+        nlp (Language): The pipeline, whose tokenizer makes the tokens.
+        YIELDS (Example): The examples.
+        RAISES (DataError): If the input cannot be used.
+        """
+        if self.gold_preproc:
+            examples = self.make_examples_gold_preproc(nlp, self._docs(nlp))
+        else:
+            examples = self.make_examples(nlp, self._docs(nlp))
+        for example in examples:
+            yield from self.augmenter(nlp, example)
+
+    def _docs(self, nlp: Language) -> Iterator[Doc]:
+        report = ConversionReport(source=str(self.path), format=self.format)
+
+        def read(noted: ConversionReport) -> Iterator[Doc]:
+            return self._read(
+                Path(self.path), nlp, report=noted, making=self.making, **self.options
+            )
+
+        for part, doc in shape_docs(read, self.shaping, report):
+            if not part or part == self.part:
+                report.add(doc)
+                yield doc
+        if not self._is_reported:
+            self._is_reported = True
+            _log(report)
+
+
+def _log(report: ConversionReport) -> None:
+    n_entities = report.entities.total()
+    what = "%s: %d documents, %d tokens, %d entities"
+    logger.info(what, report.source, report.documents, report.tokens, n_entities)
+    for kind, name in KINDS.items():
+        notes = report.notes[kind]
+        if notes.count:
+            log = logger.info if kind in HARMLESS else logger.warning
+            place, example = notes.examples[0]
+            log("%s: %d, such as %s: %s", name, notes.count, place, example)
+    for warning in report.warnings:
+        logger.warning(warning)
