@@ -1,0 +1,121 @@
+r"""Marks inside the text: one text a line, such as `[Ada](PER) met [Bob](PER).`
+
+How a line is read:
+
+* `[TEXT](LABEL)` is an entity; TEXT may hold further ones, as in
+  `[[New York](LOC) Post](ORG)`.
+* `[TEXT]` without "(" right behind is that text, brackets included.
+* `\[`, `\]`, `\(`, `\)` and `\\` are the second character alone. Any other backslash is
+  one. Round brackets that do not follow "]" need no backslash.
+* LABEL is anything without brackets, backslashes and white space. What holds "://" is
+  a link, not a label, and is refused: `[here]\(http://...)` is text.
+* An empty line, or one of white space alone, is skipped.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+
+from spacy.tokens import Doc
+
+from ..errors import DataError, Place
+from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ..record import Entity, Record
+from ..report import ConversionReport
+from ..text import check_input, read_lines
+
+MARK = re.compile(r"\\[\\\[\]()]|\[|\](?:\((?P<label>[^\\\[\]()]*)\))?")
+WHITE_SPACE = re.compile(r"\s")
+EXCERPT = 40
+
+
+def read_inline(
+    path: Path,
+    nlp: MakesDocs,
+    *,
+    report: ConversionReport | None = None,
+    making: Making = DEFAULT,
+) -> Iterator[Doc]:
+    """Read lines of text with marks such as `[Ada](PER)` as documents.
+
+    path (Path): The file, in UTF-8.
+    nlp (MakesDocs): Makes the tokens.
+    report (Optional[ConversionReport]): Gets what was changed; complete after the last
+        document.
+    making (Making): How documents are made; nested entities need a span group.
+    YIELDS (Doc): A document of each line.
+    RAISES (DataError): If the file cannot be used or a mark is not complete.
+    """
+    report = ConversionReport() if report is None else report
+    yield from make_docs(_records(Path(path)), nlp, report, making)
+
+
+def _records(path: Path) -> Iterator[Record]:
+    check_input(path)
+    is_empty = True
+    for number, line in read_lines(path):
+        if line.strip():
+            is_empty = False
+            yield _record(line, Place(path, number))
+    if is_empty:
+        raise DataError("the file holds no text; check how it was made", path)
+
+
+def _record(line: str, place: Place) -> Record:
+    pieces: list[str] = []
+    opened: list[int] = []
+    found: list[tuple[int, int, str]] = []
+    end = 0
+    for match in MARK.finditer(line):
+        pieces.append(line[end : match.start()])
+        end = match.end()
+        if match[0] == "[":
+            opened.append(len(pieces))
+        elif match[0].startswith("]"):
+            start = _opening(opened, line, match, place)
+            if match["label"] is not None:
+                # Now it is known that this bracket was a mark, not text.
+                pieces[start] = ""
+                found.append((start, len(pieces), _label(match, place)))
+                continue
+        pieces.append(match[0][-1])
+    if opened:
+        what = "'[' is not closed; add ']' and a label, or write '\\[' for a bracket"
+        raise DataError.at(place, what)
+    pieces.append(line[end:])
+    return _with_characters(pieces, found, place)
+
+
+def _opening(opened: list[int], line: str, match: re.Match[str], place: Place) -> int:
+    behind = line[match.end() :]
+    if match["label"] is None and behind.startswith("("):
+        what = (
+            f"{match[0] + behind[:EXCERPT]!r} is no label: it is not closed or holds a "
+            "bracket or backslash; correct it, or write ']\\(' if it is text"
+        )
+        raise DataError.at(place, what)
+    if not opened:
+        what = "']' closes nothing; add '[', or write '\\]' for a bracket"
+        raise DataError.at(place, what)
+    return opened.pop()
+
+
+def _label(match: re.Match[str], place: Place) -> str:
+    label = match["label"]
+    if not label:
+        raise DataError.at(place, "'()' holds no label; write one such as '(PER)'")
+    if "://" in label or WHITE_SPACE.search(label):
+        what = f"'({label[:EXCERPT]})' is no label: it has white space or is a link"
+        raise DataError.at(place, f"{what}; write ']\\(' if it is text")
+    return label
+
+
+def _with_characters(
+    pieces: list[str], found: list[tuple[int, int, str]], place: Place
+) -> Record:
+    starts = [0, *accumulate(len(piece) for piece in pieces)]
+    entities = [
+        Entity(starts[start], starts[end], label, place) for start, end, label in found
+    ]
+    return Record(place, text="".join(pieces), entities=entities)
