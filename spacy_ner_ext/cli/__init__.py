@@ -14,10 +14,11 @@ from .errors import one_line_errors
 from .export import export
 from .export_span_marker import export_span_marker
 from .params import params
+from .prepare import prepare
 from .smoke import smoke
 
 COMMANDS = (
-    *(download, encoder, convert, export, check, params, smoke),
+    *(download, encoder, convert, prepare, export, check, params, smoke),
     *(export_span_marker, distill_filter),
 )
 # Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.

@@ -299,18 +299,19 @@ def print_report(report: ConversionReport, report_path: Path | None) -> None:
     report_path (Optional[Path]): The file that has it too, if any.
     """
     msg = printer()
-    parts = [report.parts[name] for name in report.parts]
-    header = ("", "all", *report.parts) if parts else None
-    rows = _rows([report, *parts])
+    parts = list(report.parts)
+    head = [("format", report.format)]
+    if report.scheme:
+        head.append(("tag scheme", report.scheme))
+    noted = [(KINDS[kind], n.count) for kind, n in report.notes.items() if n.count]
+    rows = [
+        *((name, value, *[""] * len(parts)) for name, value in head),
+        *_rows([report, *report.parts.values()]),
+        *((name, str(n), *[""] * len(parts)) for name, n in noted),
+    ]
+    header = ("", "all", *parts) if parts else None
     aligns = ("l", *"r" * (1 + len(parts)))
     msg.table(rows, header=header, divider=bool(parts), aligns=aligns, max_col=60)
-    notes = [
-        (what, str(report.notes[kind].count))
-        for kind, what in KINDS.items()
-        if report.notes[kind].count
-    ]
-    scheme = [("tag scheme", report.scheme)] if report.scheme else []
-    msg.table([("format", report.format), *scheme, *notes], aligns=("l", "r"))
     _print_places(report)
     for warning in report.warnings:
         typer.echo(f"Warning: {warning}", err=True)
@@ -342,7 +343,6 @@ def _rows(counts: list[Counts]) -> list[tuple[str, ...]]:
 
 def _print_places(report: ConversionReport) -> None:
     for kind, what in KINDS.items():
-        # What loses nothing has its places in the JSON report.
         if kind in HARMLESS:
             continue
         notes = report.notes[kind]

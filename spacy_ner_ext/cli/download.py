@@ -1,11 +1,13 @@
 """Download a corpus of the project."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..data.assets import check_files, corpus_assets, fetch
+from ..data.recipes import read_recipe
 from .output import printer, progress
 
 
@@ -19,21 +21,41 @@ def download(
 ) -> None:
     """Download the files of a corpus that project.yml lists as assets.
 
-    Files that are there with the right checksum are kept, so they can also be put
-    into assets/CORPUS/ by hand. A corpus that ships with the project needs nothing.
+    They come from a URL, a git repository, or the Hugging Face hub. Files that are
+    there with the right checksum are kept, so they can also be put into assets/CORPUS/
+    by hand. A corpus that ships with the project needs nothing.
 
     \b
     Example:
       python -m spacy_ner_ext download wnut17
     """
-    msg = printer()
+    recipe = read_recipe(project_dir, corpus)
+    folder = project_dir / "assets" / corpus
+    names = list(recipe.names().values())
+    if recipe.hub:
+        n_written = _download_dataset(recipe.hub, [folder / name for name in names])
+    else:
+        n_written = _download_assets(project_dir, corpus, names)
+    if not n_written:
+        printer().good(f"assets/{corpus} is all here: nothing to download")
+
+
+def _download_assets(project_dir: Path, corpus: str, names: list[str]) -> int:
     assets = list(corpus_assets(project_dir, corpus))
     wanted = [asset for asset in assets if not asset.is_here()]
     for asset in progress(wanted, unit="file"):
         fetch(asset)
-        msg.good(f"Wrote {asset.path}")
+        printer().good(f"Wrote {asset.path}")
     if not assets:
-        check_files(project_dir, corpus)
-        msg.good(f"assets/{corpus} is all here: nothing to download")
-    elif not wanted:
-        msg.good(f"assets/{corpus} has all {len(assets)} files")
+        check_files(project_dir / "assets" / corpus, names)
+    return len(wanted)
+
+
+def _download_dataset(hub: str, paths: list[Path]) -> int:
+    from ..data.hub import download_split
+
+    wanted = [path for path in paths if not path.is_file()]
+    for path in wanted:
+        download_split(hub, path, progress=partial(progress, unit="row"))
+        printer().good(f"Wrote {path}")
+    return len(wanted)

@@ -7,11 +7,11 @@ def names(option: str, value: str | None) -> tuple[str, ...]:
     """Read a list of names.
 
     option (str): What the option is called.
-    value (Optional[str]): "A,B", or None for an empty list.
+    value (Optional[str]): "A,B"; None or empty for an empty list.
     RETURNS (Tuple[str, ...]): The names.
     RAISES (DataError): If a name is empty.
     """
-    if value is None:
+    if not value:
         return ()
     found = tuple(name.strip() for name in value.split(","))
     if not all(found):

@@ -1,45 +1,55 @@
-"""Download the corpora that a project.yml names, file by file."""
+"""Download the corpora that a project.yml names: files, or folders of git."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import SubprocessError
 from textwrap import shorten
 from typing import Any
 
 import srsly
 from urllib3.exceptions import HTTPError
-from weasel.util import download_file, get_checksum
+from weasel.util import download_file, get_checksum, git_checkout
 
 from .errors import DataError
 from .write import replacing
 
 PROJECT_FILE = "project.yml"
-CORPUS_FILES = ("train.conll", "dev.conll", "test.conll")
 # What downloading raises: errors of the network stack and of the library for URLs,
 # which ends in HTTPError where a connection breaks off, and in the last two where it
 # does not know what a URL starts with.
 DOWNLOAD_ERRORS = (OSError, ValueError, HTTPError, NotImplementedError, ImportError)
 
 
+# The same of git: that it is not installed, and that it fails.
+GIT_ERRORS = (OSError, RuntimeError, SubprocessError)
+
+
 @dataclass(frozen=True)
 class Asset:
-    """A file that a project needs.
+    """A file or a folder that a project needs.
 
     path (Path): Where it belongs.
     url (str): Where it comes from; empty if the user has to provide it.
     checksum (str): Its MD5; empty if any content will do.
+    git_path (Optional[str]): If the URL is that of a git repository: the file or folder
+        in it.
+    branch (str): The branch of the repository.
     """
 
     path: Path
     url: str
     checksum: str
+    git_path: str | None = None
+    branch: str = "master"
 
     def is_here(self) -> bool:
-        return self.path.is_file() and self.problem() == ""
+        return self.problem() == ""
 
     def problem(self) -> str:
-        """What is wrong with the file, in a clause; empty if nothing is."""
-        if not self.path.is_file():
+        """What is wrong with it, in a clause; empty if nothing is."""
+        is_empty_folder = self.path.is_dir() and not any(self.path.iterdir())
+        if not self.path.exists() or is_empty_folder:
             return "is missing"
         found = get_checksum(self.path)
         if self.checksum and found != self.checksum:
@@ -60,9 +70,9 @@ def corpus_assets(project_dir: Path, corpus: str) -> Iterator[Asset]:
     listed = False
     for asset in _read_assets(project_file):
         path = project_dir / asset["dest"]
-        if path.parent == folder:
+        if folder in (path, *path.parents):
             listed = True
-            yield Asset(path, asset.get("url", ""), asset.get("checksum", ""))
+            yield _make_asset(path, asset)
     if not listed and not folder.is_dir():
         raise DataError(
             f"there is no corpus '{corpus}': neither a folder assets/{corpus} nor an "
@@ -71,7 +81,21 @@ def corpus_assets(project_dir: Path, corpus: str) -> Iterator[Asset]:
         )
 
 
-def _read_assets(project_file: Path) -> list[dict[str, Any]]:
+def _make_asset(path: Path, asset: dict[str, Any]) -> Asset:
+    checksum, git = asset.get("checksum", ""), asset.get("git")
+    if not isinstance(git, dict):
+        return Asset(path, asset.get("url", ""), checksum)
+    branch = git.get("branch") or "master"
+    return Asset(path, git.get("repo", ""), checksum, git.get("path", ""), branch)
+
+
+def read_project(project_file: Path) -> dict[str, Any]:
+    """Read a project file.
+
+    project_file (Path): The project.yml.
+    RETURNS (Dict[str, Any]): What it holds.
+    RAISES (DataError): If there is none, or it is not a mapping in YAML.
+    """
     if not project_file.is_file():
         raise DataError("there is no such file; run this in a project", project_file)
     try:
@@ -79,7 +103,14 @@ def _read_assets(project_file: Path) -> list[dict[str, Any]]:
     except ValueError as err:
         what = " ".join(str(err).split())
         raise DataError(f"is not a project file ({what})", project_file) from err
-    assets = (project.get("assets") or []) if isinstance(project, dict) else None
+    if not isinstance(project, dict):
+        what = "is not a project file, which has 'assets', 'workflows' and 'commands'"
+        raise DataError(what, project_file)
+    return project
+
+
+def _read_assets(project_file: Path) -> list[dict[str, Any]]:
+    assets = read_project(project_file).get("assets") or []
     if not isinstance(assets, list) or not all(map(_has_dest, assets)):
         raise DataError("'assets' must be a list of files with 'dest'", project_file)
     return assets
@@ -101,6 +132,9 @@ def fetch(asset: Asset) -> None:
     if not asset.url:
         raise DataError(f"{problem}; {advice}", asset.path)
     with replacing(asset.path) as partial:
+        if asset.git_path is not None:
+            _check_out(asset, partial, advice)
+            return
         try:
             download_file(asset.url, partial)
         except DOWNLOAD_ERRORS as err:
@@ -111,20 +145,34 @@ def fetch(asset: Asset) -> None:
             raise DataError(f"what was downloaded {problem}; {advice}", asset.path)
 
 
-def _reason(err: Exception) -> str:
+def _check_out(asset: Asset, partial: Path, advice: str) -> None:
+    try:
+        git_checkout(asset.url, asset.git_path or "", partial, branch=asset.branch)
+    # The library for projects ends the process where the repository lacks the path.
+    except (*GIT_ERRORS, SystemExit) as err:
+        what = f"is missing and git cannot get it from {asset.url} ({_reason(err)})"
+        raise DataError(f"{what}; {advice}", asset.path) from err
+    problem = Asset(partial, asset.url, asset.checksum).problem()
+    if problem:
+        raise DataError(f"what git got {problem}; {advice}", asset.path)
+
+
+def _reason(err: BaseException) -> str:
     return shorten(str(err) or type(err).__name__, 120, placeholder=" ...")
 
 
-def check_files(project_dir: Path, corpus: str) -> None:
-    """Check a corpus that project.yml does not list, and the user has to provide.
+def check_files(folder: Path, names: Iterable[str]) -> None:
+    """Check a corpus that project.yml names no address for, so the user provides it.
 
-    RAISES (DataError): If it lacks one of the files that the project converts.
+    folder (Path): The folder of the corpus.
+    names (Iterable[str]): The files or folders that the project converts.
+    RAISES (DataError): If one of them is missing.
     """
-    folder = project_dir / "assets" / corpus
-    absent = [name for name in CORPUS_FILES if not (folder / name).is_file()]
+    names = list(names)
+    absent = [name for name in names if not (folder / name).exists()]
     if absent:
         raise DataError(
             f"{', '.join(absent)} missing, and project.yml names no address for them; "
-            f"put the corpus there as {', '.join(CORPUS_FILES)}",
+            f"put the corpus there as {', '.join(names)}",
             folder,
         )

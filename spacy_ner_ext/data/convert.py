@@ -70,6 +70,7 @@ def convert_file(
     nlp = BlankPipeline(lang if len(langs) == 1 else ANY_LANGUAGE)
     making = Making(align, spans_key, () if ANY_LANGUAGE in langs else langs)
     report = ConversionReport(source=str(source), target=str(target), format=format)
+    report.parts = {part: Counts() for part in shaping.parts}
 
     def read(noted: ConversionReport) -> Iterator[Doc]:
         return reader(path, nlp, report=noted, making=making, **options)
@@ -99,5 +100,5 @@ def _watched(
             doc.user_data.pop("document", None)
         report.add(doc)
         if part:
-            report.parts.setdefault(part, Counts()).add(doc)
+            report.parts[part].add(doc)
         yield part, doc

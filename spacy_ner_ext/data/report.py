@@ -36,8 +36,11 @@ KINDS = {
     "uncut": "places not cut, since inside an entity",
     "repeated": "documents repeated for rare labels",
 }
-# What loses nothing: its places are in the JSON report alone.
-HARMLESS = ("comments", "other_language", "unsampled", "unused", "cut", "repeated")
+# What loses nothing, or was asked for: its places are in the JSON report alone.
+HARMLESS = (
+    *("comments", "deselected", "relabelled", "other_language", "unsampled"),
+    *("unused", "cut", "repeated"),
+)
 
 
 @dataclass

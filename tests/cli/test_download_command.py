@@ -69,7 +69,7 @@ def test_downloads_the_files_of_one_corpus_once(run, server, tmp_path):
     assert os.listdir(tmp_path / "assets") == ["a"]
     again = run("download", "a")
     assert (again.returncode, again.stderr) == (0, "")
-    assert "assets/a has all 2 files" in again.stdout and "Wrote" not in again.stdout
+    assert "assets/a is all here" in again.stdout and "Wrote" not in again.stdout
 
 
 def test_takes_file_urls_and_the_project_of_another_folder(call, tmp_path):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import socket
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -82,6 +83,7 @@ def test_a_corpus_has_the_assets_of_its_folder(tmp_path):
         Asset(folder / "train.conll", "http://example.org/train", "0f"),
         Asset(folder / "dev.conll", "http://example.org/dev", ""),
         Asset(folder / "test.conll", "", "1f"),
+        Asset(folder, "http://example.org", "", "a", "main"),
     ]
 
 
@@ -110,8 +112,8 @@ def test_a_project_may_have_no_assets(tmp_path, text):
     [
         (None, "there is no such file"),
         ("assets: [", "is not a project file"),
-        ("", "'assets' must be a list"),
-        ("- a\n", "'assets' must be a list"),
+        ("", "is not a project file"),
+        ("- a\n", "is not a project file"),
         ("assets: wnut17\n", "'assets' must be a list"),
         ("assets: [wnut17, null]\n", "'assets' must be a list"),
         ("assets:\n  - url: http://example.org\n", "files with 'dest'"),
@@ -220,3 +222,51 @@ def test_a_target_that_cannot_be_written_is_an_error(tmp_path, server):
     asset = Asset(tmp_path / "file" / "train.conll", f"{server}/train.conll", "")
     with pytest.raises(DataError, match="cannot be written"):
         fetch(asset)
+
+
+# --- Folders of git ---------------------------------------------------------
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with two files in a folder."""
+    path = tmp_path / "repository"
+    (path / "standoff" / "train").mkdir(parents=True)
+    for name in ("1.txt", "1.ann"):
+        (path / "standoff" / "train" / name).write_text("Ann", encoding="utf8")
+    for command in (
+        ["init", "-q", "-b", "main"],
+        ["add", "."],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "a"],
+    ):
+        subprocess.run(["git", *command], cwd=path, check=True)
+    return path.as_uri()
+
+
+def test_a_folder_of_a_repository_is_checked_out(tmp_path, repository):
+    asset = Asset(tmp_path / "assets" / "a", repository, "", "standoff", "main")
+    assert not asset.is_here()
+    fetch(asset)
+    assert asset.is_here()
+    names = sorted(path.name for path in (asset.path / "train").iterdir())
+    assert names == ["1.ann", "1.txt"]
+    assert os.listdir(tmp_path / "assets") == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("git_path", "branch", "checksum", "what"),
+    [
+        ("no/such", "main", "", "git cannot get it"),
+        ("standoff", "other", "", "git cannot get it"),
+        ("../..", "main", "", "git cannot get it"),
+        ("standoff", "main", OTHER_MD5, "what git got has the MD5"),
+    ],
+)
+def test_a_repository_that_fails_leaves_nothing(
+    tmp_path, repository, git_path, branch, checksum, what
+):
+    asset = Asset(tmp_path / "new" / "a", repository, checksum, git_path, branch)
+    with pytest.raises(DataError) as error:
+        fetch(asset)
+    check_one_sentence(error, asset.path, what, f"put it at {asset.path}")
+    assert not (tmp_path / "new").exists()

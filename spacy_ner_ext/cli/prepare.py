@@ -1,0 +1,60 @@
+"""Convert the corpus of a project."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..data.recipes import prepare_corpus
+from .convert import print_report
+from .options import names
+from .output import progress
+
+
+def prepare(
+    corpus: Annotated[
+        str, typer.Argument(help="The corpus: the name of a folder under assets/.")
+    ],
+    output_dir: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="The folder to write train.spacy, dev.spacy and test.spacy to.",
+        ),
+    ],
+    lang: Annotated[
+        str,
+        typer.Option(
+            help="The language of the tokenizer; texts that tell another are left out."
+        ),
+    ] = "en",
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B", help="Keep these labels; entities of others become none."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of a split.")] = 0,
+    project_dir: Annotated[
+        Path, typer.Option("--project", help="The folder with the project.yml.")
+    ] = Path(),
+) -> None:
+    """Convert the parts of a project's corpus, as vars.corpora of project.yml says.
+
+    A corpus that is not listed there has the files train.conll, dev.conll and
+    test.conll. 'convert' does the same for a single file of any format.
+
+    \b
+    Example:
+      python -m spacy_ner_ext prepare wnut17 corpus/wnut17
+    """
+    for report in prepare_corpus(
+        project_dir,
+        corpus,
+        output_dir,
+        lang=lang,
+        labels=names("--labels", labels or None),
+        seed=seed,
+        progress=progress,
+    ):
+        print_report(report, None)

@@ -1,0 +1,127 @@
+"""How the corpora of a project are read: `vars.corpora` of its project.yml."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from .assets import PROJECT_FILE, read_project
+from .convert import Progress, convert_file
+from .errors import DataError
+from .report import ConversionReport
+from .shape.settings import PARTS, Shaping
+
+SHAPING = tuple(setting.name for setting in fields(Shaping))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one corpus is read.
+
+    train (str), dev (str), test (str): The file or folder of each part, in
+        assets/CORPUS; dev and test may be empty.
+    split (Tuple[float, ...]): If dev is empty: the shares of train and dev, or of
+        train, dev and test, that the training file is divided in.
+    hub (str): A dataset of the Hugging Face hub that `download` takes the files from.
+    settings (Mapping[str, Any]): Arguments of `convert_file`, of the format's reader
+        and of `Shaping`.
+    """
+
+    train: str = "train.conll"
+    dev: str = "dev.conll"
+    test: str = "test.conll"
+    split: tuple[float, ...] = ()
+    hub: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def names(self) -> dict[str, str]:
+        """RETURNS (Dict[str, str]): The file or folder of each part that has one."""
+        named = {part: getattr(self, part) for part in PARTS}
+        return {part: name for part, name in named.items() if name}
+
+
+def read_recipe(project_dir: Path, corpus: str) -> Recipe:
+    """Look up how a corpus is read.
+
+    project_dir (Path): The folder with the project.yml.
+    corpus (str): The name of the corpus.
+    RETURNS (Recipe): What vars.corpora says of it; if that is nothing, the three files
+        in columns that a corpus has by default.
+    RAISES (DataError): If there is no such project, or the entry is not one.
+    """
+    path = project_dir / PROJECT_FILE
+    variables = read_project(path).get("vars") or {}
+    corpora = variables.get("corpora") if isinstance(variables, dict) else None
+    entry = (corpora or {}).get(corpus) if isinstance(corpora or {}, dict) else None
+    if entry is None:
+        return Recipe()
+    where = f"vars.corpora.{corpus}"
+    if not isinstance(entry, dict) or not isinstance(entry.get("train"), str):
+        what = f"{where} must name the file or folder of 'train' in assets/{corpus}"
+        raise DataError(what, path)
+    entry = dict(entry)
+    names = {part: entry.pop(part, "") for part in PARTS}
+    for part, name in names.items():
+        if not isinstance(name, str) or Path(name).is_absolute() or ".." in name:
+            what = f"{where}.{part} = {name!r} is no name in assets/{corpus}"
+            raise DataError(f"{what}; write that of a file or folder", path)
+    split = entry.pop("split", ())
+    if not isinstance(split, list | tuple) or bool(split) == bool(names["dev"]):
+        what = f"{where} needs 'dev', a file, or 'split', such as [0.8, 0.1, 0.1]"
+        raise DataError(what, path)
+    return Recipe(**names, split=tuple(split), hub=entry.pop("hub", ""), settings=entry)
+
+
+def prepare_corpus(
+    project_dir: Path,
+    corpus: str,
+    target: Path,
+    *,
+    lang: str = "en",
+    labels: tuple[str, ...] = (),
+    seed: int = 0,
+    progress: Progress = iter,
+) -> list[ConversionReport]:
+    """Convert the parts of a project's corpus to train.spacy, dev.spacy, test.spacy.
+
+    project_dir (Path): The folder with the project.yml.
+    corpus (str): The name of the corpus.
+    target (Path): The folder to write to.
+    lang (str): The language, see `convert.convert_file`.
+    labels (Tuple[str, ...]): The labels to keep, in place of those of the recipe; empty
+        for all.
+    seed (int): Seed of a split.
+    progress (Callable): Wraps the documents as they pass, for a progress bar.
+    RETURNS (List[ConversionReport]): What was read, changed and written.
+    RAISES (DataError): If a file or a setting cannot be used.
+    """
+    recipe = read_recipe(project_dir, corpus)
+    settings = dict(recipe.settings)
+    if labels:
+        settings["labels"] = labels
+    shaping = {name: settings.pop(name) for name in SHAPING if name in settings}
+    reports = []
+    for part, name in recipe.names().items():
+        is_split = part == "train" and bool(recipe.split)
+        report = convert_file(
+            project_dir / "assets" / corpus / name,
+            target if is_split else target / f"{part}.spacy",
+            lang=lang,
+            shaping=_shaping(shaping, part, recipe.split if is_split else (), seed),
+            progress=progress,
+            **settings,
+        )
+        reports.append(report)
+    return reports
+
+
+def _shaping(
+    settings: Mapping[str, Any], part: str, split: tuple[float, ...], seed: int
+) -> Shaping:
+    own = {**settings, "split": split, "seed": seed}
+    own["labels"] = tuple(own.get("labels") or ())
+    if not split:
+        own["stratify"] = False
+    if part != "train":
+        own["oversample"] = {}
+    return Shaping(**own)
