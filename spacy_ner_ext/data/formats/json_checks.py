@@ -33,11 +33,12 @@ def _finite(digits: str) -> float:
 DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 
 
-def parse_json(text: str, place: Place) -> Any:
+def parse_json(text: str, place: Place, name: str = "") -> Any:
     """Parse one JSON value.
 
     text (str): The value, and nothing else but white space.
     place (Place): Where it is.
+    name (str): What it is, for the error, if it is but a part of the place.
     RETURNS (Any): The value.
     RAISES (DataError): If it is not JSON, or spaCy cannot store it.
     """
@@ -45,8 +46,9 @@ def parse_json(text: str, place: Place) -> Any:
         value = DECODER.decode(text)
     except JSONDecodeError as err:
         found = f"{err.msg.removesuffix(' at')} at character {err.pos + 1}"
-        advice = "write one value a line, or one array of all"
-        raise DataError.at(place, f"is not a JSON value ({found}); {advice}") from err
+        advice = "correct it" if name else "write one value a line, or one array of all"
+        what = f"{name} is not a JSON value ({found}); {advice}".lstrip()
+        raise DataError.at(place, what) from err
     except (ValueError, RecursionError) as err:
         raise bad_value(err, place) from err
     check_storable(value, place)

@@ -53,7 +53,7 @@ def read_textcat(
     exclusive (bool): Whether each text must have exactly one category, as `textcat`
         needs it, or may have any number, for `textcat_multilabel`.
     categories (Sequence[str]): All categories, also those that are not in the file;
-        whole numbers in the file are their indices. Empty for those of the file.
+        other whole numbers in the file are their indices. Empty for those of the file.
     YIELDS (Doc): The documents.
     RAISES (DataError): If the file or an option cannot be used.
     """
@@ -127,20 +127,17 @@ def _cats(
 
 
 def _label(value: Any, column: str, categories: Sequence[str], place: Place) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        if not categories:
-            return str(value)
-        if not 0 <= value < len(categories):
-            what = f"'{column}' is {value}, and there are {len(categories)} categories"
-            raise DataError.at(place, f"{what}, from 0; correct it")
-        return categories[value]
-    label = checked(value, str, f"'{column}'", place)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    label = str(value) if is_number else checked(value, str, f"'{column}'", place)
     if not label.strip():
         raise DataError.at(place, f"'{column}' is empty; give the text a category")
-    if categories and label not in categories:
+    if not categories or label in categories:
+        return label
+    by_index = {str(i): category for i, category in enumerate(categories)}
+    if label not in by_index:
         what = f"'{column}' is {excerpt(label)}, none of {', '.join(categories)}"
         raise DataError.at(place, f"{what}; correct it")
-    return label
+    return by_index[label]
 
 
 def _truth(value: Any, label: str, place: Place) -> float:

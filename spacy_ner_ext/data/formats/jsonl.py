@@ -1,0 +1,148 @@
+"""JSON of annotation tools: one record a line, or one array of records.
+
+What is recognised is in `json_shapes`; how a file is taken apart in `json_values`.
+Written is one object a line as Prodigy has them: "text", "tokens", "spans", and where
+there are any "cats", "id", "document", "lang", "meta". Three things are added: a text
+without annotation of entities has no "spans", "sent_starts" holds the tokens that
+start a sentence, and "unknown_spaces" tells that the spaces between tokens are made up.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from spacy.tokens import Doc, Span
+
+from ..errors import DataError, Place
+from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ..record import Record
+from ..report import ConversionReport
+from .json_shapes import read_record
+from .json_values import read_json_values
+from .spans import spans_to_write
+
+USER_DATA = ("id", "document", "lang", "meta")
+# Annotation of tokens that the format does not hold.
+LAYERS = {
+    "TAG": "tags",
+    "POS": "parts of speech",
+    "MORPH": "morphology",
+    "LEMMA": "lemmas",
+    "DEP": "parse",
+}
+
+
+def read_jsonl(
+    path: Path,
+    nlp: MakesDocs,
+    *,
+    report: ConversionReport | None = None,
+    making: Making = DEFAULT,
+) -> Iterator[Doc]:
+    """Read records of Prodigy, Doccano, Label Studio or spaCy 2.
+
+    path (Path): The file, in UTF-8: one record a line, or an array of records.
+    nlp (MakesDocs): A pipeline, for its tokenizer where records have no tokens.
+    report (Optional[ConversionReport]): Gets what was changed or left out.
+    making (Making): How documents are made.
+    YIELDS (Doc): The documents.
+    RAISES (DataError): If the file cannot be used.
+    """
+    report = ConversionReport() if report is None else report
+    yield from make_docs(_records(Path(path), report), nlp, report, making)
+
+
+def _records(path: Path, report: ConversionReport) -> Iterator[Record]:
+    for place, value in read_json_values(path):
+        record = read_record(value, place, report)
+        if record is not None:
+            yield record
+
+
+def write_jsonl(
+    docs: Iterable[Doc],
+    folder: Path,
+    name: str,
+    *,
+    report: ConversionReport,
+    spans_key: str | None = None,
+) -> None:
+    """Write documents as NAME.jsonl, as Prodigy has them, one by one.
+
+    docs (Iterable[Doc]): The documents.
+    folder (Path): The folder to write into.
+    name (str): The name of the file without its ending.
+    report (ConversionReport): Gets what the format does not hold.
+    spans_key (Optional[str]): The span group to write; None for `doc.ents`.
+    RAISES (DataError): If a document holds what JSON cannot.
+    """
+    path = folder / f"{name}.jsonl"
+    with path.open("wb") as file:
+        for number, doc in enumerate(docs, start=1):
+            place = Place(path, number)
+            values = _to_dict(doc, _spans(doc, spans_key, place, report))
+            _note_lost(doc, place, report)
+            file.write(_encode(values, place))
+
+
+def _encode(values: dict[str, Any], place: Place) -> bytes:
+    try:
+        text = json.dumps(values, ensure_ascii=False, allow_nan=False)
+        return text.encode("utf-8") + b"\n"
+    except (TypeError, ValueError, RecursionError) as err:
+        what = f"the document cannot be written as JSON ({err}); correct its user data"
+        raise DataError.at(place, what) from err
+
+
+def _to_dict(doc: Doc, spans: list[Span] | None) -> dict[str, Any]:
+    tokens = [
+        {
+            "text": token.text,
+            "start": token.idx,
+            "end": token.idx + len(token),
+            "id": token.i,
+            "ws": bool(token.whitespace_),
+        }
+        for token in doc
+    ]
+    values: dict[str, Any] = {"text": doc.text, "tokens": tokens}
+    if doc.has_unknown_spaces:
+        values["unknown_spaces"] = True
+    if doc.has_annotation("SENT_START"):
+        values["sent_starts"] = [token.i for token in doc if token.is_sent_start]
+    if spans is not None:
+        values["spans"] = [_span_to_dict(span) for span in spans]
+    if doc.cats:
+        values["cats"] = {label: float(value) for label, value in doc.cats.items()}
+    given = {key: doc.user_data.get(key) for key in USER_DATA}
+    return {**values, **{key: value for key, value in given.items() if value}}
+
+
+def _span_to_dict(span: Span) -> dict[str, Any]:
+    return {
+        "start": span.start_char,
+        "end": span.end_char,
+        "token_start": span.start,
+        "token_end": span.end - 1,
+        "label": span.label_,
+    }
+
+
+def _spans(
+    doc: Doc, spans_key: str | None, place: Place, report: ConversionReport
+) -> list[Span] | None:
+    """RETURNS (Optional[List[Span]]): The spans to write; None if not annotated."""
+    if spans_key is None:
+        is_annotated = doc.has_annotation("ENT_IOB")
+    else:
+        is_annotated = spans_key in doc.spans
+    return spans_to_write(doc, spans_key, place, report) if is_annotated else None
+
+
+def _note_lost(doc: Doc, place: Place, report: ConversionReport) -> None:
+    for attribute, what in LAYERS.items():
+        if doc.has_annotation(attribute):
+            report.note("skipped", place, what)
+    if any(isinstance(key, tuple) for key in doc.user_data):
+        report.note("skipped", place, "extension attributes")
