@@ -23,10 +23,18 @@ from spacy.tokens import Doc
 
 from ..errors import DataError, Place
 from ..make import DEFAULT, MakesDocs, Making, make_docs
-from ..record import Entity, Record, check_docs_of, group_sentences
+from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from ..text import check_input, read_lines
-from .tags import SCHEMES, SchemeSurvey, Tag, parse_tag, resolve_scheme, tags_to_spans
+from .tags import (
+    SCHEMES,
+    SchemeSurvey,
+    Tag,
+    check_clash,
+    parse_tag,
+    resolve_scheme,
+    tagged_record,
+)
 
 DOCSTART = "-DOCSTART-"
 COMMENT = "# "
@@ -238,7 +246,7 @@ def _find_scheme(layout: _Layout, scheme: str) -> str:
     if not survey.first_line:
         raise DataError("the file holds no token but comments", layout.path)
     if scheme == "auto":
-        _check_clash(survey, layout.path)
+        check_clash(survey, layout.path)
         return survey.scheme()
     for prefix, line in survey.first_line.items():
         if prefix not in SCHEMES[scheme]:
@@ -247,34 +255,8 @@ def _find_scheme(layout: _Layout, scheme: str) -> str:
     return scheme
 
 
-def _check_clash(survey: SchemeSurvey, path: Path) -> None:
-    clash = survey.clash()
-    if clash is not None:
-        first, second = sorted(clash, key=lambda prefix: survey.first_line[prefix])
-        what = (
-            f"a tag with {second}-, but {first}- on line {survey.first_line[first]}: "
-            "no scheme has both (E and S are bioes, L and U bilou); correct the tags"
-        )
-        raise DataError(what, path, survey.first_line[second])
-
-
 def _record(sentence: _Sentence, document: str, report: ConversionReport) -> Record:
-    path, lines = sentence.path, sentence.lines
-    blank = [not word.strip() for word in sentence.words]
-    for i in (i for i, is_blank in enumerate(blank) if is_blank):
-        what = f"token {sentence.words[i]!r} has no visible character"
-        report.note("blank", Place(path, lines[i]), what)
-    spans, repairs = tags_to_spans(sentence.tags, report.scheme)
-    for i, what in repairs:
-        report.note("repaired", Place(path, lines[i]), what)
-    return Record(
-        Place(path, lines[0]),
-        words=sentence.words,
-        entities=[
-            Entity(start, end, label, Place(path, lines[start]))
-            for start, end, label in spans
-        ],
-        in_words=True,
-        starts=[0],
-        document=document,
-    )
+    places = [Place(sentence.path, line) for line in sentence.lines]
+    record = tagged_record(sentence.words, sentence.tags, places, report)
+    record.document = document
+    return record

@@ -20,8 +20,11 @@ readings give the same spans; the choice only decides which tags count as repair
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
-from ..errors import DataError
+from ..errors import DataError, Place
+from ..record import Entity, Record
+from ..report import ConversionReport
 
 Tag = tuple[str, str]
 Span = tuple[int, int, str]
@@ -148,3 +151,51 @@ def _start_fault(tags: Sequence[Tag], i: int, scheme: str) -> str:
     elif prefix in ("I", *LAST):
         return f"{prefix}-{label} starts an entity"
     return ""
+
+
+def check_clash(survey: SchemeSurvey, path: Path, unit: str = "line") -> None:
+    """Raise if no scheme has all the prefixes that were found.
+
+    survey (SchemeSurvey): What was found.
+    path (Path): Where.
+    unit (str): What the survey's numbers count.
+    RAISES (DataError): If there is no such scheme.
+    """
+    clash = survey.clash()
+    if clash is not None:
+        first, second = sorted(clash, key=lambda prefix: survey.first_line[prefix])
+        there = f"{unit} {survey.first_line[first]}"
+        what = (
+            f"a tag with {second}-, but {first}- on {there}: "
+            "no scheme has both (E and S are bioes, L and U bilou); correct the tags"
+        )
+        raise DataError(what, path, survey.first_line[second], unit)
+
+
+def tagged_record(
+    words: list[str],
+    tags: Sequence[Tag],
+    places: Sequence[Place],
+    report: ConversionReport,
+) -> Record:
+    """Make a record of the words and tags of a sentence.
+
+    words (List[str]): The words.
+    tags (Sequence[Tag]): The tag of each.
+    places (Sequence[Place]): Where each is in the input.
+    report (ConversionReport): Has the scheme, and gets blank words and repairs.
+    RETURNS (Record): The record.
+    """
+    for word, place in zip(words, places, strict=True):
+        if not word.strip():
+            report.note("blank", place, f"token {word!r} has no visible character")
+    spans, repairs = tags_to_spans(tags, report.scheme)
+    for i, what in repairs:
+        report.note("repaired", places[i], what)
+    return Record(
+        places[0],
+        words=words,
+        entities=[Entity(*span, places[span[0]]) for span in spans],
+        in_words=True,
+        starts=[0],
+    )
