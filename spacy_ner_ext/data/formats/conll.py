@@ -27,10 +27,9 @@ from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from ..text import check_input, read_lines
 from .tags import (
-    SCHEMES,
     SchemeSurvey,
     Tag,
-    check_clash,
+    find_scheme,
     parse_tag,
     resolve_scheme,
     tagged_record,
@@ -245,14 +244,7 @@ def _find_scheme(layout: _Layout, scheme: str) -> str:
         survey.add(sentence.tags, sentence.lines)
     if not survey.first_line:
         raise DataError("the file holds no token but comments", layout.path)
-    if scheme == "auto":
-        check_clash(survey, layout.path)
-        return survey.scheme()
-    for prefix, line in survey.first_line.items():
-        if prefix not in SCHEMES[scheme]:
-            what = f"a tag with {prefix}- does not belong to the scheme {scheme}"
-            raise DataError(f"{what}; choose another --scheme", layout.path, line)
-    return scheme
+    return find_scheme(survey, scheme, layout.path)
 
 
 def _record(sentence: _Sentence, document: str, report: ConversionReport) -> Record:

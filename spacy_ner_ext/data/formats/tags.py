@@ -172,6 +172,25 @@ def check_clash(survey: SchemeSurvey, path: Path, unit: str = "line") -> None:
         raise DataError(what, path, survey.first_line[second], unit)
 
 
+def find_scheme(survey: SchemeSurvey, scheme: str, path: Path) -> str:
+    """Recognise the scheme, or check the one that was asked for.
+
+    survey (SchemeSurvey): The tags of the file, with their lines.
+    scheme (str): "auto" or a key of `SCHEMES`.
+    path (Path): The file.
+    RETURNS (str): A key of `SCHEMES`.
+    RAISES (DataError): If the tags do not belong to it, or to no scheme.
+    """
+    if scheme == "auto":
+        check_clash(survey, path)
+        return survey.scheme()
+    for prefix, line in survey.first_line.items():
+        if prefix not in SCHEMES[scheme]:
+            what = f"a tag with {prefix}- does not belong to the scheme {scheme}"
+            raise DataError(f"{what}; choose another --scheme", path, line)
+    return scheme
+
+
 def tagged_record(
     words: list[str],
     tags: Sequence[Tag],

@@ -1,0 +1,206 @@
+"""CoNLL-U and CoNLL-U Plus: words with syntax, and entities as tags.
+
+How a file is read:
+
+* The tags are in a column, an eleventh one or one that `# global.columns =` names, or
+  in MISC as `NER=B-PER`. Words without one, or with "_" or "*", are outside.
+* Tokens of the documents are the syntactic words. Of a multiword token (`1-2`) only
+  the form and SpaceAfter are used: its words have no space between them if they make
+  up its form (do, n't), else one (de, le). Empty nodes (`1.1`) are skipped.
+* Spaces are known if the file has SpaceAfter or `# text =` anywhere.
+* UPOS, XPOS, LEMMA and FEATS are taken where the file has them, HEAD and DEPREL if
+  every word of the file has both. A root has itself as head and the relation "ROOT",
+  as in spaCy.
+* `# newdoc` starts a document, with its id as name; `# sent_id` names a sentence.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spacy.tokens import Doc
+
+from ..errors import DataError, Place
+from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ..record import Record, check_docs_of, group_sentences
+from ..report import ConversionReport
+from ..text import check_input
+from .conllu_layers import LAYERS, cell_value, check_layers, has_parse, make_layers
+from .conllu_sentences import EXCERPT, Sentence, Word, read_sentences
+from .tags import (
+    OUTSIDE,
+    SchemeSurvey,
+    Tag,
+    find_scheme,
+    parse_tag,
+    resolve_scheme,
+    tagged_record,
+)
+
+# Names of columns and keys of MISC that are looked for, the first with tags is taken.
+ENTITY_KEYS = ("NER", "NE", "name", "ner", "ne", "Name", "Entity", "entity")
+UNTAGGED = ("", "_", "*")
+MAX_LISTED = 10
+
+
+def read_conllu(
+    path: Path,
+    nlp: MakesDocs,
+    *,
+    report: ConversionReport | None = None,
+    making: Making = DEFAULT,
+    entity_key: str | None = None,
+    scheme: str = "auto",
+    docs_of: int = 1,
+) -> Iterator[Doc]:
+    """Read a CoNLL-U file as documents with gold tokens, entities and syntax.
+
+    The file is read twice, first to check every line and find the tags, then to make
+    the documents one by one, so nothing is yielded from a file with errors.
+
+    path (Path): The file, in UTF-8.
+    nlp (MakesDocs): A pipeline, for its vocabulary.
+    report (Optional[ConversionReport]): Gets what was repaired or skipped; complete
+        after the last document.
+    making (Making): How documents are made; tokens are those of the file.
+    entity_key (Optional[str]): The column or key of MISC that has the tags; None for
+        the first of `ENTITY_KEYS` whose values are tags.
+    scheme (str): The tag scheme, or "auto". See `spacy_ner_ext.data.formats.tags`.
+    docs_of (int): Sentences a document; 0 for all sentences between two document
+        starts. No document reaches over a document start.
+    YIELDS (Doc): The documents.
+    RAISES (DataError): If the file or an option cannot be used.
+    """
+    check_docs_of(docs_of)
+    path, scheme = Path(path), resolve_scheme(scheme)
+    report = ConversionReport() if report is None else report
+    check_input(path)
+    survey = _Survey(path, ENTITY_KEYS if entity_key is None else (entity_key,))
+    for sentence in read_sentences(path):
+        survey.add(sentence)
+    key = survey.key()
+    report.scheme = find_scheme(survey.tags[key], scheme, path)
+    if survey.is_partly_parsed:
+        assert survey.unparsed is not None
+        what = "a word without HEAD or DEPREL, so no parse of the file is taken"
+        report.note("skipped", survey.unparsed, what)
+    records = group_sentences(_records(survey, key, report), docs_of)
+    yield from make_docs(records, nlp, report, making)
+
+
+@dataclass
+class _Survey:
+    """What a whole file has.
+
+    keys (Tuple[str, ...]): Where tags may be.
+    tags (Dict[str, SchemeSurvey]): The tags of each key that occurs.
+    faults (Dict[str, Tuple[str, Place]]): The first value that is no tag, by key.
+    misc (Dict[str, None]): Keys of MISC, in the order of the file.
+    filled (Set[str]): The columns of `LAYERS` that some word has.
+    unparsed (Optional[Place]): The first word without head or relation.
+    has_words (bool), has_heads (bool), has_spaces (bool): Whether the file tells
+        these anywhere.
+    """
+
+    path: Path
+    keys: tuple[str, ...]
+    tags: dict[str, SchemeSurvey] = field(default_factory=dict)
+    faults: dict[str, tuple[str, Place]] = field(default_factory=dict)
+    misc: dict[str, None] = field(default_factory=dict)
+    filled: set[str] = field(default_factory=set)
+    unparsed: Place | None = None
+    has_words: bool = False
+    has_heads: bool = False
+    has_spaces: bool = False
+
+    def add(self, sentence: Sentence) -> None:
+        check_layers(sentence)
+        self.has_words = True
+        self.has_spaces |= sentence.has_text
+        for word in sentence.words:
+            self.misc.update(dict.fromkeys(word.misc))
+            self.filled.update(c for c in LAYERS if cell_value(word, c))
+            self.has_heads |= bool(cell_value(word, "HEAD"))
+            if self.unparsed is None and not has_parse(word):
+                self.unparsed = sentence.place(word)
+        lines = [*sentence.words, *(token.word for token in sentence.multiwords)]
+        self.has_spaces |= any("SpaceAfter" in line.misc for line in lines)
+        for key in self.keys:
+            self._add_tags(key, sentence)
+
+    def _add_tags(self, key: str, sentence: Sentence) -> None:
+        if not any(key in word.cells or key in word.misc for word in sentence.words):
+            return
+        survey = self.tags.setdefault(key, SchemeSurvey())
+        tags = []
+        for word in sentence.words:
+            tag = _tag(word, key)
+            if tag is None:
+                fault = (_value(word, key), sentence.place(word))
+                self.faults.setdefault(key, fault)
+            tags.append(tag or OUTSIDE)
+        survey.add(tags, [word.line for word in sentence.words])
+
+    @property
+    def is_partly_parsed(self) -> bool:
+        """RETURNS (bool): Whether some words have a head and some have no parse."""
+        return self.has_heads and self.unparsed is not None
+
+    def key(self) -> str:
+        """RETURNS (str): The first key with tags.
+        RAISES (DataError): If there is none.
+        """
+        for key in self.keys:
+            if key in self.tags and key not in self.faults:
+                return key
+        advice = "choose a column or a key of MISC with --entity-key"
+        for value, place in self.faults.values():
+            what = f"'{value[:EXCERPT]}' is not O or a prefix and a label such as B-PER"
+            raise DataError.at(place, f"{what}; correct it or {advice}")
+        if not self.has_words:
+            raise DataError("the file holds no word; check how it was made", self.path)
+        listed = ", ".join(list(self.misc)[:MAX_LISTED]) or "none"
+        what = f"no entities under {', '.join(self.keys)}; keys of MISC are: {listed}"
+        raise DataError(f"{what}; {advice}", self.path)
+
+
+def _value(word: Word, key: str) -> str:
+    return word.cells.get(key, word.misc.get(key, "_"))
+
+
+def _tag(word: Word, key: str) -> Tag | None:
+    value = _value(word, key)
+    return OUTSIDE if value in UNTAGGED else parse_tag(value)
+
+
+def _records(survey: _Survey, key: str, report: ConversionReport) -> Iterator[Record]:
+    is_parsed = survey.unparsed is None
+    for sentence in read_sentences(survey.path, report):
+        for token in sentence.multiwords:
+            if _value(token.word, key) not in (*UNTAGGED, "O"):
+                what = f"tag of the token {token.word.cells['ID']}, not of a word"
+                report.note("skipped", sentence.place(token.word), what)
+        record = tagged_record(
+            [word.cells["FORM"] for word in sentence.words],
+            [_tag(word, key) or OUTSIDE for word in sentence.words],
+            [sentence.place(word) for word in sentence.words],
+            report,
+        )
+        record.spaces = _spaces(sentence) if survey.has_spaces else None
+        record.layers = make_layers(sentence, survey.filled, is_parsed)
+        record.id, record.document = sentence.id, sentence.document
+        yield record
+
+
+def _spaces(sentence: Sentence) -> list[bool]:
+    spaces = [_has_space(word) for word in sentence.words]
+    for token in sentence.multiwords:
+        forms = [word.cells["FORM"] for word in sentence.words[token.start : token.end]]
+        is_split = "".join(forms) == token.word.cells["FORM"]
+        spaces[token.start : token.end] = [not is_split] * len(forms)
+        spaces[token.end - 1] = _has_space(token.word)
+    return spaces
+
+
+def _has_space(word: Word) -> bool:
+    return word.misc.get("SpaceAfter") != "No"

@@ -1,0 +1,338 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spacy_ner_ext.data.errors import DataError
+from spacy_ner_ext.data.formats.conllu import read_conllu
+from spacy_ner_ext.data.formats.registry import get_reader
+from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.data.write import write_docs
+
+
+@pytest.fixture(scope="module")
+def nlp():
+    return BlankPipeline("en")
+
+
+@pytest.fixture
+def read(tmp_path, nlp):
+    def read_text(text, **options):
+        path = tmp_path / "in.conllu"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
+        report = ConversionReport()
+        return list(read_conllu(path, nlp, report=report, **options)), report
+
+    return read_text
+
+
+def row(number, form, misc="_", *, lemma="_", upos="_", xpos="_", feats="_", **rest):
+    head, deprel = rest.get("head", "_"), rest.get("deprel", "_")
+    cells = [number, form, lemma, upos, xpos, feats, head, deprel, "_", misc]
+    return "\t".join(map(str, cells)) + "\n"
+
+
+def words(docs):
+    return [[token.text for token in doc] for doc in docs]
+
+
+def ents(doc):
+    return [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+
+
+def counts(report):
+    return {kind: notes.count for kind, notes in report.notes.items() if notes.count}
+
+
+def notes(report, kind):
+    return [(place.number, what) for place, what in report.notes[kind].examples]
+
+
+SENTENCE = (
+    row(1, "Ada", "NER=B-PER", lemma="Ada", upos="PROPN", xpos="NNP", head=2,
+        deprel="nsubj", feats="Number=Sing|Case=Nom")
+    + row(2, "ran", "SpaceAfter=No|NER=O", lemma="run", upos="VERB", xpos="VBD",
+          head=0, deprel="root")
+    + row(3, ".", lemma=".", upos="PUNCT", xpos=".", head=2, deprel="punct")
+)  # fmt: skip
+
+
+def test_registry_knows_it():
+    assert get_reader("conllu", ["entity_key", "scheme", "docs_of"]) is read_conllu
+
+
+def test_all_layers(read):
+    (doc,), report = read(f"# sent_id = s-1\n# text = Ada ran.\n{SENTENCE}\n")
+    assert doc.text == "Ada ran. "
+    assert ents(doc) == [(0, 1, "PER")]
+    assert [token.tag_ for token in doc] == ["NNP", "VBD", "."]
+    assert [token.pos_ for token in doc] == ["PROPN", "VERB", "PUNCT"]
+    assert [token.lemma_ for token in doc] == ["Ada", "run", "."]
+    assert str(doc[0].morph) == "Case=Nom|Number=Sing"
+    assert [token.head.i for token in doc] == [1, 1, 1]
+    assert [token.dep_ for token in doc] == ["nsubj", "ROOT", "punct"]
+    assert doc.user_data["id"] == "s-1"
+    assert (report.scheme, counts(report)) == ("iob2", {})
+
+
+def test_sentences_are_grouped_by_document(read):
+    text = f"# newdoc id = d/1\n\n{SENTENCE}\n{SENTENCE}\n# newdoc\n{SENTENCE}"
+    docs, _ = read(text, docs_of=0)
+    assert [doc.user_data["id"] for doc in docs] == ["d/1", "2"]
+    assert [token.head.i for token in docs[0]] == [1, 1, 1, 4, 4, 4]
+    assert [sent.start for sent in docs[0].sents] == [0, 3]
+    assert ents(docs[0]) == [(0, 1, "PER"), (3, 4, "PER")]
+    docs, _ = read(text)
+    assert [doc.user_data["document"] for doc in docs] == ["d/1", "d/1", "2"]
+
+
+def test_sentence_starts_without_a_parse(read):
+    text = row(1, "a", "NER=O") + "\n" + row(1, "b") + row(2, "c")
+    (doc,), _ = read(text, docs_of=2)
+    assert [token.is_sent_start for token in doc] == [True, True, False]
+    assert not doc.has_annotation("DEP")
+    assert not doc.has_annotation("TAG")
+
+
+def test_layers_are_saved(read, tmp_path):
+    docs, _ = read(SENTENCE + "\n" + row(1, "x", head=0, deprel="root"))
+    assert write_docs(docs, tmp_path / "x.spacy") == 2
+
+
+def test_a_parse_with_gaps_is_left_out_and_noted(read):
+    (first, _), report = read(f"{SENTENCE}\n{row(1, 'x', head=0)}")
+    assert not first.has_annotation("DEP")
+    assert first.has_annotation("TAG")
+    assert [number for number, _ in notes(report, "skipped")] == [5]
+    assert "no parse of the file is taken" in notes(report, "skipped")[0][1]
+
+
+def test_crossing_arcs_stay_one_sentence(read):
+    heads = [3, 4, 0, 3]
+    text = "".join(
+        row(i, "w", "NER=O", head=head, deprel="x") for i, head in enumerate(heads, 1)
+    )
+    (doc,), _ = read(text)
+    assert [token.is_sent_start for token in doc] == [True, False, False, False]
+
+
+def test_underscore_as_a_word(read):
+    (doc,), _ = read(row(1, "_", "NER=O", lemma="_") + row(2, "a", lemma="a"))
+    assert [token.text for token in doc] == ["_", "a"]
+    assert [token.lemma_ for token in doc] == ["_", "a"]
+
+
+@pytest.mark.parametrize(
+    ("form", "parts", "text"),
+    [("don't", ("do", "n't"), "don't, "), ("du", ("de", "le"), "de le, ")],
+)
+def test_multiword_tokens(read, form, parts, text):
+    (doc,), report = read(
+        row("1-2", form, "SpaceAfter=No|NER=B-X")
+        + row(1, parts[0], "NER=B-PER")
+        + row(2, parts[1], "NER=I-PER|SpaceAfter=No")
+        + row(3, ",")
+    )
+    assert doc.text == text
+    assert words([doc]) == [[*parts, ","]]
+    assert ents(doc) == [(0, 2, "PER")]
+    assert notes(report, "skipped") == [(1, "tag of the token 1-2, not of a word")]
+
+
+def test_empty_nodes_are_skipped(read):
+    text = row("0.1", "E") + row(1, "a", "NER=B-X") + row("1.1", "E") + row(2, "b")
+    (doc,), report = read(text)
+    assert words([doc]) == [["a", "b"]]
+    assert notes(report, "skipped") == [(1, "empty node 0.1"), (3, "empty node 1.1")]
+
+
+def test_spaces_are_unknown_unless_told(read):
+    text = row(1, "Hi", "NER=O") + row(2, ".")
+    assert read(text)[0][0].has_unknown_spaces
+    (doc,), _ = read("# text = Hi .\n" + text)
+    assert (doc.text, doc.has_unknown_spaces) == ("Hi . ", False)
+    (doc,), _ = read(text.replace("NER=O", "NER=O|SpaceAfter=No"))
+    assert (doc.text, doc.has_unknown_spaces) == ("Hi. ", False)
+
+
+@pytest.mark.parametrize("key", ["NER", "NE", "name", "ner", "Entity"])
+def test_keys_that_are_known(read, key):
+    (doc,), _ = read(row(1, "Ada", f"A=b|{key}=B-PER|C") + row(2, "x", f"{key}=_"))
+    assert ents(doc) == [(0, 1, "PER")]
+
+
+def test_the_first_key_with_tags_is_taken(read):
+    text = row(1, "Ada", "NER=yes|name=B-A|Entity=B-B") + row(2, "x", "mine=B-C")
+    assert ents(read(text)[0][0]) == [(0, 1, "A")]
+    assert ents(read(text, entity_key="Entity")[0][0]) == [(0, 1, "B")]
+    assert ents(read(text, entity_key="mine")[0][0]) == [(1, 2, "C")]
+
+
+def test_eleventh_column(read):
+    text = row(1, "Ada").replace("\n", "\tB-PER\n") + row(2, "x").replace("\n", "\t_\n")
+    (doc,), _ = read(text)
+    assert ents(doc) == [(0, 1, "PER")]
+
+
+def test_columns_of_conllu_plus(read):
+    text = (
+        "\ufeff# global.columns = ID FORM UPOS ORG:NE\r\n# a note\r\n"
+        "1\tAda\tPROPN\tB-PER\r\n2\t#\tSYM\t*\r\n\r\n1\tran\tVERB\tO"
+    )
+    docs, report = read(text, entity_key="ORG:NE")
+    assert words(docs) == [["Ada", "#"], ["ran"]]
+    assert [token.pos_ for token in docs[0]] == ["PROPN", "SYM"]
+    assert ents(docs[0]) == [(0, 1, "PER")]
+    assert docs[0].has_unknown_spaces
+    assert counts(report) == {"comments": 1}
+    docs, _ = read(text.replace("ORG:NE", "NER"))
+    assert ents(docs[0]) == [(0, 1, "PER")]
+
+
+def test_scheme_and_repairs(read):
+    text = row(1, "a", "NER=I-X") + row(2, "b", "NER=O")
+    assert read(text)[1].scheme == "iob1"
+    _, report = read(text, scheme="bio")
+    assert notes(report, "repaired") == [(1, "I-X starts an entity")]
+
+
+def test_words_with_spaces_and_blank_words(read):
+    (doc,), report = read(row(1, "10 000", "NER=B-X") + row(2, "\u00a0", "NER=I-X"))
+    assert words([doc]) == [["10 000", "\u00a0"]]
+    assert ents(doc) == [(0, 1, "X")]
+    assert counts(report) == {"blank": 1, "trimmed": 1}
+
+
+X = row(1, "x", "NER=O")
+ERRORS = {
+    "columns": (X + "2\tb\tc\n", {}, 2, "has 3 columns, not 10 with tabs between"),
+    "spaces": ("1 x _ _ _ _ _ _ _ NER=O\n", {}, 1, "has 1 column, not 10 with tabs"),
+    "more columns": (X + X.replace("\n", "\tO\n"), {}, 2, "has 11 columns, not 10"),
+    "id": (row("a", "x"), {}, 1, "'a' is no ID such as 1, 1-2 or 1.1"),
+    "digits": (row("٣", "x"), {}, 1, "'٣' is no ID"),
+    "order": (X + row(3, "y"), {}, 2, "ID 3 stands where 2 is due"),
+    "no blank line": (X + X, {}, 2, "ID 1 stands where 2 is due"),
+    "range": (row("1-3", "xy") + X, {}, 1, "token 1-3 reaches over the end of the"),
+    "range reversed": (X + row("2-1", "y"), {}, 2, "token 2-1 has no words or"),
+    "ranges": (row("1-2", "a") + row("1-3", "b"), {}, 2, "or overlaps an earlier one"),
+    "upos": (X + row(2, "y", upos="NN P"), {}, 2, "UPOS 'NN P' is no universal part"),
+    "feats": (X + row(2, "y", feats="A=b|C"), {}, 2, "FEATS 'A=b|C' is not like Case="),
+    "feats twice": (row(1, "y", feats="A=b=c"), {}, 1, "FEATS 'A=b=c' is not like"),
+    "head": (row(1, "x", head="y"), {}, 1, "HEAD 'y' is not from 0 to 1"),
+    "head outside": (row(1, "x", head=2), {}, 1, "HEAD '2' is not from 0 to 1"),
+    "head negative": (row(1, "x", head=-1), {}, 1, "HEAD '-1' is not from 0 to 1"),
+    "head huge": (row(1, "x", head="9" * 5000), {}, 1, "is not from 0 to 1"),
+    "own head": (row(1, "x", head=0) + row(2, "y", head=2), {}, 2, "word 2 form a"),
+    "circle": (
+        row(1, "x", head=2) + row(2, "y", head=3) + row(3, "z", head=2),
+        {},
+        1,
+        "the heads of word 1 form a circle",
+    ),
+    "roots": (row(1, "x", head=0) + row(2, "y", head=0), {}, 2, "a second word with"),
+    "tag": (
+        X + row(2, "y", "NER=PER"),
+        {},
+        2,
+        "'PER' is not O or a prefix and a label",
+    ),
+    "tag of key": (X, {"entity_key": "FORM"}, 1, "'x' is not O or a prefix"),
+    "no key": (row(1, "x", "A=1|B=2"), {}, None, "keys of MISC are: A, B; choose"),
+    "no misc": (row(1, "x"), {}, None, "keys of MISC are: none; choose a column or"),
+    "other key": (
+        X,
+        {"entity_key": "Ner"},
+        None,
+        "no entities under Ner; keys of",
+    ),
+    "clash": (row(1, "x", "NER=U-A") + row(2, "y", "NER=E-A"), {}, 2, "no scheme has"),
+    "not in scheme": (
+        X + row(2, "x", "NER=S-A"),
+        {"scheme": "iob2"},
+        2,
+        "S- does not belong to the scheme iob2",
+    ),
+    "plus without form": ("# global.columns = ID NER\n", {}, 1, "has no FORM; add"),
+    "plus twice": ("# global.columns = ID FORM A A\n", {}, 1, "has a name twice"),
+    "plus changes": (
+        "# global.columns = ID FORM\n# global.columns = ID FORM A\n",
+        {},
+        2,
+        "the columns change inside the file",
+    ),
+    "plus width": ("# global.columns = ID FORM\n1\n", {}, 2, "has 1 column, not 2"),
+    "encoding": (
+        X.encode() + b"2\t\xfc\n",
+        {},
+        2,
+        "byte 0xfc at position 3 is",
+    ),
+    "empty": ("", {}, None, "the file is empty"),
+    "comments": ("# newdoc\n\n", {}, None, "the file holds no word"),
+    "scheme": (X, {"scheme": "x"}, None, "unknown tag scheme 'x'"),
+    "docs_of": (X, {"docs_of": -1}, None, "must be 0 or more, not -1"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(ERRORS))
+def test_error_names_line_and_value(read, tmp_path, case):
+    text, options, line, what = ERRORS[case]
+    with pytest.raises(DataError) as caught:
+        read(text, **options)
+    message = str(caught.value)
+    assert what in message
+    assert "\n" not in message
+    if line is not None:
+        assert message.startswith(f"{tmp_path / 'in.conllu'}, line {line}: ")
+
+
+def test_missing_file_and_folder(tmp_path, nlp):
+    for path, what in [(tmp_path / "no", "no such file"), (tmp_path, "is a folder")]:
+        with pytest.raises(DataError, match=what):
+            list(read_conllu(path, nlp))
+
+
+def test_long_chain_of_heads(read):
+    n = 3000
+    rows = (row(i + 1, "x", "NER=O", head=i, deprel="d") for i in range(n))
+    (doc,), _ = read("".join(rows))
+    assert [token.head.i for token in doc] == [0, *range(n - 1)]
+
+
+CELLS = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="|="),
+    min_size=1,
+    max_size=5,
+).filter(str.strip)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("roundtrip")
+
+
+@settings(deadline=None, max_examples=100)
+@given(data=st.data(), plus=st.booleans(), end=st.sampled_from(["\n", "\r\n"]))
+def test_round_trip(folder, nlp, data, plus, end):
+    lines, expected = ["# global.columns = ID FORM NER"] * plus, []
+    for forms in data.draw(
+        st.lists(st.lists(CELLS, min_size=1, max_size=5), min_size=1, max_size=4)
+    ):
+        tagged = data.draw(
+            st.lists(st.booleans(), min_size=len(forms), max_size=len(forms))
+        )
+        for i, (form, has_tag) in enumerate(zip(forms, tagged, strict=True), start=1):
+            tag = "B-X" if has_tag else "O"
+            if plus:
+                lines.append(f"{i}\t{form}\t{tag}")
+            else:
+                lines.append(row(i, form, f"NER={tag}", lemma=form).rstrip("\n"))
+        lines.append("")
+        entities = [(i, i + 1, "X") for i, has_tag in enumerate(tagged) if has_tag]
+        expected.append((forms, entities))
+    path = folder / "in.conllu"
+    path.write_bytes(end.join(lines).encode("utf-8"))
+    report = ConversionReport()
+    docs = list(read_conllu(path, nlp, report=report))
+    assert [([t.text for t in doc], ents(doc)) for doc in docs] == expected
+    assert counts(report) == {}
