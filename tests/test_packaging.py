@@ -124,7 +124,8 @@ def test_the_wheel_of_this_project_has_all_it_needs(tmp_path):
 
 def package_sources():
     files = (ROOT / "spacy_ner_ext").rglob("*")
-    return [path for path in files if path.suffix == ".py" or path.name == "py.typed"]
+    kinds = (".py", ".typed", ".jinja")
+    return [path for path in files if path.suffix in kinds]
 
 
 def test_a_wheel_that_cannot_be_built_is_one_line(tmp_path, no_index):

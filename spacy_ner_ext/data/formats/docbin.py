@@ -39,7 +39,7 @@ def read_docbin(
     RAISES (DataError): If a file is missing, damaged or no .spacy file.
     """
     report = ConversionReport() if report is None else report
-    for file in _files(Path(path)):
+    for file in find_files(Path(path)):
         for number, doc in enumerate(read_docs(file, nlp.vocab), start=1):
             place = Place(file, number, "document")
             if _is_wanted(doc, place, report, making.langs):
@@ -47,7 +47,13 @@ def read_docbin(
                 yield doc
 
 
-def _files(path: Path) -> list[Path]:
+def find_files(path: Path) -> list[Path]:
+    """Find the files of a corpus.
+
+    path (Path): A .spacy file, or a folder of such files.
+    RETURNS (List[Path]): The file itself, or those of the folder in their order.
+    RAISES (DataError): If the folder has none.
+    """
     if not path.is_dir():
         return [path]
     files = sorted(

@@ -1,8 +1,10 @@
 import pytest
+import spacy
 import srsly
 from spacy.tokens import Doc, Span
+from spacy.training import Corpus
 
-from spacy_ner_ext.data.check import check_files
+from spacy_ner_ext.data.checks.check import check_files
 from spacy_ner_ext.data.errors import DataError
 from spacy_ner_ext.data.lang import blank_vocab
 from spacy_ner_ext.data.write import write_docs
@@ -21,13 +23,13 @@ def make_doc(text, spans=(), spaces=None, sent_starts=None):
 
 @pytest.fixture
 def check(tmp_path):
-    def check_docs(**splits):
+    def check_docs(rare=0, **splits):
         paths = {}
         for name, docs in splits.items():
             paths[name] = tmp_path / f"{name}.spacy"
             docs = [doc if isinstance(doc, Doc) else make_doc(*doc) for doc in docs]
             write_docs(docs, paths[name])
-        return check_files(paths)
+        return check_files(paths, rare=rare)
 
     return check_docs
 
@@ -182,3 +184,85 @@ def test_errors_come_first_and_json_is_plain(check, tmp_path):
 def test_unknown_language(check, tmp_path):
     with pytest.raises(DataError, match="no language 'klingon'"):
         check_files({"train": tmp_path / "a.spacy"}, lang="klingon")
+
+
+def test_rare_labels_are_noted(check):
+    docs = [("Ann met Bob in Rome", [(0, 1, "PER"), (2, 3, "PER"), (4, 5, "LOC")])]
+    dev = [("Eve in Oslo", [(0, 1, "PER"), (2, 3, "LOC")])]
+    report = check(train=docs, dev=dev, rare=2)
+    assert report.rare_labels == {"LOC": 1}
+    assert report.of("error") == report.of("warning") == []
+    assert found(report, "note") == [
+        ("train", "labels with fewer than 2 entities in train: LOC (1)")
+    ]
+    assert report.to_dict()["rare"] == {"fewer_than": 2, "labels": {"LOC": 1}}
+    report = check(train=docs, dev=dev, rare=3)
+    assert list(report.rare_labels) == ["LOC", "PER"]
+
+
+def test_a_folder_of_shards_is_read_as_spacy_reads_it(tmp_path):
+    folder = tmp_path / "train"
+    shards = {
+        "b.spacy": "Bob",
+        "a/2.spacy": "Ann",
+        ".hidden.spacy": "No",
+        "x.txt": "No",
+    }
+    for name, word in shards.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.spacy"
+        write_docs([make_doc(word, [(0, 1, "PER")])] * 2, path)
+        path.rename(folder / name)
+    dev = tmp_path / "dev.spacy"
+    write_docs([make_doc("I", [(0, 1, "PER")])], dev)
+    report = check_files({"train": folder, "dev": dev}, rare=0)
+    train = report.splits[0]
+    assert (train.path, train.docs, train.labels) == (str(folder), 4, {"PER": 4})
+    assert train.repeated.examples == [
+        "a/2.spacy, document 2: 'Ann '",
+        "b.spacy, document 2: 'Bob '",
+    ]
+    corpus = Corpus(folder)
+    assert sum(1 for _ in corpus(spacy.blank("en"))) == train.docs
+
+
+def test_a_folder_without_spacy_files(tmp_path):
+    with pytest.raises(DataError, match=r"train: no file .* ends in \.spacy"):
+        (tmp_path / "train").mkdir()
+        check_files({"train": tmp_path / "train"})
+
+
+def test_a_damaged_shard_is_named(tmp_path):
+    (tmp_path / "00.spacy").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"00\.spacy: is not a \.spacy file"):
+        check_files({"train": tmp_path})
+
+
+def seen(counts):
+    return list(counts.to_dict().values())
+
+
+def test_seen_and_unseen_entities(check):
+    train = [("Ann in Rome", [(0, 1, "PER"), (2, 3, "LOC")])]
+    dev = [
+        ("Ann , Ann and Bob", [(0, 1, "PER"), (2, 3, "PER"), (4, 5, "PER")]),
+        ("Rome and Oslo", [(0, 1, "ORG"), (2, 3, "LOC")]),
+    ]
+    report = check(train=train, dev=dev, test=[("x", [])])
+    of_dev, of_test = report.seen
+    assert (of_dev.split, of_test.split) == ("dev", "test")
+    assert seen(of_dev.all) == [5, 3, 2, 4, 2, 1]
+    assert {label: seen(n) for label, n in of_dev.labels.items()} == {
+        "PER": [3, 2, 2, 2, 1, 1],
+        "LOC": [1, 0, 0, 1, 0, 0],
+        "ORG": [1, 1, 0, 1, 1, 0],
+    }
+    assert seen(of_test.all) == [0] * 6
+    assert report.to_dict()["seen"][0]["all"]["form_and_label"] == 2
+
+
+def test_white_space_and_case_of_seen_entities(check):
+    train = [make_doc(["New", " ", "York", "rome"], [(0, 3, "LOC"), (3, 4, "LOC")])]
+    dev = [make_doc(["New York", "Rome"], [(0, 1, "LOC"), (1, 2, "LOC")])]
+    (of_dev,) = check(train=train, dev=dev).seen
+    assert seen(of_dev.labels["LOC"]) == [2, 1, 1, 2, 1, 1]

@@ -1,0 +1,1 @@
+"""What is in a corpus, and what is wrong or suspicious about it."""

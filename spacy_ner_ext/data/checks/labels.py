@@ -1,0 +1,45 @@
+"""Labels that are missing in a split, or rare."""
+
+from collections.abc import Sequence
+
+from .findings import Finding
+from .splits import SplitStats
+
+# Below it spaCy's own "debug data" calls the examples of a label few.
+RARE = 50
+
+
+def rare_labels(train: SplitStats, rare: int) -> dict[str, int]:
+    """Find the labels with few entities.
+
+    train (SplitStats): The training set.
+    rare (int): Fewer entities are few.
+    RETURNS (Dict[str, int]): The rare labels with their entities, the rarest first.
+    """
+    found = [(n, label) for label, n in train.labels.items() if n < rare]
+    return {label: n for n, label in sorted(found)}
+
+
+def check_labels(splits: Sequence[SplitStats], rare: int) -> list[Finding]:
+    """Tell which labels one split lacks, and which are rare in training.
+
+    splits (Sequence[SplitStats]): The splits, the training set first.
+    rare (int): Fewer entities than these are few.
+    RETURNS (List[Finding]): The findings.
+    """
+    train, *others = splits
+    findings = []
+    # Where one side has no entity at all, that is the finding.
+    for split in (split for split in others if split.entities and train.entities):
+        for here, there in ((train, split), (split, train)):
+            labels = sorted(here.labels.keys() - there.labels.keys())
+            if labels:
+                what = f"labels in {here.name} that are not in {there.name}"
+                what = f"{what}: {', '.join(labels)}"
+                findings.append(Finding("warning", split.name, what))
+    few = rare_labels(train, rare)
+    if few:
+        listed = ", ".join(f"{label} ({n})" for label, n in few.items())
+        what = f"labels with fewer than {rare} entities in {train.name}: {listed}"
+        findings.append(Finding("note", train.name, what))
+    return findings
