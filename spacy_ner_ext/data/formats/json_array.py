@@ -11,7 +11,7 @@ from ..errors import DataError, Place
 from ..text import MAX_LINE
 from .json_checks import DECODER, bad_value, check_storable
 
-CHUNK = 2**20
+CHUNK = 2**16
 BLANK = re.compile(r"[ \t\r\n]*")
 
 

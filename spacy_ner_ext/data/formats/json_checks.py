@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from json import JSONDecodeError
 from typing import Any, NoReturn, TypeVar
 
-import srsly
+from srsly.msgpack import Packer
 
 from ..errors import DataError, Place
 
@@ -30,6 +30,8 @@ def _finite(digits: str) -> float:
     return number if math.isfinite(number) else _refuse(digits[:EXCERPT])
 
 
+# Made once: `srsly.msgpack_dumps` looks through all installed packages at each call.
+PACKER = Packer()
 DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 
 
@@ -64,7 +66,7 @@ def check_storable(value: Any, place: Place) -> None:
         64 bits, or is nested too deep.
     """
     try:
-        srsly.msgpack_dumps(value)
+        PACKER.pack(value)
     except (ValueError, OverflowError, RecursionError) as err:
         raise bad_value(err, place) from err
 
