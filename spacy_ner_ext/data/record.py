@@ -102,7 +102,9 @@ def _join(group: list[Record], docs_of: int) -> Record:
         assert joined.entities is not None and record.entities is not None
         n = len(joined.words)
         joined.words += record.words
-        if joined.spaces is not None and record.spaces is not None:
+        if joined.spaces is None or record.spaces is None:
+            joined.spaces = None
+        else:
             joined.spaces += record.spaces
         joined.entities += [
             e._replace(start=n + e.start, end=n + e.end) for e in record.entities

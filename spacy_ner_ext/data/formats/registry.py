@@ -34,8 +34,8 @@ WRITERS: dict[str, str | Writer] = {
     "standoff": "standoff_writer:write_standoff",
     "conll": "conll_writer:write_conll",
     "jsonl": "jsonl:write_jsonl",
-    "datasets": "rows:write_datasets",
-    "parquet": "table:write_parquet",
+    "datasets": "rows_writer:write_datasets",
+    "parquet": "table_writer:write_parquet",
 }
 
 

@@ -1,0 +1,180 @@
+"""Where the rows of a dataset come from: the Hugging Face Hub, a folder, or a file."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from inspect import signature
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import DataError, Place
+from ..text import check_input
+from .columns import SUFFIXES, Row, read_rows
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+# Tokens and tags are lists, which fields of text do not hold.
+FILE_SUFFIXES = tuple(s for s in SUFFIXES if s not in (".csv", ".tsv"))
+BATCH = 256
+MAX_REASON = 200
+
+
+class Source(NamedTuple):
+    """A dataset that can be read more than once.
+
+    features (Mapping[str, Any]): What it tells of its columns, as plain JSON values;
+        empty if it tells nothing.
+    rows (Callable[[], Iterator[Row]]): Reads its rows.
+    """
+
+    features: Mapping[str, Any]
+    rows: Callable[[], Iterator[Row]]
+
+
+def open_source(path: Path, split: str | None, config: str | None) -> Source:
+    """Find out where the rows of a dataset come from.
+
+    path (Path): A .parquet, .jsonl or .json file, a folder written by `save_to_disk`,
+        or if there is neither the id of a dataset on the hub: "owner/name".
+    split (Optional[str]): The split, if there are several.
+    config (Optional[str]): The configuration of a dataset on the hub.
+    RETURNS (Source): The rows.
+    RAISES (DataError): If there is no such dataset, or the split is not clear.
+    """
+    name = path.as_posix()
+    is_hub_id = HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES
+    if is_hub_id and not path.exists():
+        return _of_dataset(_load(path, split, config), path)
+    if config is not None:
+        what = "is on this disk and has no configurations; leave out --dataset-config"
+        raise DataError(what, path)
+    if path.is_dir():
+        return _of_dataset(_load(path, split, None), path)
+    return _of_file(path, split)
+
+
+def _of_file(path: Path, split: str | None) -> Source:
+    check_input(path)
+    if path.suffix.lower() not in FILE_SUFFIXES:
+        known = ", ".join(FILE_SUFFIXES)
+        what = f"is not a folder of save_to_disk, nor a file that ends in {known}"
+        raise DataError(f"{what}; convert it to one of these", path)
+    if split is not None:
+        raise DataError("is one file, of one split; leave out --dataset-split", path)
+    return Source(_file_features(path), lambda: read_rows(path))
+
+
+def _file_features(path: Path) -> Mapping[str, Any]:
+    if path.suffix.lower() != ".parquet":
+        return {}
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_schema
+
+    try:
+        metadata = read_schema(path).metadata or {}
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+    except (ArrowException, OSError, ValueError, KeyError, TypeError):
+        # Without features, or damaged: told when the rows are read.
+        return {}
+    return features if isinstance(features, dict) else {}
+
+
+def _load(path: Path, split: str | None, config: str | None) -> Any:
+    from datasets import load_from_disk
+
+    is_local = path.is_dir()
+    try:
+        with without_progress_bars():
+            if is_local:
+                found: Any = load_from_disk(str(path))
+            else:
+                found = _stream(path.as_posix(), config)
+    # What datasets, pyarrow, fsspec and the HTTP client raise has no common class.
+    except Exception as err:
+        raise DataError(_reason(err, is_local), path) from err
+    return _choose(found, split, path)
+
+
+def _stream(hub_id: str, config: str | None) -> Any:
+    from datasets import load_dataset
+
+    # Versions that run code of datasets ask for it; later ones refuse the argument.
+    name = "trust_remote_code"
+    refusal = {name: False} if name in signature(load_dataset).parameters else {}
+    return load_dataset(hub_id, config, streaming=True, **refusal)
+
+
+def _reason(err: Exception, is_local: bool) -> str:
+    from datasets.exceptions import DatasetNotFoundError
+
+    if is_local and isinstance(err, FileNotFoundError):
+        advice = "give such a folder or one of the files in it"
+        return f"is a folder, but not one written whole by save_to_disk; {advice}"
+    if isinstance(err, DatasetNotFoundError):
+        advice = "check the name, and set HF_TOKEN if the dataset is private or gated"
+        return f"there is no such file, nor such a dataset on the hub; {advice}"
+    if isinstance(err, ConnectionError):
+        advice = "or give the folder of a dataset saved with save_to_disk"
+        return f"no such file, and the hub is out of reach; check the network, {advice}"
+    told = " ".join(str(err).split())[:MAX_REASON]
+    advice = (
+        "check the folder" if is_local else "check --dataset-config and the network"
+    )
+    return f"cannot be loaded ({type(err).__name__}: {told}); {advice}"
+
+
+def _choose(found: Any, split: str | None, path: Path) -> Any:
+    if not isinstance(found, dict):
+        if split not in (None, str(found.split)):
+            what = f"is one split, and not '{split}'; leave out --dataset-split"
+            raise DataError(what, path)
+        return found
+    if split is None and len(found) == 1:
+        return next(iter(found.values()))
+    if split not in found:
+        names = ", ".join(found) or "nothing"
+        what = f"holds the splits {names}"
+        if split is not None:
+            what = f"has no split '{split}'; it holds {names}"
+        raise DataError(f"{what}; choose one with --dataset-split", path)
+    return found[split]
+
+
+def _of_dataset(dataset: Any, path: Path) -> Source:
+    features = dataset.features
+    told = {} if features is None else features.to_dict()
+    return Source(told, lambda: _dataset_rows(dataset, path))
+
+
+def _dataset_rows(dataset: Any, path: Path) -> Iterator[Row]:
+    number = 0
+    try:
+        for table in dataset.with_format("arrow").iter(BATCH):
+            for row in table.to_pylist():
+                number += 1
+                yield Place(path, number, "row"), row
+    # As above; only what reading raises comes here, not what is done with the rows.
+    except Exception as err:
+        told = " ".join(str(err).split())[:MAX_REASON]
+        what = f"cannot be read on ({type(err).__name__}: {told})"
+        place = Place(path, number + 1, "row")
+        raise DataError.at(place, f"{what}; get the dataset anew") from err
+    if not number:
+        raise DataError("the dataset has no row; check how it was made", path)
+
+
+@contextmanager
+def without_progress_bars() -> Iterator[None]:
+    """Keep the datasets library from showing progress for a while.
+
+    YIELDS (None): Nothing.
+    """
+    from datasets import utils
+
+    are_shown = not utils.are_progress_bars_disabled()
+    utils.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if are_shown:
+            utils.enable_progress_bars()

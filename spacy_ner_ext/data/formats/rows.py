@@ -1,0 +1,177 @@
+"""Datasets of tokens and tags, as the Hugging Face Hub has them.
+
+Each row is a sentence, or what else its writer took. Its columns:
+
+* tokens: a list of strings.
+* ner_tags: a list of as many tags: strings such as "B-PER", or numbers with names, see
+  `tag_names`. Null: the row is not annotated.
+* id, document_id (or document), sentence_id, lang, cats, meta, spaces and sent_starts,
+  if they are there: see `rows_writer`. Without a column sent_starts a row is one
+  sentence. Without id it is called document_id.sentence_id.
+
+The scheme is recognised from the names of all tags, or if there are none from the tags
+in a first reading, see `tags`.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from spacy.tokens import Doc
+
+from ..errors import DataError, Place
+from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ..record import Record, check_docs_of, group_sentences
+from ..report import ConversionReport
+from .arrow import read_data, read_tokens
+from .columns import missing_columns
+from .dataset_source import Source, open_source
+from .json_checks import checked, excerpt, field, name_of
+from .tag_names import TagNames, find_names_beside, find_tag_names
+from .tags import SchemeSurvey, Tag, check_clash, parse_tag, tagged_record
+
+
+def read_datasets(
+    path: Path,
+    nlp: MakesDocs,
+    *,
+    report: ConversionReport | None = None,
+    making: Making = DEFAULT,
+    dataset_split: str | None = None,
+    dataset_config: str | None = None,
+    tokens_column: str = "tokens",
+    tags_column: str = "ner_tags",
+    tag_names: Path | None = None,
+    docs_of: int = 1,
+) -> Iterator[Doc]:
+    """Read the rows of a dataset as documents with gold tokens and entities.
+
+    path (Path): A folder written by `save_to_disk`, a .parquet, .jsonl or .json file,
+        or the id of a dataset on the hub, "owner/name", which is streamed; code that
+        comes with it is never run.
+    nlp (MakesDocs): A pipeline, for its vocabulary.
+    report (Optional[ConversionReport]): Gets what was repaired; complete after the
+        last document.
+    making (Making): How documents are made; tokens are those of the dataset.
+    dataset_split (Optional[str]): The split, if the dataset has several.
+    dataset_config (Optional[str]): The configuration of a dataset on the hub.
+    tokens_column (str), tags_column (str): The names of the two columns.
+    tag_names (Optional[Path]): A JSON file with the names of tags that are numbers;
+        None for those that the dataset tells, or of labels.json beside it.
+    docs_of (int): Rows a document; 0 for all that follow one another with the same
+        document_id and language.
+    YIELDS (Doc): The documents.
+    RAISES (DataError): If the dataset or an option cannot be used.
+    """
+    check_docs_of(docs_of)
+    report = ConversionReport() if report is None else report
+    source = open_source(Path(path), dataset_split, dataset_config)
+    feature = source.features.get(tags_column)
+    names = find_tag_names(Path(path), feature, tag_names)
+    if names is None and _has_numbers(source, tags_column):
+        names = find_names_beside(Path(path))
+    columns = _Columns(tokens_column, tags_column, names or {})
+    report.scheme = _find_scheme(source, columns, Path(path))
+    records: Iterator[Record] = (
+        _record(place, row, columns, report) for place, row in source.rows()
+    )
+    if docs_of != 1:
+        records = group_sentences(_joinable(records), docs_of)
+    yield from make_docs(records, nlp, report, making)
+
+
+class _Columns(NamedTuple):
+    tokens: str
+    tags: str
+    names: TagNames
+
+    def read_tokens(self, row: Mapping[str, Any], place: Place) -> list[str]:
+        words = self._list(row, self.tokens, place)
+        for word in words:
+            checked(word, str, f"a token of '{self.tokens}'", place)
+        return words
+
+    def read_tags(self, row: Mapping[str, Any], place: Place) -> list[Tag] | None:
+        if self.tags in row and row[self.tags] is None:
+            return None
+        return [self._tag(value, place) for value in self._list(row, self.tags, place)]
+
+    def _list(self, row: Mapping[str, Any], column: str, place: Place) -> list[Any]:
+        if column not in row:
+            raise missing_columns([column], row, place)
+        return field(row, column, list, place)
+
+    def _tag(self, value: Any, place: Place) -> Tag:
+        tag = parse_tag(value) if isinstance(value, str) else None
+        if type(value) is int:
+            tag = self.names.get(value)
+            if tag is None:
+                raise DataError.at(place, self._unnamed(value))
+        if tag is None:
+            what = f"'{self.tags}' holds {excerpt(value)}, not O or a prefix and a "
+            raise DataError.at(place, f"{what}label such as B-PER; correct it")
+        return tag
+
+    def _unnamed(self, number: int) -> str:
+        what = f"'{self.tags}' holds {number}, a number without a name"
+        if self.names:
+            return f"{what}; names go up to {max(self.names)}, check --tag-names"
+        advice = 'name the tags with --tag-names FILE, a list such as ["O", "B-PER"]'
+        return f"{what}; {advice}, or in labels.json beside the dataset"
+
+
+def _has_numbers(source: Source, tags_column: str) -> bool:
+    found = (row.get(tags_column) for _, row in source.rows())
+    first = next((tags[0] for tags in found if tags and isinstance(tags, list)), None)
+    return type(first) is int
+
+
+def _find_scheme(source: Source, columns: _Columns, path: Path) -> str:
+    survey = SchemeSurvey()
+    if columns.names:
+        for number, tag in columns.names.items():
+            survey.add([tag], [number])
+        check_clash(survey, path, "tag")
+        return survey.scheme()
+    unit = "row"
+    for place, row in source.rows():
+        tags = columns.read_tags(row, place) or []
+        survey.add(tags, [place.number] * len(tags))
+        unit = place.unit
+    check_clash(survey, path, unit)
+    return survey.scheme()
+
+
+def _record(
+    place: Place, row: Mapping[str, Any], columns: _Columns, report: ConversionReport
+) -> Record:
+    words = columns.read_tokens(row, place)
+    tags = columns.read_tags(row, place)
+    if tags is not None and len(tags) != len(words):
+        what = f"{len(words)} tokens have {len(tags)} tags; give each token one"
+        raise DataError.at(place, what)
+    if words and tags is not None:
+        record = tagged_record(words, tags, [place] * len(words), report)
+    else:
+        record = Record(place, words=words, starts=[0])
+    for key, value in read_data(row, place).items():
+        setattr(record, key, value)
+    told = read_tokens(row, len(words), place)
+    record.spaces = told["spaces"]
+    if "sent_starts" in row:
+        record.starts = told["starts"]
+    record.document = record.document or name_of(row, "document_id", place)
+    sentence = name_of(row, "sentence_id", place)
+    if sentence and not record.id:
+        record.id = ".".join(part for part in (record.document, sentence) if part)
+    return record
+
+
+def _joinable(records: Iterator[Record]) -> Iterator[Record]:
+    for record in records:
+        if record.entities is None and record.words:
+            what = "the row is not annotated and cannot be joined with others"
+            raise DataError.at(record.place, f"{what}; read with --docs-of 1")
+        if record.spaces:
+            record.spaces[-1] = True
+        yield record

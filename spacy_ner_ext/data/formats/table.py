@@ -1,0 +1,141 @@
+"""Tables of texts and spans: .parquet, .csv or .tsv.
+
+The file is read by `columns`. Its columns:
+
+* text: the text.
+* spans, or entities: a list of spans, in .csv and .tsv as JSON. Null, or an empty
+  field: the text is not annotated.
+* id, document, lang, cats, meta, words, spaces and sent_starts, if they are there: see
+  `table_writer`. Words are the tokens if they and the spaces make up the text.
+
+A span is one of these, with characters of the text; the end is exclusive:
+
+* `{"start": 0, "end": 3, "label": "PER"}`; also `start_offset` and `end_offset`.
+* `[0, 3, "PER"]`, where numbers may be strings, since a list in Parquet has one type.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from spacy.tokens import Doc
+
+from ..errors import DataError, Place
+from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ..record import Entity, Record
+from ..report import ConversionReport
+from .arrow import read_data, read_tokens
+from .columns import missing_columns, read_rows
+from .json_checks import checked, excerpt, field, parse_json
+
+SUFFIXES = (".parquet", ".csv", ".tsv")
+SPANS = "spans"
+# What else the column of spans is called, where there is no column of its name.
+ENTITIES = "entities"
+STARTS = ("start", "start_offset")
+ENDS = ("end", "end_offset")
+# More than any text has characters, and few enough for an int.
+MAX_DIGITS = 18
+
+
+def read_table(
+    path: Path,
+    nlp: MakesDocs,
+    *,
+    report: ConversionReport | None = None,
+    making: Making = DEFAULT,
+    text_column: str = "text",
+    spans_column: str = SPANS,
+) -> Iterator[Doc]:
+    """Read a table as documents.
+
+    path (Path): The .parquet, .csv or .tsv file.
+    nlp (MakesDocs): A pipeline, for its tokenizer.
+    report (Optional[ConversionReport]): Gets what was changed or dropped; complete
+        after the last document.
+    making (Making): How entities become spans of tokens.
+    text_column (str), spans_column (str): The names of the two columns.
+    YIELDS (Doc): The documents.
+    RAISES (DataError): If the file or an option cannot be used.
+    """
+    path = Path(path)
+    if path.is_file() and path.suffix.lower() not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
+        what = f"a table of spans ends in {known}; for .jsonl use --format jsonl"
+        raise DataError(what, path)
+    report = ConversionReport() if report is None else report
+    records = _records(path, text_column, spans_column)
+    yield from make_docs(records, nlp, report, making)
+
+
+def _records(path: Path, text_column: str, spans_column: str) -> Iterator[Record]:
+    for place, row in read_rows(path, columns=[text_column]):
+        column = spans_column
+        if column == SPANS and SPANS not in row and ENTITIES in row:
+            column = ENTITIES
+        if column not in row:
+            raise missing_columns([column], row, place)
+        text = field(row, text_column, str, place)
+        yield Record(
+            place,
+            text=text,
+            entities=_entities(row[column], f"'{column}'", place),
+            **_tokens(row, text, place),
+            **read_data(row, place),
+        )
+
+
+def _tokens(row: Mapping[str, Any], text: str, place: Place) -> dict[str, Any]:
+    words = row.get("words")
+    if not isinstance(words, list) or not all(isinstance(w, str) and w for w in words):
+        return {}
+    told = read_tokens(row, len(words), place)
+    spaces = told["spaces"] or [True] * len(words)
+    spelled = "".join(word + " " * space for word, space in zip(words, spaces))
+    return {"words": words, **told} if spelled == text else {}
+
+
+def _entities(value: Any, name: str, place: Place) -> list[Entity] | None:
+    if isinstance(value, str):
+        value = parse_json(value, place, name) if value.strip() else None
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        value = _rows_of(value, name, place)
+    return [_entity(span, name, place) for span in checked(value, list, name, place)]
+
+
+def _rows_of(columns: Mapping[str, Any], name: str, place: Place) -> list[Any]:
+    """Turn a struct of lists into a list; datasets stores the one as the other."""
+    lists = [checked(value, list, name, place) for value in columns.values()]
+    if len({len(values) for values in lists}) > 1:
+        what = f"{name} holds lists of unequal length; give each span all its values"
+        raise DataError.at(place, what)
+    return [dict(zip(columns, values)) for values in zip(*lists)]
+
+
+def _entity(span: Any, name: str, place: Place) -> Entity:
+    if isinstance(span, list) and len(span) == 3:
+        start, end, label = span
+    elif isinstance(span, dict):
+        start, end = _first(span, STARTS), _first(span, ENDS)
+        label = span.get("label")
+    else:
+        what = f"{name} holds {excerpt(span)}, not a start, an end and a label"
+        raise DataError.at(place, f'{what}; write each span as [0, 3, "PER"]')
+    return Entity(
+        _offset(start, f"the start of a span in {name}", place),
+        _offset(end, f"the end of a span in {name}", place),
+        checked(label, str, f"the label of a span in {name}", place),
+    )
+
+
+def _first(span: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    found = (span[name] for name in names if span.get(name) is not None)
+    return next(found, None)
+
+
+def _offset(value: Any, name: str, place: Place) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        return int(value[:MAX_DIGITS])
+    return checked(value, int, name, place)

@@ -1,0 +1,120 @@
+"""Names of tags that are numbers.
+
+They are looked for in this order:
+
+1. The file of `--tag-names`.
+2. The names that the dataset or the Parquet file has for its column (`ClassLabel`).
+3. Those of datasets on the hub that are known to have none, `KNOWN`.
+4. `labels.json` in the folder of the dataset, or beside the file.
+
+A file of names is a JSON list in the order of the numbers, or an object from name to
+number, or from number to name: `["O", "B-PER"]`, `{"O": 0}`, `{"0": "O"}`.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, Place
+from ..text import check_input, read_lines
+from .json_checks import excerpt, parse_json
+from .tags import Tag, parse_tag
+
+TagNames = dict[int, Tag]
+
+NAMES_FILE = "labels.json"
+MULTINERD = "PER ORG LOC ANIM BIO CEL DIS EVE FOOD INST MEDIA MYTH PLANT TIME VEHI"
+KNOWN = {
+    "Babelscape/multinerd": [
+        "O",
+        *(f"{prefix}-{label}" for label in MULTINERD.split() for prefix in "BI"),
+    ],
+}
+
+
+def find_tag_names(
+    path: Path, feature: Any = None, names_path: Path | None = None
+) -> TagNames | None:
+    """Find names that are given, told by the dataset, or known.
+
+    path (Path): The file or folder with the dataset, or its id on the hub.
+    feature (Any): What the dataset tells of the column, as plain JSON values.
+    names_path (Optional[Path]): The file of `--tag-names`.
+    RETURNS (Optional[TagNames]): The tag of each number; None if there are no names.
+    RAISES (DataError): If the file cannot be read, or a name is no tag.
+    """
+    if names_path is not None:
+        return _read_names(Path(names_path))
+    names = class_names(feature)
+    if names is None:
+        names = KNOWN.get(path.as_posix())
+    if names is not None:
+        return _parsed(enumerate(names), path)
+    return None
+
+
+def find_names_beside(path: Path) -> TagNames | None:
+    """Read `labels.json` in the folder of a dataset, or beside its file.
+
+    path (Path): The folder or file.
+    RETURNS (Optional[TagNames]): The tag of each number; None if there is no such file.
+    RAISES (DataError): If the file cannot be read, or a name is no tag.
+    """
+    beside = (path if path.is_dir() else path.parent) / NAMES_FILE
+    return _read_names(beside) if beside.is_file() else None
+
+
+def class_names(feature: Any) -> list[str] | None:
+    """Take the names out of what a dataset tells of a column.
+
+    feature (Any): What it tells, as plain JSON values.
+    RETURNS (Optional[List[str]]): The names of its `ClassLabel`; None if it has none.
+    """
+    while feature:
+        if isinstance(feature, list):
+            feature = feature[0]
+        elif not isinstance(feature, Mapping):
+            break
+        elif isinstance(feature.get("names"), list):
+            return feature["names"]
+        else:
+            feature = feature.get("feature")
+    return None
+
+
+def _read_names(path: Path) -> TagNames:
+    check_input(path)
+    text = "\n".join(line for _, line in read_lines(path))
+    values = parse_json(text, Place(path, 1), "the text from here")
+    if isinstance(values, list):
+        return _parsed(enumerate(values), path)
+    if not isinstance(values, dict):
+        what = f"holds {excerpt(values)}, not a list of tags"
+        raise DataError(f'{what}; write one such as ["O", "B-PER"]', path)
+    pairs = [_pair(key, value, path) for key, value in values.items()]
+    numbers = [number for number, _ in pairs]
+    for number in numbers:
+        if numbers.count(number) > 1:
+            raise DataError(f"number {number} has two names; keep one", path)
+    return _parsed(pairs, path)
+
+
+def _pair(key: str, value: Any, path: Path) -> tuple[int, Any]:
+    if type(value) is int:
+        return value, key
+    if key.isdecimal():
+        return int(key), value
+    what = f"'{key}' is with {excerpt(value)}, not with the number of the tag"
+    raise DataError(f"{what}; correct it", path)
+
+
+def _parsed(names: Iterable[tuple[int, Any]], path: Path) -> TagNames:
+    tags = {}
+    for number, name in names:
+        tag = parse_tag(name) if isinstance(name, str) else None
+        if tag is None:
+            what = f"the name of tag {number}, {excerpt(name)}, is not O or a prefix"
+            advice = "and a label such as B-PER; give the names with --tag-names"
+            raise DataError.at(Place(path, number, "tag"), f"{what} {advice}")
+        tags[number] = tag
+    return tags
