@@ -88,11 +88,11 @@ def _record(line: str, place: Place) -> Record:
 
 
 def _opening(opened: list[int], line: str, match: re.Match[str], place: Place) -> int:
-    behind = line[match.end() :]
-    if match["label"] is None and behind.startswith("("):
+    if match["label"] is None and line.startswith("(", match.end()):
+        shown = line[match.start() : match.end() + EXCERPT]
         what = (
-            f"{match[0] + behind[:EXCERPT]!r} is no label: it is not closed or holds a "
-            "bracket or backslash; correct it, or write ']\\(' if it is text"
+            f"{shown!r} is no label: it is not closed or holds a bracket or backslash; "
+            "correct it, or write ']\\(' if it is text"
         )
         raise DataError.at(place, what)
     if not opened:

@@ -11,8 +11,8 @@ How a line of an .ann file is read:
   `START END;START END` and a space between their texts. Fragments with nothing but
   white space between them are one: BRAT splits entities at line ends.
 * `A1<TAB>NAME T1` or `A1<TAB>NAME T1 VALUE`, and the same with the older `M1`: an
-  attribute, `span._.NAME` is True or the value as text. Those of events and relations
-  are skipped.
+  attribute, `span._.NAME` is True or the value as text. spaCy keeps one value for all
+  spans of the same characters. Those of events and relations are skipped.
 * N, E, R, * and #: normalisations, events, relations, equivalences and notes, skipped.
 """
 

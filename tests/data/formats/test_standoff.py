@@ -20,11 +20,10 @@ def nlp():
 
 
 @pytest.fixture(autouse=True)
-def extensions():
-    before = dict(Span.__dict__.get("extensions", {}))
+def no_extension_stays():
     yield
     for name in ("Negation", "Confidence", "my_flag", "note", "number", "list"):
-        if name not in before and Span.has_extension(name):
+        if Span.has_extension(name):
             Span.remove_extension(name)
 
 
