@@ -69,10 +69,7 @@ def make_docs(
         "document", "lang" and "meta" in `doc.user_data`.
     RAISES (DataError): If an entity is empty or outside the text, or words do not fit.
     """
-    for record in records:
-        if making.langs and record.lang and record.lang not in making.langs:
-            report.note("other_language", record.place, f"language {record.lang}")
-            continue
+    for record in without_other_languages(records, report, making):
         doc = _tokenize(record, nlp)
         if not len(doc):
             report.note("empty", record.place, "a text without a token")
@@ -84,6 +81,23 @@ def make_docs(
             if getattr(record, key):
                 doc.user_data[key] = getattr(record, key)
         yield doc
+
+
+def without_other_languages(
+    records: Iterable[Record], report: ConversionReport, making: Making = DEFAULT
+) -> Iterator[Record]:
+    """Leave out texts of other languages, which sentences that are joined need first.
+
+    records (Iterable[Record]): What a format read.
+    report (ConversionReport): Gets what was left out.
+    making (Making): The languages.
+    YIELDS (Record): The others.
+    """
+    for record in records:
+        if making.langs and record.lang and record.lang not in making.langs:
+            report.note("other_language", record.place, f"language {record.lang}")
+        else:
+            yield record
 
 
 def _tokenize(record: Record, nlp: MakesDocs) -> Doc:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pyarrow
 from spacy.tokens import Doc, Span
 
@@ -37,7 +38,7 @@ def token_values(doc: Doc) -> dict[str, Any]:
     spaces = None if doc.has_unknown_spaces else [bool(t.whitespace_) for t in doc]
     starts = None
     if doc.has_annotation("SENT_START"):
-        starts = [token.i for token in doc if token.is_sent_start]
+        starts = numpy.flatnonzero(doc.to_array("SENT_START") == 1).tolist()
     return {"spaces": spaces, "sent_starts": starts}
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from spacy.tokens import Doc
 
 from ..errors import DataError, Place
-from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ..make import DEFAULT, MakesDocs, Making, make_docs, without_other_languages
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from .arrow import read_data, read_tokens
@@ -76,6 +76,7 @@ def read_datasets(
         _record(place, row, columns, report) for place, row in source.rows()
     )
     if docs_of != 1:
+        records = without_other_languages(records, report, making)
         records = group_sentences(_joinable(records), docs_of)
     yield from make_docs(records, nlp, report, making)
 

@@ -226,6 +226,14 @@ def test_names_of_documents_and_languages(tmp_path):
     assert ents(docs)[0] == [(0, 2, "PER"), (3, 5, "PER")]
 
 
+def test_other_languages_are_left_out_before_rows_are_joined(tmp_path):
+    rows = [{**NAMED[0], "lang": lang} for lang in ("en", "de", "en", "en")]
+    path = write_lines(tmp_path / "a.jsonl", rows)
+    docs, report = read(path, making=Making(langs=("en",)), docs_of=2)
+    assert [len(list(doc.sents)) for doc in docs] == [2, 1]
+    assert counts(report) == {"other_language": 1}
+
+
 def row(tokens=("a",), tags=("O",), **more):
     return json.dumps({"tokens": list(tokens), "ner_tags": list(tags), **more})
 
