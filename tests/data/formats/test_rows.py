@@ -392,6 +392,15 @@ def test_hub_is_streamed_and_multinerd_has_names(hub):
         read("other/one", dataset_split="test")
 
 
+def test_code_of_a_dataset_is_refused_where_it_could_run(monkeypatch):
+    def load_dataset(name, config=None, trust_remote_code=True, **options):
+        assert trust_remote_code is False
+        return IterableDatasetDict({"train": class_labels().to_iterable_dataset()})
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    assert ents(read("owner/name")[0]) == ENTS
+
+
 HUB_ERRORS = {
     "offline": (ConnectionError("x"), "the hub is out of reach; check the network"),
     "missing": (datasets.exceptions.DatasetNotFoundError("x"), "set HF_TOKEN"),
@@ -472,6 +481,14 @@ def test_rows_are_joined_with_a_space(tmp_path):
         doc.set_ents([])
     write(docs, tmp_path / "out")
     assert [doc.text for doc in read(tmp_path / "out", docs_of=2)[0]] == ["It is. So? "]
+
+
+def test_spaces_are_unknown_if_those_of_one_row_are(tmp_path):
+    rows = [{**NAMED[0], "spaces": [True, False, False]}, NAMED[1]]
+    path = write_lines(tmp_path / "a.jsonl", rows)
+    (doc,), _ = read(path, docs_of=2)
+    assert doc.has_unknown_spaces
+    assert ents([doc]) == [[(0, 2, "PER"), (4, 5, "LOC"), (5, 6, "LOC")]]
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4)
