@@ -144,8 +144,18 @@ def name_of(values: Mapping[str, Any], name: str, place: Place) -> str:
     RAISES (DataError): If it is neither a string nor a whole number.
     """
     value = values.get(name)
-    if value is None:
-        return ""
+    return "" if value is None else as_name(value, f"'{name}'", place)
+
+
+def as_name(value: Any, name: str, place: Place) -> str:
+    """Take a string, or a whole number as a string.
+
+    value (Any): The value.
+    name (str): What it is, for the error.
+    place (Place): Where it is.
+    RETURNS (str): The string.
+    RAISES (DataError): If it is neither.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return checked(value, str, f"'{name}'", place)
+    return checked(value, str, name, place)

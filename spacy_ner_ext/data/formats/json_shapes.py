@@ -22,7 +22,7 @@ from typing import Any
 from ..errors import DataError, Place
 from ..record import Entity, Record
 from ..report import ConversionReport
-from .json_checks import checked, excerpt, field, name_of
+from .json_checks import as_name, checked, excerpt, field, name_of
 from .json_spans import read_spans
 from .json_tokens import read_starts, read_words, spans_of_words
 from .label_studio import read_task
@@ -139,10 +139,11 @@ def _names(value: Any) -> list[str]:
 def _cats(values: Values, place: Place) -> dict[str, float]:
     cats: dict[str, float] = {}
     for option in _list(values, "options", place):
-        cats[field(checked(option, dict, "an option", place), "id", str, place)] = 0.0
+        option_id = checked(option, dict, "an option", place).get("id")
+        cats[as_name(option_id, "'id' of an option", place)] = 0.0
     chosen = [name for key in LABEL_KEYS for name in _names(values.get(key))]
     accepted = _list(values, "accept", place)
-    chosen += [checked(name, str, "an accepted option", place) for name in accepted]
+    chosen += [as_name(name, "an accepted option", place) for name in accepted]
     cats.update(dict.fromkeys(chosen, 1.0))
     if values.get("cats") is not None:
         for name, value in field(values, "cats", dict, place).items():

@@ -36,7 +36,7 @@ def read_task(values: Values, place: Place, report: ConversionReport) -> Record 
         report.note("rejected", place, "all annotations are cancelled")
         return None
     _note_skipped(annotations[1:], "further annotation", place, report)
-    predictions = values.get("predictions") or []
+    predictions = checked(values.get("predictions") or [], list, "'predictions'", place)
     _note_skipped(predictions, "prediction", place, report)
     results = _objects(valid[0], "result", place) if valid else []
     text = _text(field(values, "data", dict, place), results, place)

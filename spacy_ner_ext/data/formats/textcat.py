@@ -24,7 +24,7 @@ from ..make import DEFAULT, MakesDocs, Making, make_docs
 from ..record import Record
 from ..report import ConversionReport
 from .columns import missing_columns, read_rows
-from .json_checks import checked, excerpt, field, name_of
+from .json_checks import as_name, excerpt, field, name_of
 
 CATS_COLUMN = "cats"
 
@@ -127,8 +127,7 @@ def _cats(
 
 
 def _label(value: Any, column: str, categories: Sequence[str], place: Place) -> str:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    label = str(value) if is_number else checked(value, str, f"'{column}'", place)
+    label = as_name(value, f"'{column}'", place)
     if not label.strip():
         raise DataError.at(place, f"'{column}' is empty; give the text a category")
     if not categories or label in categories:
