@@ -24,6 +24,7 @@ name, texts = json.load(sys.stdin)
 docs = spacy.load(name).pipe(texts)
 found = [
     [{"text": e.text, "label": e.label_, "score": e._.score} for e in doc.ents]
+    + [{"text": "", "label": name, "score": p} for name, p in doc.cats.items()]
     for doc in docs
 ]
 print(json.dumps(found))
@@ -102,7 +103,8 @@ def find_entities(
     python (Path): The Python of the environment.
     name (str): The name of the installed pipeline.
     texts (Sequence[str]): The texts.
-    RETURNS (List[List[Dict[str, Any]]]): Text, label and score of each entity.
+    RETURNS (List[List[Dict[str, Any]]]): Text, label and score of each entity, and
+        label and score of each category, with an empty text.
     RAISES (UserError): If the pipeline fails, with its last words.
     """
     output = _run(

@@ -332,7 +332,7 @@ def _rows(counts: list[Counts]) -> list[tuple[str, ...]]:
         (f"  {label}", [c.entities[label] for c in counts])
         for label, _ in whole.entities.most_common()
     ]
-    if whole.unannotated:
+    if whole.unannotated and (whole.entities or not whole.cats):
         rows.append(("not annotated", [c.unannotated for c in counts]))
     rows += [
         (f"category {name}", [c.cats[name] for c in counts])

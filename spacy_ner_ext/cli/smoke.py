@@ -54,8 +54,9 @@ def smoke(
 ) -> None:
     """Install a packaged pipeline into a fresh environment and let it find entities.
 
-    Three sentences are tried by default. Exit code 1 if the wheel cannot be
-    installed or loaded without a network, or finds no entity in texts that are given.
+    Three sentences are tried by default; of a text categorizer the categories are
+    shown. Exit code 1 if the wheel cannot be installed or loaded without a network, or
+    finds nothing in texts that are given.
 
     \b
     Example:
@@ -74,15 +75,15 @@ def smoke(
     for sentence, entities in zip(texts, found):
         typer.echo(sentence)
         for entity in entities:
-            typer.echo(
-                f"  {entity['text']:24}{entity['label']:12}{entity['score']:.3f}"
-            )
+            # A category has no text of its own.
+            quoted = entity["text"] or "(the whole text)"
+            typer.echo(f"  {quoted:24}{entity['label']:12}{entity['score']:.3f}")
     n_entities = sum(map(len, found))
     if not n_entities and text:
         raise UserError(
-            f"{wheel.name} found no entity in the given texts; check the scores in "
+            f"{wheel.name} found nothing in the given texts; check the scores in "
             "metrics/, or give others with --text"
         )
     if not n_entities:
-        msg.warn("No entity in the demo's sentences: give texts of your domain")
-    msg.good(f"{wheel.name} works in {environment}; entities found: {n_entities}")
+        msg.warn("Nothing in the demo's sentences: give texts of your domain")
+    msg.good(f"{wheel.name} works in {environment}; found: {n_entities}")

@@ -87,7 +87,7 @@ def _watched(
 ) -> Iterator[tuple[str, Doc]]:
     """Count what is written."""
     for part, doc in docs:
-        n_characters = len(doc.text)
+        n_characters = doc[-1].idx + len(doc[-1]) if len(doc) else 0
         if n_characters > MAX_CHARACTERS and not doc.has_unknown_spaces:
             what = (
                 f"a document has {n_characters} characters, and spaCy trains on up to "

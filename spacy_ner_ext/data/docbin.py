@@ -10,9 +10,10 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any
 
 import numpy
+from spacy.attrs import IDS
 from spacy.tokens import Doc, DocBin
 from srsly.msgpack import Packer
 
@@ -28,6 +29,12 @@ MORE_ATTRS = {
     "LEMMA": ("LEMMA",),
     "DEP": ("DEP", "HEAD"),
 }
+# What is stored as the hash of a string, with NORM, whose string spaCy keeps too.
+STRING_ATTRS = (
+    *("ORTH", "NORM", "TAG", "LEMMA", "MORPH", "DEP"),
+    *("ENT_TYPE", "ENT_KB_ID", "ENT_ID"),
+)
+IDS_TO_NAMES = {number: name for name, number in IDS.items()}
 CHUNK = 500
 BLOCK = 2**20
 # Lengths in msgpack are of 32 bits.
@@ -78,13 +85,15 @@ class DocBinWriter:
         RAISES (DataError): If it has annotation of a kind that earlier ones, in
             another chunk, did not have.
         """
+        if self._waiting and self._waiting[0].vocab is not doc.vocab:
+            self._store()
         self._waiting.append(doc)
         self.n_docs += 1
         if len(self._waiting) == CHUNK:
             self._store()
 
-    def _attrs(self) -> tuple[str, ...]:
-        found = [name for name in MORE_ATTRS if _any_has(self._waiting, name)]
+    def _attrs(self, docs: list[Doc]) -> list[str]:
+        found = [name for name in MORE_ATTRS if _any_has(docs, name)]
         if self._found is None:
             self._found = found
         for name in found:
@@ -94,24 +103,37 @@ class DocBinWriter:
                     "convert the two kinds into files of their own"
                 )
                 raise DataError(what, self.path)
-        return (*ATTRS, *(attr for name in self._found for attr in MORE_ATTRS[name]))
+        more = (attr for name in self._found for attr in MORE_ATTRS[name])
+        # Sorted by spaCy's numbers of them, as in a DocBin.
+        return [IDS_TO_NAMES[i] for i in DocBin([*ATTRS, *more]).attrs]
 
     def _store(self) -> None:
-        chunk = DocBin(self._attrs(), docs=self._waiting)
-        chunk.user_data = [
-            self._pack(doc.user_data) if doc.user_data else None
-            for doc in self._waiting
-        ]
-        self._waiting = []
-        self._strings |= chunk.strings
-        lengths = numpy.array([len(tokens) for tokens in chunk.tokens], dtype="int32")
-        arrays = (chunk.tokens, chunk.spaces, [lengths])
-        for name, parts in zip(ARRAYS, arrays, strict=True):
-            for array in parts:
-                self._parts[name].write(array.tobytes("C"))
-        for name in LISTS:
-            for item in getattr(chunk, name):
-                self._parts[name].write(self._pack(item))
+        docs, self._waiting = self._waiting, []
+        attrs = self._attrs(docs)
+        for doc in docs:
+            self._parts["tokens"].write(doc.to_array(attrs).tobytes("C"))
+            self._parts["spaces"].write(doc.to_array("SPACY").astype(bool).tobytes())
+            self._parts["lengths"].write(numpy.int32(len(doc)).tobytes())
+            values = (
+                doc.cats,
+                {"has_unknown_spaces": doc.has_unknown_spaces},
+                doc.spans.to_bytes(),
+                self._pack(doc.user_data) if doc.user_data else None,
+            )
+            for name, value in zip(LISTS, values, strict=True):
+                self._parts[name].write(self._pack(value))
+        self._add_strings(docs)
+
+    def _add_strings(self, docs: list[Doc]) -> None:
+        if not docs:
+            return
+        strings = docs[0].vocab.strings
+        columns = numpy.vstack([doc.to_array(STRING_ATTRS) for doc in docs]).T
+        hashes = {key for column in columns for key in numpy.unique(column).tolist()}
+        for group in (group for doc in docs for group in doc.spans.values()):
+            hashes.update(key for span in group for key in (span.label, span.kb_id))
+            hashes.update(span.id for span in group if span.id in strings)
+        self._strings.update(strings[key] for key in hashes if key in strings)
 
     def _write(self) -> None:
         compress = zlib.compressobj()
@@ -121,8 +143,8 @@ class DocBinWriter:
             file.write(compress.flush())
 
     def _message(self) -> Iterator[bytes]:
-        empty = DocBin(self._attrs())
-        head = {"version": empty.version, "attrs": empty.attrs}
+        attrs = [IDS[attr] for attr in self._attrs([])]
+        head: dict[str, Any] = {"version": DocBin().version, "attrs": attrs}
         head["strings"] = sorted(self._strings)
         yield bytes([0x80 | len((*head, *ARRAYS, *LISTS))])
         for key, value in head.items():
@@ -139,8 +161,9 @@ class DocBinWriter:
             yield from _blocks(self._parts[name])
 
 
-def _any_has(docs: list[Doc], name: str) -> bool:
-    return any(doc.has_annotation(name) for doc in docs)
+def _any_has(docs: list[Doc], attr: str) -> bool:
+    # Doc.has_annotation loops over tokens in Python.
+    return any(doc.to_array(attr).any() for doc in docs)
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:

@@ -118,7 +118,7 @@ def _annotate(
     assert record.entities is not None
     spans: list[WordSpan] = []
     missing: list[Span] = []
-    tokens = Tokens(doc, record.in_words)
+    tokens = Tokens(doc, None if record.in_words else _text(doc, record))
     for entity in record.entities:
         aligned = tokens.align(entity, record.place, making.align)
         _report(aligned, entity, record, report)
@@ -134,6 +134,11 @@ def _annotate(
     doc.set_ents(ents, missing=[doc[i : i + 1] for i in sorted(free)])
     if making.spans_key is not None:
         doc.spans[making.spans_key] = [_span(doc, *span) for span in unique]
+
+
+def _text(doc: Doc, record: Record) -> str:
+    # Doc.text puts it together of all tokens.
+    return record.text if record.words is None else doc.text
 
 
 def _report(

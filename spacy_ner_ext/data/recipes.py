@@ -119,7 +119,6 @@ def _shaping(
     settings: Mapping[str, Any], part: str, split: tuple[float, ...], seed: int
 ) -> Shaping:
     own = {**settings, "split": split, "seed": seed}
-    own["labels"] = tuple(own.get("labels") or ())
     if not split:
         own["stratify"] = False
     if part != "train":

@@ -48,7 +48,7 @@ def test_prints_texts_with_entities_and_scores(call, installed):
     assert texts[0] == TEXTS[0] and texts[3] == TEXTS[2]
     assert re.fullmatch(r"  Anna Berg +PER +(1\.000|0\.\d{3})", texts[1])
     assert re.fullmatch(r"  New York +LOC +(1\.000|0\.\d{3})", texts[2])
-    assert f"{WHEEL} works in venv; entities found: 2" in texts[-1]
+    assert f"{WHEEL} works in venv; found: 2" in texts[-1]
 
 
 def test_no_entity_at_all_is_an_error(call, packages, monkeypatch):
@@ -56,7 +56,7 @@ def test_no_entity_at_all_is_an_error(call, packages, monkeypatch):
     monkeypatch.setattr(module, "install_fresh", lambda *_: Path(sys.executable))
     monkeypatch.setattr(module, "find_entities", lambda python, name, texts: [[]])
     result = call("smoke", "packages", "venv", "--text", TEXTS[2])
-    check_error(result, f"{WHEEL} found no entity in the given texts", "--text")
+    check_error(result, f"{WHEEL} found nothing in the given texts", "--text")
     assert TEXTS[2] in result[1]
 
 

@@ -80,12 +80,13 @@ def check_files(
     """
     limits = Limits() if config is None else read_limits(config)
     counter = _load_tokenizer(tokenizer, limits)
+    blank = BlankPipeline(lang)
     scans: list[_Scan] = []
     for name, path in paths.items():
         stats = SplitStats(name, str(path))
         scan = _Scan(
             path,
-            BlankPipeline(lang),
+            blank,
             stats,
             TextScan(stats, [scan.texts for scan in scans]),
             SplitForms(),

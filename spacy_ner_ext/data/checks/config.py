@@ -34,6 +34,8 @@ ENCODERS = (
 SUGGESTERS = ("spacy.ngram_suggester.v1", "spacy.ngram_range_suggester.v1")
 SPANCATS = ("spancat", "spancat_singlelabel")
 NGRAM_SIZES = (1, 2, 3)
+# Characters of what the parser says of a config that is none.
+REASON = 120
 
 
 @dataclass(frozen=True)
@@ -160,9 +162,10 @@ def _read(path: Path) -> Mapping[str, Any]:
         config = Config().from_disk(path)
     except OSError as err:
         raise DataError(f"cannot be read ({err.strerror})", path) from err
-    except (ValueError, configparser.Error, RecursionError) as err:
-        lines = [line.strip() for line in str(err).splitlines() if line.strip()]
-        what = f"is not a config of spaCy, or a variable has no value ({lines[:2]})"
+    # A section below one that is not there is a KeyError.
+    except (ValueError, KeyError, configparser.Error, RecursionError) as err:
+        reason = " ".join(str(err).split())[:REASON]
+        what = f"is not a config of spaCy, or a variable has no value ({reason})"
         raise DataError(f"{what}; check it with 'spacy debug config'", path) from err
     if not isinstance(config.get("nlp"), dict):
         what = "has no section [nlp], so it is not a config of spaCy; give config.cfg"

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import UnionType
 
 from ..errors import DataError
 
@@ -44,6 +45,7 @@ class Shaping:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        self._check_types()
         for name in ("max_length", "limit", "seed"):
             value = getattr(self, name)
             if value < 0:
@@ -57,6 +59,23 @@ class Shaping:
             if not 0 < share < 1:
                 what = f"oversample = {label}={share} is no share; give one from 0 to 1"
                 raise DataError(what)
+
+    def _check_types(self) -> None:
+        kinds: dict[str, tuple[type | UnionType, str]] = {
+            "max_length": (int, "is no whole number"),
+            "limit": (int, "is no whole number"),
+            "seed": (int, "is no whole number"),
+            "downsample": (int | float, "is no number"),
+            "split_regex": (str, "is no regular expression"),
+            "labels": (list | tuple, "is no list"),
+            "split": (list | tuple, "is no list of shares"),
+            "map": (Mapping, "does not map names"),
+            "oversample": (Mapping, "does not map labels to shares"),
+        }
+        for name, (kind, what) in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise DataError(f"{name} = {value!r} {what}; correct it")
 
     def _check_regex(self) -> None:
         try:

@@ -131,6 +131,7 @@ def test_lengths_of_corpus_readers(config):
         ("\n[corpora]\n" + READER.format("train", -1), ["corpora.train.max_length"]),
         ("\n[components.x]\na = ${no.such}\n", ["not a config of spaCy"]),
         ("\n[no.parent.x]\na = 1\n", ["not a config of spaCy"]),
+        ("\n[no.parent]\na = 1\n", ["not a config of spaCy"]),
         ("\n[components.x]\na = 1\na = 2\n", ["not a config of spaCy"]),
         ("\nno setting\n", ["not a config of spaCy"]),
     ],
