@@ -115,7 +115,7 @@ def test_all_that_can_be_checked(call, write, tmp_path):
     assert ["longer", "than", "256,", "model_max_length", "of", "sm"] in rows
     text = " ".join(out.split())
     assert "labels with fewer than 50 entities in train: LOC (1), PER (1)" in text
-    assert "entities in train longer than 1 words" in text
+    assert "entities in train longer than 1 word," in text
     assert "0.spacy, document 1: PER 'Ann Ray'" in text
     assert "'Rome' is LOC 1 time (train) and not an entity 1 time (dev)" in text
     assert "notes: 2" in text

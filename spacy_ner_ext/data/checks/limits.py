@@ -99,7 +99,7 @@ def _length(span: Span, with_spaces: bool) -> int:
 def _describe(limit: SpanLimit, split: str) -> str:
     sizes = limit.sizes
     if list(sizes) == list(range(1, len(sizes) + 1)):
-        which = f"longer than {len(sizes)} words, the most"
+        which = f"longer than {len(sizes)} word{'s' * (len(sizes) > 1)}, the most"
     else:
         which = f"not of {', '.join(map(str, sizes))} words, the lengths"
     return f"entities in {split} {which} that {limit.component} finds, which are lost"
