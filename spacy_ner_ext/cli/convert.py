@@ -222,8 +222,15 @@ def convert(
         bool | None,
         typer.Option(
             "--exclusive/--multi-label",
-            help="textcat: whether each text has exactly one category.",
-            show_default="what is found",
+            help="textcat: whether each text must have exactly one category.",
+            show_default="multi-label",
+        ),
+    ] = None,
+    categories: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="textcat: all categories; those of the file if not given.",
         ),
     ] = None,
     report: Annotated[
@@ -263,6 +270,7 @@ def convert(
         "spans_column": spans_column,
         "label_column": label_column,
         "exclusive": exclusive,
+        "categories": names("--categories", categories) or None,
     }
     shaping = Shaping(
         map=renames("--map", map),

@@ -30,10 +30,10 @@ MORE_ATTRS = {
     "DEP": ("DEP", "HEAD"),
 }
 # What is stored as the hash of a string, with NORM, whose string spaCy keeps too.
-STRING_ATTRS = (
+STRING_ATTRS: list[int | str] = [
     *("ORTH", "NORM", "TAG", "LEMMA", "MORPH", "DEP"),
     *("ENT_TYPE", "ENT_KB_ID", "ENT_ID"),
-)
+]
 IDS_TO_NAMES = {number: name for name, number in IDS.items()}
 CHUNK = 500
 BLOCK = 2**20
@@ -92,7 +92,7 @@ class DocBinWriter:
         if len(self._waiting) == CHUNK:
             self._store()
 
-    def _attrs(self, docs: list[Doc]) -> list[str]:
+    def _attrs(self, docs: list[Doc]) -> list[int | str]:
         found = [name for name in MORE_ATTRS if _any_has(docs, name)]
         if self._found is None:
             self._found = found

@@ -48,10 +48,10 @@ def write_docs(docs: Iterable[Doc], path: Path) -> int:
     return writer.n_docs
 
 
-def write_json(data: dict[str, Any], path: Path) -> None:
-    """Write a dictionary as indented JSON.
+def write_json(data: dict[str, Any] | list[Any], path: Path) -> None:
+    """Write a dictionary or a list as indented JSON.
 
-    data (Dict[str, Any]): Plain JSON values.
+    data (Union[Dict[str, Any], List[Any]]): Plain JSON values.
     path (Path): The file to write.
     RAISES (DataError): If the file cannot be written.
     """
