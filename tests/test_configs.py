@@ -32,6 +32,9 @@ def corpus(tmp_path_factory):
         docs = list(DocBin().from_disk(folder / f"{name}.spacy").get_docs(vocab))
         for token in (token for doc in docs[:40] for token in doc):
             token.tag_ = "NAME" if token.is_title else "WORD"
+        for doc in docs[:40]:
+            is_long = len(doc) > 10
+            doc.cats = {"LONG": float(is_long), "SHORT": float(not is_long)}
         DocBin(docs=docs[:40]).to_disk(folder / f"{name}.spacy")
     export_encoder(folder / "encoder", "package")
     return folder
@@ -54,7 +57,7 @@ def load(name, corpus, **settings):
 def test_there_are_configs():
     assert set(CONFIGS) == {
         *("crf_cpu.cfg", "crf_trf.cfg", "crf_trf_shared.cfg"),
-        *("crf_spacy_transformers.cfg", "span_marker.cfg"),
+        *("crf_spacy_transformers.cfg", "span_marker.cfg", "textcat_trf.cfg"),
     }
 
 
@@ -73,7 +76,8 @@ def test_trains_saves_and_loads(name, corpus, tmp_path):
     assert trained.to_bytes(exclude=["vocab"]) != before
     loaded = spacy.load(best)
     doc = loaded("Ines Marlow sailed from Carrow.")
-    assert "ents_f" in loaded.meta["performance"]
+    main = "cats_weighted_f" if name == "textcat_trf.cfg" else "ents_f"
+    assert main in loaded.meta["performance"]
     assert all(0 <= ent._.score <= 1 for ent in doc.ents)
 
 

@@ -10,6 +10,8 @@ from spacy import registry
 from spacy.language import Language
 from thinc.api import Config
 
+from spacy_ner_ext.data.formats.registry import READERS, WRITERS
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf8")
 
@@ -62,6 +64,23 @@ def test_the_encoder_block_shows_every_setting(kind):
     assert set(shown) == {"@architectures", *defaults}
     for key, value in defaults.items():
         assert key == "name" or shown[key] == value
+
+
+def test_the_reader_block_shows_every_setting():
+    formats = (ROOT / "docs" / "formats.md").read_text(encoding="utf8")
+    (block,) = re.findall(r"```ini\n(.*?)```", formats, re.S)
+    block = "[paths]\ntrain = null\n\n[corpora]\n\n" + block
+    shown = Config().from_str(block)["corpora"]["train"]
+    signature = inspect.signature(registry.readers.get(shown.pop("@readers")))
+    defaults = {key: value.default for key, value in signature.parameters.items()}
+    del defaults["path"], shown["path"]
+    assert shown == defaults
+
+
+def test_every_format_is_in_the_documentation():
+    formats = (ROOT / "docs" / "formats.md").read_text(encoding="utf8")
+    for name in (*READERS, *WRITERS):
+        assert f"`{name}`" in formats or f"|{name}" in formats, name
 
 
 def complete(model):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from spacy import registry
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
@@ -20,6 +21,7 @@ from .shape.shape import shape_docs
 logger = logging.getLogger("spacy")
 
 
+@registry.readers("spacy_ner_ext.Reader.v1")
 def make_reader(
     path: Optional[Path],
     format: Optional[str] = None,

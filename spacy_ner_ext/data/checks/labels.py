@@ -1,6 +1,7 @@
 """Labels that are missing in a split, or rare."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from .findings import Finding
 from .splits import SplitStats
@@ -29,17 +30,31 @@ def check_labels(splits: Sequence[SplitStats], rare: int) -> list[Finding]:
     """
     train, *others = splits
     findings = []
-    # Where one side has no entity at all, that is the finding.
-    for split in (split for split in others if split.entities and train.entities):
-        for here, there in ((train, split), (split, train)):
-            labels = sorted(here.labels.keys() - there.labels.keys())
-            if labels:
-                what = f"labels in {here.name} that are not in {there.name}"
-                what = f"{what}: {', '.join(labels)}"
-                findings.append(Finding("warning", split.name, what))
+    for split in others:
+        # Where one side has no entity at all, that is the finding.
+        if split.entities and train.entities:
+            findings += _compare("labels", split, train, lambda stats: stats.labels)
+        if split.cats and train.cats:
+            findings += _compare("categories", split, train, lambda stats: stats.cats)
     few = rare_labels(train, rare)
     if few:
         listed = ", ".join(f"{label} ({n})" for label, n in few.items())
         what = f"labels with fewer than {rare} entities in {train.name}: {listed}"
         findings.append(Finding("note", train.name, what))
+    return findings
+
+
+def _compare(
+    what: str,
+    split: SplitStats,
+    train: SplitStats,
+    names: Callable[[SplitStats], Counter[str]],
+) -> list[Finding]:
+    findings = []
+    for here, there in ((train, split), (split, train)):
+        absent = sorted(names(here).keys() - names(there).keys())
+        if absent:
+            told = f"{what} in {here.name} that are not in {there.name}"
+            told = f"{told}: {', '.join(absent)}"
+            findings.append(Finding("warning", split.name, told))
     return findings

@@ -21,10 +21,12 @@ class SplitStats:
     docs (int), tokens (int): Documents and their tokens.
     sentences (int): Sentences; a document without sentence starts counts as one.
     docs_without_entities (int): Documents that are annotated and have no entity.
-    docs_unannotated (int): Documents with no entity annotation at all.
+    docs_unannotated (int): Documents with neither entity annotation nor categories.
+    docs_with_cats (int): Documents with categories.
     docs_with_text (int): Documents that know their spaces. spaCy tokenizes their
         text anew for training and evaluation; of the others it takes the tokens.
     labels (Dict[str, int]): Entities per label.
+    cats (Dict[str, int]): Documents of which a category is true, by category.
     lengths (Dict[int, int]): Entities per length in tokens.
     white_space (Places): Entities that start or end in a white-space token.
     misaligned (Places): Entities, in documents that know their spaces, whose ends
@@ -41,8 +43,10 @@ class SplitStats:
     sentences: int = 0
     docs_without_entities: int = 0
     docs_unannotated: int = 0
+    docs_with_cats: int = 0
     docs_with_text: int = 0
     labels: Counter[str] = field(default_factory=Counter)
+    cats: Counter[str] = field(default_factory=Counter)
     lengths: Counter[int] = field(default_factory=Counter)
     white_space: Places = field(default_factory=Places)
     misaligned: Places = field(default_factory=Places)
@@ -64,8 +68,10 @@ class SplitStats:
         self.tokens += len(doc)
         self.sentences += count_sentences(doc)
         self.docs_with_text += not doc.has_unknown_spaces
-        if len(doc) and not ents and not doc.has_annotation("ENT_IOB"):
-            self.docs_unannotated += 1
+        self.docs_with_cats += bool(doc.cats)
+        self.cats.update(true_cats(doc))
+        if len(doc) and not ents and not doc.to_array("ENT_IOB").any():
+            self.docs_unannotated += not doc.cats
         elif not ents:
             self.docs_without_entities += 1
         self.labels.update(ent.label_ for ent in ents)
@@ -107,6 +113,15 @@ def _to_json(value: Any) -> Any:
     return asdict(value) if isinstance(value, Places) else value
 
 
+def true_cats(doc: Doc) -> list[str]:
+    """List the categories of a document.
+
+    doc (Doc): The document.
+    RETURNS (List[str]): Those that are true.
+    """
+    return [name for name, value in doc.cats.items() if value >= 0.5]
+
+
 def place_of(place: str, span: Span) -> str:
     """Tell where an entity is.
 
@@ -127,7 +142,7 @@ def check_split(stats: SplitStats) -> list[Finding]:
     if not stats.tokens:
         return [Finding("error", name, f"{name} is empty, it holds no token")]
     findings = []
-    if not stats.entities:
+    if not stats.entities and not stats.docs_with_cats:
         # A dev set without entities has no F-score, so no best model can be chosen.
         severity: Severity = "warning" if name == "test" else "error"
         findings.append(Finding(severity, name, f"{name} has no entity at all"))

@@ -58,6 +58,7 @@ def count_table(report: CheckReport) -> Table:
         *_label_rows(report),
         *_length_rows(splits),
         *_rows(ends, splits),
+        *_category_rows(splits),
     ]
     note = f"rare: fewer than {report.rare} entities in {splits[0].name}"
     return Table("Counts", note, ["", *(split.name for split in splits)], rows)
@@ -82,6 +83,20 @@ def _label_rows(report: CheckReport) -> list[list[str]]:
         ]
         for label, _ in total.most_common()
     ]
+
+
+def _category_rows(splits: list[SplitStats]) -> list[list[str]]:
+    total: Counter[str] = Counter()
+    for split in splits:
+        total += split.cats
+    rows = [
+        [f"{INDENT}{name}", *(str(split.cats[name]) for split in splits)]
+        for name, _ in total.most_common()
+    ]
+    if not any(split.docs_with_cats for split in splits):
+        return []
+    counts = [str(split.docs_with_cats) for split in splits]
+    return [["documents with categories", *counts], *rows]
 
 
 def _length_rows(splits: list[SplitStats]) -> list[list[str]]:

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from spacy.tokens import Doc, Span
 
 from .findings import Finding, Places, excerpt
-from .splits import SplitStats
+from .splits import SplitStats, true_cats
 
 DIGEST_SIZE = 16
 
@@ -23,7 +23,7 @@ class TextScan:
     def __init__(self, stats: SplitStats, earlier: Sequence["TextScan"]) -> None:
         self.stats = stats
         self.earlier = earlier
-        # Places of texts with the same entities, and of those with others.
+        # Places of texts with the same entities and categories, and with others.
         self.shared = [(Places(), Places()) for _ in earlier]
         self._entities: dict[bytes, bytes] = {}
 
@@ -38,9 +38,8 @@ class TextScan:
         if not text.strip():
             return
         key = _digest(text)
-        entities = _digest(
-            repr([(ent.start_char, ent.end_char, ent.label_) for ent in ents])
-        )
+        spans = [(ent.start_char, ent.end_char, ent.label_) for ent in ents]
+        entities = _digest(repr((spans, sorted(true_cats(doc)))))
         first = self._entities.setdefault(key, entities)
         if first is not entities:
             same = first == entities

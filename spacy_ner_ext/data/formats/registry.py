@@ -3,8 +3,8 @@
 A reader is a function `read_NAME(path, nlp, *, report=None, making=DEFAULT, **options)
 -> Iterator[Doc]`; a writer is `write_NAME(docs, folder, name, *, report, spans_key) ->
 None` and writes into an empty folder. To add a format, write these in a file of its own
-and enter them here, by file and name or as it is. The files are imported when a format is asked for, since some need
-large libraries.
+and enter them here, by file and name or as they are. The files are imported when a
+format is asked for, since some need large libraries.
 """
 
 import inspect

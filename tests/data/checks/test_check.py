@@ -266,3 +266,24 @@ def test_white_space_and_case_of_seen_entities(check):
     dev = [make_doc(["New York", "Rome"], [(0, 1, "LOC"), (1, 2, "LOC")])]
     (of_dev,) = check(train=train, dev=dev).seen
     assert seen(of_dev.labels["LOC"]) == [2, 1, 1, 2, 1, 1]
+
+
+def with_cats(text, **cats):
+    doc = make_doc(text, None)
+    doc.cats = {name: float(value) for name, value in cats.items()}
+    return doc
+
+
+def test_categories_stand_for_entities(check):
+    train = [with_cats("a b", A=1, B=0), with_cats("c d", A=0, B=1)]
+    dev = [with_cats("e f", A=1, B=0), with_cats("a b", A=0, B=1)]
+    report = check(train=train, dev=dev)
+    assert [split.cats for split in report.splits] == [{"A": 1, "B": 1}] * 2
+    assert [split.docs_with_cats for split in report.splits] == [2, 2]
+    assert [split.docs_unannotated for split in report.splits] == [0, 0]
+    assert found(report, "error") == []
+    what = "texts in dev that are also in train, with other entities: 1"
+    assert found(report, "warning") == [("dev", what)]
+    report = check(train=train, dev=dev[:1])
+    what = "categories in train that are not in dev: B"
+    assert found(report, "warning") == [("dev", what)]
