@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from ..data.recipes import prepare_corpus
+from ..data.write import check_output, write_json
 from .convert import print_report
 from .options import names
-from .output import progress
+from .output import printer, progress
 
 
 def prepare(
@@ -34,6 +35,13 @@ def prepare(
             metavar="A,B", help="Keep these labels; entities of others become none."
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Also write the counts, and the places that were repaired, as JSON.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of a split.")] = 0,
     project_dir: Annotated[
         Path, typer.Option("--project", help="The folder with the project.yml.")
@@ -48,13 +56,19 @@ def prepare(
     Example:
       python -m spacy_ner_ext prepare wnut17 corpus/wnut17
     """
-    for report in prepare_corpus(
+    if report is not None:
+        check_output(report, ".json")
+    found = prepare_corpus(
         project_dir,
         corpus,
         output_dir,
         lang=lang,
-        labels=names("--labels", labels or None),
+        labels=names("--labels", labels),
         seed=seed,
         progress=progress,
-    ):
-        print_report(report, None)
+    )
+    for part in found:
+        print_report(part, None)
+    if report is not None:
+        write_json([part.to_dict() for part in found], report)
+        printer().good(f"Wrote {report}")

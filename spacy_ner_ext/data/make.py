@@ -8,7 +8,7 @@ from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
 from .align import ALIGNMENTS, Alignment, Tokens
-from .errors import DataError
+from .errors import DataError, Place
 from .record import Entity, Record
 from .report import ConversionReport
 
@@ -69,7 +69,9 @@ def make_docs(
         "document", "lang" and "meta" in `doc.user_data`.
     RAISES (DataError): If an entity is empty or outside the text, or words do not fit.
     """
-    for record in without_other_languages(records, report, making):
+    for record in records:
+        if is_left_out(record.lang, record.place, report, making):
+            continue
         doc = _tokenize(record, nlp)
         if not len(doc):
             report.note("empty", record.place, "a text without a token")
@@ -83,21 +85,21 @@ def make_docs(
         yield doc
 
 
-def without_other_languages(
-    records: Iterable[Record], report: ConversionReport, making: Making = DEFAULT
-) -> Iterator[Record]:
-    """Leave out texts of other languages, which sentences that are joined need first.
+def is_left_out(
+    lang: str, place: Place, report: ConversionReport, making: Making
+) -> bool:
+    """Find out whether a text is of a language that is not wanted, and note it if so.
 
-    records (Iterable[Record]): What a format read.
-    report (ConversionReport): Gets what was left out.
+    lang (str): The language that the text tells; empty if it tells none.
+    place (Place): Where the text is.
+    report (ConversionReport): Gets a text that is left out.
     making (Making): The languages.
-    YIELDS (Record): The others.
+    RETURNS (bool): Whether to leave it out.
     """
-    for record in records:
-        if making.langs and record.lang and record.lang not in making.langs:
-            report.note("other_language", record.place, f"language {record.lang}")
-        else:
-            yield record
+    if not making.langs or not lang or lang in making.langs:
+        return False
+    report.note("other_language", place, f"language {lang}")
+    return True
 
 
 def _tokenize(record: Record, nlp: MakesDocs) -> Doc:

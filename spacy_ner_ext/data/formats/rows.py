@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from spacy.tokens import Doc
 
 from ..errors import DataError, Place
-from ..make import DEFAULT, MakesDocs, Making, make_docs, without_other_languages
+from ..make import DEFAULT, MakesDocs, Making, is_left_out, make_docs
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from .arrow import read_data, read_tokens
@@ -73,10 +73,12 @@ def read_datasets(
     columns = _Columns(tokens_column, tags_column, names or {})
     report.scheme = _find_scheme(source, columns, Path(path))
     records: Iterator[Record] = (
-        _record(place, row, columns, report) for place, row in source.rows()
+        _record(place, row, columns, report)
+        for place, row in source.rows()
+        # Here, so that nothing is noted of rows that are left out.
+        if not is_left_out(name_of(row, "lang", place), place, report, making)
     )
     if docs_of != 1:
-        records = without_other_languages(records, report, making)
         records = group_sentences(_joinable(records), docs_of)
     yield from make_docs(records, nlp, report, making)
 
