@@ -71,3 +71,67 @@ def test_every_command_names_what_it_reads_and_writes():
             assert any(
                 entry.startswith(path) or path.startswith(entry) for entry in listed
             ), (command["name"], path)
+
+
+SENTENCE = "Anna had anemia in Oslo ."
+CASES = {
+    "ncbi_disease": "SpecificDisease",
+    "multinerd": "LOC",
+    "docs_issues": None,
+    "my_corpus": "LOC",
+}
+
+
+def write_assets(folder, corpus):
+    """A few texts in the format of each corpus, under the names of its files."""
+    if corpus == "ncbi_disease":
+        for part in ("train", "devel", "test"):
+            (folder / part).mkdir(parents=True)
+            (folder / part / "1.txt").write_text(SENTENCE, encoding="utf8")
+            line = "T1\tSpecificDisease 9 15\tanemia\nN1\tReference T1 MeSH:D1\n"
+            (folder / part / "1.ann").write_text(line, encoding="utf8")
+        return
+    folder.mkdir(parents=True)
+    tags = [0, 0, 0, 0, 3, 0]
+    rows = [
+        {"tokens": SENTENCE.split(), "ner_tags": tags, "lang": lang}
+        for lang in ("en", "de")
+    ]
+    cats = [
+        {"text": f"{SENTENCE} {i}", "cats": {"DOCS": i % 2, "OTHER": 1 - i % 2}}
+        for i in range(20)
+    ]
+    spans = [{"start": 19, "end": 23, "label": "LOC"}]
+    files = {
+        "multinerd": dict.fromkeys(["train", "validation", "test"], rows),
+        "docs_issues": dict.fromkeys(
+            ["docs_issues_training", "docs_issues_eval"], cats
+        ),
+        "my_corpus": {
+            "all": [{"text": f"{SENTENCE} {i}", "spans": spans} for i in range(20)]
+        },
+    }
+    for name, values in files[corpus].items():
+        srsly.write_jsonl(folder / f"{name}.jsonl", values)
+    if corpus == "multinerd":
+        names = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+        srsly.write_json(folder / "labels.json", names)
+
+
+@pytest.mark.parametrize("corpus", CASES)
+def test_the_data_of_each_corpus(project, corpus):
+    write_assets(project / "assets" / corpus, corpus)
+    done = run(project, "run", "data", ".", "--vars.corpus", corpus)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = srsly.read_json(project / "metrics" / f"{corpus}-corpus.json")
+    train, dev, test = found["splits"]
+    label = CASES[corpus]
+    if label is None:
+        assert train["cats"].keys() == {"DOCS", "OTHER"}
+        assert [train["docs"], dev["docs"], test["docs"]] == [17, 3, 20]
+    else:
+        assert all(split["labels"].keys() == {label} for split in found["splits"])
+        assert all(split["entities"] == split["docs"] for split in found["splits"])
+    if corpus == "multinerd":
+        assert train["docs"] == 1
+    assert (project / "metrics" / f"{corpus}-corpus.html").stat().st_size > 1000

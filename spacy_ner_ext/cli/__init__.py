@@ -1,5 +1,6 @@
 """The command line, `python -m spacy_ner_ext`: one file a command, arguments only."""
 
+import signal
 import sys
 from io import TextIOWrapper
 
@@ -44,4 +45,10 @@ def main() -> None:
     # Tables show labels and tokens in any script, whatever stdout can encode.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    # As Ctrl-C does, so that half-written files go.
+    signal.signal(signal.SIGTERM, _stop)
     app(prog_name="python -m spacy_ner_ext")
+
+
+def _stop(number: int, _: object) -> None:
+    sys.exit(128 + number)

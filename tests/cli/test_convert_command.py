@@ -1,4 +1,8 @@
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 import srsly
@@ -117,3 +121,18 @@ def test_help_is_complete(call):
     names = "format token-column tag-column delimiter scheme docs-of lang report"
     for name in names.split():
         assert f"--{name}" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_nothing_is_left_of_a_command_that_is_stopped(tmp_path, number):
+    lines = (f'{{"text": "Anna saw Oslo {i}"}}\n' for i in range(200_000))
+    (tmp_path / "a.jsonl").write_text("".join(lines), encoding="utf-8")
+    options = ("a.jsonl", "new/a.spacy", "--format", "jsonl")
+    command = [sys.executable, "-m", "spacy_ner_ext", "convert", *options]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "new").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert process.wait() != 0
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
