@@ -273,8 +273,6 @@ def convert(
         "categories": names("--categories", categories) or None,
     }
     shaping = Shaping(
-        map=renames("--map", map),
-        labels=names("--labels", labels),
         split_regex=split_regex,
         max_length=max_length,
         downsample=downsample,
@@ -291,6 +289,8 @@ def convert(
         lang=lang,
         align=align,
         spans_key=spans_key,
+        labels=names("--labels", labels),
+        map=renames("--map", map),
         shaping=shaping,
         shard_size=shard_size,
         report_path=report,

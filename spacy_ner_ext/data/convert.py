@@ -1,6 +1,6 @@
 """The conversion that is the same for all formats."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,11 @@ from spacy.tokens import Doc
 from .errors import DataError, Place
 from .formats.guess import guess_format
 from .formats.registry import get_reader
-from .lang import BlankPipeline
+from .lang import BlankPipeline, tokenizer_language
 from .make import Making
 from .output import check_target, write_parts
 from .report import ConversionReport, Counts
+from .select import Selection
 from .shape.settings import Shaping
 from .shape.shape import shape_docs
 from .write import check_output, write_json
@@ -20,8 +21,6 @@ from .write import check_output, write_json
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 # What spaCy takes for a text: `Language.max_length`.
 MAX_CHARACTERS = 1_000_000
-# The code of spaCy's language for no language in particular.
-ANY_LANGUAGE = "xx"
 
 
 def convert_file(
@@ -32,6 +31,8 @@ def convert_file(
     lang: str = "en",
     align: str = "expand",
     spans_key: str | None = None,
+    labels: Sequence[str] = (),
+    map: Mapping[str, str] | None = None,
     shaping: Shaping | None = None,
     shard_size: int = 0,
     report_path: Path | None = None,
@@ -50,7 +51,8 @@ def convert_file(
         others are left out. Several with commas between have the tokenizer of "xx",
         and "xx" takes all.
     align (str), spans_key (Optional[str]): See `make.Making`.
-    shaping (Optional[Shaping]): What to choose, cut, sample and split.
+    labels (Sequence[str]), map (Optional[Mapping[str, str]]): See `select.Selection`.
+    shaping (Optional[Shaping]): How to cut, sample and split.
     shard_size (int): Documents of each file of a folder of .spacy files; 0 for one
         file.
     report_path (Optional[Path]): A .json file to write the report to.
@@ -67,8 +69,8 @@ def convert_file(
     if report_path is not None:
         check_output(report_path, ".json")
     langs = tuple(lang.split(","))
-    nlp = BlankPipeline(lang if len(langs) == 1 else ANY_LANGUAGE)
-    making = Making(align, spans_key, () if ANY_LANGUAGE in langs else langs)
+    nlp = BlankPipeline(tokenizer_language(lang))
+    making = Making(align, spans_key, Selection(langs, map or {}, labels))
     report = ConversionReport(source=str(source), target=str(target), format=format)
     report.parts = {part: Counts() for part in shaping.parts}
 

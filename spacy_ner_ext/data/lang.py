@@ -28,6 +28,15 @@ def language_class(lang: str) -> type[Language]:
         ) from err
 
 
+def tokenizer_language(langs: str) -> str:
+    """Choose the language of the tokenizer for texts of one or several languages.
+
+    langs (str): A code, or several with commas between.
+    RETURNS (str): The code; "xx" if there are several.
+    """
+    return "xx" if "," in langs else langs
+
+
 def blank_vocab(lang: str) -> Vocab:
     """Make an empty vocabulary without a pipeline around it.
 

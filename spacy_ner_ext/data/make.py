@@ -1,16 +1,17 @@
 """Make documents of what the formats read."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
 from .align import ALIGNMENTS, Alignment, Tokens
-from .errors import DataError, Place
+from .errors import DataError
 from .record import Entity, Record
 from .report import ConversionReport
+from .select import Selection
 
 # A span of words with its label, and the entity of the input that it comes from.
 WordSpan = tuple[int, int, Entity]
@@ -35,13 +36,13 @@ class Making:
         afterwards, since "no entity" would be wrong.
     spans_key (Optional[str]): A span group that gets all entities, also those that
         overlap or nest; `doc.ents` gets those without overlap, the longest first.
-    langs (Tuple[str, ...]): Texts that are known to be of another language are left
-        out; empty for all languages.
+    selection (Selection): The languages and labels to take. It is done before overlaps
+        are looked at, so that a label that is not wanted hides no other.
     """
 
     align: str = "expand"
     spans_key: str | None = None
-    langs: tuple[str, ...] = ()
+    selection: Selection = field(default_factory=Selection)
 
     def __post_init__(self) -> None:
         if self.align not in ALIGNMENTS:
@@ -70,7 +71,7 @@ def make_docs(
     RAISES (DataError): If an entity is empty or outside the text, or words do not fit.
     """
     for record in records:
-        if is_left_out(record.lang, record.place, report, making):
+        if making.selection.leaves_out(record.lang, record.place, report):
             continue
         doc = _tokenize(record, nlp)
         if not len(doc):
@@ -83,23 +84,17 @@ def make_docs(
             if getattr(record, key):
                 doc.user_data[key] = getattr(record, key)
         yield doc
+    making.selection.warn_about_unseen(report)
 
 
-def is_left_out(
-    lang: str, place: Place, report: ConversionReport, making: Making
-) -> bool:
-    """Find out whether a text is of a language that is not wanted, and note it if so.
-
-    lang (str): The language that the text tells; empty if it tells none.
-    place (Place): Where the text is.
-    report (ConversionReport): Gets a text that is left out.
-    making (Making): The languages.
-    RETURNS (bool): Whether to leave it out.
-    """
-    if not making.langs or not lang or lang in making.langs:
-        return False
-    report.note("other_language", place, f"language {lang}")
-    return True
+def _chosen(
+    record: Record, report: ConversionReport, making: Making
+) -> Iterator[Entity]:
+    for entity in record.entities or ():
+        place = entity.place or record.place
+        label = making.selection.choose(entity.label, place, report)
+        if label is not None:
+            yield entity._replace(label=label)
 
 
 def _tokenize(record: Record, nlp: MakesDocs) -> Doc:
@@ -121,7 +116,7 @@ def _annotate(
     spans: list[WordSpan] = []
     missing: list[Span] = []
     tokens = Tokens(doc, None if record.in_words else _text(doc, record))
-    for entity in record.entities:
+    for entity in _chosen(record, report, making):
         aligned = tokens.align(entity, record.place, making.align)
         _report(aligned, entity, record, report)
         if aligned.is_kept:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -15,6 +16,7 @@ from .formats.guess import guess_format
 from .formats.registry import get_reader
 from .make import Making
 from .report import HARMLESS, KINDS, ConversionReport
+from .select import ANY_LANGUAGE, Selection
 from .shape.settings import Shaping
 from .shape.shape import shape_docs
 
@@ -28,7 +30,7 @@ def make_reader(
     options: Dict[str, Any] = {},  # noqa: B006
     align: str = "expand",
     spans_key: Optional[str] = None,
-    langs: List[str] = [],  # noqa: B006
+    lang: Optional[str] = None,
     labels: List[str] = [],  # noqa: B006
     map: Dict[str, str] = {},  # noqa: B006
     split_regex: str = "",
@@ -55,7 +57,8 @@ def make_reader(
     align (str): Entities that are not of whole tokens: "strict" drops them, "contract"
         takes the tokens inside, "expand" all that they touch.
     spans_key (Optional[str]): A span group that gets all entities, nested ones too.
-    langs (List[str]): Texts that tell another language are left out; empty for all.
+    lang (Optional[str]): Texts that tell another language are left out; None is the
+        language of the pipeline, "xx" takes all, "en,de" two.
     labels (List[str]): The labels to keep; empty for all.
     map (Dict[str, str]): Labels that get another name; done before `labels`.
     split_regex (str): Documents may be cut behind what this matches.
@@ -77,8 +80,6 @@ def make_reader(
     if path is None:
         raise DataError("Reader.v1 has no path; set --paths.train, for instance")
     shaping = Shaping(
-        map=map,
-        labels=tuple(labels),
         split_regex=split_regex,
         max_length=max_length,
         downsample=downsample,
@@ -93,7 +94,8 @@ def make_reader(
         path,
         format,
         options=options,
-        making=Making(align, spans_key, tuple(langs)),
+        making=Making(align, spans_key, Selection((), map, tuple(labels))),
+        lang=lang,
         shaping=shaping,
         part=part,
         gold_preproc=gold_preproc,
@@ -114,6 +116,7 @@ class Reader(Corpus):
     format (Optional[str]): The name of the format; None to recognise it.
     options (Dict[str, Any]): What the format's reader takes.
     making (Making): How documents are made.
+    lang (Optional[str]): The languages; None for that of the pipeline.
     shaping (Shaping): What is chosen, cut, sampled and split.
     part (Optional[str]): The part to read, if there is a split.
     gold_preproc (bool), augmenter (Optional[Callable]): As in spaCy's Corpus.
@@ -127,6 +130,7 @@ class Reader(Corpus):
         *,
         options: Dict[str, Any],
         making: Making,
+        lang: Optional[str],
         shaping: Shaping,
         part: Optional[str],
         gold_preproc: bool,
@@ -136,6 +140,7 @@ class Reader(Corpus):
         self.format = format or guess_format(Path(path))
         self.options = options
         self.making = making
+        self.lang = lang
         self.shaping = shaping
         self.part = part
         self._read = get_reader(self.format, options)
@@ -157,10 +162,13 @@ class Reader(Corpus):
 
     def _docs(self, nlp: Language) -> Iterator[Doc]:
         report = ConversionReport(source=str(self.path), format=self.format)
+        langs = tuple((self.lang or nlp.lang or ANY_LANGUAGE).split(","))
+        selection = replace(self.making.selection, langs=langs)
+        making = replace(self.making, selection=selection)
 
         def read(noted: ConversionReport) -> Iterator[Doc]:
             return self._read(
-                Path(self.path), nlp, report=noted, making=self.making, **self.options
+                Path(self.path), nlp, report=noted, making=making, **self.options
             )
 
         for part, doc in shape_docs(read, self.shaping, report):

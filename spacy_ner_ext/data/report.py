@@ -23,15 +23,15 @@ KINDS = {
     "dropped": "entities dropped",
     "deselected": "entities dropped, label not wanted",
     "relabelled": "entities with another label",
-    "skipped": "annotations of another kind skipped",
+    "skipped": "annotations of other kinds left out",
     "blank": "empty or white-space tokens",
-    "replaced": "characters that the format cannot hold, replaced",
+    "replaced": "things that the format cannot hold, replaced",
     "comments": "comment lines skipped",
     "empty": "texts without a token left out",
     "rejected": "examples left out that were rejected or ignored",
     "other_language": "texts of other languages left out",
     "unsampled": "documents left out by sampling",
-    "unused": "documents left out by the limit",
+    "unused": "readings that ended at the limit",
     "cut": "documents cut into shorter ones",
     "uncut": "places not cut, since inside an entity",
     "repeated": "documents repeated for rare labels",
@@ -121,6 +121,7 @@ class ConversionReport(Counts):
     scheme (str): The tag scheme, given or recognised; empty if the format has none.
     parts (Dict[str, Counts]): What each part holds, if the documents were split.
     notes (Dict[str, Notes]): Places that were changed or left out, by kind.
+    labels_seen (Set[str]): Labels of the input, by their old and new names.
     more_warnings (List[str]): Results that are valid but seldom meant, beside those
         that the counts show.
     """
@@ -133,6 +134,7 @@ class ConversionReport(Counts):
     notes: dict[str, Notes] = field(
         default_factory=lambda: {kind: Notes() for kind in KINDS}
     )
+    labels_seen: set[str] = field(default_factory=set)
     more_warnings: list[str] = field(default_factory=list)
 
     def note(self, kind: str, place: Place, what: str) -> None:

@@ -12,6 +12,7 @@ from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.make import Making, make_docs
 from spacy_ner_ext.data.record import Entity, Record
 from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.data.select import Selection
 
 NLP = BlankPipeline("en")
 PLACE = Place(Path("in.jsonl"), 7)
@@ -123,13 +124,41 @@ def test_no_annotation_is_not_no_entity():
 
 
 def test_texts_of_other_languages_and_without_a_token_are_counted():
-    langs = ["en", "de", "", "fr"]
+    langs = ["en", "de", "", "fr", "en-US", "ENG", "zz"]
     records = [Record(PLACE, text="a", lang=lang) for lang in langs]
     records.append(Record(PLACE, text=""))
     report = ConversionReport()
-    docs = list(make_docs(records, NLP, report, Making(langs=("en", "fr"))))
-    assert [doc.user_data.get("lang", "") for doc in docs] == ["en", "", "fr"]
-    assert counts(report) == {"other_language": 1, "empty": 1}
+    docs = list(
+        make_docs(records, NLP, report, Making(selection=Selection(("en", "fr"))))
+    )
+    assert [doc.user_data.get("lang", "") for doc in docs] == [
+        *("en", "", "fr", "en-US", "ENG"),
+    ]
+    assert counts(report) == {"other_language": 2, "empty": 1}
+
+
+def test_all_languages():
+    records = [Record(PLACE, text="a", lang=lang) for lang in ("en", "de")]
+    making = Making(selection=Selection(("xx",)))
+    assert len(list(make_docs(records, NLP, ConversionReport(), making))) == 2
+
+
+def test_labels_are_renamed_first_and_then_chosen():
+    marks = [("man", "GPE"), ("saw", "PER"), ("today", "FAC")]
+    chosen = Selection(map={"GPE": "LOC"}, labels=("LOC", "PER", "ORG"))
+    doc, report = make(*marks, selection=chosen, spans_key="sc")
+    assert ents(doc) == [("man", "LOC"), ("saw", "PER")]
+    assert [span.label_ for span in doc.spans["sc"]] == ["LOC", "PER"]
+    assert all(token.ent_iob_ for token in doc)
+    assert counts(report) == {"deselected": 1, "relabelled": 1}
+    assert report.more_warnings == [": no entity has the label ORG"]
+
+
+def test_a_label_that_is_not_wanted_hides_no_other():
+    marks = [("New  York", "GPE"), ("York", "LOC")]
+    doc, report = make(*marks, selection=Selection(labels=("LOC",)))
+    assert ents(doc) == [("York", "LOC")]
+    assert counts(report) == {"deselected": 1}
 
 
 def test_unknown_alignment():

@@ -33,8 +33,9 @@ def read_docbin(
     nlp (MakesDocs): A pipeline, for its vocabulary.
     report (Optional[ConversionReport]): Gets what was left out; complete after the
         last document.
-    making (Making): The languages to read, by `doc.user_data["lang"]`, and a span
-        group that gets the entities of documents that do not have this group yet.
+    making (Making): The languages, by `doc.user_data["lang"]`, and labels to take, and
+        a span group that gets the entities of documents that do not have this group.
+        Tokens stay, so that nothing is aligned.
     YIELDS (Doc): The documents.
     RAISES (DataError): If a file is missing, damaged or no .spacy file.
     """
@@ -42,9 +43,16 @@ def read_docbin(
     for file in find_files(Path(path)):
         for number, doc in enumerate(read_docs(file, nlp.vocab), start=1):
             place = Place(file, number, "document")
-            if _is_wanted(doc, place, report, making.langs):
-                _fill_group(doc, making.spans_key)
-                yield doc
+            lang = str(doc.user_data.get("lang", ""))
+            if making.selection.leaves_out(lang, place, report):
+                continue
+            if not len(doc):
+                report.note("empty", place, "a text without a token")
+                continue
+            _fill_group(doc, making.spans_key)
+            making.selection.apply(doc, place, report)
+            yield doc
+    making.selection.warn_about_unseen(report)
 
 
 def find_files(path: Path) -> list[Path]:
@@ -65,18 +73,6 @@ def find_files(path: Path) -> list[Path]:
     if not files:
         raise DataError(f"no file in this folder ends in {SUFFIX}; check it", path)
     return files
-
-
-def _is_wanted(
-    doc: Doc, place: Place, report: ConversionReport, langs: tuple[str, ...]
-) -> bool:
-    lang = doc.user_data.get("lang")
-    if langs and lang and lang not in langs:
-        report.note("other_language", place, f"language {lang}")
-        return False
-    if not len(doc):
-        report.note("empty", place, "a text without a token")
-    return bool(len(doc))
 
 
 def _fill_group(doc: Doc, key: str | None) -> None:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from spacy.tokens import Doc
 
 from ..errors import DataError, Place
-from ..make import DEFAULT, MakesDocs, Making, is_left_out, make_docs
+from ..make import DEFAULT, MakesDocs, Making, make_docs
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from .arrow import read_data, read_tokens
@@ -76,7 +76,7 @@ def read_datasets(
         _record(place, row, columns, report)
         for place, row in source.rows()
         # Here, so that nothing is noted of rows that are left out.
-        if not is_left_out(name_of(row, "lang", place), place, report, making)
+        if not making.selection.leaves_out(name_of(row, "lang", place), place, report)
     )
     if docs_of != 1:
         records = group_sentences(_joinable(records), docs_of)

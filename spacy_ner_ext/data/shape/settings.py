@@ -1,4 +1,4 @@
-"""What can be chosen of a corpus, and how it is divided."""
+"""How documents are cut, sampled and divided."""
 
 import math
 import re
@@ -13,11 +13,8 @@ PARTS = ("train", "dev", "test")
 
 @dataclass(frozen=True)
 class Shaping:
-    r"""What is taken of a corpus, in the order in which it is done.
+    """How documents are cut, sampled and divided, in the order in which it is done.
 
-    map (Mapping[str, str]): Labels that get another name.
-    labels (Tuple[str, ...]): The labels that are kept, by their new names; entities of
-        others become no entity. Empty for all.
     split_regex (str): Where documents may be cut: behind what this matches. Empty: at
         sentence starts, and where there are none at any token.
     max_length (int): Documents of more tokens are cut, the rest is not; 0 to cut at
@@ -33,8 +30,6 @@ class Shaping:
     seed (int): Seed of all that is drawn.
     """
 
-    map: Mapping[str, str] = field(default_factory=dict)
-    labels: tuple[str, ...] = ()
     split_regex: str = ""
     max_length: int = 0
     downsample: float = 1.0
@@ -67,9 +62,7 @@ class Shaping:
             "seed": (int, "is no whole number"),
             "downsample": (int | float, "is no number"),
             "split_regex": (str, "is no regular expression"),
-            "labels": (list | tuple, "is no list"),
             "split": (list | tuple, "is no list of shares"),
-            "map": (Mapping, "does not map names"),
             "oversample": (Mapping, "does not map labels to shares"),
         }
         for name, (kind, what) in kinds.items():

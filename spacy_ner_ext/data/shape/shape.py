@@ -12,7 +12,6 @@ from ..errors import DataError, Place
 from ..report import ConversionReport
 from .cut import cut_docs
 from .sample import downsample, repeats, take
-from .select import select_labels
 from .settings import Shaping
 from .split import split_by_labels, split_evenly
 
@@ -73,8 +72,6 @@ def _chosen(
         (Place(path, number, "document"), doc)
         for number, doc in enumerate(read(report), start=1)
     )
-    if shaping.map or shaping.labels:
-        docs = select_labels(docs, shaping, report)
     if shaping.max_length or shaping.split_regex:
         docs = cut_docs(docs, shaping, report)
     if shaping.downsample < 1:

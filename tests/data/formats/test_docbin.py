@@ -12,6 +12,7 @@ from spacy_ner_ext.data.formats.docbin import read_docbin
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.make import Making
 from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.data.select import Selection
 from spacy_ner_ext.data.write import write_docs
 
 NLP = BlankPipeline("en")
@@ -89,7 +90,9 @@ def test_folder_is_read_in_the_order_of_spacy(tmp_path):
 def test_other_languages_are_left_out(tmp_path):
     docs = [make("a", lang="en"), make("b", lang="de"), make("c")]
     write_docs(docs, tmp_path / "a.spacy")
-    found, report = read(tmp_path / "a.spacy", making=Making(langs=("en", "nl")))
+    found, report = read(
+        tmp_path / "a.spacy", making=Making(selection=Selection(langs=("en", "nl")))
+    )
     assert texts(found) == ["a", "c"]
     ((place, what),) = report.notes["other_language"].examples
     assert (str(place), what) == (f"{tmp_path / 'a.spacy'}, document 2", "language de")
@@ -168,3 +171,18 @@ def test_round_trip(path, corpus):
     found, _ = read(path)
     assert [[token.text for token in doc] for doc in found] == corpus
     assert [doc.user_data["id"] for doc in found] == [words[0] for words in corpus]
+
+
+def test_labels_of_documents_are_renamed_and_chosen(tmp_path):
+    doc = Doc(NLP.vocab, words=list("abcd"))
+    spans = [Span(doc, 0, 1, "GPE", kb_id="Q1"), Span(doc, 1, 2, "FAC")]
+    doc.set_ents(spans, missing=[doc[2:3]])
+    doc.spans["sc"] = [Span(doc, 0, 3, "FAC"), Span(doc, 0, 1, "GPE")]
+    DocBin(docs=[doc]).to_disk(tmp_path / "a.spacy")
+    chosen = Selection(map={"GPE": "LOC"}, labels=("LOC", "ORG"))
+    (found,), report = read(tmp_path / "a.spacy", making=Making(selection=chosen))
+    assert [(e.text, e.label_, e.kb_id_) for e in found.ents] == [("a", "LOC", "Q1")]
+    assert [span.label_ for span in found.spans["sc"]] == ["LOC"]
+    assert [token.ent_iob_ for token in found] == ["B", "O", "", "O"]
+    assert report.notes["deselected"].count == 2
+    assert report.more_warnings == [": no entity has the label ORG"]

@@ -12,6 +12,7 @@ from spacy_ner_ext.data.formats.registry import get_reader, get_writer
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.make import Making
 from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.data.select import Selection
 
 NLP = BlankPipeline("en")
 TEXT = "Ann saw New York."
@@ -148,7 +149,11 @@ def test_rejected_and_ignored_records_are_left_out(read):
 
 def test_names_language_and_meta(read):
     values = {"text": "a", "id": 3, "document": "x/y", "lang": "en", "meta": {"b": [1]}}
-    docs, _ = read(values, {"text": "a", "lang": "de"}, making=Making(langs=("en",)))
+    docs, _ = read(
+        values,
+        {"text": "a", "lang": "de"},
+        making=Making(selection=Selection(langs=("en",))),
+    )
     data = {"id": "3", "document": "x/y", "lang": "en", "meta": {"b": [1]}}
     assert [doc.user_data for doc in docs] == [data]
 

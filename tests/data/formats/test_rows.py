@@ -23,6 +23,7 @@ from spacy_ner_ext.data.formats.rows_writer import write_datasets
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.make import Making
 from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.data.select import Selection
 
 NLP = BlankPipeline("en")
 NAMES = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
@@ -218,7 +219,7 @@ def test_names_of_documents_and_languages(tmp_path):
     assert [doc.user_data["document"] for doc in docs] == ["d1", "d1", "d2", "d3"]
     assert [doc.user_data.get("lang") for doc in docs] == ["en", "en", "de", None]
     assert (docs[3].cats, docs[3].user_data["meta"]) == ({"news": 0.5}, {"a": [1]})
-    docs, report = read(path, making=Making(langs=("en",)))
+    docs, report = read(path, making=Making(selection=Selection(langs=("en",))))
     assert (len(docs), counts(report)) == (3, {"other_language": 1})
     docs, _ = read(path, docs_of=0)
     assert [doc.user_data["id"] for doc in docs] == ["d1", "d2", "d3"]
@@ -229,7 +230,9 @@ def test_names_of_documents_and_languages(tmp_path):
 def test_other_languages_are_left_out_before_rows_are_joined(tmp_path):
     rows = [{**NAMED[0], "lang": lang} for lang in ("en", "de", "en", "en")]
     path = write_lines(tmp_path / "a.jsonl", rows)
-    docs, report = read(path, making=Making(langs=("en",)), docs_of=2)
+    docs, report = read(
+        path, making=Making(selection=Selection(langs=("en",))), docs_of=2
+    )
     assert [len(list(doc.sents)) for doc in docs] == [2, 1]
     assert counts(report) == {"other_language": 1}
 

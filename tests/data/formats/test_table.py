@@ -14,6 +14,7 @@ from spacy_ner_ext.data.formats.table_writer import write_parquet
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.make import Making
 from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.data.select import Selection
 
 NLP = BlankPipeline("en")
 TEXT = "Ann Lee left Oslo."
@@ -113,7 +114,7 @@ def test_names_languages_and_other_data(tmp_path):
     assert docs[0].user_data == data
     assert docs[0].cats == {"x": 0.25, "y": 0.0}
     assert (docs[1].user_data, docs[1].cats) == ({}, {})
-    docs, report = read(path, making=Making(langs=("en",)))
+    docs, report = read(path, making=Making(selection=Selection(langs=("en",))))
     assert [doc.text for doc in docs] == ["x"]
     assert counts(report) == {"other_language": 1}
 

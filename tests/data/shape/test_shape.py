@@ -42,24 +42,6 @@ def ents(pairs):
     return [[(e.start, e.end, e.label_) for e in doc.ents] for _, doc in pairs]
 
 
-def test_labels_are_renamed_first_and_then_chosen():
-    doc = doc_of("abcd", (0, 1, "GPE"), (1, 2, "PER"), (2, 3, "FAC"))
-    doc.spans["sc"] = [Span(doc, 0, 3, "FAC"), Span(doc, 0, 1, "GPE")]
-    pairs, report = shape([doc], map={"GPE": "LOC"}, labels=("LOC", "PER", "ORG"))
-    assert ents(pairs) == [[(0, 1, "LOC"), (1, 2, "PER")]]
-    assert [span.label_ for span in doc.spans["sc"]] == ["LOC"]
-    assert [token.ent_iob_ for token in doc] == ["B", "B", "O", "O"]
-    assert counts(report) == {"deselected": 1, "relabelled": 1}
-    assert report.more_warnings == ["in: no entity has the label ORG"]
-
-
-def test_what_is_not_annotated_stays_so():
-    doc = Doc(NLP.vocab, words=list("abc"))
-    doc.set_ents([Span(doc, 0, 1, "A")], missing=[doc[1:2]])
-    shape([doc], labels=("B",))
-    assert [token.ent_iob_ for token in doc] == ["O", "", "O"]
-
-
 def test_long_documents_are_cut_at_sentence_starts():
     doc = doc_of("abcdefghij", (4, 6, "X"), starts=(0, 3, 7), id="d")
     doc.spans["sc"] = [Span(doc, 3, 7, "Y")]
