@@ -10,7 +10,8 @@ from ..errors import UserError
 
 
 def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a command so that a `UserError` becomes one line on stderr and exit code 1.
+    """Wrap a command so that errors that the user can mend, and those of files, become
+    one line on stderr and exit code 1.
 
     command (Callable[..., None]): The command.
     RETURNS (Callable[..., None]): The command with the same arguments and help.
@@ -21,7 +22,14 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except UserError as err:
-            typer.echo(f"Error: {err}", err=True)
-            raise typer.Exit(1) from None
+            message = str(err)
+        except OSError as err:
+            # Such as a name that is too long, or a loop of links.
+            place = "" if err.filename is None else f"{err.filename}: "
+            message = f"{place}{err.strerror or err}"
+        else:
+            return
+        typer.echo(f"Error: {message}", err=True)
+        raise typer.Exit(1)
 
     return wrapped

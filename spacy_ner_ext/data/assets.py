@@ -12,6 +12,7 @@ from urllib3.exceptions import HTTPError
 from weasel.util import download_file, get_checksum, git_checkout
 
 from .errors import DataError
+from .output import is_inside
 from .write import replacing
 
 PROJECT_FILE = "project.yml"
@@ -66,12 +67,15 @@ def corpus_assets(project_dir: Path, corpus: str) -> Iterator[Asset]:
     RAISES (DataError): If there is no such project or corpus.
     """
     project_file = project_dir / PROJECT_FILE
-    folder = project_dir / "assets" / corpus
+    folder = corpus_folder(project_dir, corpus)
     listed = False
     for asset in _read_assets(project_file):
         path = project_dir / asset["dest"]
         if folder in (path, *path.parents):
             listed = True
+            if not is_inside(path, folder):
+                what = f"'{asset['dest']}' leads out of {folder}; correct its 'dest'"
+                raise DataError(what, project_file)
             yield _make_asset(path, asset)
     if not listed and not folder.is_dir():
         raise DataError(
@@ -79,6 +83,19 @@ def corpus_assets(project_dir: Path, corpus: str) -> Iterator[Asset]:
             "asset in it; put your files there, or set vars.corpus to another one",
             project_file,
         )
+
+
+def corpus_folder(project_dir: Path, corpus: str) -> Path:
+    """Name the folder of a corpus.
+
+    project_dir (Path): The folder with the project.yml.
+    corpus (str): The name of the corpus.
+    RETURNS (Path): assets/CORPUS.
+    RAISES (DataError): If the name is not that of a folder in assets.
+    """
+    if corpus in ("", ".", "..") or set(corpus) & set("/\\\0"):
+        raise DataError(f"{corpus!r} is no name of a corpus; give one such as wnut17")
+    return project_dir / "assets" / corpus
 
 
 def _make_asset(path: Path, asset: dict[str, Any]) -> Asset:

@@ -11,12 +11,11 @@ from .formats.guess import guess_format
 from .formats.registry import get_reader
 from .lang import BlankPipeline, tokenizer_language
 from .make import Making
-from .output import check_target, write_parts
+from .output import check_report, check_target, stale_parts, write_parts
 from .report import ConversionReport, Counts
 from .select import Selection
 from .shape.settings import Shaping
 from .shape.shape import shape_docs
-from .write import check_output, write_json
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 # What spaCy takes for a text: `Language.max_length`.
@@ -35,6 +34,7 @@ def convert_file(
     map: Mapping[str, str] | None = None,
     shaping: Shaping | None = None,
     shard_size: int = 0,
+    expected_parts: Sequence[str] = (),
     report_path: Path | None = None,
     progress: Progress = iter,
     **options: Any,
@@ -55,7 +55,9 @@ def convert_file(
     shaping (Optional[Shaping]): How to cut, sample and split.
     shard_size (int): Documents of each file of a folder of .spacy files; 0 for one
         file.
-    report_path (Optional[Path]): A .json file to write the report to.
+    expected_parts (Sequence[str]): Parts that something else writes to the same folder.
+    report_path (Optional[Path]): A .json file to write the report to; all that is noted
+        goes to NAME.notes.jsonl beside it.
     progress (Callable[[Iterable], Iterable]): Wraps the documents as they
         pass, for a progress bar.
     **options: What the format's reader takes.
@@ -66,9 +68,9 @@ def convert_file(
     format = format or guess_format(path)
     reader = get_reader(format, options)
     check_target(target, path, shaping.parts, shard_size)
-    if report_path is not None:
-        check_output(report_path, ".json")
-    langs = tuple(lang.split(","))
+    read_too = [Path(value) for value in options.values() if isinstance(value, Path)]
+    check_report(report_path, path, target, *read_too)
+    langs = tuple(code.strip() for code in lang.split(","))
     nlp = BlankPipeline(tokenizer_language(lang))
     making = Making(align, spans_key, Selection(langs, map or {}, labels))
     report = ConversionReport(source=str(source), target=str(target), format=format)
@@ -77,10 +79,11 @@ def convert_file(
     def read(noted: ConversionReport) -> Iterator[Doc]:
         return reader(path, nlp, report=noted, making=making, **options)
 
+    stale = stale_parts(target, shaping.parts, shard_size, expected_parts)
+    report.more_warnings += [f"{file}: is of an earlier conversion" for file in stale]
     shaped = _watched(shape_docs(read, shaping, report), report)
-    write_parts(progress(shaped), target, shaping.parts, shard_size)
-    if report_path is not None:
-        write_json(report.to_dict(), report_path)
+    with report.writing(report_path):
+        write_parts(progress(shaped), target, shaping.parts, shard_size)
     return report
 
 
@@ -97,10 +100,19 @@ def _watched(
             )
             place = Place(Path(report.source), report.documents + 1, "document")
             raise DataError.at(place, what)
-        if "id" not in doc.user_data:
-            # A mere number, and reading user data takes spaCy 0.2 ms a document.
-            doc.user_data.pop("document", None)
         report.add(doc)
         if part:
             report.parts[part].add(doc)
         yield part, doc
+    if not report.documents:
+        raise DataError(_why_empty(report), Path(report.source))
+
+
+def _why_empty(report: ConversionReport) -> str:
+    left_out = report.notes["other_language"]
+    what = "no document is left to write"
+    if not left_out.count:
+        return f"{what}; check the input and the options"
+    _, example = left_out.examples[0]
+    n = left_out.count
+    return f"{what}, {n} are of other languages ({example}); choose with --lang"

@@ -35,8 +35,11 @@ STRING_ATTRS: list[int | str] = [
     *("ENT_TYPE", "ENT_KB_ID", "ENT_ID"),
 ]
 IDS_TO_NAMES = {number: name for name, number in IDS.items()}
+# So many documents, or documents of so many tokens, are in memory at a time.
 CHUNK = 500
+CHUNK_TOKENS = 100_000
 BLOCK = 2**20
+BLOCK_ROWS = 2**16
 # Lengths in msgpack are of 32 bits.
 MAX_BYTES = 2**32 - 1
 ARRAYS = ("tokens", "spaces", "lengths")
@@ -50,14 +53,17 @@ class DocBinWriter:
     and tags, parts of speech, morphology, lemmas and parses where there are any.
 
     path (Path): The file; written when the writer is closed without an error.
+    name (Optional[Path]): What errors call it, if it is a temporary one.
     n_docs (int): How many documents it has got.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: Path | None = None) -> None:
         self.path = path
+        self.name = name or path
         self.n_docs = 0
+        self._n_waiting_tokens = 0
         self._waiting: list[Doc] = []
-        self._found: list[str] | None = None
+        self._found: list[str] = []
         self._strings: set[str] = set()
         # srsly.msgpack_dumps would look for plug-ins of the format at every call.
         self._pack = Packer(use_bin_type=True).pack
@@ -82,33 +88,40 @@ class DocBinWriter:
         """Add a document.
 
         doc (Doc): The document.
-        RAISES (DataError): If it has annotation of a kind that earlier ones, in
-            another chunk, did not have.
+        RAISES (DataError): If there are too many for one file.
         """
         if self._waiting and self._waiting[0].vocab is not doc.vocab:
             self._store()
         self._waiting.append(doc)
         self.n_docs += 1
-        if len(self._waiting) == CHUNK:
+        self._n_waiting_tokens += len(doc)
+        if len(self._waiting) == CHUNK or self._n_waiting_tokens >= CHUNK_TOKENS:
             self._store()
 
     def _attrs(self, docs: list[Doc]) -> list[int | str]:
         found = [name for name in MORE_ATTRS if _any_has(docs, name)]
-        if self._found is None:
-            self._found = found
-        for name in found:
-            if name not in self._found:
-                what = (
-                    f"documents up to {self.n_docs} have {name}, the first have not; "
-                    "convert the two kinds into files of their own"
-                )
-                raise DataError(what, self.path)
-        more = (attr for name in self._found for attr in MORE_ATTRS[name])
-        # Sorted by spaCy's numbers of them, as in a DocBin.
-        return [IDS_TO_NAMES[i] for i in DocBin([*ATTRS, *more]).attrs]
+        before, after = self._found, sorted({*self._found, *found})
+        if after != before:
+            self._found = after
+            self._add_columns(_columns(before), _columns(after))
+        return _columns(after)
+
+    def _add_columns(self, before: list[int | str], after: list[int | str]) -> None:
+        """Give the tokens that are stored already the columns of later ones."""
+        old = self._parts["tokens"]
+        new = TemporaryFile(dir=self.path.parent)  # noqa: SIM115
+        old.seek(0)
+        row = 8 * len(before)
+        for block in iter(lambda: old.read(row * BLOCK_ROWS), b""):
+            values = numpy.frombuffer(block, dtype="uint64").reshape(-1, len(before))
+            wider = numpy.zeros((len(values), len(after)), dtype="uint64")
+            wider[:, [after.index(attr) for attr in before]] = values
+            new.write(wider.tobytes("C"))
+        old.close()
+        self._parts["tokens"] = new
 
     def _store(self) -> None:
-        docs, self._waiting = self._waiting, []
+        docs, self._waiting, self._n_waiting_tokens = self._waiting, [], 0
         attrs = self._attrs(docs)
         for doc in docs:
             self._parts["tokens"].write(doc.to_array(attrs).tobytes("C"))
@@ -123,6 +136,11 @@ class DocBinWriter:
             for name, value in zip(LISTS, values, strict=True):
                 self._parts[name].write(self._pack(value))
         self._add_strings(docs)
+        for name in ARRAYS:
+            if self._parts[name].tell() > MAX_BYTES:
+                what = f"{self.n_docs} documents are too many for one .spacy file"
+                advice = "write several with --shard-size, or cut them"
+                raise DataError(f"{what}; {advice}", self.name)
 
     def _add_strings(self, docs: list[Doc]) -> None:
         if not docs:
@@ -151,14 +169,17 @@ class DocBinWriter:
             yield self._pack(key) + self._pack(value)
         for name in ARRAYS:
             size = self._parts[name].tell()
-            if size > MAX_BYTES:
-                what = f"{self.n_docs} documents are too many for one .spacy file"
-                raise DataError(f"{what}; write several with --shard-size", self.path)
             yield self._pack(name) + b"\xc6" + size.to_bytes(4, "big")
             yield from _blocks(self._parts[name])
         for name in LISTS:
             yield self._pack(name) + b"\xdd" + self.n_docs.to_bytes(4, "big")
             yield from _blocks(self._parts[name])
+
+
+def _columns(found: list[str]) -> list[int | str]:
+    more = (attr for name in found for attr in MORE_ATTRS[name])
+    # Sorted by spaCy's numbers of them, as in a DocBin.
+    return [IDS_TO_NAMES[i] for i in DocBin([*ATTRS, *more]).attrs]
 
 
 def _any_has(docs: list[Doc], attr: str) -> bool:

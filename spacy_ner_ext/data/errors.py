@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from ..errors import UserError
 
+# A sentence that quotes more is cut in its middle.
+MAX_LENGTH = 600
+
 
 class Place(NamedTuple):
     """A place in an input.
@@ -41,7 +44,7 @@ class DataError(UserError):
         place = "" if path is None else f"{path}: "
         if path is not None and line is not None:
             place = f"{Place(path, line, unit)}: "
-        super().__init__(place + what)
+        super().__init__(_one_line(place) + _shortened(_one_line(what)))
 
     @classmethod
     def at(cls, place: Place, what: str) -> "DataError":
@@ -52,3 +55,15 @@ class DataError(UserError):
         RETURNS (DataError): The error.
         """
         return cls(what, *place)
+
+
+def _one_line(text: str) -> str:
+    # What is quoted, or the name of a file, may hold line breaks and the like.
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= MAX_LENGTH:
+        return text
+    # The end has the advice.
+    return f"{text[: MAX_LENGTH // 2]} ... {text[-MAX_LENGTH // 2 :]}"

@@ -1,5 +1,6 @@
 """Write .spacy files in other formats."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from .errors import DataError
 from .formats.docbin import read_docbin
 from .formats.registry import get_writer
 from .lang import BlankPipeline
+from .output import check_report
 from .report import ConversionReport
-from .write import check_output, replacing, write_json
+from .write import replacing
 
 
 def export_corpus(
@@ -40,16 +42,14 @@ def export_corpus(
     """
     write = get_writer(format)
     _check_folder(target)
-    if report_path is not None:
-        check_output(report_path, ".json")
+    check_report(report_path, source, target)
     report = ConversionReport(source=str(source), target=str(target), format=format)
     docs = read_docbin(source, BlankPipeline(lang), report=report)
-    with replacing(target) as folder:
+    name = Path(os.path.realpath(source)).stem
+    with report.writing(report_path), replacing(target) as folder:
         folder.mkdir()
         watched = _watched(progress(docs), report, spans_key)
-        write(watched, folder, source.stem, report=report, spans_key=spans_key)
-    if report_path is not None:
-        write_json(report.to_dict(), report_path)
+        write(watched, folder, name, report=report, spans_key=spans_key)
     return report
 
 
@@ -66,7 +66,7 @@ def _watched(
 ) -> Iterator[Doc]:
     lacking = 0
     for doc in docs:
-        report.add(doc)
+        report.add(doc, spans_key)
         lacking += spans_key is not None and spans_key not in doc.spans
         yield doc
     if lacking:

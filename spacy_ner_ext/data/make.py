@@ -125,6 +125,8 @@ def _annotate(
             missing.append(doc[aligned.start : aligned.end])
     unique = _without_duplicates(spans, record, report)
     flat = _without_overlap(unique, record, report, making.spans_key)
+    for start, end, entity in unique:
+        _set_values(doc[start:end], entity, record, report)
     ents = [_span(doc, *span) for span in flat]
     taken = {i for ent in ents for i in range(ent.start, ent.end)}
     free = {i for span in missing for i in range(span.start, span.end)} - taken
@@ -147,12 +149,22 @@ def _report(
 
 
 def _span(doc: Doc, start: int, end: int, entity: Entity) -> Span:
-    span = Span(doc, start, end, label=entity.label)
+    return Span(doc, start, end, label=entity.label)
+
+
+def _set_values(
+    span: Span, entity: Entity, record: Record, report: ConversionReport
+) -> None:
     for name, value in entity.values.items():
         if not Span.has_extension(name):
             Span.set_extension(name, default=None)
-        span._.set(name, value)
-    return span
+        before = span._.get(name)
+        if before is not None and before != value:
+            # spaCy keeps one value for all spans of the same characters.
+            what = f"{name} of {entity.label} is {value!r} and was {before!r} already"
+            report.note("skipped", entity.place or record.place, what)
+        else:
+            span._.set(name, value)
 
 
 def _without_duplicates(

@@ -1,5 +1,7 @@
 """Where converted documents go: a .spacy file, a folder of several, or of parts."""
 
+import os
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,16 +10,20 @@ from spacy.tokens import Doc
 
 from .docbin import DocBinWriter
 from .errors import DataError
+from .report import notes_path
+from .shape.settings import PARTS
 from .write import check_output, replacing
 
 SUFFIX = ".spacy"
+SHARD = re.compile(r"\d{5,}\.spacy")
 
 
 class _Shards:
     """Documents of one part: a file, or a folder of files of some documents each."""
 
-    def __init__(self, path: Path, shard_size: int) -> None:
+    def __init__(self, path: Path, name: Path, shard_size: int) -> None:
         self.path = path
+        self.name = name
         self.shard_size = shard_size
         self._n_shards = 0
         self._stack = ExitStack()
@@ -34,7 +40,7 @@ class _Shards:
         self._stack.__exit__(*error)  # type: ignore[arg-type]
 
     def _open(self, path: Path) -> DocBinWriter:
-        self._writer = self._stack.enter_context(DocBinWriter(path))
+        self._writer = self._stack.enter_context(DocBinWriter(path, self.name))
         return self._writer
 
     def add(self, doc: Doc) -> None:
@@ -65,7 +71,7 @@ def write_parts(
     with ExitStack() as replaced, ExitStack() as written:
         sinks = {
             part: written.enter_context(
-                _Shards(replaced.enter_context(replacing(path)), shard_size)
+                _Shards(replaced.enter_context(replacing(path)), path, shard_size)
             )
             for part, path in paths.items()
         }
@@ -102,14 +108,62 @@ def check_target(
             _check_folder(path)
         else:
             check_output(path, SUFFIX)
-        if path.resolve() in (source.resolve(), *source.resolve().parents):
+        if is_inside(source, path) or is_inside(path, source):
             raise DataError("is input and output; give the output another name", path)
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Find out whether a file is a folder or lies in it.
+
+    path (Path): The file or folder; it need not exist.
+    folder (Path): The folder, or a file.
+    RETURNS (bool): Whether it is the same or inside, links followed.
+    """
+    inner, outer = os.path.realpath(path), os.path.realpath(folder)
+    return inner == outer or inner.startswith(os.path.join(outer, ""))
+
+
+def check_report(path: Path | None, *others: Path) -> None:
+    """Raise if a report cannot have this name.
+
+    path (Optional[Path]): The .json file; None for no report.
+    others (Path): What is read and written.
+    RAISES (DataError): If the name does not fit, or is that of something else.
+    """
+    if path is None:
+        return
+    check_output(path, ".json")
+    for file in (path, notes_path(path)):
+        for other in others:
+            if is_inside(file, other):
+                what = f"is in {other}, which is read or written; give another report"
+                raise DataError(what, file)
+
+
+def stale_parts(
+    target: Path, parts: Sequence[str], shard_size: int, expected: Iterable[str]
+) -> list[Path]:
+    """Find what an earlier conversion left of parts that are not written now.
+
+    target (Path): The folder of the parts.
+    parts (Sequence[str]): The names of the parts.
+    shard_size (int): Documents a file; 0 for one file a part.
+    expected (Iterable[str]): Parts that are written by something else.
+    RETURNS (List[Path]): The files and folders.
+    """
+    if not parts:
+        return []
+    written = set(_paths(target, [*parts, *expected], shard_size).values())
+    known = (target / f"{part}{suffix}" for part in PARTS for suffix in ("", SUFFIX))
+    return [path for path in known if path not in written and path.exists()]
 
 
 def _check_folder(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise DataError("is a file, and a folder shall be written; move it", path)
-    others = [p.name for p in path.glob("*") if p.suffix != SUFFIX]
+    others = [
+        p.name for p in path.glob("*") if not SHARD.fullmatch(p.name) or p.is_dir()
+    ]
     if others:
         what = f"holds {others[0]}, and is replaced as a whole; give another folder"
         raise DataError(what, path)

@@ -168,7 +168,10 @@ class Reader(Corpus):
 
         def read(noted: ConversionReport) -> Iterator[Doc]:
             return self._read(
-                Path(self.path), nlp, report=noted, making=making, **self.options
+                *(Path(self.path), _Tokenizing(nlp)),
+                report=noted,
+                making=making,
+                **self.options,
             )
 
         for part, doc in shape_docs(read, self.shaping, report):
@@ -178,6 +181,14 @@ class Reader(Corpus):
         if not self._is_reported:
             self._is_reported = True
             _log(report)
+
+
+class _Tokenizing:
+    """Makes documents of any length, since they may be cut before they are used."""
+
+    def __init__(self, nlp: Language) -> None:
+        self.vocab = nlp.vocab
+        self.make_doc = nlp.tokenizer
 
 
 def _log(report: ConversionReport) -> None:

@@ -1,17 +1,29 @@
 """How the corpora of a project are read: `vars.corpora` of its project.yml."""
 
-from collections.abc import Mapping
+import inspect
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from .assets import PROJECT_FILE, read_project
+from .assets import PROJECT_FILE, corpus_folder, read_project
 from .convert import Progress, convert_file
 from .errors import DataError
 from .report import ConversionReport
 from .shape.settings import PARTS, Shaping
+from .write import check_output
 
-SHAPING = tuple(setting.name for setting in fields(Shaping))
+SHAPING = tuple(
+    setting.name for setting in fields(Shaping) if setting.name not in ("split", "seed")
+)
+# Settings of the conversion; all others have to be those of the format.
+CONVERSION = ("format", "align", "spans_key", "labels", "map")
+NOT_SETTINGS = tuple(
+    set(inspect.signature(convert_file).parameters) - {*CONVERSION, "options"}
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,16 @@ def read_recipe(project_dir: Path, corpus: str) -> Recipe:
     if not isinstance(split, list | tuple) or bool(split) == bool(names["dev"]):
         what = f"{where} needs 'dev', a file, or 'split', such as [0.8, 0.1, 0.1]"
         raise DataError(what, path)
-    return Recipe(**names, split=tuple(split), hub=entry.pop("hub", ""), settings=entry)
+    if split and (len(split) == 3) == bool(names["test"]):
+        what = f"{where} needs 'test', a file, or a third share of 'split', not both"
+        raise DataError(what, path)
+    hub = entry.pop("hub", "")
+    for name in entry:
+        if name in NOT_SETTINGS or name == "seed":
+            known = ", ".join((*CONVERSION, *SHAPING))
+            what = f"{where}.{name} is no setting of a corpus; there are {known}"
+            raise DataError(f"{what}, and those of the format", path)
+    return Recipe(**names, split=tuple(split), hub=hub, settings=entry)
 
 
 def prepare_corpus(
@@ -101,17 +122,26 @@ def prepare_corpus(
         settings["labels"] = labels
     shaping = {name: settings.pop(name) for name in SHAPING if name in settings}
     reports = []
-    for part, name in recipe.names().items():
-        is_split = part == "train" and bool(recipe.split)
-        report = convert_file(
-            project_dir / "assets" / corpus / name,
-            target if is_split else target / f"{part}.spacy",
-            lang=lang,
-            shaping=_shaping(shaping, part, recipe.split if is_split else (), seed),
-            progress=progress,
-            **settings,
-        )
-        reports.append(report)
+    folder = corpus_folder(project_dir, corpus)
+    paths = {part: target / f"{part}.spacy" for part in PARTS}
+    for path in paths.values():
+        check_output(path, ".spacy")
+    # All parts or none: each is converted to a folder that takes the files at the end.
+    with _folder_beside(target) as partial:
+        for part, name in recipe.names().items():
+            is_split = part == "train" and bool(recipe.split)
+            report = convert_file(
+                folder / name,
+                partial if is_split else partial / f"{part}.spacy",
+                lang=lang,
+                shaping=_shaping(shaping, part, recipe.split if is_split else (), seed),
+                progress=progress,
+                **settings,
+            )
+            report.target = str(target if is_split else paths[part])
+            reports.append(report)
+        for path in sorted(partial.iterdir()):
+            os.replace(path, paths[path.stem])
     return reports
 
 
@@ -124,3 +154,16 @@ def _shaping(
     if part != "train":
         own["oversample"] = {}
     return Shaping(**own)
+
+
+@contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".prepare.", dir=target) as folder:
+            yield Path(folder)
+    except OSError as err:
+        raise DataError(f"cannot be written ({err.strerror})", target) from err
+    finally:
+        if target.is_dir() and not any(target.iterdir()):
+            target.rmdir()

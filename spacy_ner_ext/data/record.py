@@ -66,8 +66,8 @@ def check_docs_of(docs_of: int) -> None:
     docs_of (int): The number.
     RAISES (DataError): If it is negative.
     """
-    if docs_of < 0:
-        raise DataError(f"sentences a document must be 0 or more, not {docs_of}")
+    if type(docs_of) is not int or docs_of < 0:
+        raise DataError(f"sentences a document must be 0 or more, not {docs_of!r}")
 
 
 def group_sentences(records: Iterable[Record], docs_of: int) -> Iterator[Record]:
@@ -109,7 +109,8 @@ def _join(group: list[Record], docs_of: int) -> Record:
         joined.entities += [
             e._replace(start=n + e.start, end=n + e.end) for e in record.entities
         ]
-        joined.starts += [n + start for start in record.starts or [0]]
+        starts = [0] if record.starts is None else record.starts
+        joined.starts += [n + start for start in starts]
         for name, values in record.layers.items():
             moved = [n + head for head in values] if name == "heads" else values
             joined.layers[name] += moved

@@ -1,12 +1,18 @@
 """What a conversion read, changed, left out and wrote."""
 
+import json
+import os
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 from spacy.tokens import Doc
 
 from .errors import Place
+from .write import replacing
 
 MAX_EXAMPLES = 200
 
@@ -72,20 +78,24 @@ class Counts:
     entities: Counter[str] = field(default_factory=Counter)
     cats: Counter[str] = field(default_factory=Counter)
 
-    def add(self, doc: Doc) -> None:
+    def add(self, doc: Doc, spans_key: str | None = None) -> None:
         """Count one document.
 
         doc (Doc): The document.
+        spans_key (Optional[str]): The span group to count in place of `doc.ents`.
         """
         self.documents += 1
         self.tokens += len(doc)
         self.sentences += count_sentences(doc)
-        ents = doc.ents
-        if ents:
-            self.entities.update(ent.label_ for ent in ents)
+        if spans_key is not None:
+            spans = doc.spans.get(spans_key, ())
+            self.entities.update(span.label_ for span in spans)
+            self.unannotated += spans_key not in doc.spans
+        elif doc.ents:
+            self.entities.update(ent.label_ for ent in doc.ents)
         elif not doc.to_array("ENT_IOB").any():
             self.unannotated += 1
-        self.cats.update(name for name, value in doc.cats.items() if value >= 0.5)
+        self.cats.update(true_cats(doc))
 
     def to_dict(self) -> dict[str, Any]:
         """RETURNS (Dict[str, Any]): The counts as plain JSON values."""
@@ -97,6 +107,15 @@ class Counts:
             "entities": dict(self.entities.most_common()),
             "cats": dict(self.cats.most_common()),
         }
+
+
+def true_cats(doc: Doc) -> list[str]:
+    """List the categories of a document.
+
+    doc (Doc): The document.
+    RETURNS (List[str]): Those that are true.
+    """
+    return [name for name, value in doc.cats.items() if value >= 0.5]
 
 
 def count_sentences(doc: Doc) -> int:
@@ -124,6 +143,7 @@ class ConversionReport(Counts):
     labels_seen (Set[str]): Labels of the input, by their old and new names.
     more_warnings (List[str]): Results that are valid but seldom meant, beside those
         that the counts show.
+    log (Optional[IO[str]]): Gets each note as a line of JSON.
     """
 
     source: str = ""
@@ -136,6 +156,7 @@ class ConversionReport(Counts):
     )
     labels_seen: set[str] = field(default_factory=set)
     more_warnings: list[str] = field(default_factory=list)
+    log: IO[str] | None = None
 
     def note(self, kind: str, place: Place, what: str) -> None:
         """Count one place.
@@ -148,6 +169,28 @@ class ConversionReport(Counts):
         notes.count += 1
         if len(notes.examples) < MAX_EXAMPLES:
             notes.examples.append((place, what))
+        if self.log is not None:
+            line = {"kind": kind, **_note_to_dict(place, what)}
+            self.log.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    @contextmanager
+    def writing(self, path: Path | None) -> Iterator[None]:
+        """Write the report to a file at the end, and beside it all notes.
+
+        path (Optional[Path]): The .json file; None to write nothing. The notes, also
+            those of which this file has no example, go to NAME.notes.jsonl.
+        YIELDS (None): Nothing.
+        RAISES (DataError): If one of the files cannot be written.
+        """
+        if path is None:
+            yield
+            return
+        with replacing(path) as summary, replacing(notes_path(path)) as notes:
+            with notes.open("w", encoding="utf-8") as self.log:
+                yield
+            self.log = None
+            text = json.dumps(self.to_dict(), ensure_ascii=False, indent=2)
+            summary.write_text(text + "\n", encoding="utf-8")
 
     @property
     def warnings(self) -> list[str]:
@@ -167,7 +210,7 @@ class ConversionReport(Counts):
         """RETURNS (Dict[str, Any]): The report as plain JSON values."""
         head = ("source", "target", "format", "scheme")
         return {
-            **{name: getattr(self, name) for name in head},
+            **{name: shown(getattr(self, name)) for name in head},
             **super().to_dict(),
             "parts": {name: counts.to_dict() for name, counts in self.parts.items()},
             **{kind: _notes_to_dict(notes) for kind, notes in self.notes.items()},
@@ -176,8 +219,27 @@ class ConversionReport(Counts):
 
 
 def _notes_to_dict(notes: Notes) -> dict[str, Any]:
-    examples = [
-        {"path": str(place.path), place.unit: place.number, "what": what}
-        for place, what in notes.examples
-    ]
+    examples = [_note_to_dict(place, what) for place, what in notes.examples]
     return {"count": notes.count, "examples": examples}
+
+
+def _note_to_dict(place: Place, what: str) -> dict[str, Any]:
+    return {"path": shown(place.path), place.unit: place.number, "what": what}
+
+
+def shown(path: Path | str) -> str:
+    """Make the name of a file printable, whatever bytes it has.
+
+    path (Union[Path, str]): The file.
+    RETURNS (str): Its name in Unicode.
+    """
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def notes_path(path: Path) -> Path:
+    """Name the file of all notes.
+
+    path (Path): The .json file of the report.
+    RETURNS (Path): The .notes.jsonl file beside it.
+    """
+    return path.with_suffix(".notes.jsonl")

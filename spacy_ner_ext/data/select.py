@@ -106,7 +106,9 @@ class Selection:
 
 @lru_cache(maxsize=256)
 def _known_language(lang: str) -> str | None:
-    return find_matching_language(lang)
+    code = lang.replace("_", "-").split("-")[0].lower()
+    # Codes of three letters have one of two.
+    return code if len(code) == 2 else find_matching_language(code)
 
 
 def _renamed(span: Span, label: str) -> Span:

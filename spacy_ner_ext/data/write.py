@@ -42,7 +42,7 @@ def write_docs(docs: Iterable[Doc], path: Path) -> int:
     RETURNS (int): How many documents were written.
     RAISES (DataError): If the file cannot be written.
     """
-    with replacing(path) as temporary, DocBinWriter(temporary) as writer:
+    with replacing(path) as temporary, DocBinWriter(temporary, path) as writer:
         for doc in docs:
             writer.add(doc)
     return writer.n_docs

@@ -6,8 +6,9 @@ import time
 
 import pytest
 import srsly
+from spacy.tokens import DocBin
 
-from spacy_ner_ext.data.lang import blank_vocab
+from spacy_ner_ext.data.lang import BlankPipeline, blank_vocab
 from spacy_ner_ext.data.read import read_docs
 
 GOOD = "New\tB-LOC\nYork\tI-LOC\n\t\nHi\tI-PER\n"
@@ -136,3 +137,82 @@ def test_nothing_is_left_of_a_command_that_is_stopped(tmp_path, number):
     process.send_signal(number)
     assert process.wait() != 0
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_every_choice_reaches_the_documents(call, tmp_path):
+    lines = [
+        f"word{i}\tB-{'GPE' if i % 2 else 'PER'}\nx\tB-FAC\n.\tO\n\n" for i in range(40)
+    ]
+    (tmp_path / "a.conll").write_text("".join(lines), encoding="utf-8")
+    code, out, err = call(
+        *("convert", "a.conll", "out", "--docs-of", "2", "--map", "GPE=LOC"),
+        *("--labels", "PER,LOC", "--max-length", "4", "--split", "0.5,0.5"),
+        *("--stratify", "--downsample", "0.5", "--limit", "9", "--seed", "3"),
+        *("--oversample", "LOC=0.6", "--shard-size", "4", "--spans-key", "sc"),
+        *("--align", "strict", "--report", "r.json"),
+    )
+    assert (code, err) == (0, "")
+    parts = {
+        part: [
+            doc
+            for path in sorted((tmp_path / "out" / part).iterdir())
+            for doc in read_docs(path, blank_vocab("en"))
+        ]
+        for part in ("train", "dev")
+    }
+    assert len(list((tmp_path / "out" / "train").iterdir())) >= 3
+    assert len(parts["dev"]) == 9
+    docs = [doc for found in parts.values() for doc in found]
+    assert all(len(doc) <= 4 for doc in docs)
+    assert {ent.label_ for doc in docs for ent in doc.ents} == {"PER", "LOC"}
+    assert all(len(doc.spans["sc"]) == len(doc.ents) for doc in docs)
+    with_place = [any(e.label_ == "LOC" for e in doc.ents) for doc in parts["train"]]
+    assert sum(with_place) / len(with_place) >= 0.55
+    report = srsly.read_json(tmp_path / "r.json")
+    assert report["relabelled"]["count"] == 20
+    assert report["deselected"]["count"] == 40
+    notes = list(srsly.read_jsonl(tmp_path / "r.notes.jsonl"))
+    kinds = [note["kind"] for note in notes]
+    assert kinds.count("deselected") == 40 and kinds.count("cut") == 20
+    assert notes[0]["path"] == "a.conll"
+
+
+def test_a_report_never_replaces_what_is_read_or_written(call, tmp_path):
+    content = '[{"text": "Anna", "spans": []}]'
+    (tmp_path / "a.json").write_text(content, encoding="utf-8")
+    for source, name in (("a.json", "a.json"), ("a.notes.jsonl", "a.json")):
+        (tmp_path / source).write_text(content, encoding="utf-8")
+        options = ("--format", "jsonl", "--report", name)
+        code, _, err = call("convert", source, "a.spacy", *options)
+        assert (code, err.count("\n")) == (1, 1)
+        assert "which is read or written" in err
+        assert (tmp_path / source).read_text(encoding="utf-8") == content
+    assert not (tmp_path / "a.spacy").exists()
+
+
+def test_an_output_inside_the_input_is_refused(call, tmp_path):
+    (tmp_path / "in").mkdir()
+    DocBin(docs=[BlankPipeline("en").make_doc("a b")]).to_disk(tmp_path / "in/a.spacy")
+    before = (tmp_path / "in" / "a.spacy").read_bytes()
+    for target, *options in (("in/a.spacy",), ("in", "--split", "0.5,0.5")):
+        code, _, err = call("convert", "in", target, *options)
+        assert code == 1 and "is input and output" in err
+    assert (tmp_path / "in" / "a.spacy").read_bytes() == before
+
+
+def test_parts_of_an_earlier_split_are_named(call, tmp_path):
+    lines = [f"word{i}\tB-X\n\n" for i in range(20)]
+    (tmp_path / "a.conll").write_text("".join(lines), encoding="utf-8")
+    assert call("convert", "a.conll", "out", "--split", "0.6,0.2,0.2")[2] == ""
+    code, _, err = call("convert", "a.conll", "out", "--split", "0.5,0.5")
+    assert code == 0
+    assert err == "Warning: out/test.spacy: is of an earlier conversion\n"
+
+
+def test_nothing_left_to_write_is_an_error(call, tmp_path):
+    row = '{"tokens": ["a"], "ner_tags": ["O"], "lang": "de"}\n'
+    (tmp_path / "a.jsonl").write_text(row * 2, encoding="utf-8")
+    code, _, err = call("convert", "a.jsonl", "a.spacy")
+    assert code == 1
+    assert "2 are of other languages (language de); choose with --lang" in err
+    assert not (tmp_path / "a.spacy").exists()

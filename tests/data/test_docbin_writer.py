@@ -66,18 +66,26 @@ def test_tags_and_parses_are_kept_where_there_are_any(tmp_path):
     assert [token.is_sent_start for token in read] == [True, False, True]
 
 
-def test_annotation_that_comes_too_late_is_an_error(tmp_path, monkeypatch):
+def test_annotation_may_come_late(tmp_path, monkeypatch):
     monkeypatch.setattr(docbin, "CHUNK", 2)
-    plain = [Doc(NLP.vocab, words=["a"]) for _ in range(2)]
-    tagged = [Doc(NLP.vocab, words=["a"], tags=["X"])]
-    with pytest.raises(DataError, match="documents up to 3 have TAG, the first have"):
-        write_docs(plain + tagged, tmp_path / "a.spacy")
-    assert list(tmp_path.iterdir()) == []
+    docs = [Doc(NLP.vocab, words=["a", "b"]) for _ in range(5)]
+    tagged = Doc(NLP.vocab, words=["a"], tags=["X"])
+    parsed = Doc(NLP.vocab, words=["a", "b"], heads=[1, 1], deps=["y", "ROOT"])
+    docs[0].set_ents([Span(docs[0], 0, 1, "PER")])
+    docs += [tagged, docs[0], parsed]
+    write_docs(docs, tmp_path / "a.spacy")
+    found = list(DocBin().from_disk(tmp_path / "a.spacy").get_docs(blank_vocab("en")))
+    expected = DocBin(docs=docs).to_bytes()
+    theirs = list(DocBin().from_bytes(expected).get_docs(blank_vocab("en")))
+    assert [doc.to_json() for doc in found] == [doc.to_json() for doc in theirs]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.spacy"]
 
 
 def test_too_much_for_one_file_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(docbin, "MAX_BYTES", 100)
-    with pytest.raises(DataError, match=r"40 documents are too many .* --shard-size"):
+    with pytest.raises(
+        DataError, match=r"a\.spacy: 40 documents are too many .* --shard-size"
+    ):
         write_docs(make_docs(40), tmp_path / "a.spacy")
     assert list(tmp_path.iterdir()) == []
 
@@ -118,6 +126,7 @@ def test_parts_are_written_all_or_none(tmp_path):
         ("a.spacy", (), -1, "must be 1 or more, not -1"),
         ("file", (), 10, "is a file, and a folder shall be written"),
         ("other", (), 10, "holds notes.txt"),
+        ("parts", (), 10, "holds train.spacy"),
         ("in", (), 10, "is input and output"),
     ],
 )
@@ -126,6 +135,8 @@ def test_outputs_that_cannot_be(tmp_path, name, parts, size, what):
     for folder in ("in", "other"):
         (tmp_path / folder).mkdir()
     (tmp_path / "other" / "notes.txt").touch()
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "train.spacy").touch()
     with pytest.raises(DataError, match=what):
         check_target(tmp_path / name, tmp_path / "in", parts, size)
 

@@ -117,6 +117,11 @@ def test_a_corpus_without_a_recipe_has_files_in_columns(project):
         ({"train": "../a", "dev": "b"}, "train = '../a' is no name in assets/x"),
         ({"train": "a", "dev": "/b"}, "dev = '/b' is no name in assets/x"),
         ({"train": "a", "dev": 3}, "dev = 3 is no name in assets/x"),
+        ({"train": "a", "split": [0.5, 0.5]}, "needs 'test', a file, or a third"),
+        ({"train": "a", "split": [0.8, 0.1, 0.1], "test": "b"}, "needs 'test', a file"),
+        ({"train": "a", "dev": "b", "lang": "de"}, "x.lang is no setting of a corpus"),
+        ({"train": "a", "dev": "b", "seed": 3}, "x.seed is no setting of a corpus"),
+        ({"train": "a", "dev": "b", "report_path": "c"}, "report_path is no setting"),
     ],
 )
 def test_recipes_that_cannot_be(tmp_path, entry, what):
@@ -138,13 +143,29 @@ def test_recipes_that_cannot_be(tmp_path, entry, what):
     ],
 )
 def test_settings_that_cannot_be(project, settings, what):
-    entry = {"train": "all.jsonl", "split": [0.8, 0.2], **settings}
+    entry = {"train": "all.jsonl", "split": [0.8, 0.1, 0.1], **settings}
     data = {"vars": {"corpora": {"mine": entry}}}
     srsly.write_yaml(project / "project.yml", data)
     with pytest.raises(DataError) as error:
         prepare_corpus(project, "mine", project / "corpus")
     assert what in str(error.value)
     assert not (project / "corpus").exists()
+
+
+def test_all_parts_are_written_or_none(project):
+    (project / "corpus").mkdir()
+    (project / "corpus" / "train.spacy").write_bytes(b"old")
+    (project / "assets" / "plain" / "test.conll").write_text("no tag here\n")
+    with pytest.raises(DataError, match="test.conll"):
+        prepare_corpus(project, "plain", project / "corpus")
+    assert [path.name for path in (project / "corpus").iterdir()] == ["train.spacy"]
+    assert (project / "corpus" / "train.spacy").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("corpus", ["..", "", "a/b", "/etc"])
+def test_a_corpus_is_a_folder_of_assets(project, corpus):
+    with pytest.raises(DataError, match="is no name of a corpus"):
+        prepare_corpus(project, corpus, project / "corpus")
 
 
 # --- The hub ----------------------------------------------------------------

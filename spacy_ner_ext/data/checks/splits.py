@@ -8,7 +8,7 @@ from typing import Any
 from spacy.tokens import Doc, Span
 
 from ..lang import BlankPipeline
-from ..report import count_sentences
+from ..report import count_sentences, true_cats
 from .findings import Finding, Places, Severity, excerpt
 
 
@@ -111,15 +111,6 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, Counter):
         return {str(key): count for key, count in sorted(value.items())}
     return asdict(value) if isinstance(value, Places) else value
-
-
-def true_cats(doc: Doc) -> list[str]:
-    """List the categories of a document.
-
-    doc (Doc): The document.
-    RETURNS (List[str]): Those that are true.
-    """
-    return [name for name, value in doc.cats.items() if value >= 0.5]
 
 
 def place_of(place: str, span: Span) -> str:

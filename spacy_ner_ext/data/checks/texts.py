@@ -5,8 +5,9 @@ from hashlib import blake2b
 
 from spacy.tokens import Doc, Span
 
+from ..report import true_cats
 from .findings import Finding, Places, excerpt
-from .splits import SplitStats, true_cats
+from .splits import SplitStats
 
 DIGEST_SIZE = 16
 

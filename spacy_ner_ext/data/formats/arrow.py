@@ -9,11 +9,10 @@ import numpy
 import pyarrow
 from spacy.tokens import Doc, Span
 
-from ..docbin import MORE_ATTRS
 from ..errors import DataError, Place
 from ..report import ConversionReport
-from .json_checks import checked, excerpt, name_of, parse_json
-from .spans import spans_to_write
+from .json_checks import check_storable, checked, excerpt, name_of, parse_json
+from .spans import note_lost, spans_to_write
 
 # Rows are written when their documents have so many tokens, or are so many.
 MAX_TOKENS = 100_000
@@ -100,8 +99,13 @@ def read_data(row: Mapping[str, Any], place: Place) -> dict[str, Any]:
             for name, value in _object(row, "cats", place).items()
             if value is not None
         },
-        "meta": _object(row, "meta", place),
+        "meta": _stored(_object(row, "meta", place), place),
     }
+
+
+def _stored(value: dict[str, Any], place: Place) -> dict[str, Any]:
+    check_storable(value, place)
+    return value
 
 
 def _object(row: Mapping[str, Any], name: str, place: Place) -> dict[str, Any]:
@@ -128,21 +132,13 @@ def spans_or_none(
     report (ConversionReport): Gets what has no column.
     RETURNS (Optional[List[Span]]): The spans; None if the document is not annotated.
     """
-    lost = [name for name in MORE_ATTRS if doc.has_annotation(name)]
-    if lost:
-        report.note("skipped", place, f"{', '.join(lost)} of its tokens")
     is_known = spans_key in doc.spans
     if spans_key is None:
         is_known = doc.has_annotation("ENT_IOB")
-    if not is_known:
-        return None
-    spans = spans_to_write(doc, spans_key, place, report)
-    for span in spans:
-        if not len(span):
-            report.note("dropped", place, f"{span.label_} covers no token")
-        elif span.kb_id:
-            report.note("skipped", place, f"'{span.kb_id_}', the ID of {span.label_}")
-    return [span for span in spans if len(span)]
+    spans = spans_to_write(doc, spans_key, place, report) if is_known else None
+    held = ("categories", "ids")
+    note_lost(doc, spans or (), place, report, held=held, spans_key=spans_key)
+    return spans
 
 
 def row_batches(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, Place
-from ..text import check_input, read_lines
+from ..text import MAX_LINE, check_input, read_lines
 from .json_checks import checked
 from .json_values import read_json_values
 
@@ -94,6 +94,7 @@ def _read_delimited(path: Path, delimiter: str) -> Iterator[Row]:
 
 def _fields(path: Path, delimiter: str) -> Iterator[tuple[Place, list[str]]]:
     lines = (line for _, line in read_lines(path, keep_ends=True))
+    csv.field_size_limit(MAX_LINE)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         place = Place(path, reader.line_num + 1)
@@ -127,7 +128,10 @@ def _read_parquet(path: Path) -> Iterator[Row]:
                 for row in batch.to_pylist():
                     number += 1
                     yield Place(path, number, "row"), row
-    except (ArrowException, OSError, UnicodeDecodeError) as err:
+    except DataError:
+        raise
+    # Times out of Python's range and unknown time zones are errors of value.
+    except (ArrowException, OSError, ValueError, OverflowError) as err:
         what = " ".join(str(err).split())
         raise DataError(
             f"cannot be read as Parquet ({what}); make the file anew", path

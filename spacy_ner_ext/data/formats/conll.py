@@ -154,6 +154,8 @@ class _Layout:
             raise DataError(what, self.path, self.first_line)
         columns = {"token": self.token_column, "tag": self.tag_column}
         for name, column in columns.items():
+            if type(column) is not int:
+                raise DataError(f"{name}_column = {column!r} is no whole number")
             if not -width <= column < width:
                 what = (
                     f"has {width} columns, so --{name}-column {column} is out of "

@@ -14,7 +14,7 @@ from spacy.tokens import Doc, Span
 from ..errors import DataError, Place
 from ..report import ConversionReport
 from .conll import DOCSTART
-from .spans import spans_to_write
+from .spans import note_lost, spans_to_write
 
 BREAKS = re.compile(r"[\t\n\r]")
 # The reader strips tags, so that a label cannot end in white space either.
@@ -56,6 +56,7 @@ def _lines(
         report.note("empty", place, "a text without a token")
         return
     spans = spans_to_write(doc, spans_key, place, report)
+    note_lost(doc, spans, place, report, held=(), spans_key=spans_key)
     tags = _tags(doc, _without_overlap(spans, place, report), place, report)
     yield f"{DOCSTART}\tO\n\n"
     for token, tag in zip(doc, tags, strict=True):

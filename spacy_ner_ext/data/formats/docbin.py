@@ -16,6 +16,7 @@ from ..errors import DataError, Place
 from ..make import DEFAULT, MakesDocs, Making
 from ..read import read_docs
 from ..report import ConversionReport
+from .spans import NAMES
 
 SUFFIX = ".spacy"
 
@@ -43,12 +44,15 @@ def read_docbin(
     for file in find_files(Path(path)):
         for number, doc in enumerate(read_docs(file, nlp.vocab), start=1):
             place = Place(file, number, "document")
-            lang = str(doc.user_data.get("lang", ""))
-            if making.selection.leaves_out(lang, place, report):
+            _check_names(doc, place)
+            if making.selection.leaves_out(
+                doc.user_data.get("lang", ""), place, report
+            ):
                 continue
             if not len(doc):
                 report.note("empty", place, "a text without a token")
                 continue
+            _check(doc, place)
             _fill_group(doc, making.spans_key)
             making.selection.apply(doc, place, report)
             yield doc
@@ -73,6 +77,31 @@ def find_files(path: Path) -> list[Path]:
     if not files:
         raise DataError(f"no file in this folder ends in {SUFFIX}; check it", path)
     return files
+
+
+def _check_names(doc: Doc, place: Place) -> None:
+    for key in NAMES:
+        value = doc.user_data.get(key)
+        kind, what = (dict, "a dictionary") if key == "meta" else (str, "a text")
+        if type(value) is int and kind is str:
+            doc.user_data[key] = str(value)
+        elif value is not None and not isinstance(value, kind):
+            found = f"user data '{key}' is of type {type(value).__name__}, not {what}"
+            raise DataError.at(place, f"{found}; store it under another name")
+
+
+def _check(doc: Doc, place: Place) -> None:
+    for name, value in doc.cats.items():
+        if not isinstance(name, str) or not isinstance(value, int | float):
+            what = f"category {name!r} is {value!r}, not a number from 0 to 1"
+            raise DataError.at(place, f"{what}; correct doc.cats")
+    try:
+        for group in (doc.ents, *doc.spans.values()):
+            for span in group:
+                assert span.label_ is not None
+    except (KeyError, ValueError) as err:
+        what = "a label is not among the strings of the file"
+        raise DataError.at(place, f"{what}; write the file anew") from err
 
 
 def _fill_group(doc: Doc, key: str | None) -> None:

@@ -4,13 +4,13 @@
   one.
 * A file by its ending: .spacy (docbin), .ann (standoff), .conllu and .conllup (conllu),
   .conll, .iob, .iob2, .bio (conll); .txt where the .ann stands beside it (standoff).
-* .jsonl, .json, .parquet, .csv and .tsv by what the first record has: tokens and
+* .jsonl, .json, .parquet, .csv and .tsv by what the first records have: tokens and
   ner_tags (datasets), spans of a text (jsonl or table), a label of a text (textcat).
 
 Anything else has to be named.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from .columns import read_rows
 from .json_values import read_json_values
 from .registry import READERS
 
+RECORDS = 100
 SUFFIXES = {
     ".spacy": "docbin",
     ".ann": "standoff",
@@ -76,10 +77,15 @@ def _of_file(path: Path) -> str | None:
     if suffix == ".txt":
         return "standoff" if path.with_suffix(".ann").is_file() else None
     if suffix in JSON_SUFFIXES:
-        return next((_of_json(v) for _, v in islice(read_json_values(path), 1)), None)
+        return _first(_of_json(value) for _, value in read_json_values(path))
     if suffix in TABLE_SUFFIXES:
-        return next((_of_row(row) for _, row in islice(read_rows(path), 1)), None)
+        return _first(_of_row(row) for _, row in read_rows(path))
     return None
+
+
+def _first(found: Iterator[str | None]) -> str | None:
+    """The first that is certain: a record may tell nothing, such as a mere text."""
+    return next((name for name in islice(found, RECORDS) if name), None)
 
 
 def _of_json(value: Any) -> str | None:
@@ -98,7 +104,9 @@ def _of_row(row: Mapping[str, Any]) -> str | None:
     if any(key in row for key in SPAN_KEYS):
         return "table"
     label = row.get("label")
-    if isinstance(label, list) and any(not isinstance(name, str) for name in label):
+    if isinstance(label, list) and any(isinstance(v, list | dict) for v in label):
+        return "table"
+    if "text" in row and "tokens" in row:
         return "table"
     if "text" in row and ("cats" in row or label not in (None, [])):
         return "textcat"

@@ -69,6 +69,9 @@ def check_storable(value: Any, place: Place) -> None:
         PACKER.pack(value)
     except (ValueError, OverflowError, RecursionError) as err:
         raise bad_value(err, place) from err
+    except TypeError as err:
+        what = f"holds something that is no plain JSON value ({err})"
+        raise DataError.at(place, f"{what}; leave it out") from err
 
 
 def bad_value(err: Exception, place: Place) -> DataError:

@@ -20,17 +20,9 @@ from ..record import Record
 from ..report import ConversionReport
 from .json_shapes import read_record
 from .json_values import read_json_values
-from .spans import spans_to_write
+from .spans import note_lost, spans_to_write
 
 USER_DATA = ("id", "document", "lang", "meta")
-# Annotation of tokens that the format does not hold.
-LAYERS = {
-    "TAG": "tags",
-    "POS": "parts of speech",
-    "MORPH": "morphology",
-    "LEMMA": "lemmas",
-    "DEP": "parse",
-}
 
 
 def read_jsonl(
@@ -80,9 +72,11 @@ def write_jsonl(
     path = folder / f"{name}.jsonl"
     with path.open("wb") as file:
         for number, doc in enumerate(docs, start=1):
-            place = Place(path, number)
-            values = _to_dict(doc, _spans(doc, spans_key, place, report))
-            _note_lost(doc, place, report)
+            place = Place(Path(report.source or name), number, "document")
+            spans = _spans(doc, spans_key, place, report)
+            held = ("categories", "ids")
+            note_lost(doc, spans or (), place, report, held=held, spans_key=spans_key)
+            values = _to_dict(doc, spans)
             file.write(_encode(values, place))
 
 
@@ -138,11 +132,3 @@ def _spans(
     else:
         is_annotated = spans_key in doc.spans
     return spans_to_write(doc, spans_key, place, report) if is_annotated else None
-
-
-def _note_lost(doc: Doc, place: Place, report: ConversionReport) -> None:
-    for attribute, what in LAYERS.items():
-        if doc.has_annotation(attribute):
-            report.note("skipped", place, what)
-    if any(isinstance(key, tuple) for key in doc.user_data):
-        report.note("skipped", place, "extension attributes")

@@ -39,6 +39,10 @@ WRITERS: dict[str, str | Writer] = {
 }
 
 
+# Arguments of readers that are no options.
+RESERVED = ("path", "nlp", "report", "making")
+
+
 def _load(functions: Mapping[str, str | Callable[..., Any]], format: str) -> Any:
     if format not in functions:
         known = ", ".join(functions)
@@ -60,7 +64,8 @@ def get_reader(format: str, options: Iterable[str] = ()) -> Reader:
     """
     reader = _load(READERS, format)
     for name in options:
-        if name not in inspect.signature(reader).parameters:
+        known = inspect.signature(reader).parameters
+        if name not in known or name in RESERVED:
             flag = "--" + name.replace("_", "-")
             raise DataError(f"format '{format}' does not take {flag}; leave it out")
     return reader

@@ -156,11 +156,13 @@ def _record(
     if words and tags is not None:
         record = tagged_record(words, tags, [place] * len(words), report)
     else:
-        record = Record(place, words=words, starts=[0])
+        record = Record(place, words=words, in_words=True)
+        record.entities = None if tags is None else []
     for key, value in read_data(row, place).items():
         setattr(record, key, value)
     told = read_tokens(row, len(words), place)
     record.spaces = told["spaces"]
+    record.starts = [0] if words else []
     if "sent_starts" in row:
         record.starts = told["starts"]
     record.document = record.document or name_of(row, "document_id", place)

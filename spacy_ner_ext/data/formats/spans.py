@@ -1,9 +1,22 @@
 """The spans of a document that a writer writes."""
 
+from collections.abc import Collection, Iterable
+
 from spacy.tokens import Doc, Span
 
 from ..errors import Place
 from ..report import ConversionReport
+
+# Annotation of tokens that no format but spaCy's own holds.
+LAYERS = {
+    "TAG": "tags",
+    "POS": "parts of speech",
+    "MORPH": "morphology",
+    "LEMMA": "lemmas",
+    "DEP": "parse",
+}
+# What readers store of a text as a whole.
+NAMES = ("id", "document", "lang", "meta")
 
 
 def spans_to_write(
@@ -28,8 +41,52 @@ def spans_to_write(
         spans = list(doc.spans[spans_key]) if is_known else []
     if not is_known:
         report.note("replaced", place, "tokens without annotation become 'no entity'")
+    kept = []
     for span in spans:
-        if not span.label_.strip():
+        if not len(span):
+            report.note("dropped", place, f"{span.label_} covers no token")
+        elif not span.label_.strip():
             report.note("dropped", place, f"{span.text!r} has no label")
-    labelled = (span for span in spans if span.label_.strip())
-    return sorted(labelled, key=lambda span: (span.start, -span.end))
+        else:
+            kept.append(span)
+    return sorted(kept, key=lambda span: (span.start, -span.end))
+
+
+def note_lost(
+    doc: Doc,
+    spans: Iterable[Span],
+    place: Place,
+    report: ConversionReport,
+    *,
+    held: Collection[str],
+    spans_key: str | None,
+) -> None:
+    """Note what a document has and a format does not hold.
+
+    doc (Doc): The document.
+    spans (Iterable[Span]): The spans that are written.
+    place (Place): Which document it is.
+    report (ConversionReport): Gets what is left out.
+    held (Collection[str]): What the format holds of "categories", "attributes" (of
+        extensions) and "ids" (the name of the document, its language and the like).
+    spans_key (Optional[str]): The span group that is written, or None for `doc.ents`.
+    """
+    lost = [what for attr, what in LAYERS.items() if doc.to_array(attr).any()]
+    if doc.cats and "categories" not in held:
+        lost.append("categories")
+    is_attribute = [isinstance(key, tuple) for key in doc.user_data]
+    if any(is_attribute) and "attributes" not in held:
+        lost.append("extension attributes")
+    known = NAMES if "ids" in held else ()
+    lost += [
+        f"user data {key!r}"
+        for key, value in doc.user_data.items()
+        if isinstance(key, str) and key not in known and value
+    ]
+    lost += [f"span group {key!r}" for key in doc.spans if key != spans_key]
+    if spans_key is not None and doc.ents:
+        lost.append("entities of doc.ents")
+    if any(span.kb_id or span.id for span in spans):
+        lost.append("IDs of spans")
+    for what in lost:
+        report.note("skipped", place, what)

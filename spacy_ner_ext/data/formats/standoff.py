@@ -77,6 +77,7 @@ def read_standoff(
 
 
 def _records(path: Path, fragments: str, report: ConversionReport) -> Iterator[Record]:
+    _define_extensions(path)
     for name, text_path in find_documents(path, report):
         text = read_text(text_path)
         annotations = _Annotations(
@@ -219,6 +220,19 @@ def on_one_line(text: str) -> str:
 def _span(range: str) -> tuple[int, int]:
     start, end = range.split(" ")
     return int(start), int(end)
+
+
+def _define_extensions(path: Path) -> None:
+    """Define all attributes, so that the first document has those of later ones too."""
+    for _, text_path in find_documents(path, ConversionReport()):
+        annotations = text_path.with_suffix(ANNOTATIONS)
+        for number, line in read_lines(annotations):
+            match = ATTRIBUTE.fullmatch(line)
+            if match is not None:
+                name = match.group(1)
+                _check_extension(name, Place(annotations, number))
+                if not Span.has_extension(name):
+                    Span.set_extension(name, default=None)
 
 
 def _check_extension(name: str, place: Place) -> None:

@@ -15,7 +15,7 @@ from spacy.tokens import Doc, Span
 
 from ..errors import DataError, Place
 from ..report import ConversionReport
-from .spans import spans_to_write
+from .spans import note_lost, spans_to_write
 from .standoff import on_one_line
 from .standoff_files import ANNOTATIONS, TEXT
 
@@ -54,6 +54,8 @@ def write_standoff(
         doc_id = str(doc.user_data.get("id") or f"{name}-{number:05}")
         names.add(doc_id, place)
         spans = spans_to_write(doc, spans_key, place, report)
+        held = ("attributes", "ids")
+        note_lost(doc, spans, place, report, held=held, spans_key=spans_key)
         lines = _lines(spans, _values(doc), place, report)
         _write(folder / f"{doc_id}{TEXT}", doc.text)
         _write(folder / f"{doc_id}{ANNOTATIONS}", "".join(lines))

@@ -1,60 +1,74 @@
 """Draw documents, and repeat those with rare labels."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy
-from spacy.tokens import Doc
 
-from ..errors import DataError, Place
-from ..report import ConversionReport
+from ..errors import DataError
 
-# Shares hold in every block of so many, so that no more have to wait.
-BLOCK = 100
+T = TypeVar("T")
+# Shares hold in every block of so many, or of so many that one of them is drawn.
+BLOCK = 10
 ROUNDS = 200
 MOST = 10_000
 CLOSE = 1 + 1e-9
 
 
-def downsample(
-    docs: Iterable[tuple[Place, Doc]], share: float, seed: int, report: ConversionReport
-) -> Iterator[tuple[Place, Doc]]:
-    """Keep a share of the documents, drawn at random, in their order.
+class _Draw:
+    """Decides of one item after another whether it is drawn."""
 
-    docs (Iterable[Tuple[Place, Doc]]): The documents, and where they are.
-    share (float): The share; kept exactly, up to one document.
+    def __init__(self, share: float, seed: Sequence[int]) -> None:
+        self.share = share
+        self.size = max(BLOCK, round(1 / share))
+        self._random = numpy.random.default_rng(seed)
+        self._block: list[bool] = []
+        self._n_seen = self._n_drawn = 0
+
+    def __call__(self) -> bool:
+        if not self._block:
+            self._n_seen += self.size
+            n = round(self.share * self._n_seen) - self._n_drawn
+            self._n_drawn += n
+            drawn = self._random.permutation(self.size) < n
+            self._block = drawn.tolist()
+        return self._block.pop()
+
+
+def sample(
+    items: Iterable[tuple[int, T]],
+    n_parts: int,
+    share: float,
+    limit: int,
+    seed: int,
+    skipped: Callable[[str, T], None],
+) -> Iterator[tuple[int, T]]:
+    """Draw a share of the items of each part, and take the first of these.
+
+    items (Iterable[Tuple[int, T]]): The items, each with the number of its part.
+    n_parts (int): How many parts there are.
+    share (float): The share that is drawn at random; it holds in every block of ten, or
+        of as many as one is drawn of.
+    limit (int): The most items of each part; 0 for all.
     seed (int): The seed.
-    report (ConversionReport): Gets the documents that were left out.
-    YIELDS (Tuple[Place, Doc]): The documents that are kept.
+    skipped (Callable): Called with "unsampled" and each item that is not drawn, and
+        with "unused" and the first one of each part that is behind the limit.
+    YIELDS (Tuple[int, T]): The items that are taken.
     """
-    draw = numpy.random.default_rng([seed, 1])
-    stream, n_seen, n_kept = iter(docs), 0, 0
-    while block := list(islice(stream, BLOCK)):
-        n_seen += len(block)
-        size = round(share * n_seen) - n_kept
-        n_kept += size
-        chosen = set(draw.permutation(len(block))[:size].tolist())
-        for i, (place, doc) in enumerate(block):
-            if i in chosen:
-                yield place, doc
-            else:
-                report.note("unsampled", place, "not drawn")
-
-
-def take(
-    docs: Iterable[tuple[Place, Doc]], limit: int, report: ConversionReport
-) -> Iterator[tuple[Place, Doc]]:
-    """Take the first documents and leave the rest unread.
-
-    docs (Iterable[Tuple[Place, Doc]]): The documents, and where they are.
-    limit (int): How many.
-    report (ConversionReport): Is told if there were more.
-    YIELDS (Tuple[Place, Doc]): The documents.
-    """
-    stream = iter(docs)
-    yield from islice(stream, limit)
-    for place, _ in islice(stream, 1):
-        report.note("unused", place, "this one and all behind it, which were not read")
+    draws = [_Draw(share, [seed, 1, part]) for part in range(n_parts)]
+    taken = [0] * n_parts
+    for part, item in items:
+        if not draws[part]():
+            skipped("unsampled", item)
+        elif limit and taken[part] >= limit:
+            if taken[part] == limit:
+                skipped("unused", item)
+            taken[part] += 1
+            if all(n > limit for n in taken):
+                return
+        else:
+            taken[part] += 1
+            yield part, item
 
 
 def repeats(
@@ -73,7 +87,8 @@ def repeats(
     has = has.reshape(len(labels), len(wanted))
     for name, n in zip(wanted, has.sum(0)):
         if not n:
-            raise DataError(f"oversample: no document has the label {name}; leave it")
+            what = f"oversample: no document to repeat has the label {name}"
+            raise DataError(f"{what}; leave it out")
     share = numpy.array([shares[name] for name in wanted])
     factors = numpy.ones(len(wanted))
     for _ in range(ROUNDS):
@@ -84,10 +99,8 @@ def repeats(
         factors *= numpy.maximum(lack, 1)
     if factors.max(initial=1.0) > MOST or (lack > 1.01).any():
         shown = ", ".join(f"{name}={shares[name]}" for name in wanted)
-        raise DataError(
-            f"oversample = {shown}: no numbers of documents give these "
-            "shares; ask for less"
-        )
+        what = f"oversample = {shown}: no numbers of documents give these shares"
+        raise DataError(f"{what}; ask for less")
     draw = numpy.random.default_rng([seed, 2])
     whole = numpy.floor(often + draw.random(len(often)))
     return numpy.maximum(whole, 1).astype(int).tolist()

@@ -19,11 +19,13 @@ class Shaping:
         sentence starts, and where there are none at any token.
     max_length (int): Documents of more tokens are cut, the rest is not; 0 to cut at
         every match of `split_regex`, if there is one. Entities are never cut.
-    downsample (float): The share of documents that is kept, drawn at random.
-    limit (int): The most documents; 0 for all.
     split (Tuple[float, ...]): The shares of train, dev and, of three, test. What is of
         one document stays together.
-    stratify (bool): Split so that the entities of each label have these shares.
+    stratify (bool): Split so that the entities, or texts, of each label or category
+        have these shares.
+    downsample (float): The share of documents that is kept of each part, drawn at
+        random.
+    limit (int): The most documents of each part; 0 for all.
     oversample (Mapping[str, float]): Labels, and the share of documents that shall
         have an entity of each; documents with one are repeated until then. After a
         split in the first part alone.
@@ -32,10 +34,10 @@ class Shaping:
 
     split_regex: str = ""
     max_length: int = 0
-    downsample: float = 1.0
-    limit: int = 0
     split: tuple[float, ...] = ()
     stratify: bool = False
+    downsample: float = 1.0
+    limit: int = 0
     oversample: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
 

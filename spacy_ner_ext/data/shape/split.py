@@ -21,8 +21,8 @@ def split_evenly(
     """Draw a part for each document.
 
     items (Iterable[T]): The documents, or what they consist of.
-    document_of (Callable[[T], str]): Names the document of an item; one document stays
-        together.
+    document_of (Callable[[T], str]): Names the document that an item is a part of,
+        which stays together; empty if the item is a document itself.
     shares (Sequence[float]): The share of each part, kept exactly up to one document.
     seed (int): The seed.
     YIELDS (Tuple[int, T]): The number of the part, and the item.
@@ -30,14 +30,29 @@ def split_evenly(
     draw = numpy.random.default_rng([seed, 3])
     part_of: dict[str, int] = {}
     taken = [0] * len(shares)
-    units = ((name, [*unit]) for name, unit in groupby(items, document_of))
+    units = _units(items, document_of)
     while block := list(islice(units, BLOCK)):
-        new = [name for name in dict(block) if name not in part_of]
-        parts = _next_parts(len(new), taken, shares)
-        part_of.update(zip(new, draw.permutation(parts).tolist()))
-        for name, unit in block:
+        known = [part_of.get(name) if name else None for name, _ in block]
+        n_new = sum(part is None for part in known)
+        parts = draw.permutation(_next_parts(n_new, taken, shares)).tolist()
+        for (name, unit), part in zip(block, known):
+            # A name may be twice in the block, with something else between.
+            part = part_of.get(name) if part is None and name else part
+            part = parts.pop() if part is None else part
+            if name:
+                part_of[name] = part
             for item in unit:
-                yield part_of[name], item
+                yield part, item
+
+
+def _units(
+    items: Iterable[T], document_of: Callable[[T], str]
+) -> Iterator[tuple[str, list[T]]]:
+    for name, group in groupby(items, document_of):
+        if name:
+            yield name, [*group]
+        else:
+            yield from ((name, [item]) for item in group)
 
 
 def _next_parts(n: int, taken: list[int], shares: Sequence[float]) -> list[int]:

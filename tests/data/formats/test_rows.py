@@ -467,7 +467,7 @@ def test_what_tags_cannot_hold_is_noted(tmp_path):
     assert counts(report) == {"dropped": 1, "skipped": 1}
     place, what = report.notes["dropped"].examples[0]
     assert (str(place), what) == ("in.spacy, document 1", "B overlaps another span")
-    assert report.notes["skipped"].examples[0][1] == "TAG of its tokens"
+    assert report.notes["skipped"].examples[0][1] == "tags"
     assert ents(read(tmp_path / "out")[0]) == [[(0, 3, "A"), (3, 4, "B")]]
 
 

@@ -267,7 +267,7 @@ def test_all_spans_of_a_group(tmp_path):
     assert counts(report) == {"dropped": 1, "skipped": 1}
     place, what = report.notes["dropped"].examples[0]
     assert (str(place), what) == ("in.spacy, document 1", "D covers no token")
-    assert report.notes["skipped"].examples[0][1] == "POS of its tokens"
+    assert report.notes["skipped"].examples[0][1] == "parts of speech"
     (found, other), _ = read(path, making=Making(spans_key="sc"))
     assert [(s.start, s.end, s.label_) for s in found.spans["sc"]] == group[:3]
     assert "sc" not in other.spans

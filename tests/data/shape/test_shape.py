@@ -58,10 +58,34 @@ def test_long_documents_are_cut_at_sentence_starts():
 def test_documents_without_sentences_are_cut_at_tokens_but_no_entity_is():
     pairs, report = shape([doc_of("abcdefghij", (3, 6, "X"))], max_length=4)
     assert words(pairs) == ["abc", "defg", "hij"]
+    assert counts(report) == {"cut": 1, "uncut": 1}
     pairs, report = shape([doc_of("abcdefghij", (1, 8, "X"))], max_length=4)
     assert words(pairs) == ["a", "bcdefgh", "ij"]
     assert ents(pairs) == [[], [(0, 7, "X")], []]
-    assert counts(report) == {"cut": 1, "uncut": 1}
+    assert counts(report) == {"cut": 1, "uncut": 2}
+
+
+def test_pieces_keep_tags_parses_and_attributes():
+    doc = Doc(
+        NLP.vocab,
+        words=list("abcd"),
+        tags=list("WXYZ"),
+        heads=[1, 1, 1, 2],
+        deps=["x", "ROOT", "y", "z"],
+    )
+    Span.set_extension("sure", default=None, force=True)
+    doc.set_ents([Span(doc, 0, 1, "A"), Span(doc, 3, 4, "B", kb_id="Q1")])
+    for ent in doc.ents:
+        ent._.sure = ent.label_
+    (_, first), (_, second) = shape([doc], max_length=2)[0]
+    assert [token.tag_ for token in second] == ["Y", "Z"]
+    assert [token.head.i for token in first] == [1, 1]
+    assert [token.head.i for token in second] == [0, 0]
+    assert [(e._.sure, e.kb_id_) for e in (*first.ents, *second.ents)] == [
+        ("A", ""),
+        ("B", "Q1"),
+    ]
+    assert len(first.user_data) == len(second.user_data) == 1
 
 
 def test_documents_are_cut_behind_a_match():
@@ -98,7 +122,7 @@ def test_pieces_are_the_document_and_hold_its_entities(data, n, size):
     assert found == spans
 
 
-@pytest.mark.parametrize("n", [1, 7, 100, 1234])
+@pytest.mark.parametrize("n", [10, 100, 1230])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.97])
 def test_a_share_is_drawn(n, share):
     docs = [doc_of(["w"], number=i) for i in range(n)]
@@ -108,7 +132,7 @@ def test_a_share_is_drawn(n, share):
     again, report = shape(docs, downsample=share)
     assert [doc.user_data["number"] for _, doc in again] == drawn
     assert counts(report).get("unsampled", 0) == n - len(drawn)
-    if n == 1234:
+    if n == 1230:
         other = shape(docs, downsample=share, seed=1)[0]
         assert [doc.user_data["number"] for _, doc in other] != drawn
 
@@ -123,6 +147,24 @@ def test_the_rest_behind_a_limit_is_not_read():
     assert [doc.user_data["number"] for _, doc in pairs] == [0, 1, 2]
     assert counts(report) == {"unused": 1}
     assert counts(shape([doc_of("a")] * 3, limit=3)[1]) == {}
+
+
+SAMPLED = [{}, {"downsample": 0.5}, {"limit": 3}, {"oversample": {"X": 0.9}}]
+
+
+@pytest.mark.parametrize("stratify", [False, True])
+@pytest.mark.parametrize("sampled", SAMPLED)
+def test_sampling_moves_no_document_to_another_part(stratify, sampled):
+    docs = [doc_of("ab", *[(0, 1, "X")] * (i % 2), number=i) for i in range(100)]
+    whole, _ = shape(docs, split=(0.8, 0.2), stratify=stratify)
+    part_of = {doc.user_data["number"]: part for part, doc in whole}
+    pairs, _ = shape(docs, split=(0.8, 0.2), stratify=stratify, **sampled)
+    assert all(part_of[doc.user_data["number"]] == part for part, doc in pairs)
+    sizes = Counter(part for part, _ in pairs)
+    if "downsample" in sampled:
+        assert sizes == {"train": 40, "dev": 10}
+    if "limit" in sampled:
+        assert sizes == {"train": 3, "dev": 3}
 
 
 @pytest.mark.parametrize("n", [10, 101, 1000])
@@ -165,6 +207,31 @@ def test_a_stratified_split_has_the_shares_of_each_label():
     assert [found[p]["RARE"] for p in found] == [16, 2, 2]
     assert [found[p]["MIDDLE"] for p in found] == [80, 10, 10]
     assert [found[p]["COMMON"] for p in found] == [240, 30, 30]
+
+
+def test_categories_are_stratified_and_oversampled_too():
+    docs = []
+    for i in range(100):
+        doc = Doc(NLP.vocab, words=["w"])
+        doc.cats = {"RARE": float(i < 10), "COMMON": float(i >= 10)}
+        docs.append(doc)
+    pairs, _ = shape(docs, split=(0.8, 0.2), stratify=True)
+    rare = Counter(part for part, doc in pairs if doc.cats["RARE"])
+    assert rare == {"train": 8, "dev": 2}
+    pairs, _ = shape(docs, oversample={"RARE": 0.5})
+    share = sum(doc.cats["RARE"] for _, doc in pairs) / len(pairs)
+    assert share == pytest.approx(0.5, abs=0.02)
+
+
+def test_copies_have_names_of_their_own():
+    docs = [doc_of("ab", *[(0, 1, "X")] * (i < 5), id=f"d{i}") for i in range(20)]
+    pairs, _ = shape(docs, oversample={"X": 0.5})
+    names = [doc.user_data["id"] for _, doc in pairs]
+    assert len(names) == len(set(names)) > 20
+    assert {doc.user_data.get("document") for _, doc in pairs} <= {
+        None,
+        *(f"d{i}" for i in range(5)),
+    }
 
 
 def test_documents_with_rare_labels_are_repeated_up_to_a_share():
@@ -222,7 +289,7 @@ def test_impossible_settings(settings, what):
     ("settings", "what"),
     [
         ({"split": (0.9, 0.1)}, "in: split = 0.9,0.1 of 3 documents leaves dev empty"),
-        ({"oversample": {"Z": 0.5}}, "no document has the label Z"),
+        ({"oversample": {"Z": 0.5}}, "no document to repeat has the label Z"),
         ({"oversample": {"X": 0.7, "Y": 0.7}}, "X=0.7, Y=0.7: no numbers of documents"),
     ],
 )
