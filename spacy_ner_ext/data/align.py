@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from functools import cached_property
 from typing import NamedTuple
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from .errors import DataError, Place
 from .record import Entity
@@ -66,7 +66,7 @@ class Tokens:
         """
         self._check(entity, entity.place or place)
         if self.in_words:
-            return self._trim(entity.start, entity.end, "trimmed", "white space")
+            return self._trim(entity.start, entity.end)
         quoted = self.text[entity.start : entity.end]
         start = entity.start + len(quoted) - len(quoted.lstrip())
         end = entity.start + len(quoted.rstrip())
@@ -96,20 +96,20 @@ class Tokens:
         quoted = repr(self.text[start:end][:EXCERPT])
         touched = self.doc[first:stop]
         if mode == "expand":
-            what = f"{quoted} becomes {touched.text!r}"
+            what = f"{quoted} becomes {_excerpt(touched)}"
             return Alignment(first, stop, "expanded", what)
         lost = Alignment(
-            first, stop, "misaligned", f"{quoted} is part of {touched.text!r}", False
+            first, stop, "misaligned", f"{quoted} is part of {_excerpt(touched)}", False
         )
         inner = first + (self.starts[first] < start)
         inner_stop = stop - (self.ends[stop - 1] > end)
         if mode == "strict" or inner >= inner_stop:
             return lost
-        what = f"{quoted} becomes {self.doc[inner:inner_stop].text!r}"
-        kept = self._trim(inner, inner_stop, "contracted", what)
+        what = f"{quoted} becomes {_excerpt(self.doc[inner:inner_stop])}"
+        kept = self._trim(inner, inner_stop)
         return kept._replace(kind="contracted", what=what) if kept.is_kept else lost
 
-    def _trim(self, start: int, end: int, kind: str, what: str) -> Alignment:
+    def _trim(self, start: int, end: int) -> Alignment:
         first, stop = start, end
         while first < stop and not self.doc[first].text.strip():
             first += 1
@@ -121,3 +121,7 @@ class Tokens:
             return Alignment(start, end)
         removed = end - start - (stop - first)
         return Alignment(first, stop, "trimmed", f"shortened by {removed} tokens")
+
+
+def _excerpt(span: Span) -> str:
+    return repr(span.text[:EXCERPT])

@@ -37,7 +37,7 @@ STRING_ATTRS: list[int | str] = [
 IDS_TO_NAMES = {number: name for name, number in IDS.items()}
 # So many documents, or documents of so many tokens, are in memory at a time.
 CHUNK = 500
-CHUNK_TOKENS = 100_000
+CHUNK_TOKENS = 50_000
 BLOCK = 2**20
 BLOCK_ROWS = 2**16
 # Lengths in msgpack are of 32 bits.

@@ -10,7 +10,7 @@ from .errors import DataError
 
 # A vocabulary grows with every new word; past so many a new one is taken, and the old
 # one goes with its last document.
-MAX_WORDS = 50_000
+MAX_WORDS = 20_000
 
 
 def language_class(lang: str) -> type[Language]:

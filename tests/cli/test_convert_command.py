@@ -35,7 +35,11 @@ def test_converts_and_reports(run, tmp_path):
     assert "Wrote out/a.spacy" in done.stdout
     assert "Wrote out/r.json" in done.stdout
     assert "\x1b" not in done.stdout
-    assert sorted(os.listdir(tmp_path / "out")) == ["a.spacy", "r.json"]
+    assert sorted(os.listdir(tmp_path / "out")) == [
+        "a.spacy",
+        "r.json",
+        "r.notes.jsonl",
+    ]
     assert srsly.read_json(tmp_path / "out" / "r.json")["entities"]["LOC"] == 1
     (doc,) = read_docs(tmp_path / "out" / "a.spacy", blank_vocab("en"))
     assert [ent.label_ for ent in doc.ents] == ["LOC", "PER"]
@@ -144,7 +148,7 @@ def test_every_choice_reaches_the_documents(call, tmp_path):
         f"word{i}\tB-{'GPE' if i % 2 else 'PER'}\nx\tB-FAC\n.\tO\n\n" for i in range(40)
     ]
     (tmp_path / "a.conll").write_text("".join(lines), encoding="utf-8")
-    code, out, err = call(
+    code, _, err = call(
         *("convert", "a.conll", "out", "--docs-of", "2", "--map", "GPE=LOC"),
         *("--labels", "PER,LOC", "--max-length", "4", "--split", "0.5,0.5"),
         *("--stratify", "--downsample", "0.5", "--limit", "9", "--seed", "3"),

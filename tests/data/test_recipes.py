@@ -156,7 +156,7 @@ def test_all_parts_are_written_or_none(project):
     (project / "corpus").mkdir()
     (project / "corpus" / "train.spacy").write_bytes(b"old")
     (project / "assets" / "plain" / "test.conll").write_text("no tag here\n")
-    with pytest.raises(DataError, match="test.conll"):
+    with pytest.raises(DataError, match=r"test\.conll"):
         prepare_corpus(project, "plain", project / "corpus")
     assert [path.name for path in (project / "corpus").iterdir()] == ["train.spacy"]
     assert (project / "corpus" / "train.spacy").read_bytes() == b"old"

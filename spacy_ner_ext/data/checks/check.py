@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..lang import BlankPipeline
+from ..lang import BlankPipeline, tokenizer_language
 from .config import Limits, read_limits
 from .findings import Finding
 from .forms import FormIndex, SplitForms, find_conflicts
@@ -69,7 +69,7 @@ def check_files(
 
     paths (Mapping[str, Path]): The .spacy files, or folders of them, by split name,
         "train" first.
-    lang (str): The language whose tokenizer the pipeline will use.
+    lang (str): The language whose tokenizer the pipeline will use; "xx" of several.
     rare (int): Labels with fewer entities in the first split are rare.
     config (Optional[Path]): A config, for the lengths that its components take.
     tokenizer (Optional[str]): The tokenizer of an encoder, a folder or a name on the
@@ -80,7 +80,7 @@ def check_files(
     """
     limits = Limits() if config is None else read_limits(config)
     counter = _load_tokenizer(tokenizer, limits)
-    blank = BlankPipeline(lang)
+    blank = BlankPipeline(tokenizer_language(lang))
     scans: list[_Scan] = []
     for name, path in paths.items():
         stats = SplitStats(name, str(path))

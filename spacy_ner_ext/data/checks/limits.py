@@ -69,18 +69,6 @@ class LimitScan:
             if places.count
         ]
 
-    def _long(self, limit: DocLimit) -> list[tuple[str, Places]]:
-        size = f"{limit.tokens} tokens or more, the max_length of [{limit.reader}]"
-        cut = f"documents in {self.name} of {size}, cut into sentences"
-        left_out = (
-            f"documents or sentences in {self.name} of {size}, left out with "
-            f"{self.lost_entities} entities"
-        )
-        return [
-            (f"{cut}: {self.cut.count}", self.cut),
-            (f"{left_out}: {self.left_out.count}", self.left_out),
-        ]
-
 
 def _spans(doc: Doc, ents: Sequence[Span], keys: tuple[str, ...]) -> Iterator[Span]:
     for key in keys:
