@@ -14,7 +14,7 @@ from spacy.tokens import Doc, Span
 from ..errors import DataError, Place
 from ..report import ConversionReport
 from .conll import DOCSTART
-from .spans import note_lost, spans_to_write
+from .spans import note_lost, spans_to_write, without_overlap
 
 BREAKS = re.compile(r"[\t\n\r]")
 # The reader strips tags, so that a label cannot end in white space either.
@@ -57,7 +57,7 @@ def _lines(
         return
     spans = spans_to_write(doc, spans_key, place, report)
     note_lost(doc, spans, place, report, held=(), spans_key=spans_key)
-    tags = _tags(doc, _without_overlap(spans, place, report), place, report)
+    tags = _tags(doc, without_overlap(spans, place, report), place, report)
     yield f"{DOCSTART}\tO\n\n"
     for token, tag in zip(doc, tags, strict=True):
         if token.i and token.is_sent_start:
@@ -68,22 +68,6 @@ def _lines(
                 yield "\n"
         yield f"{_written_token(token.text, place, report)}\t{tag}\n"
     yield "\n"
-
-
-def _without_overlap(
-    spans: list[Span], place: Place, report: ConversionReport
-) -> list[Span]:
-    kept: list[Span] = []
-    taken: set[int] = set()
-    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
-        tokens = range(span.start, span.end)
-        if taken.isdisjoint(tokens):
-            taken.update(tokens)
-            kept.append(span)
-        else:
-            what = f"{span.label_} {span.text!r} overlaps another span"
-            report.note("dropped", place, what)
-    return kept
 
 
 def _tags(

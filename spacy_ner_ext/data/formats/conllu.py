@@ -125,8 +125,16 @@ class _Survey:
                 self.unparsed = sentence.place(word)
         lines = [*sentence.words, *(token.word for token in sentence.multiwords)]
         self.has_spaces |= any("SpaceAfter" in line.misc for line in lines)
+        self._add_columns(sentence)
         for key in self.keys:
             self._add_tags(key, sentence)
+
+    def _add_columns(self, sentence: Sentence) -> None:
+        # CoNLL-U Plus wants columns of its users with a prefix: PARSEME:NE.
+        for name in sentence.words[0].cells if sentence.words else ():
+            prefix, _, plain = name.rpartition(":")
+            if prefix and plain in self.keys and name not in self.keys:
+                self.keys += (name,)
 
     def _add_tags(self, key: str, sentence: Sentence) -> None:
         if not any(key in word.cells or key in word.misc for word in sentence.words):

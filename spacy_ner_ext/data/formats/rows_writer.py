@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow
 from spacy.tokens import Doc, Span
-from spacy.util import filter_spans
 
 from ..errors import Place
 from ..report import ConversionReport
@@ -24,6 +23,7 @@ from .arrow import (
     token_values,
 )
 from .dataset_source import without_progress_bars
+from .spans import without_overlap
 
 SCHEMA = pyarrow.schema(
     [
@@ -59,7 +59,7 @@ def write_datasets(
     def to_row(doc: Doc, place: Place) -> dict[str, Any]:
         spans = spans_or_none(doc, spans_key, place, report)
         if spans is not None:
-            spans = _without_overlap(spans, place, report)
+            spans = without_overlap(spans, place, report)
         for label in [span.label_ for span in spans or ()]:
             if label not in numbers:
                 numbers[label] = len(tag_names)
@@ -91,17 +91,6 @@ def _features(tag_names: list[str]) -> Any:
     features = Features.from_arrow_schema(SCHEMA)
     features["ner_tags"] = Sequence(ClassLabel(names=tag_names))
     return features
-
-
-def _without_overlap(
-    spans: list[Span], place: Place, report: ConversionReport
-) -> list[Span]:
-    kept = filter_spans(spans)
-    taken = {(span.start, span.end, span.label) for span in kept}
-    for span in spans:
-        if (span.start, span.end, span.label) not in taken:
-            report.note("dropped", place, f"{span.label_} overlaps another span")
-    return kept
 
 
 def _tags(n_tokens: int, spans: list[Span], numbers: dict[str, int]) -> list[int]:

@@ -52,6 +52,29 @@ def spans_to_write(
     return sorted(kept, key=lambda span: (span.start, -span.end))
 
 
+def without_overlap(
+    spans: list[Span], place: Place, report: ConversionReport
+) -> list[Span]:
+    """Leave out spans that overlap, for formats that give each token one tag.
+
+    spans (List[Span]): The spans.
+    place (Place): Which document they are of.
+    report (ConversionReport): Gets those that are left out.
+    RETURNS (List[Span]): The longest, of equal ones the first.
+    """
+    kept: list[Span] = []
+    taken: set[int] = set()
+    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
+        tokens = range(span.start, span.end)
+        if taken.isdisjoint(tokens):
+            taken.update(tokens)
+            kept.append(span)
+        else:
+            what = f"{span.label_} {span.text!r} overlaps another span"
+            report.note("dropped", place, what)
+    return kept
+
+
 def note_lost(
     doc: Doc,
     spans: Iterable[Span],

@@ -336,3 +336,11 @@ def test_round_trip(folder, nlp, data, plus, end):
     docs = list(read_conllu(path, nlp, report=report))
     assert [([t.text for t in doc], ents(doc)) for doc in docs] == expected
     assert counts(report) == {}
+
+
+def test_columns_of_conllu_plus_may_have_a_prefix(tmp_path):
+    path = tmp_path / "a.conllup"
+    text = "# global.columns = ID FORM X:NER\n1\tAnna\tB-PER\n2\tging\tO\n\n"
+    path.write_text(text, encoding="utf8")
+    (doc,) = read_conllu(path, NLP)
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Anna", "PER")]
