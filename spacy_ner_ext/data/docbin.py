@@ -99,7 +99,11 @@ class DocBinWriter:
             self._store()
 
     def _attrs(self, docs: list[Doc]) -> list[int | str]:
-        found = [name for name in MORE_ATTRS if _any_has(docs, name)]
+        # Doc.has_annotation loops over tokens in Python.
+        filled = [doc.to_array(list(MORE_ATTRS)).any(axis=0) for doc in docs]
+        found = [
+            name for name, is_there in zip(MORE_ATTRS, zip(*filled)) if any(is_there)
+        ]
         before, after = self._found, sorted({*self._found, *found})
         if after != before:
             self._found = after
@@ -180,11 +184,6 @@ def _columns(found: list[str]) -> list[int | str]:
     more = (attr for name in found for attr in MORE_ATTRS[name])
     # Sorted by spaCy's numbers of them, as in a DocBin.
     return [IDS_TO_NAMES[i] for i in DocBin([*ATTRS, *more]).attrs]
-
-
-def _any_has(docs: list[Doc], attr: str) -> bool:
-    # Doc.has_annotation loops over tokens in Python.
-    return any(doc.to_array(attr).any() for doc in docs)
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:

@@ -46,7 +46,9 @@ def read_lines(path: Path, *, keep_ends: bool = False) -> Iterator[tuple[int, st
     """
     try:
         with path.open("rb") as file:
-            lines = iter(lambda: file.readline(MAX_LINE + 1), b"")
+            # No line of a small file is too long, and this is faster.
+            is_small = path.stat().st_size <= MAX_LINE
+            lines = file if is_small else iter(lambda: file.readline(MAX_LINE + 1), b"")
             for number, raw in enumerate(lines, start=1):
                 if len(raw) > MAX_LINE:
                     what = f"is longer than {MAX_LINE // 2**20} MiB; cut the text in it"

@@ -342,5 +342,5 @@ def test_columns_of_conllu_plus_may_have_a_prefix(tmp_path):
     path = tmp_path / "a.conllup"
     text = "# global.columns = ID FORM X:NER\n1\tAnna\tB-PER\n2\tging\tO\n\n"
     path.write_text(text, encoding="utf8")
-    (doc,) = read_conllu(path, NLP)
+    (doc,) = read_conllu(path, BlankPipeline("en"))
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("Anna", "PER")]
