@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DataError
-from .formats.dataset_source import open_source
-from .formats.tag_names import KNOWN, NAMES_FILE, class_names
+from .formats.dataset_source import NAMES_FILE, open_source
+from .formats.tag_names import KNOWN, class_names
 from .write import replacing, write_json
 
 

@@ -15,6 +15,10 @@ from .columns import SUFFIXES, Row, read_rows
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 # Tokens and tags are lists, which fields of text do not hold.
 FILE_SUFFIXES = tuple(s for s in SUFFIXES if s not in (".csv", ".tsv"))
+# What `datasets` leaves in a folder that it saved.
+SAVED_DATASET = ("dataset_info.json", "dataset_dict.json", "state.json")
+# The names of tags, in the same folder.
+NAMES_FILE = "labels.json"
 BATCH = 256
 MAX_REASON = 200
 
@@ -34,8 +38,9 @@ class Source(NamedTuple):
 def open_source(path: Path, split: str | None, config: str | None) -> Source:
     """Find out where the rows of a dataset come from.
 
-    path (Path): A .parquet, .jsonl or .json file, a folder written by `save_to_disk`,
-        or if there is neither the id of a dataset on the hub: "owner/name".
+    path (Path): A .parquet, .jsonl or .json file, a folder of such files, which are
+        read by name, a folder written by `save_to_disk`, or if there is none of these
+        the id of a dataset on the hub: "owner/name".
     split (Optional[str]): The split, if there are several.
     config (Optional[str]): The configuration of a dataset on the hub.
     RETURNS (Source): The rows.
@@ -49,8 +54,35 @@ def open_source(path: Path, split: str | None, config: str | None) -> Source:
         what = "is on this disk and has no configurations; leave out --dataset-config"
         raise DataError(what, path)
     if path.is_dir():
-        return _of_dataset(_load(path, split, None), path)
+        files = data_files(path)
+        if not files:
+            return _of_dataset(_load(path, split, None), path)
+        _check_one_split(split, path)
+        return Source(
+            _file_features(files[0]),
+            lambda: (row for file in files for row in read_rows(file)),
+        )
     return _of_file(path, split)
+
+
+def data_files(folder: Path) -> list[Path]:
+    """Find the files of rows in a folder that `save_to_disk` did not write.
+
+    folder (Path): The folder.
+    RETURNS (List[Path]): The files by name, without that of the names of tags.
+    """
+    if any((folder / name).is_file() for name in SAVED_DATASET):
+        return []
+    return sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in FILE_SUFFIXES and file.name != NAMES_FILE
+    )
+
+
+def _check_one_split(split: str | None, path: Path) -> None:
+    if split is not None:
+        raise DataError("is of one split; leave out --dataset-split", path)
 
 
 def _of_file(path: Path, split: str | None) -> Source:
@@ -59,8 +91,7 @@ def _of_file(path: Path, split: str | None) -> Source:
         known = ", ".join(FILE_SUFFIXES)
         what = f"is not a folder of save_to_disk, nor a file that ends in {known}"
         raise DataError(f"{what}; convert it to one of these", path)
-    if split is not None:
-        raise DataError("is one file, of one split; leave out --dataset-split", path)
+    _check_one_split(split, path)
     return Source(_file_features(path), lambda: read_rows(path))
 
 

@@ -1,7 +1,7 @@
 """Recognise the format of an input where it is certain.
 
-* A folder: of .spacy files (docbin), of .ann files (standoff), or as `datasets` saves
-  one.
+* A folder: of .spacy files (docbin), of .ann files (standoff), as `datasets` saves
+  one, or of files with tokens and ner_tags (datasets).
 * A file by its ending: .spacy (docbin), .ann (standoff), .conllu and .conllup (conllu),
   .conll, .iob, .iob2, .bio (conll); .txt where the .ann stands beside it (standoff).
 * .jsonl, .json, .parquet, .csv and .tsv by what the first records have: tokens and
@@ -18,6 +18,7 @@ from typing import Any
 from ..errors import DataError
 from ..text import check_input
 from .columns import read_rows
+from .dataset_source import SAVED_DATASET, data_files
 from .json_values import read_json_values
 from .registry import READERS
 
@@ -34,8 +35,6 @@ SUFFIXES = {
 }
 JSON_SUFFIXES = (".jsonl", ".json")
 TABLE_SUFFIXES = (".parquet", ".csv", ".tsv")
-# What `datasets` leaves in a folder that it saved.
-SAVED_DATASET = ("dataset_info.json", "dataset_dict.json", "state.json")
 # Keys of a text's spans in the formats of JSON, and of its categories.
 SPAN_KEYS = ("spans", "entities", "annotations", "labels")
 
@@ -65,6 +64,9 @@ def guess_format(path: Path) -> str:
 def _of_folder(path: Path) -> str | None:
     if any((path / name).is_file() for name in SAVED_DATASET):
         return "datasets"
+    files = data_files(path)
+    if files:
+        return "datasets" if _of_file(files[0]) == "datasets" else None
     kinds = {".spacy": "docbin", ".ann": "standoff"}
     found = {kinds[file.suffix] for file in path.rglob("*") if file.suffix in kinds}
     return found.pop() if len(found) == 1 else None

@@ -17,12 +17,12 @@ from typing import Any
 
 from ..errors import DataError, Place
 from ..text import check_input, read_lines
+from .dataset_source import NAMES_FILE
 from .json_checks import excerpt, parse_json
 from .tags import Tag, parse_tag
 
 TagNames = dict[int, Tag]
 
-NAMES_FILE = "labels.json"
 MULTINERD = "PER ORG LOC ANIM BIO CEL DIS EVE FOOD INST MEDIA MYTH PLANT TIME VEHI"
 KNOWN = {
     "Babelscape/multinerd": [

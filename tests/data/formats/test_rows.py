@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
 from spacy_ner_ext.data.errors import DataError
+from spacy_ner_ext.data.formats.guess import guess_format
 from spacy_ner_ext.data.formats.rows import read_datasets
 from spacy_ner_ext.data.formats.rows_writer import write_datasets
 from spacy_ner_ext.data.lang import BlankPipeline
@@ -336,8 +337,9 @@ def test_number_without_name_in_a_saved_dataset(tmp_path, bars_off):
 def test_paths_that_are_no_dataset(tmp_path, saved):
     (tmp_path / "a.csv").write_text("tokens,ner_tags\n")
     (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "folder").mkdir()
     for path, what in [
-        (tmp_path, "is a folder, but not one written whole by save_to_disk"),
+        (tmp_path / "folder", "is a folder, but not one written whole by save_to_disk"),
         (tmp_path / "a.csv", r"ends in \.jsonl, \.json, \.parquet"),
         (tmp_path / "no.jsonl", "no such file"),
         (tmp_path / "empty.jsonl", "empty"),
@@ -528,3 +530,18 @@ def test_round_trip(numbered, docs):
     assert [doc.to_json() for doc in found] == [doc.to_json() for doc in docs]
     assert [doc.user_data for doc in found] == [doc.user_data for doc in docs]
     assert [d.has_unknown_spaces for d in found] == [d.has_unknown_spaces for d in docs]
+
+
+def test_a_folder_of_files_is_read_by_name(tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for name, word in (("b.jsonl", "Oslo"), ("a.jsonl", "Anna")):
+        row = {"tokens": [word, "."], "ner_tags": [1, 0]}
+        (folder / name).write_text(json.dumps(row) + "\n", encoding="utf8")
+    (folder / "labels.json").write_text('["O", "B-X"]', encoding="utf8")
+    assert guess_format(folder) == "datasets"
+    docs, _ = read(folder)
+    assert [doc[0].text for doc in docs] == ["Anna", "Oslo"]
+    assert ents(docs) == [[(0, 1, "X")]] * 2
+    with pytest.raises(DataError, match="is of one split; leave out --dataset-split"):
+        read(folder, dataset_split="train")
