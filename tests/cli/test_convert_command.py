@@ -134,7 +134,13 @@ def test_nothing_is_left_of_a_command_that_is_stopped(tmp_path, number):
     (tmp_path / "a.jsonl").write_text("".join(lines), encoding="utf-8")
     options = ("a.jsonl", "new/a.spacy", "--format", "jsonl")
     command = [sys.executable, "-m", "spacy_ner_ext", "convert", *options]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
+        # A job in the background of a shell ignores Ctrl-C, and so would this one.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    )
     while not (tmp_path / "new").exists():
         assert process.poll() is None
         time.sleep(0.01)
