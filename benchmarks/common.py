@@ -53,11 +53,13 @@ def cpu_seconds(function: Callable[[], Any], repeats: int) -> float:
     return statistics.median(times)
 
 
-def peak_mib() -> float:
-    """The most MiB of memory that this process has had until now (Linux)."""
+def peak_mib(process: int | str = "self") -> float:
+    """The most MiB of memory that a process has had until now (Linux)."""
     # Not ru_maxrss: it counts what the process that started this one had.
-    status = Path("/proc/self/status").read_text(encoding="utf8")
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf8")
+    _, found, rest = status.partition("VmHWM:")
+    # A process that has just ended has none.
+    return int(rest.split()[0]) / 1024 if found else 0.0
 
 
 def write(path: Path | None, results: dict[str, Any]) -> None:

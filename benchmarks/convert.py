@@ -23,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from common import machine_facts, one_thread, write
+from common import machine_facts, one_thread, peak_mib, write
 
 one_thread()
 
@@ -43,18 +43,23 @@ def read_sentences(path: Path) -> Iterator[Sentence]:
 
 
 def measure(command: list[str]) -> dict[str, float]:
-    """Processor seconds and the largest memory of a command."""
-    start = time.perf_counter()
+    """Processor seconds and the largest memory of a command (Linux)."""
+    start, mib = time.perf_counter(), 0.0
     process = subprocess.Popen(
         [sys.executable, "-m", *command], stdout=subprocess.DEVNULL
     )
-    _, status, usage = os.wait4(process.pid, 0)
+    ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+    while not ended:
+        # Not ru_maxrss: it counts what this process had when it started the other.
+        mib = max(mib, peak_mib(process.pid))
+        time.sleep(0.2)
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
     if status:
         raise SystemExit(f"{' '.join(command)} failed")
     return {
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "seconds": time.perf_counter() - start,
-        "mib": usage.ru_maxrss / 1024,
+        "mib": mib,
     }
 
 
