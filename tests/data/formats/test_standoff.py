@@ -495,3 +495,26 @@ def test_round_trip(folder, nlp, data, text):
     assert back.text == doc.text
     assert spans(back, "sc") == spans(doc, "sc")
     assert counts(report).keys() <= {"overlapping"}
+
+
+def test_attributes_of_later_documents_are_there_from_the_first_on(tmp_path):
+    for name, lines in (("1", ""), ("2", "A1\tOnlyInTheSecond T1\n")):
+        (tmp_path / f"{name}.txt").write_text("Ann", encoding="utf8")
+        marks = f"T1\tPER 0 3\tAnn\n{lines}"
+        (tmp_path / f"{name}.ann").write_text(marks, encoding="utf8")
+    docs = read_standoff(tmp_path, BlankPipeline("en"))
+    assert [doc.ents[0]._.OnlyInTheSecond for doc in docs] == [None, True]
+
+
+def test_a_second_value_for_the_same_characters_is_noted(tmp_path):
+    (tmp_path / "1.txt").write_text("Ann", encoding="utf8")
+    marks = (
+        "T1\tPER 0 3\tAnn\nT2\tORG 0 3\tAnn\nA1\tCertain T1 yes\nA2\tCertain T2 no\n"
+    )
+    (tmp_path / "1.ann").write_text(marks, encoding="utf8")
+    report = ConversionReport()
+    (doc,) = read_standoff(tmp_path, BlankPipeline("en"), report=report)
+    assert doc.ents[0]._.Certain == "yes"
+    ((place, what),) = report.notes["skipped"].examples
+    assert place.number == 2
+    assert what == "Certain of ORG is 'no' and was 'yes' already"
