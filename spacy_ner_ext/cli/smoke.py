@@ -77,7 +77,7 @@ def smoke(
         for entity in entities:
             # A category has no text of its own.
             quoted = entity["text"] or "(the whole text)"
-            typer.echo(f"  {quoted:24}{entity['label']:12}{entity['score']:.3f}")
+            typer.echo(f"  {quoted:24}{entity['label']:12} {entity['score']:.3f}")
     n_entities = sum(map(len, found))
     if not n_entities and text:
         raise UserError(
