@@ -1,17 +1,16 @@
 """What the components that write entities have in common."""
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
-from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Model
 
+from .labelled import LabelledPipe
 from .spans import (
     ENTS,
     PER_LABEL,
@@ -24,7 +23,7 @@ from .spans import (
 ScoredSpan = tuple[int, int, str, float]
 
 
-class Recognizer(TrainablePipe):
+class Recognizer(LabelledPipe):
     """Learns entities of the places in `target`, writes those it finds to the places
     in `annotate`, and stores their probabilities.
 
@@ -37,9 +36,6 @@ class Recognizer(TrainablePipe):
     RAISES (ValueError): If a setting has an unknown value.
     """
 
-    # Settings that a trained component cannot change.
-    structural: tuple[str, ...] = ()
-
     def __init__(
         self,
         vocab: Vocab,
@@ -48,11 +44,7 @@ class Recognizer(TrainablePipe):
         scorer: Callable | None,
         settings: dict[str, Any],
     ) -> None:
-        self.vocab = vocab
-        self.model = model
-        self.name = name
-        self.scorer = scorer
-        self.cfg: dict[str, Any] = {"labels": [], **settings}
+        super().__init__(vocab, model, name, scorer, settings)
         self._check_places()
         register_score_extension()
 
@@ -68,17 +60,6 @@ class Recognizer(TrainablePipe):
                 f"'{self.name}': list the span groups that hold gold entities."
             )
         self.annotate  # noqa: B018 - checked like target
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The labels, in the order of the weights."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> list[str]:
-        """RETURNS (List[str]): What `spacy init labels` writes and `initialize`
-        takes as `labels`."""
-        return list(self.cfg["labels"])
 
     @property
     def target(self) -> list[str]:
@@ -118,90 +99,25 @@ class Recognizer(TrainablePipe):
             a span group that `target` names.
         """
         keys = self.target
-        if isinstance(labels, str):
-            raise ValueError(
-                f"The labels of '{self.name}' must be a list, but are the text "
-                f"{labels!r}: write [{labels!r}]."
-            )
         if labels is None and not self.labels:
             check_groups(self.name, keys, get_examples())
         if labels is None:
             spans = (s for eg in get_examples() for s in read_spans(eg.reference, keys))
             labels = sorted({span.label_ for span in spans})
-        for label in labels:
-            self.add_label(label)
-        self._require_labels()
+        self.add_labels(labels)
 
-    def add_label(self, label: str) -> int:
-        """Add a label; a trained model keeps its weights, new ones are appended.
+    def check_label(self, label: str) -> None:
+        """Check that a label can be written to the places of `annotate`.
 
-        label (str): The label.
-        RETURNS (int): 0 if the label is already there, otherwise 1.
-        RAISES (ValueError): If the label is not a string, is empty, or names a span
-            group that `annotate` uses for something else.
+        RAISES (ValueError): If it names a span group that `annotate` uses for
+            something else.
         """
-        if not isinstance(label, str) or not label:
-            raise ValueError(
-                f"A label of '{self.name}' must be a text that is not empty, but is "
-                f"{label!r}."
-            )
-        if label in self.cfg["labels"]:
-            return 0
         if PER_LABEL in self.annotate and label in (ENTS, *self.annotate):
             raise ValueError(
                 f"The label '{label}' of '{self.name}' would have a span group that "
                 f"annotate = {self.annotate} uses for something else: rename the "
                 "label, or leave '*' out of annotate."
             )
-        self._allow_extra_label()
-        self.cfg["labels"].append(label)
-        self.vocab.strings.add(label)
-        self.resize_output()
-        return 1
-
-    def resize_output(self) -> None:
-        """Give the model the weights of labels that were added."""
-        raise NotImplementedError
-
-    # --- Serialization ------------------------------------------------------
-
-    def from_bytes(
-        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
-    ) -> "Recognizer":
-        """Load the component; settings that a user may edit stay as configured.
-
-        RAISES (ValueError): If it was trained with a setting that cannot change now.
-        """
-        settings = dict(self.cfg)
-        super().from_bytes(bytes_data, exclude=exclude)
-        self.restore(settings)
-        return self
-
-    def from_disk(
-        self, path: str | Path, *, exclude: Iterable[str] = ()
-    ) -> "Recognizer":
-        """Load the component; settings that a user may edit stay as configured.
-
-        RAISES (ValueError): If it was trained with a setting that cannot change now.
-        """
-        settings = dict(self.cfg)
-        super().from_disk(path, exclude=exclude)
-        self.restore(settings)
-        return self
-
-    def restore(self, settings: dict[str, Any]) -> None:
-        """Put settings of the config back in the place of those that were saved.
-
-        settings (Dict[str, Any]): The settings of the config.
-        RAISES (ValueError): If one differs that cannot change.
-        """
-        for key in self.structural:
-            if self.cfg[key] != settings[key]:
-                raise ValueError(
-                    f"'{self.name}' was trained with {key} = '{self.cfg[key]}', but "
-                    f"its config says '{settings[key]}': set it back, or train anew."
-                )
-        self.cfg = {**settings, "labels": self.cfg["labels"]}
 
 
 def check_groups(name: str, keys: Sequence[str], examples: Iterable[Example]) -> None:
