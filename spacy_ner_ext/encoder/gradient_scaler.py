@@ -47,3 +47,18 @@ class GradientScaler:
         elif self._n_good % self.growth_interval == 0:
             self.scale *= 2
         return finite
+
+    def state(self) -> dict[str, float]:
+        """RETURNS (Dict[str, float]): The factor and the counts of steps."""
+        return {
+            "scale": self.scale,
+            "n_good": self._n_good,
+            "n_skipped": self.n_skipped,
+        }
+
+    def restore(self, state: dict[str, float]) -> None:
+        """Go on with what `state` gave; without effect if nothing is scaled."""
+        if self.enabled:
+            self.scale = state["scale"]
+            self._n_good = int(state["n_good"])
+            self.n_skipped = int(state["n_skipped"])

@@ -8,7 +8,8 @@ from spacy import registry
 from spacy.language import Language
 from thinc.api import Config, Optimizer
 
-from .optimizer import DEFAULT, GroupedAdam
+from .groups import DEFAULT
+from .optimizer import GroupedAdam
 from .paths import Parameter, find_parameters
 
 

@@ -25,10 +25,23 @@ from spacy.cli.init_config import fill_config
 from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
-from thinc.api import Adam, Config, fix_random_seed
+from thinc.api import Adam, Config
+from weights import (
+    apply,
+    arrays,
+    away_from_zero,
+    nodes,
+    normals,
+    set_gradients,
+    signs,
+    start,
+    transformer,
+    values_of,
+)
 
 from spacy_ner_ext.training import paths
-from spacy_ner_ext.training.optimizer import NO_DECAY, Rate, make_adam
+from spacy_ner_ext.training.groups import NO_DECAY, Rate
+from spacy_ner_ext.training.optimizer import make_adam
 from spacy_ner_ext.training.paths import find_parameters, name_parameters
 from spacy_ner_ext.training.schedules import linear_warmup
 
@@ -50,29 +63,10 @@ def nobody_announced(monkeypatch):
     monkeypatch.setattr(paths, "_latest", lambda: None)
 
 
-def transformer(folder, **settings):
-    return {
-        "@architectures": "spacy_ner_ext.Transformer.v1",
-        "name": str(folder),
-        "window": 16,
-        "stride": 10,
-        **settings,
-    }
-
-
 def over(folder):
     """A pipeline with an encoder, a text CNN and a CRF."""
     config = text_cnn(transformer(folder))["model"]
     return {"crf_ner": crf({"@architectures": "spacy_ner_ext.TextCNN.v1", **config})}
-
-
-def start(pipes, seed=0):
-    """An initialized pipeline and its examples."""
-    fix_random_seed(seed)
-    nlp = build(pipes)
-    examples = make_examples(nlp)
-    nlp.initialize(lambda: examples)
-    return nlp, examples
 
 
 def bound(nlp, **settings):
@@ -80,59 +74,6 @@ def bound(nlp, **settings):
     optimizer = make_adam(**{"weight_decay": 0.0, "grad_clip": 0.0, **settings})
     optimizer.bind(nlp)
     return optimizer
-
-
-def nodes(nlp):
-    return [node for _, pipe in nlp.pipeline for node in pipe.model.walk()]
-
-
-def arrays(node):
-    return [name for name in node.param_names if node.has_param(name)]
-
-
-def values_of(nlp):
-    """Copies of all weights, by path."""
-    found = {}
-    for node in nodes(nlp):
-        for name in arrays(node):
-            found[node.id, name] = node.get_param(name).copy()
-        for shim in node.shims:
-            for name, weight in shim.model.named_parameters():
-                found[shim.id, name] = weight.detach().numpy().copy()
-    return {p.path: found[p.key] for p in find_parameters(nlp)}
-
-
-def set_gradients(nlp, draw):
-    for node in nodes(nlp):
-        for name in arrays(node):
-            node.set_grad(name, draw(node.get_param(name).shape).astype("float32"))
-        for shim in node.shims:
-            for weight in shim.model.parameters():
-                weight.grad = torch.from_numpy(draw(weight.shape).astype("float32"))
-
-
-def apply(nlp, optimizer):
-    """Change all weights by their gradients, and go on to the next rates."""
-    for _, pipe in nlp.pipeline:
-        pipe.finish_update(optimizer)
-    optimizer.step_schedules()
-
-
-def signs(seed=0):
-    rng = numpy.random.default_rng(seed)
-    return lambda shape: rng.choice([-1.0, 1.0], size=shape)
-
-
-def normals(scale=1.0, seed=0):
-    rng = numpy.random.default_rng(seed)
-    return lambda shape: rng.normal(size=shape) * scale
-
-
-def away_from_zero(scale, seed=0):
-    rng = numpy.random.default_rng(seed)
-    return lambda shape: (
-        rng.choice([-scale, scale], size=shape) * rng.uniform(0.5, 2, size=shape)
-    )
 
 
 def assert_close(one, other, tolerance, where):

@@ -1,0 +1,256 @@
+"""What an optimizer knows of the weights of a pipeline, so that training can go on in
+another process as if it had never stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import numpy
+import torch
+from spacy.language import Language
+from thinc.api import Model, Optimizer, get_current_ops, to_numpy
+from thinc.shims import PyTorchShim, Shim
+
+from ..encoder.torch_shim import TorchShim
+from .fused import MOMENTS
+from .optimizer import GroupedAdam
+from .paths import Key, Parameter, find_parameters
+
+Arrays = dict[str, numpy.ndarray]
+Facts = dict[str, Any]
+# thinc keeps them flat.
+FLAT = ("mom1", "mom2")
+COUNTS = ("nr_update", "last_seen")
+
+
+def save_optimizer(optimizer: Optimizer, nlp: Language) -> tuple[Arrays, Facts]:
+    """Collect what an optimizer knows of weights. Its schedules are not part of that:
+    call `step_schedules` as often as there were steps.
+
+    optimizer (Optimizer): The optimizer: any of thinc, or spacy_ner_ext.Adam.v1.
+    nlp (Language): The pipeline that it trains.
+    RETURNS (Tuple[Dict[str, NDArray], Dict[str, Any]]): Arrays, and facts that fit
+        into JSON.
+    """
+    paths = {parameter.key: parameter.path for parameter in find_parameters(nlp)}
+    arrays = {
+        f"{kind}:{paths[key]}": _to_host(array)
+        for kind, found in _arrays_of(optimizer).items()
+        for key, array in found.items()
+        if key in paths
+    }
+    facts: Facts = {
+        kind: {paths[key]: n for key, n in found.items() if key in paths}
+        for kind, found in _counts_of(optimizer).items()
+    }
+    facts["kind"] = type(optimizer).__name__
+    facts["with_gradient"] = [paths[key] for key, _ in _allocated(nlp) if key in paths]
+    facts["radam"] = optimizer._radam_buffer
+    return arrays, facts
+
+
+def restore_optimizer(
+    optimizer: Optimizer, nlp: Language, arrays: Arrays, facts: Facts
+) -> None:
+    """Go on with what `save_optimizer` gave.
+
+    optimizer (Optimizer): A new optimizer of the same settings.
+    nlp (Language): The pipeline, with the weights of that time.
+    arrays (Dict[str, NDArray]): The arrays.
+    facts (Dict[str, Any]): The facts.
+    RAISES (ValueError): If they are of another optimizer, or of weights that the
+        pipeline does not have.
+    """
+    parameters = {parameter.path: parameter for parameter in find_parameters(nlp)}
+    _check(optimizer, parameters, arrays, facts)
+    for name, array in arrays.items():
+        kind, _, path = name.partition(":")
+        if kind in (*FLAT, "averages"):
+            copied: Any = array.copy()
+            copied = get_current_ops().asarray(copied)
+            getattr(optimizer, kind)[parameters[path].key] = copied
+    for kind in COUNTS:
+        counts = {parameters[path].key: n for path, n in facts[kind].items()}
+        getattr(optimizer, kind).update(counts)
+    optimizer._radam_buffer = [list(row) for row in facts["radam"]]
+    if isinstance(optimizer, GroupedAdam):
+        optimizer.bind(nlp)
+        _restore_fused(optimizer, nlp, parameters, arrays, facts)
+    _allocate(nlp, {parameters[path].key for path in facts["with_gradient"]})
+
+
+def _arrays_of(optimizer: Optimizer) -> dict[str, dict[Key, Any]]:
+    """All arrays of an optimizer, by their kind and weight."""
+    found = {"mom1": optimizer.mom1, "mom2": optimizer.mom2}
+    if isinstance(optimizer, GroupedAdam):
+        return {**found, **optimizer.fused.state()[0]}
+    if optimizer.averages is not None:
+        found["averages"] = optimizer.averages
+    return found
+
+
+def _counts_of(optimizer: Optimizer) -> dict[str, dict[Key, int]]:
+    found = {kind: dict(getattr(optimizer, kind)) for kind in COUNTS}
+    if isinstance(optimizer, GroupedAdam):
+        found["steps"] = optimizer.fused.state()[1]
+    return found
+
+
+def _check(
+    optimizer: Optimizer, parameters: dict[str, Parameter], arrays: Arrays, facts: Facts
+) -> None:
+    kind = type(optimizer).__name__
+    if facts["kind"] != kind:
+        raise ValueError(
+            f"The saved state is of an optimizer {facts['kind']}, but the config makes "
+            f"a {kind}: set [training.optimizer] back, or train anew."
+        )
+    known = _arrays_of(optimizer)
+    for name, array in arrays.items():
+        kind, _, path = name.partition(":")
+        if kind not in known:
+            raise ValueError(
+                f"The saved state of the optimizer has {kind}, but the optimizer of "
+                "the config keeps none: set [training.optimizer] back, or train anew."
+            )
+        _check_shape(parameters, path, array, kind in FLAT)
+    counted = [path for kind in (*COUNTS, "steps") for path in facts.get(kind, {})]
+    for path in [*counted, *facts["with_gradient"]]:
+        _find(parameters, path)
+
+
+def _find(parameters: dict[str, Parameter], path: str) -> Parameter:
+    if path not in parameters:
+        raise ValueError(
+            f"The saved state of the optimizer is of a weight {path} that the pipeline "
+            "does not have: use the config and labels of that training, or train anew."
+        )
+    return parameters[path]
+
+
+def _check_shape(
+    parameters: dict[str, Parameter], path: str, array: numpy.ndarray, is_flat: bool
+) -> None:
+    shape = tuple(_find(parameters, path).shape)
+    expected = (int(numpy.prod(shape)),) if is_flat else shape
+    if array.shape != expected:
+        raise ValueError(
+            f"The saved state of the optimizer for {path} has the shape {array.shape}, "
+            f"but the weight of the pipeline has {shape}: use the config and labels of "
+            "that training, or train anew."
+        )
+
+
+def _restore_fused(
+    optimizer: GroupedAdam,
+    nlp: Language,
+    parameters: dict[str, Parameter],
+    arrays: Arrays,
+    facts: Facts,
+) -> None:
+    modules = {shim.id: dict(shim.model.named_parameters()) for shim in _modules(nlp)}
+    for path, n_steps in facts["steps"].items():
+        shim_id, name = key = parameters[path].key
+        moments = {
+            kind: torch.from_numpy(arrays[f"{kind}:{path}"].copy()) for kind in MOMENTS
+        }
+        optimizer.fused.restore(key, modules[shim_id][name], n_steps, moments)
+
+
+# --- What lives in the layers -------------------------------------------------
+
+
+def save_shims(nlp: Language) -> Facts:
+    """Collect what else the torch modules of a pipeline learn in training: the factors
+    of their gradient scalers.
+
+    nlp (Language): The pipeline.
+    RETURNS (Dict[str, Any]): Facts that fit into JSON, by the path of a weight of each
+        module.
+    """
+    facts = {}
+    for path, shim in _shims(nlp).items():
+        if isinstance(shim, TorchShim) and shim.scaler.enabled:
+            facts[path] = shim.scaler.state()
+        elif isinstance(shim, PyTorchShim) and shim._grad_scaler._enabled:
+            scaler: Any = shim._grad_scaler
+            n_good = int(scaler._growth_tracker)
+            facts[path] = {"scale": float(scaler._scale), "n_good": n_good}
+    return facts
+
+
+def restore_shims(nlp: Language, facts: Facts) -> None:
+    """Go on with what `save_shims` gave.
+
+    nlp (Language): The pipeline.
+    facts (Dict[str, Any]): The facts; those of modules that scale no gradients now
+        have no effect.
+    """
+    shims = _shims(nlp)
+    for path, state in facts.items():
+        shim = shims.get(path)
+        if isinstance(shim, TorchShim):
+            shim.scaler.restore(state)
+        elif isinstance(shim, PyTorchShim):
+            shim._grad_scaler._scale.fill_(state["scale"])
+            shim._grad_scaler._growth_tracker.fill_(state["n_good"])
+
+
+def _nodes(nlp: Language) -> Iterator[Model]:
+    for _, component in nlp.pipeline:
+        model = getattr(component, "model", None)
+        if isinstance(model, Model):
+            yield from model.walk()
+
+
+def _modules(nlp: Language) -> Iterator[TorchShim]:
+    for node in _nodes(nlp):
+        for shim in node.shims:
+            if isinstance(shim, TorchShim) and shim.is_loaded:
+                yield shim
+
+
+def _shims(nlp: Language) -> dict[str, Shim]:
+    """The torch modules, by the path of their first weight."""
+    paths = {parameter.key: parameter.path for parameter in find_parameters(nlp)}
+    found = {}
+    for node in _nodes(nlp):
+        for shim in node.shims:
+            if hasattr(shim._model, "named_parameters"):
+                for name, _ in islice(shim._model.named_parameters(), 1):
+                    found[paths[shim.id, name]] = shim
+    return found
+
+
+def _allocated(nlp: Language) -> Iterator[tuple[Key, Any]]:
+    """All weights that have a gradient between two steps: thinc sets it to zero, and
+    goes on to update them even if a batch gives none."""
+    for node in _nodes(nlp):
+        for name in node.param_names:
+            if node.has_grad(name):
+                yield (node.id, name), node.get_grad(name)
+        for shim in node.shims:
+            if isinstance(shim, PyTorchShim):
+                for name, weight in shim._model.named_parameters():
+                    if weight.grad is not None:
+                        yield (shim.id, name), weight.grad
+
+
+def _allocate(nlp: Language, keys: set[Key]) -> None:
+    for node in _nodes(nlp):
+        for name in node.param_names:
+            if (node.id, name) in keys and not node.has_grad(name):
+                node.set_grad(name, node.ops.alloc(node.get_param(name).shape))
+        for shim in node.shims:
+            if isinstance(shim, PyTorchShim):
+                for name, weight in shim._model.named_parameters():
+                    if (shim.id, name) in keys and weight.grad is None:
+                        weight.grad = torch.zeros_like(weight)
+
+
+def _to_host(array: Any) -> numpy.ndarray:
+    if isinstance(array, torch.Tensor):
+        return array.detach().cpu().numpy().copy()
+    return to_numpy(array).copy()
