@@ -1,3 +1,18 @@
 """Trainable named-entity components for spaCy."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .training.loop.api import train
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    # Training needs torch and spaCy, which importing the package alone does not.
+    if name == "train":
+        from .training.loop.api import train
+
+        return train
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,6 +6,7 @@ from io import TextIOWrapper
 
 import typer
 
+from .card import card
 from .check import check
 from .convert import convert
 from .distill_filter import distill_filter
@@ -14,13 +15,15 @@ from .encoder import encoder
 from .errors import one_line_errors
 from .export import export
 from .export_span_marker import export_span_marker
+from .init import init
 from .params import params
 from .prepare import prepare
 from .smoke import smoke
+from .train import train
 
 COMMANDS = (
     *(download, encoder, convert, prepare, export, check, params, smoke),
-    *(export_span_marker, distill_filter),
+    *(export_span_marker, distill_filter, card, init),
 )
 # Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -34,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in COMMANDS:
-    settings = OVERRIDES if command is params else {}
+    settings = OVERRIDES if command in (params, train) else {}
     app.command(no_args_is_help=True, context_settings=settings)(
         one_line_errors(command)
     )

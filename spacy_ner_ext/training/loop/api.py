@@ -1,0 +1,217 @@
+"""Training from Python, as `python -m spacy_ner_ext train` does it."""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from spacy import util
+from spacy.language import Language
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import DIR_MODEL_BEST
+from thinc.api import Config, require_gpu
+
+from ...errors import UserError
+from .checkpoint import check_config, read_checkpoint
+from .output import prepare_output
+from .progress import Progress, Result
+from .run import Callback, Run
+from .saving import Start
+from .settings import EPOCHS, STEPS, read_amount, read_settings
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives.
+
+    nlp (Language): The best pipeline.
+    scores (Dict[str, Any]): Its scores on the development corpus.
+    score (float): Its main score.
+    step (int): The step after which it was saved.
+    path (Optional[Path]): Where it is saved.
+    reason (str): Why training ended.
+    signal (Optional[int]): The signal that stopped it.
+    """
+
+    nlp: Language
+    scores: dict[str, Any]
+    score: float
+    step: int
+    path: Path | None
+    reason: str
+    signal: int | None = None
+
+
+def train(
+    config: str | Path | Mapping[str, Any],
+    output: str | Path | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    callbacks: Sequence[Callback] = (),
+    resume: bool = False,
+    resume_to: str | None = None,
+    checkpoint_every: int | None = None,
+    keep_checkpoints: int | None = None,
+    overwrite: bool = False,
+    gpu_id: int = -1,
+    silent: bool = False,
+) -> Trained:
+    """Train a pipeline.
+
+    config (Union[str, Path, Mapping[str, Any]]): A training config, or its file.
+    output (Optional[Union[str, Path]]): Where pipelines, checkpoints and logs go; None
+        to keep the best pipeline in memory alone.
+    overrides (Optional[Mapping[str, Any]]): Settings in place of those of the config,
+        by full names, such as {"training.max_steps": 100}.
+    callbacks (Sequence[Callable]): Called after each step with what a logger of spaCy
+        gets ("step", "epoch", "losses", "score" and "other_scores" where it was
+        evaluated, "is_best", "optimizer"); one that returns True ends training.
+    resume (bool): Whether to go on from the last checkpoint in `output`.
+    resume_to (Optional[str]): Go on, and until there: "25 epochs" or "4000 steps".
+    checkpoint_every (Optional[int]): Steps between checkpoints, in place of
+        [spacy_ner_ext] checkpoint_every.
+    keep_checkpoints (Optional[int]): How many of them stay, in place of
+        [spacy_ner_ext] keep_checkpoints.
+    overwrite (bool): Whether an older run in `output` that has checkpoints may go.
+    gpu_id (int): The GPU, -1 for the CPU.
+    silent (bool): Whether nothing is printed.
+    RETURNS (Trained): The best pipeline and its scores.
+    RAISES (UserError): If a setting, the output or the checkpoint cannot be used.
+    RAISES (ValueError): If the config makes no pipeline that can be trained.
+    """
+    if gpu_id >= 0:
+        require_gpu(gpu_id)
+    wants_start = resume or resume_to is not None
+    if wants_start and output is None:
+        raise UserError("To resume a run, name the output folder that it has.")
+    loaded = load(config, overrides or {})
+    given = {"checkpoint_every": checkpoint_every, "keep_checkpoints": keep_checkpoints}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) if output is None else Path(output)
+        start = find_start(place) if wants_start else None
+        if start is not None and resume_to is not None:
+            loaded = extend(loaded, start.progress, resume_to)
+        settings = read_settings(loaded.interpolate(), given)
+        nlp = _initialize(loaded, start, gpu_id)
+        if start is None:
+            prepare_output(place, overwrite)
+        run = Run(
+            nlp,
+            settings,
+            place,
+            start=start,
+            callbacks=callbacks,
+            use_gpu=gpu_id,
+            stdout=io.StringIO() if silent else sys.stdout,
+            stderr=io.StringIO() if silent else sys.stderr,
+        )
+        reason = run()
+        return _finish(run, reason, place, is_kept=output is not None)
+
+
+def load(
+    config: str | Path | Mapping[str, Any], overrides: Mapping[str, Any]
+) -> Config:
+    """Load a config.
+
+    config (Union[str, Path, Mapping[str, Any]]): The config, or its file.
+    overrides (Mapping[str, Any]): Settings in place of its own.
+    RETURNS (Config): The config, with its variables.
+    """
+    if isinstance(config, (str, Path)):
+        return util.load_config(config, dict(overrides), interpolate=False)
+    text = Config(dict(config)).to_str(interpolate=False)
+    return util.load_config_from_str(text, dict(overrides), interpolate=False)
+
+
+def find_start(output: Path) -> Start:
+    """Find where a run goes on.
+
+    output (Path): Its folder.
+    RETURNS (Start): The last checkpoint.
+    RAISES (UserError): If there is none.
+    """
+    path, checkpoint = read_checkpoint(output)
+    return Start(path, checkpoint)
+
+
+def extend(config: Config, progress: Progress, until: str) -> Config:
+    """Let a run go on for longer. Schedules that end with training.max_steps end later,
+    and patience begins anew.
+
+    config (Config): The config, with its variables.
+    progress (Progress): How far the run is; is changed.
+    until (str): Such as "25 epochs" or "4000 steps".
+    RETURNS (Config): The config of the longer run.
+    RAISES (UserError): If that is no such thing, was passed already, or the length of
+        an epoch is unknown.
+    """
+    goal = read_amount("--resume-to", until, (EPOCHS, STEPS), "25 epochs")
+    in_epochs = goal.unit == EPOCHS
+    done = progress.epochs if in_epochs else progress.step
+    if goal.number <= done:
+        raise UserError(
+            f"--resume-to {until!r}: the run has made {done:g} {goal.unit} already; "
+            "name more."
+        )
+    overrides: dict[str, Any] = {}
+    training = config.interpolate()["training"]
+    if not in_epochs:
+        overrides["training.max_steps"] = int(goal.number)
+        if training["max_epochs"] > 0:
+            overrides["training.max_epochs"] = 0
+    else:
+        overrides.update(_extend_epochs(training, progress, goal.number))
+    progress.extended_at = Result(0.0, progress.step, progress.epochs)
+    text = config.to_str(interpolate=False)
+    return util.load_config_from_str(text, overrides, interpolate=False)
+
+
+def _extend_epochs(
+    training: Mapping[str, Any], progress: Progress, epochs: Fraction
+) -> dict[str, Any]:
+    n_steps = progress.steps_per_epoch
+    if training["max_epochs"] < 0 or epochs % 1:
+        raise UserError(
+            "--resume-to takes whole epochs, and not those of a stream "
+            '(training.max_epochs = -1): name steps, such as "4000 steps".'
+        )
+    if n_steps is None:
+        raise UserError(
+            "--resume-to: the run has not come to the end of its first epoch, so that "
+            'the length of one is unknown: name steps, such as "4000 steps".'
+        )
+    overrides = {"training.max_epochs": int(epochs)}
+    if training["max_steps"]:
+        overrides["training.max_steps"] = ceil(n_steps * epochs)
+    return overrides
+
+
+def _initialize(config: Config, start: Start | None, gpu_id: int) -> Language:
+    nlp = init_nlp(config, use_gpu=gpu_id)
+    if start is not None:
+        check_config(start.checkpoint.config, nlp.config)
+    return nlp
+
+
+def _finish(run: Run, reason: str, place: Path, is_kept: bool) -> Trained:
+    best = run.progress.saved
+    if best is None:
+        raise UserError("Training ended before its first evaluation.")
+    path = place / DIR_MODEL_BEST
+    return Trained(
+        nlp=util.load_model(path),
+        scores=best.scores,
+        score=best.score,
+        step=best.step,
+        path=path if is_kept else None,
+        reason=reason,
+        signal=run.stops.signal,
+    )

@@ -1,0 +1,38 @@
+"""Word pieces of documents, as the encoder of a pipeline cuts them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spacy.language import Language
+from spacy.training import Example
+from thinc.api import Model
+
+from ...encoder.pieces import cut_words
+from ...encoder.torch_shim import TorchShim
+from ...errors import UserError
+
+
+def count_pieces(nlp: Language, examples: Sequence[Example]) -> list[int]:
+    """Count the pieces of documents.
+
+    nlp (Language): The pipeline; its first encoder counts.
+    examples (Sequence[Example]): The documents.
+    RETURNS (List[int]): The pieces of each.
+    RAISES (UserError): If no component has an encoder.
+    """
+    words = [[token.text for token in example.predicted] for example in examples]
+    return cut_words(_find_shim(nlp).tokenizer, words).lengths.tolist()
+
+
+def _find_shim(nlp: Language) -> TorchShim:
+    for _, component in nlp.pipeline:
+        model = getattr(component, "model", None)
+        for node in model.walk() if isinstance(model, Model) else ():
+            for shim in node.shims:
+                if isinstance(shim, TorchShim) and shim.is_loaded:
+                    return shim
+    raise UserError(
+        "[spacy_ner_ext] sub_batch counts pieces, but no component of "
+        f"{nlp.pipe_names} has an encoder of spacy_ner_ext: count words or docs."
+    )

@@ -1,0 +1,46 @@
+"""Ctrl-C and the signals that ask a process to end, between steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class Stops:
+    """While it is entered, the first signal only is remembered, so that a step can come
+    to its end; the second does what it did before.
+
+    say (Callable[[], None]): Called at the first.
+    """
+
+    def __init__(self, say: Callable[[], None]) -> None:
+        self.signal: int | None = None
+        self._say = say
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Stops:
+        # Python delivers signals to its main thread alone, and lets no other ask.
+        if threading.current_thread() is threading.main_thread():
+            for name in SIGNALS:
+                if hasattr(signal, name):
+                    number = getattr(signal, name)
+                    self._before[number] = signal.signal(number, self._remember)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+        self._restore()
+        self._say()
