@@ -14,13 +14,22 @@ FILES = {
     path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf8"))
     for path in sorted(ROOT.rglob("*.py"))
 }
-FEATURES = ("crf", "span_marker", "text_cnn", "data", "encoder", "training")
+FEATURES = (
+    *("crf", "span_marker", "text_cnn", "data", "encoder", "training", "sharing"),
+)
 # A folder that may use others, and which.
-MAY_USE = {"training": {"encoder"}, "span_marker": {"encoder"}}
+MAY_USE = {
+    "training": {"encoder"},
+    "span_marker": {"encoder"},
+    "sharing": {"data"},
+}
 # The files of these folders that know arrays and tags, but neither texts nor pipelines:
 # all but those listed.
 WITH_LAYERS = ("crf", "text_cnn")
-NO_LAYERS = ("__init__.py", "model.py", "component.py", "gold.py", "checks.py")
+NO_LAYERS = (
+    *("__init__.py", "model.py", "base.py", "component.py", "gold.py", "checks.py"),
+    *("tagger.py", "token_gold.py", "token_checks.py"),
+)
 LAYERS = tuple(
     path
     for path in FILES
@@ -37,7 +46,7 @@ SPAN_MARKER_LAYERS = tuple(
     for name in ("attention", "candidates", "layer", "settings", "texts", "windows")
 )
 # From the bottom to the top: a file may import its own level and those below.
-LEVELS = {"layer": 0, "model": 1, "component": 2}
+LEVELS = {"layer": 0, "model": 1, "component": 2, "tagger": 2}
 
 
 def imported_names(path, tree):
@@ -136,7 +145,10 @@ def test_the_command_line_imports_what_has_no_pipeline():
     for path, imported in IMPORTS.items():
         if folder_of(path) == "cli":
             for other in imported:
-                folders = ("cli", "data", "encoder", "span_marker", "training")
+                folders = (
+                    *("cli", "data", "encoder", "span_marker", "training"),
+                    "sharing",
+                )
                 fine = folder_of(other) in folders or other in (
                     *("__init__.py", "packaging.py", "errors.py"),
                 )

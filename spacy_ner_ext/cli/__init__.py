@@ -23,7 +23,7 @@ from .train import train
 
 COMMANDS = (
     *(download, encoder, convert, prepare, export, check, params, smoke),
-    *(export_span_marker, distill_filter, card, init),
+    *(export_span_marker, distill_filter, card, init, train),
 )
 # Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -1,0 +1,1 @@
+"""What others need to know of a pipeline: its model card."""
