@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from spacy import registry
-from spacy.scorer import PRFScore
+from spacy.scorer import PRFScore, Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
@@ -122,3 +122,22 @@ def _aligned_keys(
             last = min(int(aligned[-1]) + 1, len(reference))
             keys.append((int(aligned[0]), last, span.label_))
     return keys
+
+
+@registry.scorers("spacy_ner_ext.tagger_scorer.v1")
+def make_tagger_scorer() -> Callable[..., dict[str, Any]]:
+    """A scorer of token.tag_ or token.pos_."""
+    return tagger_score
+
+
+def tagger_score(
+    examples: Iterable[Example], *, target: str = "tag", **_: Any
+) -> dict[str, Any]:
+    """Accuracy of tags, as in spaCy's own scorer: white space and tokens without gold
+    do not count.
+
+    examples (Iterable[Example]): The examples.
+    target (str): Where gold and predictions are, "tag" or "pos".
+    RETURNS (Dict[str, Any]): `tag_acc` or `pos_acc`; None where there is no gold.
+    """
+    return Scorer.score_token_attr(examples, target)

@@ -1,42 +1,24 @@
 """`crf_ner`: named entities by a linear-chain CRF, with exact probabilities."""
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model
+from thinc.api import Model
 
-from ..labels import MISSING, TagSet
+from ..labels import TagSet
 from ..listeners import check_widths
 from ..recognizer import Recognizer, ScoredSpan, warn_about_score_weights
 from ..spans import ENTS
+from .base import DEFAULT_CRF_MODEL, CRFPipe
 from .checks import report_lost_gold
 from .decode import decode
 from .gold import constrain, gold_tags
 from .lattice import Lattice
-from .model import reset_output
-from .objectives import OBJECTIVES
-
-default_model_config = """
-[model]
-@architectures = "spacy_ner_ext.CRF.v1"
-
-[model.tok2vec]
-@architectures = "spacy.HashEmbedCNN.v2"
-pretrained_vectors = null
-width = 96
-depth = 4
-embed_size = 2000
-window_size = 1
-maxout_pieces = 3
-subword_features = true
-"""
-DEFAULT_CRF_MODEL = Config().from_str(default_model_config)["model"]
 
 
 @Language.factory(
@@ -92,7 +74,7 @@ def make_crf_ner(
     )
 
 
-class CRFEntityRecognizer(Recognizer):
+class CRFEntityRecognizer(CRFPipe, Recognizer):
     """Recognize named entities with a linear-chain conditional random field
     (Lafferty et al. 2001) over any token-to-vector layer.
 
@@ -156,21 +138,8 @@ class CRFEntityRecognizer(Recognizer):
             "entity_bias": float(entity_bias),
         }
         super().__init__(vocab, model, name, scorer, settings)
-        self._check_settings()
-
-    def _check_settings(self) -> None:
-        TagSet((), self.cfg["scheme"], self.cfg["structure"])
-        if self.cfg["objective"] not in OBJECTIVES:
-            raise ValueError(
-                f"Unknown objective '{self.cfg['objective']}' of '{self.name}': set "
-                f"objective to one of {', '.join(OBJECTIVES)}."
-            )
-        if not self.model.has_ref("crf"):
-            raise ValueError(
-                f"The model '{self.model.name}' of '{self.name}' is no CRF: set its "
-                '@architectures to "spacy_ner_ext.CRF.v1", with the token vectors as '
-                "tok2vec."
-            )
+        TagSet((), scheme, structure)
+        self.check_crf()
 
     @property
     def tags(self) -> TagSet:
@@ -189,50 +158,23 @@ class CRFEntityRecognizer(Recognizer):
         docs = list(docs)
         if not any(len(doc) for doc in docs):
             return [[] for _ in docs]
-        self._require_labels()
-        lattice = self.model.predict(docs)
-        self._warn_without_vectors(lattice)
+        lattice = self.predict_lattice(docs)
         tags, allowed = self.tags, None
         if not self.cfg["overwrite"]:
             allowed = constrain(docs, tags, self.annotate)
         settings = self.cfg["threshold"], self.cfg["entity_bias"]
         return decode(lattice, tags, allowed, *settings)
 
-    def _warn_without_vectors(self, lattice: Lattice) -> None:
-        """Emissions that are the bias and nothing else: all vectors are zero."""
-        bias = self.model.get_ref("output_layer").get_param("b")
-        if bool((lattice.emissions[:20] == bias).all()):
-            warnings.warn(
-                f"'{self.name}' got only zeros as token vectors: the component it "
-                f"listens to did not run. Enable it before '{self.name}'.",
-                stacklevel=2,
-            )
-
     # --- Training -----------------------------------------------------------
 
-    def get_loss(
-        self, examples: Iterable[Example], scores: Lattice
-    ) -> tuple[float, Lattice]:
-        """The loss of a batch and its gradient: means over the words with gold.
+    def encode_gold(self, examples: Iterable[Example]) -> numpy.ndarray:
+        """Write the gold entities of examples as tags of their predicted tokens.
 
-        examples (Iterable[Example]): The batch.
-        scores (Lattice): What the model gave for it.
-        RETURNS (Tuple[float, Lattice]): The loss and the gradient.
-        RAISES (ValueError): If the loss is not a number.
+        examples (Iterable[Example]): The examples, at least one.
+        RETURNS (numpy.ndarray): Tags, (n_words, n_chains); MISSING where unknown.
         """
-        validate_examples(examples, "CRFEntityRecognizer.get_loss")
         tags, keys = self.tags, self.target
-        gold = [gold_tags(example, tags, keys) for example in examples]
-        gold_of_words = numpy.concatenate(gold)
-        compute = OBJECTIVES[self.cfg["objective"]]
-        loss, gradient = compute(scores, gold_of_words, tags.legality)
-        if not numpy.isfinite(loss):
-            raise ValueError(
-                f"The loss of '{self.name}' is {loss}: training has diverged. Lower "
-                "the learning rate, or set training.optimizer.grad_clip."
-            )
-        n_words = max(1, int((gold_of_words != MISSING).any(axis=1).sum()))
-        return loss / n_words, gradient.scaled(1 / n_words)
+        return numpy.concatenate([gold_tags(eg, tags, keys) for eg in examples])
 
     def initialize(
         self,
@@ -255,15 +197,5 @@ class CRFEntityRecognizer(Recognizer):
         check_widths(nlp)
         self.collect_labels(get_examples, labels)
         sample = report_lost_gold(self.name, self.tags, self.target, get_examples())
-        if not sample:
-            raise ValueError(
-                f"'{self.name}' cannot be initialized: no training document has a "
-                "token. Check the corpus of [initialize] or [training]."
-            )
         warn_about_score_weights(self.name, self.annotate, nlp)
-        reset_output(self.model, self.tags)
-        self.model.initialize(X=sample)
-
-    def resize_output(self) -> None:
-        """Give the model the tags of labels that were added."""
-        self.model.attrs["resize_output"](self.model, self.tags)
+        self.initialize_model(sample)

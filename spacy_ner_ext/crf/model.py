@@ -1,4 +1,4 @@
-"""The architecture of `crf_ner`."""
+"""The architecture of `crf_ner` and `crf_tagger`."""
 
 from typing import Any, cast
 
@@ -7,9 +7,9 @@ from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain, with_array
 from thinc.types import Floats2d
 
-from ..labels import TagSet
 from .lattice import Lattice
 from .layer import CRF
+from .token_tags import Tags
 
 # A new label's tags start this far below zero: low enough that predictions as a rule
 # stay the same until it has been trained, high enough that it is soon learned.
@@ -22,7 +22,7 @@ def build_crf_model(
 ) -> Model[list[Doc], Lattice]:
     """A CRF over any token-to-vector layer: vectors, linear emissions, CRF.
 
-    The number of tags is set when `crf_ner` knows its labels.
+    The number of tags is set when the component knows its labels.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): Token vectors: a Tok2Vec, a
         listener, a TextCNN or a transformer.
@@ -39,17 +39,17 @@ def build_crf_model(
     return model
 
 
-def reset_output(model: Model, tags: TagSet) -> None:
+def reset_output(model: Model, tags: Tags) -> None:
     """Give the model fresh output layers for a tag set, ready for `initialize`."""
     n_emissions = tags.n_chains * tags.n_tags
     _replace(model, Linear(nO=n_emissions), CRF(tags.n_chains, tags.n_tags))
 
 
-def resize_output(model: Model, tags: TagSet) -> Model:
+def resize_output(model: Model, tags: Tags) -> Model:
     """Append the tags of new labels; the weights of the others stay as they are.
 
     model (Model): An initialized CRF model.
-    tags (TagSet): The tag set with the new labels at its end.
+    tags (Tags): The tags with the new labels at its end.
     RETURNS (Model): The same model.
     """
     old_emissions, old_crf = model.get_ref("output_layer"), model.get_ref("crf")

@@ -1,0 +1,245 @@
+"""`crf_tagger`: the tags of tokens by a linear-chain CRF."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Model, get_array_module
+
+from ..listeners import check_widths
+from .base import DEFAULT_CRF_MODEL, CRFPipe
+from .inference import tag_marginals, to_host
+from .lattice import Lattice
+from .token_checks import report_lost_tags, survey, warn_about_score_weights
+from .token_gold import (
+    PARTS_OF_SPEECH,
+    TARGETS,
+    constrain,
+    gold_tags,
+    index_keys,
+    register_token_score,
+    write_tags,
+)
+from .token_tags import TokenTags
+from .viterbi import best_paths
+
+
+class Tagging(NamedTuple):
+    """The predicted tags of one document.
+
+    tags (numpy.ndarray): For each token the number of its label.
+    probabilities (Optional[numpy.ndarray]): Their probabilities, if asked for.
+    """
+
+    tags: numpy.ndarray
+    probabilities: numpy.ndarray | None
+
+
+@Language.factory(
+    "crf_tagger",
+    assigns=["token.tag", "token.pos"],
+    default_config={
+        "model": DEFAULT_CRF_MODEL,
+        "target": "tag",
+        "objective": "joint",
+        "overwrite": False,
+        "scores": False,
+        "scorer": {"@scorers": "spacy_ner_ext.tagger_scorer.v1"},
+    },
+    default_score_weights={"tag_acc": 1.0},
+)
+def make_crf_tagger(
+    nlp: Language,
+    name: str,
+    model: Model,
+    target: str,
+    objective: str,
+    overwrite: bool,
+    scores: bool,
+    scorer: Callable | None,
+) -> "CRFTagger":
+    """Make a `crf_tagger` component; for the settings see CRFTagger."""
+    return CRFTagger(
+        nlp.vocab,
+        model,
+        name,
+        target=target,
+        objective=objective,
+        overwrite=overwrite,
+        scores=scores,
+        scorer=scorer,
+    )
+
+
+class CRFTagger(CRFPipe):
+    """Tag tokens, for instance with parts of speech, by a linear-chain conditional
+    random field (Lafferty et al. 2001) over any token-to-vector layer."""
+
+    structural = ("target",)
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[list[Doc], Lattice],
+        name: str = "crf_tagger",
+        *,
+        target: str = "tag",
+        objective: str = "joint",
+        overwrite: bool = False,
+        scores: bool = False,
+        scorer: Callable | None = None,
+    ) -> None:
+        """Initialize a CRF tagger.
+
+        vocab (Vocab): The shared vocabulary.
+        model (Model[List[Doc], Lattice]): The model, see spacy_ner_ext.CRF.v1.
+        name (str): The component instance name.
+        target (str): Where gold tags are and where predictions go: "tag" for
+            token.tag_, "pos" for token.pos_.
+        objective (str): Training objective: "joint" (likelihood of the sequence),
+            "marginal" (product of the tags' marginals) or "independent"
+            (cross-entropy of each tag).
+        overwrite (bool): Whether tags that are already there are replaced. If not,
+            they are kept, and the others are chosen to fit them.
+        scores (bool): Whether to compute the exact probability of each predicted tag,
+            as `token._.tag_score` or `token._.pos_score`.
+        scorer (Optional[Callable]): The scoring method.
+        RAISES (ValueError): If a setting has an unknown value, or the model is no CRF.
+        """
+        settings: dict[str, Any] = {
+            "target": target,
+            "objective": objective,
+            "overwrite": overwrite,
+            "scores": scores,
+        }
+        super().__init__(vocab, model, name, scorer, settings)
+        if target not in TARGETS:
+            raise ValueError(
+                f"Unknown target '{target}' of '{name}': set target to one of "
+                f"{', '.join(TARGETS)}."
+            )
+        self.check_crf()
+        if scores:
+            register_token_score(target)
+
+    @property
+    def tags(self) -> TokenTags:
+        """RETURNS (TokenTags): The tags, one for each label."""
+        return TokenTags(self.labels)
+
+    @property
+    def target(self) -> str:
+        """RETURNS (str): Where gold is and predictions go, "tag" or "pos"."""
+        return self.cfg["target"]
+
+    def _index(self) -> dict[int, int]:
+        return index_keys(self.labels, self.target, self.vocab.strings)
+
+    # --- Prediction ---------------------------------------------------------
+
+    def predict(self, docs: Iterable[Doc]) -> list[Tagging]:
+        """Find the best sequences of tags, without changing the documents.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[Tagging]): The tags of each document.
+        """
+        docs = list(docs)
+        if not any(len(doc) for doc in docs):
+            return [Tagging(numpy.zeros(0, dtype="int32"), None) for _ in docs]
+        lattice = self.predict_lattice(docs)
+        allowed = None
+        if not self.cfg["overwrite"]:
+            allowed = constrain(docs, self.target, self._index())
+        tags = best_paths(lattice, self.tags.legality, allowed)[:, 0]
+        ends = numpy.cumsum(lattice.lengths)[:-1]
+        parts = numpy.split(tags, ends)
+        if not self.cfg["scores"]:
+            return [Tagging(part, None) for part in parts]
+        probabilities = self._probabilities(lattice, tags, allowed)
+        return list(map(Tagging, parts, numpy.split(probabilities, ends)))
+
+    def _probabilities(
+        self, lattice: Lattice, tags: numpy.ndarray, allowed: Any
+    ) -> numpy.ndarray:
+        """The probability of the chosen tag of each word, whatever the others are."""
+        xp = get_array_module(lattice.emissions)
+        mask = None if allowed is None else xp.asarray(allowed)
+        marginals = tag_marginals(lattice, self.tags.legality, mask)[:, 0]
+        return to_host(marginals[xp.arange(len(tags)), xp.asarray(tags)])
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Tagging]) -> None:
+        """Write predicted tags, and their probabilities, to the documents.
+
+        docs (Iterable[Doc]): The documents.
+        scores (Sequence[Tagging]): What `predict` returned for them.
+        """
+        keys = numpy.array(list(self._index()), dtype="uint64")
+        overwrite = self.cfg["overwrite"]
+        for doc, (tags, probabilities) in zip(docs, scores):
+            if len(doc):
+                write_tags(
+                    doc, self.target, keys[tags], probabilities, overwrite=overwrite
+                )
+
+    # --- Training -----------------------------------------------------------
+
+    def encode_gold(self, examples: Iterable[Example]) -> numpy.ndarray:
+        """Write the gold of some examples as tags of their predicted tokens.
+
+        examples (Iterable[Example]): The examples, at least one.
+        RETURNS (numpy.ndarray): Tags, (n_words, 1); MISSING where unknown.
+        """
+        index = self._index()
+        return numpy.concatenate([gold_tags(eg, self.target, index) for eg in examples])
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> None:
+        """Infer labels and shapes from data, and set the weights.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
+            labels`; if None, they are collected from the data and sorted.
+        RAISES (ValueError): If there are no labels, one cannot be written to the
+            target, no document has a token, or a listener in the pipeline expects
+            vectors of another width than it will get.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        check_widths(nlp)
+        counts, sample = survey(get_examples(), self.target)
+        self._add_labels_of(counts, labels)
+        report_lost_tags(self.name, self.labels, counts)
+        warn_about_score_weights(self.name, self.target, nlp)
+        self.initialize_model(sample)
+
+    def _add_labels_of(
+        self, tags: Collection[str], labels: Sequence[str] | None
+    ) -> None:
+        if labels is None and not tags and not self.labels:
+            raise ValueError(
+                f"'{self.name}' finds no labels: it learns from token.{self.target}_, "
+                "which no training document has; annotate it, or set target to "
+                f"'{TARGETS[1 - TARGETS.index(self.target)]}'."
+            )
+        self.add_labels(sorted(tags) if labels is None else labels)
+
+    def check_label(self, label: str) -> None:
+        """Check that a label can be written to the target.
+
+        RAISES (ValueError): If it cannot.
+        """
+        if self.target == "pos" and label not in PARTS_OF_SPEECH:
+            raise ValueError(
+                f"'{self.name}' cannot write the label '{label}' to token.pos_, which "
+                f"takes one of {', '.join(sorted(PARTS_OF_SPEECH))}: rename the "
+                'label, or set target = "tag".'
+            )

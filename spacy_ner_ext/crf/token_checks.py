@@ -1,0 +1,66 @@
+"""What `crf_tagger` tells about its training data when it is initialized."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import logger
+
+from ..spans import describe
+
+
+def survey(examples: Iterable[Example], target: str) -> tuple[Counter[str], list[Doc]]:
+    """Look through the training data.
+
+    examples (Iterable[Example]): The training data.
+    target (str): Where gold is, "tag" or "pos".
+    RETURNS (Tuple[Counter, List[Doc]]): How often each gold tag occurs, and the first
+        ten documents that have tokens.
+    """
+    counts: Counter[str] = Counter()
+    sample: list[Doc] = []
+    for example in examples:
+        if len(sample) < 10 and len(example.x):
+            sample.append(example.x)
+        counts.update(getattr(token, f"{target}_") for token in example.y)
+    counts.pop("", None)
+    return counts, sample
+
+
+def report_lost_tags(name: str, labels: Sequence[str], counts: Counter[str]) -> None:
+    """Count and log the gold tags that are not among the labels.
+
+    name (str): The name of the component.
+    labels (Sequence[str]): Its labels.
+    counts (Counter[str]): How often each gold tag occurs.
+    """
+    lost = Counter({tag: n for tag, n in counts.items() if tag not in labels})
+    if lost:
+        logger.warning(
+            "%s: %d gold tags are left out of training (%s): their labels are not "
+            "among those given to initialize, so their tokens count as unannotated; "
+            "add them to [initialize.components] to keep them.",
+            name,
+            lost.total(),
+            describe(lost),
+        )
+
+
+def warn_about_score_weights(name: str, target: str, nlp: Language | None) -> None:
+    """Log if token.pos_ is written, but the best model would be chosen by token.tag_.
+
+    name (str): The name of the component.
+    target (str): Where predictions go, "tag" or "pos".
+    nlp (Optional[Language]): The pipeline.
+    """
+    if nlp is None or target == "tag":
+        return
+    weights = nlp.config.get("training", {}).get("score_weights", {})
+    if not weights.get("pos_acc"):
+        logger.warning(
+            "%s writes to token.pos_: choose the best model with "
+            "[training.score_weights] pos_acc = 1.0 in place of tag_acc.",
+            name,
+        )
