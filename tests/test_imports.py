@@ -16,6 +16,7 @@ FILES = {
 }
 FEATURES = (
     *("crf", "span_marker", "text_cnn", "data", "encoder", "training", "sharing"),
+    "recipes",
 )
 # A folder that may use others, and which.
 MAY_USE = {
@@ -147,7 +148,7 @@ def test_the_command_line_imports_what_has_no_pipeline():
             for other in imported:
                 folders = (
                     *("cli", "data", "encoder", "span_marker", "training"),
-                    "sharing",
+                    *("sharing", "recipes"),
                 )
                 fine = folder_of(other) in folders or other in (
                     *("__init__.py", "packaging.py", "errors.py"),

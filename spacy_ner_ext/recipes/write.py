@@ -1,0 +1,63 @@
+"""The config of a recipe: its template, filled by spaCy, with its comments."""
+
+import json
+import shlex
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from spacy import util
+from thinc.api import Config
+
+from ..errors import UserError
+from .comments import put_comments, take_comments
+from .settings import Recipe, choose
+
+
+def write_config(recipe: Recipe) -> str:
+    """Write the config of a recipe, with all settings and with comments.
+
+    recipe (Recipe): What it is for.
+    RETURNS (str): The config; its first line is the command that writes it.
+    RAISES (UserError): If spaCy cannot use it, for instance for its language.
+    """
+    template = _render(recipe)
+    try:
+        config = Config().from_str(template, interpolate=False)
+        nlp = util.load_model_from_config(config, auto_fill=True, validate=False)
+        filled = nlp.config.to_str()
+    except (ValueError, ImportError) as err:
+        what = " ".join(str(err).split())
+        raise UserError(f"spaCy cannot make this pipeline: {what}") from err
+    command = shlex.join(["python", "-m", "spacy_ner_ext", "init", *_arguments(recipe)])
+    return f"# {command}\n\n{put_comments(filled, take_comments(template))}\n"
+
+
+def _render(recipe: Recipe) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(f"{recipe.pattern}.cfg.jinja").render(
+        component=recipe.component,
+        encoder=json.dumps(recipe.encoder) if recipe.encoder else None,
+        lang=json.dumps(recipe.lang),
+        train=json.dumps(recipe.train),
+        dev=json.dumps(recipe.dev),
+    )
+
+
+def _arguments(recipe: Recipe) -> list[str]:
+    """The options of `init` that name a recipe, without those that say nothing."""
+    needed = ["CONFIG", "--component", recipe.component, "--pattern", recipe.pattern]
+    usual = choose(recipe.component, recipe.pattern, lang=recipe.lang)
+    if recipe.encoder and recipe.encoder != usual.encoder:
+        needed += ["--encoder", recipe.encoder]
+    if recipe.lang != choose().lang:
+        needed += ["--lang", recipe.lang]
+    for part in ("train", "dev"):
+        path = getattr(recipe, part)
+        if path != getattr(usual, part):
+            needed += [f"--{part}", path]
+    return needed
