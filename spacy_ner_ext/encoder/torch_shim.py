@@ -73,9 +73,9 @@ class TorchShim(Shim):
     def finish_update(self, optimizer: Optimizer) -> None:
         """Change the weights by their gradients, and set these to zero.
 
-        The norm of all gradients of the encoder together is clipped to the `grad_clip`
-        of the optimizer; thinc clips each array by itself. An optimizer that has a
-        method `update_module` gets all weights in one call.
+        An optimizer that has a method `update_module` gets all weights in one call;
+        for others the norm of all gradients of the encoder together is clipped to
+        their `grad_clip`, where thinc clips each array by itself.
 
         optimizer (Optimizer): The optimizer.
         """
@@ -85,12 +85,12 @@ class TorchShim(Shim):
             if weight.grad is not None
         }
         if self.scaler.unscale([weight.grad for weight in weights.values()]):
-            clip = getattr(optimizer, "grad_clip", 0.0)
-            if clip:
-                torch.nn.utils.clip_grad_norm_(list(weights.values()), clip)
             if hasattr(optimizer, "update_module"):
                 optimizer.update_module(self.id, weights)
             else:
+                if optimizer.grad_clip:
+                    clipped = list(weights.values())
+                    torch.nn.utils.clip_grad_norm_(clipped, optimizer.grad_clip)
                 self._update_each(optimizer, weights)
         for weight in weights.values():
             weight.grad = None

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from .groups import Group
-from .paths import Key
+from .nodes import Key
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 

@@ -4,30 +4,32 @@ another process as if it had never stopped."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 import numpy
 import torch
 from spacy.language import Language
-from thinc.api import Model, Optimizer, get_current_ops, to_numpy
-from thinc.shims import PyTorchShim, Shim
+from thinc.api import Optimizer, get_current_ops, to_numpy, xp2torch
+from thinc.shims import PyTorchShim
 
-from ..encoder.torch_shim import TorchShim
 from .fused import MOMENTS
+from .nodes import Key, find_nodes
 from .optimizer import GroupedAdam
-from .paths import Key, Parameter, find_parameters
+from .paths import Parameter, find_parameters
+from .shim_state import restore_shims, save_shims
 
 Arrays = dict[str, numpy.ndarray]
 Facts = dict[str, Any]
 # thinc keeps them flat.
 FLAT = ("mom1", "mom2")
+AVERAGE = "average"
 COUNTS = ("nr_update", "last_seen")
 
 
 def save_optimizer(optimizer: Optimizer, nlp: Language) -> tuple[Arrays, Facts]:
-    """Collect what an optimizer knows of weights. Its schedules are not part of that:
-    call `step_schedules` as often as there were steps.
+    """Collect what an optimizer knows of weights, and what gradient scalers know. The
+    schedules of learning rates are not part of that: call `step_schedules` as often as
+    there were steps.
 
     optimizer (Optimizer): The optimizer: any of thinc, or spacy_ner_ext.Adam.v1.
     nlp (Language): The pipeline that it trains.
@@ -48,6 +50,10 @@ def save_optimizer(optimizer: Optimizer, nlp: Language) -> tuple[Arrays, Facts]:
     facts["kind"] = type(optimizer).__name__
     facts["with_gradient"] = [paths[key] for key, _ in _allocated(nlp) if key in paths]
     facts["radam"] = optimizer._radam_buffer
+    facts["shims"] = save_shims(nlp)
+    if isinstance(optimizer, GroupedAdam):
+        facts["gradients"] = optimizer.gradients.state()
+        facts["n_averaged"] = optimizer.averaging.n_steps
     return arrays, facts
 
 
@@ -76,16 +82,20 @@ def restore_optimizer(
         getattr(optimizer, kind).update(counts)
     optimizer._radam_buffer = [list(row) for row in facts["radam"]]
     if isinstance(optimizer, GroupedAdam):
-        optimizer.bind(nlp)
-        _restore_fused(optimizer, nlp, parameters, arrays, facts)
+        _restore_grouped(optimizer, nlp, arrays, facts)
+    restore_shims(nlp, facts["shims"])
     _allocate(nlp, {parameters[path].key for path in facts["with_gradient"]})
 
 
 def _arrays_of(optimizer: Optimizer) -> dict[str, dict[Key, Any]]:
     """All arrays of an optimizer, by their kind and weight."""
+    found: dict[str, dict[Key, Any]]
     found = {"mom1": optimizer.mom1, "mom2": optimizer.mom2}
     if isinstance(optimizer, GroupedAdam):
-        return {**found, **optimizer.fused.state()[0]}
+        found.update(optimizer.fused.state()[0])
+        if optimizer.averages is not None:
+            found[AVERAGE] = optimizer.averaging.tensors
+        return found
     if optimizer.averages is not None:
         found["averages"] = optimizer.averages
     return found
@@ -143,91 +153,43 @@ def _check_shape(
         )
 
 
-def _restore_fused(
-    optimizer: GroupedAdam,
-    nlp: Language,
-    parameters: dict[str, Parameter],
-    arrays: Arrays,
-    facts: Facts,
+def _restore_grouped(
+    optimizer: GroupedAdam, nlp: Language, arrays: Arrays, facts: Facts
 ) -> None:
-    modules = {shim.id: dict(shim.model.named_parameters()) for shim in _modules(nlp)}
+    optimizer.bind(nlp)
+    optimizer.gradients.restore(facts["gradients"])
+    found = _weights(nlp)
+    weights = {p.path: (p.key, found[p.key]) for p in find_parameters(nlp)}
     for path, n_steps in facts["steps"].items():
-        shim_id, name = key = parameters[path].key
-        moments = {
-            kind: torch.from_numpy(arrays[f"{kind}:{path}"].copy()) for kind in MOMENTS
-        }
-        optimizer.fused.restore(key, modules[shim_id][name], n_steps, moments)
+        moments = {kind: _to_torch(arrays[f"{kind}:{path}"]) for kind in MOMENTS}
+        optimizer.fused.restore(*weights[path], n_steps, moments)
+    averages = {}
+    for name, array in arrays.items():
+        kind, _, path = name.partition(":")
+        if kind == AVERAGE:
+            key, weight = weights[path]
+            averages[key] = weight, _to_torch(array)
+    optimizer.averaging.restore(facts["n_averaged"], averages)
 
 
-# --- What lives in the layers -------------------------------------------------
-
-
-def save_shims(nlp: Language) -> Facts:
-    """Collect what else the torch modules of a pipeline learn in training: the factors
-    of their gradient scalers.
-
-    nlp (Language): The pipeline.
-    RETURNS (Dict[str, Any]): Facts that fit into JSON, by the path of a weight of each
-        module.
-    """
-    facts = {}
-    for path, shim in _shims(nlp).items():
-        if isinstance(shim, TorchShim) and shim.scaler.enabled:
-            facts[path] = shim.scaler.state()
-        elif isinstance(shim, PyTorchShim) and shim._grad_scaler._enabled:
-            scaler: Any = shim._grad_scaler
-            n_good = int(scaler._growth_tracker)
-            facts[path] = {"scale": float(scaler._scale), "n_good": n_good}
-    return facts
-
-
-def restore_shims(nlp: Language, facts: Facts) -> None:
-    """Go on with what `save_shims` gave.
-
-    nlp (Language): The pipeline.
-    facts (Dict[str, Any]): The facts; those of modules that scale no gradients now
-        have no effect.
-    """
-    shims = _shims(nlp)
-    for path, state in facts.items():
-        shim = shims.get(path)
-        if isinstance(shim, TorchShim):
-            shim.scaler.restore(state)
-        elif isinstance(shim, PyTorchShim):
-            shim._grad_scaler._scale.fill_(state["scale"])
-            shim._grad_scaler._growth_tracker.fill_(state["n_good"])
-
-
-def _nodes(nlp: Language) -> Iterator[Model]:
-    for _, component in nlp.pipeline:
-        model = getattr(component, "model", None)
-        if isinstance(model, Model):
-            yield from model.walk()
-
-
-def _modules(nlp: Language) -> Iterator[TorchShim]:
-    for node in _nodes(nlp):
-        for shim in node.shims:
-            if isinstance(shim, TorchShim) and shim.is_loaded:
-                yield shim
-
-
-def _shims(nlp: Language) -> dict[str, Shim]:
-    """The torch modules, by the path of their first weight."""
-    paths = {parameter.key: parameter.path for parameter in find_parameters(nlp)}
-    found = {}
-    for node in _nodes(nlp):
+def _weights(nlp: Language) -> dict[Key, Any]:
+    """All weights of a pipeline as tensors."""
+    found: dict[Key, Any] = {}
+    for node in find_nodes(nlp):
+        for name in node.param_names:
+            if node.has_param(name):
+                found[node.id, name] = xp2torch(node.get_param(name))
         for shim in node.shims:
             if hasattr(shim._model, "named_parameters"):
-                for name, _ in islice(shim._model.named_parameters(), 1):
-                    found[paths[shim.id, name]] = shim
+                for name, weight in shim._model.named_parameters():
+                    found[shim.id, name] = weight
     return found
 
 
 def _allocated(nlp: Language) -> Iterator[tuple[Key, Any]]:
     """All weights that have a gradient between two steps: thinc sets it to zero, and
     goes on to update them even if a batch gives none."""
-    for node in _nodes(nlp):
+    for node in find_nodes(nlp):
         for name in node.param_names:
             if node.has_grad(name):
                 yield (node.id, name), node.get_grad(name)
@@ -239,7 +201,7 @@ def _allocated(nlp: Language) -> Iterator[tuple[Key, Any]]:
 
 
 def _allocate(nlp: Language, keys: set[Key]) -> None:
-    for node in _nodes(nlp):
+    for node in find_nodes(nlp):
         for name in node.param_names:
             if (node.id, name) in keys and not node.has_grad(name):
                 node.set_grad(name, node.ops.alloc(node.get_param(name).shape))
@@ -248,6 +210,10 @@ def _allocate(nlp: Language, keys: set[Key]) -> None:
                 for name, weight in shim._model.named_parameters():
                     if (shim.id, name) in keys and weight.grad is None:
                         weight.grad = torch.zeros_like(weight)
+
+
+def _to_torch(array: numpy.ndarray) -> torch.Tensor:
+    return torch.from_numpy(array.copy())
 
 
 def _to_host(array: Any) -> numpy.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spacy import registry
 from spacy.language import Language
@@ -13,8 +13,11 @@ from thinc.api import Model
 from thinc.shims import Shim
 
 from ..listeners import check_widths
+from .averages import warn_about_torch
+from .nodes import Key
 
-Key = tuple[int, str]
+if TYPE_CHECKING:
+    from .optimizer import GroupedAdam
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ def _walk_shim(shim: Shim, prefix: str) -> Iterator[Parameter]:
 
 
 _latest: Callable[[], Language | None] = lambda: None  # noqa: E731
+_latest_optimizer: Callable[[], GroupedAdam | None] = lambda: None  # noqa: E731
 
 
 @registry.callbacks("spacy_ner_ext.name_parameters.v1")
@@ -133,9 +137,26 @@ def name_parameters(nlp: Language, info: dict[str, Any] | None = None) -> None:
     global _latest
     if announced() is not nlp:
         check_widths(nlp)
+        warn_about_torch(nlp)
         _latest = weakref.ref(nlp)
 
 
 def announced() -> Language | None:
     """RETURNS (Optional[Language]): The pipeline that was announced last."""
     return _latest()
+
+
+def announce_optimizer(optimizer: GroupedAdam) -> None:
+    """Tell which optimizer is changing weights.
+
+    optimizer (GroupedAdam): The optimizer.
+    """
+    global _latest_optimizer
+    if announced_optimizer() is not optimizer:
+        _latest_optimizer = weakref.ref(optimizer)
+
+
+def announced_optimizer() -> GroupedAdam | None:
+    """RETURNS (Optional[GroupedAdam]): The optimizer that changed weights last, for
+    loggers: spaCy does not show them its own."""
+    return _latest_optimizer()
