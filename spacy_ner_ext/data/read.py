@@ -1,6 +1,7 @@
 """Read .spacy files."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from spacy.tokens import Doc, DocBin
@@ -18,9 +19,32 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
     YIELDS (Doc): The documents, one by one.
     RAISES (DataError): If the file is missing or is no .spacy file.
     """
+    stored = read_docbin(path)
+    with explained(path):
+        yield from stored.get_docs(vocab)
+
+
+def read_docbin(path: Path) -> DocBin:
+    """Read a .spacy file, without making documents of it.
+
+    path (Path): The file.
+    RETURNS (DocBin): The documents as they are stored.
+    RAISES (DataError): If the file is missing or is no .spacy file.
+    """
     check_input(path)
+    with explained(path):
+        return DocBin().from_disk(path)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Name the file in errors about what it contains.
+
+    path (Path): The .spacy file.
+    RAISES (DataError): If the block raises an error.
+    """
     try:
-        yield from DocBin().from_disk(path).get_docs(vocab)
+        yield
     except OSError as err:
         raise DataError(f"cannot be read ({err.strerror})", path) from err
     # What zlib and msgpack raise on foreign bytes has no common class of its own.

@@ -9,8 +9,9 @@ from typing import Any, Dict, List, Optional
 from spacy import registry
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Corpus, Example
+from spacy.training import Example
 
+from .corpus import DocsCorpus
 from .errors import DataError
 from .formats.guess import guess_format
 from .formats.registry import get_reader
@@ -109,7 +110,7 @@ def _check_part(part: Optional[str], shaping: Shaping) -> None:
         raise DataError(f"part = '{part}' of Reader.v1 is not one of: {known}")
 
 
-class Reader(Corpus):
+class Reader(DocsCorpus):
     """A corpus in one of the formats of `convert`.
 
     path (Path): What to read.
@@ -146,21 +147,13 @@ class Reader(Corpus):
         self._read = get_reader(self.format, options)
         self._is_reported = False
 
-    def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Read the corpus.
+    def read(self, nlp: Language) -> Iterator[Doc]:
+        """Read the documents of the part.
 
         nlp (Language): The pipeline, whose tokenizer makes the tokens.
-        YIELDS (Example): The examples.
+        YIELDS (Doc): The documents.
         RAISES (DataError): If the input cannot be used.
         """
-        if self.gold_preproc:
-            examples = self.make_examples_gold_preproc(nlp, self._docs(nlp))
-        else:
-            examples = self.make_examples(nlp, self._docs(nlp))
-        for example in examples:
-            yield from self.augmenter(nlp, example)
-
-    def _docs(self, nlp: Language) -> Iterator[Doc]:
         report = ConversionReport(source=str(self.path), format=self.format)
         langs = tuple((self.lang or nlp.lang or ANY_LANGUAGE).split(","))
         selection = replace(self.making.selection, langs=langs)

@@ -1,5 +1,6 @@
 """Draw documents, and repeat those with rare labels."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -82,17 +83,51 @@ def repeats(
     RETURNS (List[int]): The number of each document, 1 or more.
     RAISES (DataError): If a label is in no document, or no numbers give the shares.
     """
+    factors = find_factors(Counter(labels), shares)
+    draw = Repeating(factors, seed)
+    return [draw(own) for own in labels]
+
+
+class Repeating:
+    """Decides how often one document after another is there.
+
+    factors (Mapping[str, float]): What `find_factors` found.
+    seed (int): Seed of the draw where a document is wanted 2.5 times, say.
+    """
+
+    def __init__(self, factors: Mapping[str, float], seed: int) -> None:
+        self.factors = factors
+        self._random = numpy.random.default_rng([seed, 2])
+
+    def __call__(self, labels: Iterable[str]) -> int:
+        """RETURNS (int): The number of a document with these labels, 1 or more."""
+        often = max((self.factors.get(name, 1.0) for name in labels), default=1.0)
+        return max(int(often + self._random.random()), 1)
+
+
+def find_factors(
+    labels: Mapping[frozenset[str], int], shares: Mapping[str, float]
+) -> dict[str, float]:
+    """Find how often documents have to be there for labels to be in a share of all: as
+    often as the label that needs it most.
+
+    labels (Mapping[FrozenSet[str], int]): How many documents have these labels.
+    shares (Mapping[str, float]): The share of documents by label.
+    RETURNS (Dict[str, float]): The factor of each label, 1 or more.
+    RAISES (DataError): If a label is in no document, or no factors give the shares.
+    """
     wanted = list(shares)
     has = numpy.array([[name in own for name in wanted] for own in labels], dtype=bool)
     has = has.reshape(len(labels), len(wanted))
-    for name, n in zip(wanted, has.sum(0)):
-        if not n:
+    numbers = numpy.array(list(labels.values()))
+    for i, name in enumerate(wanted):
+        if not has[:, i].any():
             what = f"oversample: no document to repeat has the label {name}"
             raise DataError(f"{what}; leave it out")
     share = numpy.array([shares[name] for name in wanted])
     factors = numpy.ones(len(wanted))
     for _ in range(ROUNDS):
-        often = numpy.where(has, factors, 1.0).max(axis=1, initial=1.0)
+        often = numpy.where(has, factors, 1.0).max(axis=1, initial=1.0) * numbers
         lack = share * often.sum() / (often[:, None] * has).sum(0)
         if (lack <= CLOSE).all():
             break
@@ -101,6 +136,4 @@ def repeats(
         shown = ", ".join(f"{name}={shares[name]}" for name in wanted)
         what = f"oversample = {shown}: no numbers of documents give these shares"
         raise DataError(f"{what}; ask for less")
-    draw = numpy.random.default_rng([seed, 2])
-    whole = numpy.floor(often + draw.random(len(often)))
-    return numpy.maximum(whole, 1).astype(int).tolist()
+    return dict(zip(wanted, factors.tolist()))

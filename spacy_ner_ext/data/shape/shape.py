@@ -127,11 +127,20 @@ def _document_of(item: Placed) -> str:
 
 
 def _summary(item: Placed) -> Summary:
-    doc = item[1]
+    return Summary(_document_of(item), count_labels(item[1]))
+
+
+def count_labels(doc: Doc) -> Counter[str]:
+    """Count the entities, spans of groups and categories of a document.
+
+    doc (Doc): The document.
+    RETURNS (Counter[str]): Their number by label; of several groups with the same
+        label that of the largest.
+    """
     labels = Counter(ent.label_ for ent in doc.ents)
     for group in doc.spans.values():
         labels |= Counter(span.label_ for span in group)
-    return Summary(_document_of(item), labels + Counter(true_cats(doc)))
+    return labels + Counter(true_cats(doc))
 
 
 def _plan(found: list[Summary], shaping: Shaping) -> _Plan:

@@ -1,0 +1,1 @@
+"""Corpora that are too large for memory, mixed, or sampled."""

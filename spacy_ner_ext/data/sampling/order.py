@@ -1,0 +1,56 @@
+"""Random orders, from the state of Python's `random` that training saves."""
+
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy
+
+T = TypeVar("T")
+
+
+def begin_epoch() -> random.Random:
+    """Make the generator of an epoch by one draw, so that its order depends on nothing
+    that draws from `random` meanwhile.
+
+    RETURNS (random.Random): The generator.
+    """
+    return random.Random(random.getrandbits(64))
+
+
+@contextmanager
+def unnoticed() -> Iterator[None]:
+    """Set the generators of Python and NumPy back to what they were before the block,
+    so that it makes no difference to what is drawn later."""
+    state, of_numpy = random.getstate(), numpy.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        numpy.random.set_state(of_numpy)
+
+
+def shuffled_in_buffer(
+    items: Iterable[T], size: int, generator: random.Random
+) -> Iterator[T]:
+    """Shuffle a stream as tf.data does: a buffer is filled, and each next item takes
+    the place of one that is drawn from it.
+
+    items (Iterable[T]): The stream.
+    size (int): The items of the buffer; with 0 or 1 the order stays.
+    generator (random.Random): Draws.
+    YIELDS (T): The items, each once.
+    """
+    buffer: list[T] = []
+    for item in items:
+        if len(buffer) < size:
+            buffer.append(item)
+        elif not buffer:
+            yield item
+        else:
+            place = generator.randrange(len(buffer))
+            drawn, buffer[place] = buffer[place], item
+            yield drawn
+    generator.shuffle(buffer)
+    yield from buffer
