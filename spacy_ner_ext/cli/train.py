@@ -104,7 +104,8 @@ def train(
         return
     message.warn(f"Training was stopped; {best}, {where}")
     if output is not None:
-        message.info(f"Go on with: {_command(sys.argv[1:])}")
+        # In one line, to be copied.
+        typer.echo(f"Go on with: {_command(sys.argv[1:])}")
     raise typer.Exit(128 + trained.signal)
 
 

@@ -20,7 +20,7 @@ from thinc.api import Config, require_gpu
 
 from ...errors import UserError
 from .checkpoint import check_config, read_checkpoint
-from .output import prepare_output
+from .output import check_output, prepare_output
 from .progress import Progress, Result
 from .run import Callback, Run
 from .saving import Start
@@ -96,12 +96,14 @@ def train(
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) if output is None else Path(output)
         start = find_start(place) if wants_start else None
+        if start is None:
+            check_output(place, overwrite)
         if start is not None and resume_to is not None:
             loaded = extend(loaded, start.progress, resume_to)
         settings = read_settings(loaded.interpolate(), given)
         nlp = _initialize(loaded, start, gpu_id)
         if start is None:
-            prepare_output(place, overwrite)
+            prepare_output(place)
         run = Run(
             nlp,
             settings,

@@ -175,8 +175,9 @@ def check_config(before: str, now: Config) -> None:
     now (Config): The config.
     RAISES (UserError): If a setting differs that cannot change.
     """
-    old = flatten(Config().from_str(before, interpolate=False))
-    new = flatten(now)
+    # Both as text, which rounds numbers.
+    texts = (before, now.to_str(interpolate=False))
+    old, new = (flatten(Config().from_str(t, interpolate=False)) for t in texts)
     for name in sorted(old.keys() | new.keys()):
         section, _, setting = name.partition(".")
         first = setting.partition(".")[0]

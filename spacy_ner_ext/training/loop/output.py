@@ -19,9 +19,8 @@ RUN_FILE = "run.json"
 RUNNING, STOPPED, FINISHED, FAILED = "running", "stopped", "finished", "failed"
 
 
-def prepare_output(output: Path, overwrite: bool) -> None:
-    """Make the folder of a new run, without the pipelines of an older one, as spaCy
-    does.
+def check_output(output: Path, overwrite: bool) -> None:
+    """Check that a new run may have a folder.
 
     output (Path): The folder.
     overwrite (bool): Whether the checkpoints of an older run may go.
@@ -34,6 +33,14 @@ def prepare_output(output: Path, overwrite: bool) -> None:
             f"{output} has a run with checkpoints ({found[-1].name}): go on with it by "
             "--resume, or begin anew with --overwrite."
         )
+
+
+def prepare_output(output: Path) -> None:
+    """Make the folder of a new run, without the pipelines of an older one, as spaCy
+    does.
+
+    output (Path): The folder.
+    """
     for name in (DIR_MODEL_BEST, DIR_MODEL_LAST, FOLDER):
         for path in (output / name, *output.glob(f"{name}.*")):
             if path.is_dir():

@@ -111,21 +111,21 @@ class Run:
         with self.nlp.select_pipes(disable=self.training["frozen_components"]):
             make_logger = self.training["logger"]
             log, finalize = make_logger(self.nlp, self.stdout, self.stderr)
-        reason, status = "all epochs were made", FAILED
+        status = FAILED
+        ended = None if self.start is None else self.why_stop(self.progress)
         self.saving.begin(self.progress)
         try:
             with self.stops:
-                for batch in self._batches():
+                for batch in self._batches() if ended is None else ():
                     info = self._step(batch)
                     log(None if info["score"] is None else info)
                     if ended := self._finish_step(batch, info):
-                        reason = ended
                         break
             status = STOPPED if self.stops.signal else FINISHED
         finally:
             finalize()
             self.saving.end(self.progress, status)
-        return reason
+        return ended or "all epochs were made"
 
     def _introduce(self) -> None:
         training = self.training
@@ -141,8 +141,6 @@ class Run:
 
     def _batches(self) -> Iterator[Batch]:
         self._began = timer() - self.progress.seconds
-        if self.start is not None and self.why_stop(self.progress):
-            return
         batches = train_batches(
             self.nlp,
             self.train_corpus,
