@@ -46,6 +46,10 @@ def crf(tok2vec=TOK2VEC, **settings):
     return {"model": {"tok2vec": tok2vec}, **settings}
 
 
+def tagger(tok2vec=TOK2VEC, **settings):
+    return {"model": {"tok2vec": tok2vec}, "scores": True, **settings}
+
+
 def text_cnn(tok2vec=TOK2VEC):
     return {"model": {"tok2vec": tok2vec, "kernel_sizes": [2, 3]}}
 
@@ -66,6 +70,7 @@ PIPELINES = {
         "text_cnn": text_cnn(listener("tok2vec")),
         "crf_ner": crf(listener("text_cnn")),
     },
+    "tagger": {"crf_tagger": tagger()},
     "text_cnn": {"text_cnn": text_cnn()},
     "span_marker": {"span_marker_ner": span_marker()},
 }
@@ -102,12 +107,23 @@ def words_of(text):
     return text.split(" ") if text else []
 
 
+def tags_of(words):
+    """Gold tags of words, some of which depend on the tag before."""
+    tags = []
+    for word in words:
+        follows_name = bool(tags) and tags[-1] == "NAME"
+        kinds = {"P": word == ".", "NAME": word.istitle(), "VERB": follows_name}
+        tags.append(next((kind for kind, fits in kinds.items() if fits), "WORD"))
+    return tags
+
+
 def make_examples(nlp, corpus=CORPUS):
     keys = getattr(subject(nlp), "target", ["ents"])
     examples = []
     for text, spans in corpus:
-        reference = Doc(nlp.vocab, words=words_of(text))
-        for key in keys:
+        words = words_of(text)
+        reference = Doc(nlp.vocab, words=words, tags=tags_of(words))
+        for key in [] if keys == "tag" else keys:
             annotate(reference, spans, key)
         examples.append(Example(nlp.make_doc(text), reference))
     return examples
@@ -165,6 +181,8 @@ def output(doc):
         key: [(s.start, s.end, s.label_, s._.score) for s in group]
         for key, group in doc.spans.items()
     }
+    tags = [(t.i, t.i + 1, t.tag_, t._.get("tag_score")) for t in doc if t.tag_]
+    groups.update({"tag": tags} if tags else {})
     ents = [(e.start, e.end, e.label_, e._.score) for e in doc.ents]
     return ents, groups, doc.tensor.tolist()
 

@@ -39,7 +39,11 @@ from spacy_ner_ext.labels import MISSING, TagSet
 CRF = [name for name, pipes in PIPELINES.items() if "crf_ner" in pipes]
 TO_ENTS = [name for name in CRF if name != "group"]
 
+WITH_LABELS = [*CRF, "tagger"]
+LABELS = {**dict.fromkeys(CRF, ("LOC", "PER")), "tagger": ("NAME", "P", "VERB", "WORD")}
+
 every_pipeline = pytest.mark.parametrize("name", PIPELINES)
+every_pipeline_with_labels = pytest.mark.parametrize("name", WITH_LABELS)
 every_crf = pytest.mark.parametrize("name", CRF)
 every_crf_to_ents = pytest.mark.parametrize("name", TO_ENTS)
 
@@ -82,41 +86,41 @@ def test_without_any_label_initialize_raises(name):
         build(name).initialize()
 
 
-@every_crf
+@every_pipeline_with_labels
 def test_predicting_without_any_label_raises(name):
     nlp = build(name)
     with pytest.raises(ValueError, match="label"):
         subject(nlp).predict([nlp.make_doc("Oslo")])
 
 
-@every_crf
+@every_pipeline_with_labels
 @pytest.mark.parametrize("label", [9, None, "", b"PER"])
 def test_a_label_that_is_no_text_raises(name, label):
-    with pytest.raises(ValueError, match="crf_ner"):
+    with pytest.raises(ValueError, match=r"crf_(ner|tagger)"):
         subject(build(name)).add_label(label)
 
 
-@every_crf
+@every_pipeline_with_labels
 def test_labels_are_collected_from_the_data_and_sorted(name):
     nlp = build(name)
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
-    assert subject(nlp).labels == ("LOC", "PER")
+    assert subject(nlp).labels == LABELS[name]
 
 
-@every_crf
+@every_pipeline_with_labels
 def test_labels_in_the_config_need_no_data_that_has_them(name):
     nlp = build(name)
-    labels = ["PER", "LOC", "ORG"]
-    nlp.config["initialize"]["components"]["crf_ner"] = {"labels": labels}
+    labels = ["Z", *LABELS[name]]
+    nlp.config["initialize"]["components"] = {subject(nlp).name: {"labels": labels}}
     examples = make_examples(nlp, CORPUS[:1])
     nlp.initialize(lambda: examples)
     assert subject(nlp).labels == tuple(labels)
     assert subject(nlp).label_data == labels
-    assert subject(nlp).add_label("PER") == 0
+    assert subject(nlp).add_label("Z") == 0
 
 
-@every_crf
+@every_pipeline_with_labels
 def test_label_data_of_one_pipe_initializes_another(name):
     trained, nlp = fitted(name), build(name)
     examples = [blank_example(nlp, "No labels in here")]
@@ -138,7 +142,7 @@ def test_initialize_with_something_else_than_examples_raises(name, examples):
         component.initialize(examples)
 
 
-@every_crf
+@every_pipeline_with_labels
 def test_with_labels_a_pipeline_can_be_initialized_without_data(name):
     nlp = build(name)
     subject(nlp).add_label("LOC")
@@ -169,13 +173,13 @@ def test_the_first_documents_may_be_empty_at_initialize(name):
 # --- Gold --------------------------------------------------------------------
 
 
-@every_crf
+@every_pipeline_with_labels
 def test_an_example_without_annotation_teaches_nothing(name):
     nlp = fitted(name)
     component = subject(nlp)
     examples = [blank_example(nlp, text) for text in TEXTS]
     before = weights(component)
-    assert step(nlp, examples, Adam(0.1))["crf_ner"] == 0
+    assert step(nlp, examples, Adam(0.1))[component.name] == 0
     assert all((a == b).all() for a, b in zip(before, weights(component)))
 
 
@@ -248,14 +252,49 @@ def test_empty_documents_change_nothing_for_the_others(name, texts):
     )
 
 
-@every_crf
+@every_pipeline_with_labels
 def test_empty_documents_change_nothing_for_the_update(name):
     nlp = fitted(name)
     examples = make_examples(nlp)
     empty = make_examples(nlp, [("", [])])
     mixed = [*empty, examples[0], *empty, *examples[1:], *empty]
-    expected = nlp.update(examples, sgd=False)["crf_ner"]
-    assert nlp.update(mixed, sgd=False)["crf_ner"] == pytest.approx(expected, rel=1e-3)
+    pipe = subject(nlp).name
+    expected = nlp.update(examples, sgd=False)[pipe]
+    assert nlp.update(mixed, sgd=False)[pipe] == pytest.approx(expected, rel=1e-3)
+
+
+def gradients(nlp):
+    """The gradients of a pipeline by node and name, which are then empty again."""
+    found_ = [
+        (node, key)
+        for _, pipe in nlp.pipeline
+        for node in pipe.model.walk()
+        for key in node.grad_names
+    ]
+    arrays = [node.get_grad(key).copy() for node, key in found_]
+    for node, key in found_:
+        node.set_grad(key, node.get_grad(key) * 0)
+    return arrays
+
+
+@every_pipeline_with_labels
+def test_parts_of_a_batch_add_up_to_the_whole(name):
+    nlp = fitted(name)
+    corpus = [*CORPUS, ("", []), ("Kim sang for Tom in Oslo", [(0, 1, "PER")])]
+    examples = [*make_examples(nlp, corpus), blank_example(nlp, "Rome is far")]
+    component = subject(nlp)
+    nlp.update(examples, sgd=False)
+    gradients(nlp)
+    expected = nlp.update(examples, sgd=False), gradients(nlp)
+    losses = {}
+    component.begin_batch(examples)
+    for first in range(0, len(examples), 3):
+        nlp.update(examples[first : first + 3], sgd=False, losses=losses)
+    component.end_batch()
+    assert losses == pytest.approx(expected[0], abs=1e-6)
+    for whole, parts in zip(expected[1], gradients(nlp), strict=True):
+        assert numpy.allclose(whole, parts, atol=1e-6)
+    assert nlp.update(examples, sgd=False) == pytest.approx(expected[0])
 
 
 @every_pipeline
@@ -453,7 +492,7 @@ def test_several_processes_find_what_one_finds(name, tmp_path):
 # --- New labels --------------------------------------------------------------
 
 
-@every_crf
+@every_pipeline_with_labels
 def test_a_label_added_after_training_changes_nothing_until_it_is_trained(name):
     nlp = fitted(name)
     component = subject(nlp)
@@ -461,7 +500,7 @@ def test_a_label_added_after_training_changes_nothing_until_it_is_trained(name):
     expected = [output(nlp(text)) for text in TEXTS]
     assert component.add_label("ORG") == 1
     assert component.add_label("ORG") == 0
-    assert component.labels == ("LOC", "PER", "ORG")
+    assert component.labels == (*LABELS[name], "ORG")
     new = component.model.get_ref("output_layer").get_param("W")
     assert len(new) > len(old) and (new[: len(old)] == old).all()
     assert [output(nlp(text)) for text in TEXTS] == approximately(expected)
@@ -644,7 +683,7 @@ def test_an_entity_ruler_goes_first_and_keeps_its_ids(name):
     assert [(e.label_, e.ent_id_) for e in ents] == [("PER", ""), ("CITY", "nyc")]
 
 
-@every_crf
+@every_pipeline_with_labels
 def test_a_second_pass_changes_nothing(name):
     nlp = fitted(name)
     doc = nlp(TEXTS[0])
