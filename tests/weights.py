@@ -78,3 +78,18 @@ def away_from_zero(scale, seed=0):
     return lambda shape: (
         rng.choice([-scale, scale], size=shape) * rng.uniform(0.5, 2, size=shape)
     )
+
+
+def gradients_of(nlp):
+    """The gradients of all weights, by path; zeros for those that have none."""
+    found = {}
+    for node in nodes(nlp):
+        for name in arrays(node):
+            has = node.has_grad(name)
+            zeros = numpy.zeros_like(node.get_param(name))
+            found[node.id, name] = node.get_grad(name).copy() if has else zeros
+        for shim in node.shims:
+            for name, weight in shim._model.named_parameters():
+                gradient = weight.detach() * 0 if weight.grad is None else weight.grad
+                found[shim.id, name] = gradient.numpy().copy()
+    return {p.path: found[p.key] for p in find_parameters(nlp)}

@@ -18,8 +18,8 @@ from ..spans import ENTS, expand
 from .candidates import Spans, all_spans, place
 from .checkpoint import adopt, read_checkpoint
 from .decode import Candidates, Chosen, choose, taken_words, write_entities
-from .gold import IGNORED, OUTSIDE, LostGold, label_spans
-from .loss import binary_cross_entropy, cross_entropy
+from .gold import OUTSIDE, LostGold, label_spans
+from .loss import Known, binary_cross_entropy, count_known, cross_entropy
 from .model import resize_output, shim_of
 from .report import dev_examples, report_lost_gold
 from .settings import Context
@@ -291,6 +291,27 @@ class SpanMarkerRecognizer(Recognizer):
 
     # --- Training -----------------------------------------------------------
 
+    _known: Known | None = None
+
+    def begin_batch(self, examples: Iterable[Example]) -> None:
+        """Make the batches that follow parts of one: their losses and gradients then
+        add up to those of the whole.
+
+        With a filter the texts pass through the encoder once more, to find out which
+        spans will be marked; what dropout changes about that is not foreseen.
+
+        examples (Iterable[Example]): The examples of all parts.
+        """
+        examples = list(examples)
+        words, windows, spans = self.find_candidates([eg.predicted for eg in examples])
+        gold = self._label(examples, words, spans)
+        chosen = self.shim.select(windows, spans, gold > OUTSIDE)
+        self._known = count_known(spans, gold, chosen)
+
+    def end_batch(self) -> None:
+        """Make each batch one by itself again."""
+        self._known = None
+
     def update(
         self,
         examples: Iterable[Example],
@@ -340,7 +361,8 @@ class SpanMarkerRecognizer(Recognizer):
     ) -> tuple[float, Candidates]:
         """The loss of a batch and its gradient: the mean cross-entropy of the marked
         spans (the loss of SpanMarker), and the binary cross-entropy of the filter,
-        summed over all spans and divided by the number of words.
+        summed over all spans and divided by the number of words: of the batch, or,
+        between `begin_batch` and `end_batch`, of all the batches in between together.
 
         examples (Iterable[Example]): The batch.
         scores (Candidates): What the model says about it.
@@ -349,13 +371,13 @@ class SpanMarkerRecognizer(Recognizer):
         """
         examples, scored = list(examples), scores.scored
         gold = self._label(examples, scores.words, scores.spans)
+        known = self._known or count_known(scores.spans, gold, scored.chosen)
         loss, d_logits = cross_entropy(
-            self.model.ops, scored.logits, gold[scored.chosen]
+            self.model.ops, scored.logits, gold[scored.chosen], known.n_marked
         )
         d_filter = None
         if scored.filter_logits is not None:
-            known = max(1, len(numpy.unique(scores.spans.first[gold != IGNORED])))
-            weight = self.cfg["filter_weight"] / known
+            weight = self.cfg["filter_weight"] / max(1, known.n_words)
             filter_loss, d_filter = binary_cross_entropy(
                 self.model.ops, scored.filter_logits, gold, weight
             )

@@ -1,22 +1,49 @@
 """The losses of `span_marker_ner`, on NumPy and CuPy."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy
 
+from .candidates import Spans
 from .gold import IGNORED, OUTSIDE
 
 
-def cross_entropy(ops: Any, logits: Any, gold: Any) -> tuple[float, Any]:
+@dataclass(frozen=True)
+class Known:
+    """What the losses of a batch are divided by.
+
+    n_marked (int): The marked spans whose label is known.
+    n_words (int): The words at which a span begins whose label is known.
+    """
+
+    n_marked: int
+    n_words: int
+
+
+def count_known(spans: Spans, gold: Any, chosen: Any) -> Known:
+    """Count what is known about a batch.
+
+    spans (Spans): All candidates.
+    gold (NDArray): The label of each, or IGNORED, shape (n_spans,).
+    chosen (Ints): The numbers of those that are marked.
+    RETURNS (Known): The counts.
+    """
+    n_words = len(numpy.unique(spans.first[gold != IGNORED]))
+    return Known(int((gold[chosen] != IGNORED).sum()), n_words)
+
+
+def cross_entropy(ops: Any, logits: Any, gold: Any, n_known: int) -> tuple[float, Any]:
     """The mean cross-entropy over the spans whose label is known: that of SpanMarker.
 
     ops (Ops): The backend.
     logits (Floats2d): The logits, shape (n_spans, n_labels).
     gold (NDArray): The label of each span, or IGNORED, shape (n_spans,).
+    n_known (int): The spans whose label is known, of the whole batch.
     RETURNS (Tuple[float, Floats2d]): The loss and its gradient.
     """
     known = ops.xp.asarray(gold != IGNORED)
-    n_known = max(1, int((gold != IGNORED).sum()))
+    n_known = max(1, n_known)
     probabilities = ops.softmax(logits)
     rows, columns = ops.xp.arange(len(gold)), ops.xp.asarray(numpy.maximum(gold, 0))
     chosen = probabilities[rows, columns]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy
 import torch
+from spacy.tokens import Doc
 from thinc.api import get_torch_default_device, torch2xp, xp2torch
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from .step import Scored, Step
 from .texts import Pairs, TextBatch
 from .tokenizer import add_markers, describe_tokenizer, start_as_mask
 from .windows import Windows, Words, cut
+from .words import read_words
 
 # Pieces of a pass of texts, and pairs of a pass of markers. Few fit the caches of a
 # CPU; in training, where activations of the last pass are kept, they bound memory.
@@ -267,7 +269,12 @@ class SpanMarkerShim(TorchShim):
         context (Context): Which text around a sentence belongs to its window.
         RETURNS (Windows): The windows.
         """
-        return cut(self.tokenizer, words, self.size, self.options.stride, context)
+        stride = self.options.stride
+        return cut(self.tokenizer, words, self.size, stride, context, self.ready)
+
+    def words_of(self, doc: Doc) -> list[str]:
+        """RETURNS (List[str]): The words of a document, without white space."""
+        return list(read_words([doc], by_sentence=False).docs[0])
 
     @property
     def size(self) -> int:
@@ -306,6 +313,25 @@ class SpanMarkerShim(TorchShim):
         with torch.inference_mode():
             found = self._run(windows, spans, None, filters)
         return self._to_arrays(*found)
+
+    def select(self, windows: Windows, spans: Spans, gold: Any) -> Ints:
+        """Find the spans that training marks, without marking them.
+
+        windows (Windows): The windows of the texts.
+        spans (Spans): The spans.
+        gold (NDArray): Which spans get markers whatever the filter says, bools.
+        RETURNS (Ints): The numbers of the spans.
+        """
+        if not self.filters:
+            return numpy.arange(len(spans))
+        self.model.eval()
+        step = Step(self, windows, spans, gold, filters=True, limit=0)
+        with torch.inference_mode(), self.model.running(self.options.precision, None):
+            for rows in self.batches(windows, spans):
+                step.read(rows)
+                step.texts.clear()
+        found = [numbers for numbers, _ in step.waiting]
+        return numpy.concatenate(found) if found else numpy.arange(0)
 
     def begin_scoring(
         self, windows: Windows, spans: Spans, gold: Any, use_filter: bool | None = None
