@@ -12,7 +12,8 @@ SETTING = re.compile(r"([^\s=#\[][^=]*?)\s*=")
 def take_comments(text: str) -> dict[Place, list[str]]:
     """Collect the comments of a config.
 
-    text (str): A config; each comment has a line of its own, above what it is about.
+    text (str): A config; each comment has a line of its own, right above what it is
+        about.
     RETURNS (Dict[Place, List[str]]): The lines by the section or setting below them.
     """
     taken: dict[Place, list[str]] = {}
@@ -20,8 +21,10 @@ def take_comments(text: str) -> dict[Place, list[str]]:
     for line, place in _places(text):
         if line.startswith("#"):
             waiting.append(line)
-        elif place and waiting:
-            taken[place], waiting = waiting, []
+        else:
+            if place and waiting:
+                taken[place] = waiting
+            waiting = []
     return taken
 
 

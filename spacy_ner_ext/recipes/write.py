@@ -25,9 +25,9 @@ def write_config(recipe: Recipe) -> str:
         config = Config().from_str(template, interpolate=False)
         nlp = util.load_model_from_config(config, auto_fill=True, validate=False)
         filled = nlp.config.to_str()
-    except (ValueError, ImportError) as err:
+    except ImportError as err:
         what = " ".join(str(err).split())
-        raise UserError(f"spaCy cannot make this pipeline: {what}") from err
+        raise UserError(f"--lang {recipe.lang} cannot be used: {what}") from err
     command = shlex.join(["python", "-m", "spacy_ner_ext", "init", *_arguments(recipe)])
     return f"# {command}\n\n{put_comments(filled, take_comments(template))}\n"
 
