@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
-from thinc.api import Config
+from thinc.api import Config, Model
 
 from ..labelled import LabelledPipe
 from ..labels import MISSING
@@ -38,6 +38,9 @@ class CRFPipe(LabelledPipe):
     The loss is a mean over the words with gold: of the batch, or, between
     `begin_batch` and `end_batch`, of all the batches in between together.
     """
+
+    # Whether emissions start at zero: see reset_output.
+    starts_at_zero = False
 
     _n_words_of_batch: int | None = None
 
@@ -85,8 +88,9 @@ class CRFPipe(LabelledPipe):
 
     def _warn_without_vectors(self, lattice: Lattice) -> None:
         """Emissions that are the bias and nothing else: all vectors are zero."""
-        bias = self.model.get_ref("output_layer").get_param("b")
-        if bool((lattice.emissions[:20] == bias).all()):
+        output: Model = self.model.get_ref("output_layer")
+        same = bool((lattice.emissions[:20] == output.get_param("b")).all())
+        if same and output.get_param("W").any():
             warnings.warn(
                 f"'{self.name}' got only zeros as token vectors: the component it "
                 f"listens to did not run. Enable it before '{self.name}'.",
@@ -141,7 +145,7 @@ class CRFPipe(LabelledPipe):
                 f"'{self.name}' cannot be initialized: no training document has a "
                 "token. Check the corpus of [initialize] or [training]."
             )
-        reset_output(self.model, self.tags)
+        reset_output(self.model, self.tags, zero=self.starts_at_zero)
         self.model.initialize(X=sample)
 
     def resize_output(self) -> None:

@@ -4,7 +4,14 @@ from typing import Any, cast
 
 from spacy import registry
 from spacy.tokens import Doc
-from thinc.api import Linear, Model, chain, with_array
+from thinc.api import (
+    Linear,
+    Model,
+    chain,
+    glorot_uniform_init,
+    with_array,
+    zero_init,
+)
 from thinc.types import Floats2d
 
 from .lattice import Lattice
@@ -39,10 +46,17 @@ def build_crf_model(
     return model
 
 
-def reset_output(model: Model, tags: Tags) -> None:
-    """Give the model fresh output layers for a tag set, ready for `initialize`."""
-    n_emissions = tags.n_chains * tags.n_tags
-    _replace(model, Linear(nO=n_emissions), CRF(tags.n_chains, tags.n_tags))
+def reset_output(model: Model, tags: Tags, *, zero: bool = False) -> None:
+    """Give the model fresh output layers for its tags, ready for `initialize`.
+
+    model (Model): A CRF model.
+    tags (Tags): The tags.
+    zero (bool): Whether emissions start at zero, so that all sequences are equally
+        probable, or at random.
+    """
+    init_W = zero_init if zero else glorot_uniform_init
+    emissions: Model = Linear(nO=tags.n_chains * tags.n_tags, init_W=init_W)
+    _replace(model, emissions, CRF(tags.n_chains, tags.n_tags))
 
 
 def resize_output(model: Model, tags: Tags) -> Model:

@@ -80,6 +80,7 @@ class CRFTagger(CRFPipe):
     random field (Lafferty et al. 2001) over any token-to-vector layer."""
 
     structural = ("target",)
+    starts_at_zero = True
 
     def __init__(
         self,

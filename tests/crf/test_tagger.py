@@ -129,6 +129,15 @@ def test_every_objective_learns_a_corpus_by_heart(objective):
     ]
 
 
+def test_before_training_all_tags_are_equally_probable():
+    nlp = build("tagger")
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    loss = nlp.update(examples, sgd=False)["crf_tagger"]
+    assert loss == pytest.approx(numpy.log(4))
+    assert [t._.tag_score for t in nlp(TEXTS[0])] == pytest.approx([0.25] * 7)
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_transitions_are_learnt_but_for_independent_tags(objective):
     nlp = fit({"crf_tagger": tagger(objective=objective)}, steps=3)
@@ -403,7 +412,8 @@ def test_a_tagger_listens_beside_others_and_sends_its_gradient_up():
     upstream = nlp.get_pipe("tok2vec")
     assert upstream.listening_components == ["tagger", "crf_tagger"]
     before = weights(upstream)
-    step(nlp, examples, Adam(0.01), exclude=["tagger"])
+    for _ in range(2):
+        step(nlp, examples, Adam(0.01), exclude=["tagger"])
     assert any((a != b).any() for a, b in zip(before, weights(upstream)))
     train(nlp, examples)
     assert tags(nlp(TEXTS[0])) == tags_of(words_of(TEXTS[0]))
@@ -429,6 +439,7 @@ def test_vectors_of_a_component_that_did_not_run_are_reported():
     nlp = build(shared())
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
+    train(nlp, examples, steps=1)
     with (
         nlp.select_pipes(enable=["crf_tagger"]),
         pytest.warns(UserWarning, match="'crf_tagger' got only zeros"),
