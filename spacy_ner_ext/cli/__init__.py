@@ -19,11 +19,12 @@ from .init import init
 from .params import params
 from .prepare import prepare
 from .smoke import smoke
+from .sweep import sweep
 from .train import train
 
 COMMANDS = (
     *(download, encoder, convert, prepare, export, check, params, smoke),
-    *(export_span_marker, distill_filter, card, init, train),
+    *(export_span_marker, distill_filter, card, init, train, sweep),
 )
 # Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in COMMANDS:
-    settings = OVERRIDES if command in (params, train) else {}
+    settings = OVERRIDES if command in (params, train, sweep) else {}
     app.command(no_args_is_help=True, context_settings=settings)(
         one_line_errors(command)
     )
