@@ -22,9 +22,7 @@ def test_writes_a_config_whose_first_line_writes_it_again(run, tmp_path):
     assert config["paths"]["encoder"] == "bert base"
     assert config["paths"]["train"] == "a b.jsonl"
     text = (tmp_path / "new" / "ner.cfg").read_text()
-    command = shlex.split(
-        text.splitlines()[0].removeprefix("# python -m spacy_ner_ext")
-    )
+    first = text.splitlines()[0].removeprefix("# python -m spacy_ner_ext")
     command = ["-" if part == "CONFIG" else part for part in shlex.split(first)]
     printed = run(*command)
     assert (printed.returncode, printed.stdout) == (0, text)
