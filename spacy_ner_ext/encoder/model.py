@@ -107,9 +107,9 @@ def init(model: Model, X: Optional[List[Doc]] = None, Y: None = None) -> None:
 def forward(
     model: Model, X: List[Doc], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
-    vectors, backprop_vectors = model.shims[0](
-        [[token.text for token in doc] for doc in X], is_train
-    )
+    shim = cast(EncoderShim, model.shims[0])
+    words = [shim.words_of(doc) for doc in X]
+    vectors, backprop_vectors = shim(words, is_train)
 
     def backprop(d_vectors: List[Floats2d]) -> List[Doc]:
         backprop_vectors(d_vectors)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -11,6 +11,8 @@ import numpy
 from numpy.typing import NDArray
 
 Ints = NDArray[numpy.int64]
+# What `encode_words` made of documents, by their words.
+Ready = Mapping[tuple[str, ...], Any]
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,32 @@ class Pieces:
         return chosen
 
 
-def cut_words(tokenizer: Any, docs: Sequence[Sequence[str]]) -> Pieces:
+def encode_words(tokenizer: Any, docs: Sequence[Sequence[str]]) -> list[Any]:
+    """Let a tokenizer cut the words of documents.
+
+    tokenizer (tokenizers.Tokenizer): The tokenizer.
+    docs (Sequence[Sequence[str]]): The words of each document.
+    RETURNS (List[tokenizers.Encoding]): What it makes of each.
+    """
+    return tokenizer.encode_batch(
+        [list(words) for words in docs], is_pretokenized=True, add_special_tokens=False
+    )
+
+
+def cut_words(
+    tokenizer: Any, docs: Sequence[Sequence[str]], ready: Ready | None = None
+) -> Pieces:
     """Cut the words of documents into pieces.
 
     tokenizer (tokenizers.Tokenizer): The tokenizer.
     docs (Sequence[Sequence[str]]): The words of each document.
+    ready (Optional[Ready]): What was cut before.
     RETURNS (Pieces): The pieces, each with the word that it is of.
     """
-    cut = tokenizer.encode_batch(
-        [list(words) for words in docs], is_pretokenized=True, add_special_tokens=False
-    )
+    kept = [ready.get(tuple(words)) if ready else None for words in docs]
+    missing = [words for words, found in zip(docs, kept) if found is None]
+    others = iter(encode_words(tokenizer, missing) if missing else [])
+    cut = [next(others) if found is None else found for found in kept]
     lengths = numpy.fromiter((len(doc) for doc in cut), "int64", len(cut))
     n_pieces = int(lengths.sum())
     ids = chain.from_iterable(doc.ids for doc in cut)

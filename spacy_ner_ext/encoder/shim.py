@@ -152,7 +152,7 @@ class EncoderShim(TorchShim):
 
     def _pool(self, docs: Words) -> tuple[Tensor, Ints]:
         model, settings = self.model, self.settings
-        pieces = cut_words(self.tokenizer, docs)
+        pieces = cut_words(self.tokenizer, docs, self.ready)
         counts = pieces.counts()
         self._report_long_tokens(counts)
         assert self.specials is not None

@@ -11,12 +11,14 @@ from typing import Any
 import safetensors.torch
 import srsly
 import torch
+from spacy.tokens import Doc
 from thinc.api import Optimizer, torch2xp, xp2torch
 from thinc.shims import Shim
 from torch import Tensor
 
 from . import hf
 from .gradient_scaler import GradientScaler
+from .pieces import Ready
 from .settings import Settings
 
 
@@ -26,6 +28,7 @@ class TorchShim(Shim):
 
     settings (Settings): The settings of the encoder.
     kind (str): What the architecture is called, for errors.
+    ready (Ready): The pieces of documents that were cut ahead of their use.
     """
 
     _model: Any
@@ -35,7 +38,12 @@ class TorchShim(Shim):
         self.settings = settings
         self.kind = kind
         self.tokenizer: Any = None
+        self.ready: Ready = {}
         self.scaler = GradientScaler(settings.precision == "fp16")
+
+    def words_of(self, doc: Doc) -> list[str]:
+        """RETURNS (List[str]): The words of a document that are cut into pieces."""
+        return [token.text for token in doc]
 
     @property
     def is_loaded(self) -> bool:

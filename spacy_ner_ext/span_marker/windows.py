@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy
 
-from ..encoder.pieces import Ints, Pieces, cut_words
+from ..encoder.pieces import Ints, Pieces, Ready, cut_words
 from .settings import Context
 
 
@@ -116,7 +116,12 @@ class Windows:
 
 
 def cut(
-    tokenizer: Any, words: Words, size: int, stride: int | None, context: Context
+    tokenizer: Any,
+    words: Words,
+    size: int,
+    stride: int | None,
+    context: Context,
+    ready: Ready | None = None,
 ) -> Windows:
     """Cut sentences into windows.
 
@@ -126,9 +131,10 @@ def cut(
     stride (Optional[int]): Pieces from one window of a longer sentence to the next;
         None for half of `size`.
     context (Context): Which text around a sentence belongs to its window.
+    ready (Optional[Ready]): The pieces of documents that were cut before.
     RETURNS (Windows): The windows; each sentence has at least one.
     """
-    pieces = cut_words(tokenizer, words.docs)
+    pieces = cut_words(tokenizer, words.docs, ready)
     counts = pieces.counts()
     bounds = numpy.concatenate([[0], numpy.cumsum(counts)]).astype("int64")
     stride = min(size, max(1, size // 2 if stride is None else stride))

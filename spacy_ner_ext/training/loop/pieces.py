@@ -21,8 +21,9 @@ def count_pieces(nlp: Language, examples: Sequence[Example]) -> list[int]:
     RETURNS (List[int]): The pieces of each.
     RAISES (UserError): If no component has an encoder.
     """
-    words = [[token.text for token in example.predicted] for example in examples]
-    return cut_words(_find_shim(nlp).tokenizer, words).lengths.tolist()
+    shim = _find_shim(nlp)
+    words = [shim.words_of(example.predicted) for example in examples]
+    return cut_words(shim.tokenizer, words, shim.ready).lengths.tolist()
 
 
 def _find_shim(nlp: Language) -> TorchShim:
