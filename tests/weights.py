@@ -7,6 +7,24 @@ from thinc.api import fix_random_seed
 
 from spacy_ner_ext.training.paths import find_parameters
 
+# Vectors by a torch module that thinc wraps.
+LSTM = {
+    "@architectures": "spacy.Tok2Vec.v2",
+    "embed": {
+        "@architectures": "spacy.MultiHashEmbed.v2",
+        "width": 16,
+        "attrs": ["NORM"],
+        "rows": [50],
+        "include_static_vectors": False,
+    },
+    "encode": {
+        "@architectures": "spacy.TorchBiLSTMEncoder.v1",
+        "width": 16,
+        "depth": 1,
+        "dropout": 0.0,
+    },
+}
+
 
 def transformer(folder, **settings):
     return {

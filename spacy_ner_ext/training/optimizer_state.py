@@ -114,8 +114,8 @@ def _check(
     kind = type(optimizer).__name__
     if facts["kind"] != kind:
         raise ValueError(
-            f"The saved state is of an optimizer {facts['kind']}, but the config makes "
-            f"a {kind}: set [training.optimizer] back, or train anew."
+            f"The saved state is of {facts['kind']}, but the config makes an optimizer "
+            f"of the kind {kind}: set [training.optimizer] back, or train anew."
         )
     known = _arrays_of(optimizer)
     for name, array in arrays.items():

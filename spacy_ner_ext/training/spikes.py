@@ -42,10 +42,10 @@ class Spikes:
                 f"spikes = {policy!r} of spacy_ner_ext.Adam.v1: set it to one of "
                 f"{', '.join(POLICIES)}."
             )
-        if window < 1 or deviations <= 0:
+        if window < 2 or deviations <= 0:
             raise ValueError(
                 f"spike_window = {window} and spike_deviations = {deviations} of "
-                "spacy_ner_ext.Adam.v1: set the first to at least 1 step, and the "
+                "spacy_ner_ext.Adam.v1: set the first to at least 2 steps, and the "
                 "second to more than 0."
             )
         self.policy, self.window, self.deviations = policy, window, deviations
