@@ -1,0 +1,32 @@
+"""The page of options names those that other trainers have, and those that are here."""
+
+import inspect
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from spacy import registry
+from transformers import TrainingArguments
+
+from spacy_ner_ext.training.loop.settings import RunSettings
+
+PAGE = (Path(__file__).parents[2] / "docs" / "options.md").read_text(encoding="utf8")
+WORDS = {word for code in re.findall(r"`([^`]+)`", PAGE) for word in code.split()}
+
+
+def test_every_training_argument_is_named():
+    names = {field.name for field in fields(TrainingArguments)}
+    assert len(names) > 100
+    assert not names - WORDS
+
+
+def test_every_setting_of_a_run_is_named():
+    assert not {field.name for field in fields(RunSettings)} - WORDS
+
+
+@pytest.mark.parametrize("name", ["grad_max_norm", "spikes", "averages", "groups"])
+def test_what_it_says_of_the_optimizer_is_there(name):
+    make = registry.optimizers.get("spacy_ner_ext.Adam.v1")
+    assert name in inspect.signature(make).parameters
+    assert f"`{name}`" in PAGE
