@@ -77,6 +77,37 @@ def test_the_reader_block_shows_every_setting():
     assert shown == defaults
 
 
+@pytest.mark.parametrize("name", ["Shards", "Mixture", "Sampler"])
+def test_the_sampling_blocks_show_every_setting(name):
+    text = (ROOT / "docs" / "sampling.md").read_text(encoding="utf8")
+    reader = f'[corpora.train]\n@readers = "spacy_ner_ext.{name}.v1"'
+    (block,) = [
+        block
+        for block in re.findall(r"```ini\n(.*?)```", text, re.S)
+        if block.startswith(reader)
+    ]
+    block = "[paths]\ntrain = null\n\n[corpora]\n\n" + block
+    shown = Config().from_str(block)["corpora"]["train"]
+    signature = inspect.signature(registry.readers.get(shown.pop("@readers")))
+    required = {"path", "corpora", "corpus"} & set(shown)
+    assert set(shown) == set(signature.parameters)
+    for key, parameter in signature.parameters.items():
+        assert key in required or shown[key] == parameter.default
+
+
+def test_the_readers_of_the_documentation_can_be_made():
+    text = (ROOT / "docs" / "sampling.md").read_text(encoding="utf8")
+    blocks = re.findall(r"```ini\n(.*?)```", text, re.S)
+    heads = "[paths]\ntrain = null\n\n[initialize]\n\n[initialize.components]\n\n"
+    heads += "[initialize.components.crf_ner]\n\n"
+    for block in blocks:
+        corpora = "" if "[corpora]\n" in block else "[corpora]\n\n"
+        overrides = {"paths.train": "train.spacy"}
+        config = Config().from_str(heads + corpora + block, overrides=overrides)
+        for corpus in registry.resolve(config["corpora"]).values():
+            assert callable(corpus)
+
+
 def test_every_format_is_in_the_documentation():
     formats = (ROOT / "docs" / "formats.md").read_text(encoding="utf8")
     for name in (*READERS, *WRITERS):
