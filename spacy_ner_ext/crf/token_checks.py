@@ -61,6 +61,6 @@ def warn_about_score_weights(name: str, target: str, nlp: Language | None) -> No
     if not weights.get("pos_acc"):
         logger.warning(
             "%s writes to token.pos_: choose the best model with "
-            "[training.score_weights] pos_acc = 1.0 in place of tag_acc.",
+            "[training.score_weights] pos_acc = 1.0 and tag_acc = null.",
             name,
         )

@@ -339,6 +339,12 @@ def test_a_score_weight_of_the_other_target_is_reported(caplog):
     nlp.initialize(lambda: examples)
     [message] = [record.getMessage() for record in caplog.records]
     assert "token.pos_" in message and "pos_acc = 1.0" in message
+    weights_ = {"pos_acc": 1.0, "tag_acc": None}
+    nlp.config["training"]["score_weights"] = weights_
+    assert nlp.config["training"]["score_weights"] == weights_
+    caplog.clear()
+    nlp.initialize(lambda: examples)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
