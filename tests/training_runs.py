@@ -79,7 +79,7 @@ def make_config(pipes, corpus, **training):
         seed=3,
         dropout=0.2,
         max_steps=24,
-        eval_frequency=4,
+        eval_frequency=6,
         patience=0,
         logger={"@loggers": "spacy_ner_ext.Logger.v1"},
         batcher={

@@ -29,6 +29,7 @@ class Position:
         None for a stream, which is read anew.
     epoch (int): The epoch.
     n_batches (int): Batches of the epoch that were taken.
+    n_before (int): Batches of the epochs before.
     n_examples (int): The examples of these.
     checksum (Optional[int]): A checksum of the texts; None for a stream.
     """
@@ -38,6 +39,7 @@ class Position:
     order: list[int] | None
     epoch: int = 0
     n_batches: int = 0
+    n_before: int = 0
     n_examples: int = 0
     checksum: int | None = None
 
@@ -67,6 +69,8 @@ def train_batches(
     batcher: Batcher,
     max_epochs: int,
     position: Position | None = None,
+    *,
+    from_start: bool = False,
 ) -> Iterator[Batch]:
     """Make the batches of spaCy's `create_train_batches`: the same ones in the same
     order for the same random numbers. These are drawn from a stream of their own, so
@@ -77,32 +81,48 @@ def train_batches(
     batcher (Callable): Makes batches of an epoch.
     max_epochs (int): The epochs; 0 for no end, -1 for a stream.
     position (Optional[Position]): Where to go on.
+    from_start (bool): Whether all batches before that are made anew and left out, since
+        the batcher has a state of its own, such as a schedule of its sizes.
     YIELDS (Batch): The batches.
     RAISES (UserError): If the data is not that of the position.
     RAISES (ValueError): If there is no data.
     """
     stream = Stream()
+    n_skipped = 0
     with stream.used():
         if position is not None:
             restore_data(position.at_start)
         at_start = capture_data()
         examples = list(corpus(nlp)) if max_epochs >= 0 else None
-        if examples is not None and not examples:
-            raise ValueError(Errors.E986)
-        checksum = None if examples is None else _checksum(examples)
+        first = _first_position(examples, at_start)
         if position is None:
-            order = None if examples is None else list(range(len(examples)))
-            position = Position(at_start, capture_data(), order, checksum=checksum)
-        elif checksum != position.checksum:
+            position = first
+        elif position.checksum != first.checksum:
             raise UserError(
                 "The training data is not what the run began with (its texts or their "
                 "order differ): give the same files, or train anew with --overwrite."
             )
+        elif from_start:
+            n_skipped = position.n_before + position.n_batches
+            position = first
         restore_data(position.at_epoch)
     while max_epochs < 1 or position.epoch != max_epochs:
-        yield from _epoch(nlp, corpus, batcher, examples, position, stream)
+        n_batches = 0
+        for batch in _epoch(nlp, corpus, batcher, examples, position, stream):
+            n_batches = batch.position.n_batches
+            if batch.position.n_before + n_batches > n_skipped:
+                yield batch
         with stream.used():
-            position = _next_epoch(position)
+            position = _next_epoch(position, n_batches or position.n_batches)
+
+
+def _first_position(examples: list[Example] | None, at_start: State) -> Position:
+    if examples is None:
+        return Position(at_start, capture_data(), None)
+    if not examples:
+        raise ValueError(Errors.E986)
+    order = list(range(len(examples)))
+    return Position(at_start, capture_data(), order, checksum=_checksum(examples))
 
 
 def _epoch(
@@ -142,12 +162,13 @@ def _take(batches: Iterator[Sequence[Example]], stream: Stream) -> list[Example]
     return None if batch is None else list(batch)
 
 
-def _next_epoch(position: Position) -> Position:
+def _next_epoch(position: Position, n_batches: int) -> Position:
     return Position(
         at_start=position.at_start,
         at_epoch=capture_data(),
         order=position.order,
         epoch=position.epoch + 1,
+        n_before=position.n_before + n_batches,
         checksum=position.checksum,
     )
 

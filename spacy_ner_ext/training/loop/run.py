@@ -70,6 +70,7 @@ class Run:
         self.evaluate = create_evaluation_callback(nlp, dev_corpus, weights)
         self.training, self.optimizer = training, training["optimizer"]
         self.progress = Progress() if start is None else start.progress
+        self.position = None if start is None else start.checkpoint.position
         self.saving = Saving(nlp, self.optimizer, settings, training, output)
         if start is not None:
             self.saving.restore(start)
@@ -121,6 +122,9 @@ class Run:
                     log(None if info["score"] is None else info)
                     if ended := self._finish_step(batch, info):
                         break
+                # Whoever stops a run wants to go on with it, or with its end later.
+                if self.stops.signal or self.settings.checkpoint_every:
+                    self.saving.save_checkpoint(self.progress, self.position)
             status = STOPPED if self.stops.signal else FINISHED
         finally:
             finalize()
@@ -146,7 +150,8 @@ class Run:
             self.train_corpus,
             self.training["batcher"],
             self.training["max_epochs"],
-            None if self.start is None else self.start.checkpoint.position,
+            self.position,
+            from_start="@schedules" in str(self.nlp.config["training"]["batcher"]),
         )
         if self.start is not None:
             restore(self.start.checkpoint.random)
@@ -206,9 +211,8 @@ class Run:
             ended = "a callback ended it"
         if self.stops.signal:
             ended = "it was stopped"
-        is_due = every and progress.step and progress.step % every == 0
-        # Whoever stops a run wants to go on with it.
-        if is_due or self.stops.signal or (ended and every):
+        self.position = batch.position
+        if every and progress.step and progress.step % every == 0:
             self.saving.save_checkpoint(progress, batch.position)
         return ended
 

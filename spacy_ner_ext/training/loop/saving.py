@@ -96,13 +96,14 @@ class Saving:
 
     # --- Checkpoints ----------------------------------------------------------
 
-    def save_checkpoint(self, progress: Progress, position: Position) -> None:
+    def save_checkpoint(self, progress: Progress, position: Position | None) -> None:
         """Write a checkpoint.
 
         progress (Progress): How far training is.
-        position (Position): Where the data goes on.
+        position (Optional[Position]): Where the data goes on; None before the first
+            step, of which there is nothing to write.
         """
-        if self.output is None:
+        if self.output is None or position is None:
             return
         renew_cupy(self._seed_of(progress))
         config = self.nlp.config.to_str(interpolate=False)

@@ -41,7 +41,7 @@ def run(config, folder, step, place):
         folder,
         callbacks=[kill],
         resume=resume,
-        checkpoint_every=3,
+        checkpoint_every=4,
         overwrite=not resume,
         silent=True,
     )

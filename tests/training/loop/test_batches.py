@@ -91,6 +91,32 @@ def test_any_place_can_be_gone_on_from(n_before, n_after, max_epochs, other_seed
     assert [b.position for b in again] == [b.position for b in after]
 
 
+def growing():
+    """A batcher whose batches grow over all epochs."""
+    sizes = iter(range(1, 1000))
+
+    def batch_up(examples):
+        examples = list(examples)
+        while examples:
+            size = next(sizes)
+            yield examples[:size]
+            examples = examples[size:]
+
+    return batch_up
+
+
+@pytest.mark.parametrize("n_before", [1, 3, 5, 9])
+def test_a_batcher_with_a_state_can_be_gone_on_with(n_before):
+    fix_random_seed(1)
+    whole = train_batches(NLP, corpus, growing(), 0)
+    position = take(whole, n_before)[-1].position
+    after = take(whole, 6)
+    again = train_batches(NLP, corpus, growing(), 0, position, from_start=True)
+    for batch, expected in zip(take(again, 6), after):
+        assert shown(batch.examples) == shown(expected.examples)
+        assert batch.position == expected.position
+
+
 def test_epochs_are_counted_in_parts():
     batches = list(train_batches(NLP, corpus, batcher, 2))
     seen = numpy.cumsum([len(batch.examples) for batch in batches])

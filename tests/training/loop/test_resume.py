@@ -99,5 +99,5 @@ def test_killed_at_twenty_steps(name, corpus, tmp_path):
     assert done.returncode == 0, done.stderr
     statuses = json.loads(done.stdout)
     assert statuses == [*[signal.SIGKILL] * KILLS, 0]
-    train(config, tmp_path / "whole", checkpoint_every=3, silent=True)
+    train(config, tmp_path / "whole", checkpoint_every=4, silent=True)
     check_same_run(tmp_path / "whole", tmp_path / "killed")
