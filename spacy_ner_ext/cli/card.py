@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
-from ..sharing.card import EXAMPLES, About, collect_facts, render, write_card
+from ..sharing.card import render, write_card
+from ..sharing.facts import EXAMPLES, About, collect_facts
 from .output import printer
 
 README = "README.md"

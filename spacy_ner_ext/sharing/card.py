@@ -1,26 +1,17 @@
 """A model card: what Hugging Face's hub and people read of a pipeline."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from spacy import util
-from spacy.language import Language
-from spacy.training import Corpus, Example
 
-from ..data.checks.config import read_limits
-from ..data.formats.docbin import find_files
-from ..data.read import read_docs
 from ..data.write import replacing
 from ..errors import UserError
-from .corpus import SplitCounts
+from .facts import Facts
 from .limitations import limitations
-from .measure import Speed, describe_machine, describe_versions, measure_speed
-from .pipeline import SavedPipeline, read_pipeline
-from .scores import ScoreTable, score_tables, task_type, to_results
+from .measure import describe_machine, describe_versions
+from .scores import task_type, to_results
 from .training import config_excerpt, training_settings
 
 if TYPE_CHECKING:
@@ -28,105 +19,6 @@ if TYPE_CHECKING:
 
 TEMPLATE = "model_card.md.jinja"
 MARK = "<!-- Written by: python -m spacy_ner_ext card -->"
-EXAMPLES = 3
-
-
-@dataclass(frozen=True)
-class About:
-    """What no file of a pipeline tells.
-
-    name (Optional[str]), version (Optional[str]): As given to `spacy package`; those
-        of meta.json if None.
-    license (Optional[str]), language (Optional[str]): Of the pipeline; those of
-        meta.json if None.
-    base_model (Optional[str]): The encoder's name on the hub.
-    dataset (Optional[str]): What the data are called.
-    dataset_id (Optional[str]): Their name on the hub.
-    dataset_license (Optional[str]): Their license.
-    """
-
-    name: str | None = None
-    version: str | None = None
-    license: str | None = None
-    language: str | None = None
-    base_model: str | None = None
-    dataset: str | None = None
-    dataset_id: str | None = None
-    dataset_license: str | None = None
-
-
-@dataclass
-class Facts:
-    """All that a card tells.
-
-    pipeline (SavedPipeline): The pipeline.
-    about (About): What its files do not tell.
-    splits (List[SplitCounts]): What the given corpora hold.
-    tables (List[ScoreTable]): The scores.
-    speed (Optional[Speed]): The measured speed.
-    n_examples (int): How many texts of each label are shown.
-    """
-
-    pipeline: SavedPipeline
-    about: About
-    splits: list[SplitCounts] = field(default_factory=list)
-    tables: list[ScoreTable] = field(default_factory=list)
-    speed: Speed | None = None
-    n_examples: int = EXAMPLES
-
-
-def collect_facts(
-    path: Path,
-    corpora: Mapping[str, Path],
-    about: About,
-    *,
-    n_examples: int = EXAMPLES,
-    with_speed: bool = True,
-) -> Facts:
-    """Read a pipeline and the corpora of its training.
-
-    path (Path): The folder of the pipeline.
-    corpora (Mapping[str, Path]): The .spacy files, or folders of them, by split:
-        "train", "dev", "test". The pipeline is evaluated on "test".
-    about (About): What no file tells.
-    n_examples (int): How many texts of each label are shown.
-    with_speed (bool): Whether the speed on the last corpus is measured.
-    RETURNS (Facts): The facts.
-    RAISES (UserError): If the folder has no pipeline, or a corpus cannot be read.
-    """
-    pipeline = read_pipeline(path)
-    tasks = pipeline.tasks()
-    performance = pipeline.meta.get("performance", {})
-    facts = Facts(pipeline, about, n_examples=n_examples)
-    facts.tables = score_tables("dev", performance, tasks)
-    if not corpora:
-        return facts
-    nlp = _load(path)
-    limits = read_limits(path / "config.cfg").spans
-    for name, corpus in corpora.items():
-        split = SplitCounts(name, tasks, limits)
-        split.add(_examples(nlp, corpus))
-        facts.splits.append(split)
-    if "test" in corpora:
-        scores = nlp.evaluate(_examples(nlp, corpora["test"]))
-        facts.tables += score_tables("test", scores, tasks)
-    if with_speed:
-        last = _examples(nlp, list(corpora.values())[-1])
-        facts.speed = measure_speed(nlp, (example.text for example in last))
-    return facts
-
-
-def _load(path: Path) -> Language:
-    try:
-        return util.load_model_from_path(path)
-    except (ValueError, KeyError, OSError, ImportError) as err:
-        what = " ".join(str(err).split())[:300]
-        raise UserError(f"{path} cannot be loaded: {what}") from err
-
-
-def _examples(nlp: Language, path: Path) -> Iterator[Example]:
-    docs = (doc for file in find_files(path) for doc in read_docs(file, nlp.vocab))
-    return Corpus(path).make_examples(nlp, docs)
 
 
 def render(facts: Facts) -> str:
@@ -134,6 +26,7 @@ def render(facts: Facts) -> str:
 
     facts (Facts): What it tells.
     RETURNS (str): Markdown with the metadata of a model card of the hub in front.
+    RAISES (UserError): If the pipeline uses a function that is not installed.
     """
     from huggingface_hub import ModelCard
 
@@ -145,26 +38,34 @@ def render(facts: Facts) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(cell=escape, code=as_code)
-    pipeline, tasks = facts.pipeline, facts.pipeline.tasks()
-    text = environment.get_template(TEMPLATE).render(
-        mark=MARK,
-        name=_name(facts),
-        metadata=_metadata(facts).to_yaml(),
-        facts=facts,
-        about=facts.about,
-        meta=pipeline.meta,
-        version=facts.about.version or pipeline.meta["version"],
-        license=_license(facts),
-        language=_language(facts),
-        tasks=tasks,
-        requirements=pipeline.requirements(),
-        settings=training_settings(pipeline),
-        config=config_excerpt(pipeline),
-        machine=describe_machine() if facts.speed else {},
-        versions=describe_versions(),
-        limitations=limitations(tasks, facts.splits, facts.tables),
-    )
+    text = environment.get_template(TEMPLATE).render(**_values(facts))
+    # Reads the metadata, as the hub will.
     return ModelCard(text).content
+
+
+def _values(facts: Facts) -> dict[str, Any]:
+    """What the template shows."""
+    pipeline, tasks = facts.pipeline, facts.pipeline.tasks()
+    return {
+        "mark": MARK,
+        "name": _name(facts),
+        "metadata": _metadata(facts).to_yaml(),
+        "facts": facts,
+        "about": facts.about,
+        "meta": pipeline.meta,
+        "version": facts.about.version or pipeline.meta["version"],
+        "license": _license(facts),
+        "language": _language(facts),
+        "tasks": tasks,
+        "finds_spans": any(not task.is_categories for task in tasks),
+        "other_labels": pipeline.other_labels(),
+        "requirements": pipeline.requirements(),
+        "settings": training_settings(pipeline),
+        "config": config_excerpt(pipeline),
+        "machine": describe_machine() if facts.speed else {},
+        "versions": describe_versions(),
+        "limitations": limitations(tasks, facts.splits, facts.tables),
+    }
 
 
 def escape(text: Any) -> str:

@@ -64,6 +64,16 @@ class SavedPipeline:
         found = (self._task(name) for name in self.config["nlp"]["pipeline"])
         return [task for task in found if task is not None]
 
+    def other_labels(self) -> dict[str, list[str]]:
+        """RETURNS (Dict[str, List[str]]): The labels of all other components."""
+        tasks = {task.component for task in self.tasks()}
+        labels = self.meta.get("labels", {})
+        return {
+            name: list(labels[name])
+            for name in self.config["nlp"]["pipeline"]
+            if name not in tasks and labels.get(name)
+        }
+
     def _task(self, name: str) -> Task | None:
         settings = self.components.get(name, {})
         factory = settings.get("factory", "")

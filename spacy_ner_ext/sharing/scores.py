@@ -19,6 +19,9 @@ CATEGORY_METRICS = {
     "cats_weighted_f": ("f1", "weighted F"),
 }
 NOT_FOUND = "-"
+# Scores that have tables, and what is no score.
+TABLES = ("ents_", "spans_", "cats_")
+NO_SCORES = ("_loss", "speed")
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,21 @@ def _low(per_label: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 def _percent(value: float | None) -> str:
     return NOT_FOUND if value is None else f"{100 * value:.1f}"
+
+
+def other_scores(scores: Mapping[str, Any]) -> dict[str, str]:
+    """Find the scores of components that find neither entities nor categories.
+
+    scores (Mapping[str, Any]): As for `score_tables`.
+    RETURNS (Dict[str, str]): The scores in percent, by what spaCy calls them.
+    """
+    return {
+        name: _percent(value)
+        for name, value in sorted(scores.items())
+        if isinstance(value, float)
+        and not name.startswith(TABLES)
+        and not name.endswith(NO_SCORES)
+    }
 
 
 def to_results(

@@ -3,20 +3,16 @@
 import re
 
 import pytest
+import spacy
 import srsly
 from huggingface_hub import ModelCard
 from pipelines import OVERLAPS, fitted
 from spacy.tokens import Doc, Span
+from spacy.training import Example
 
 from spacy_ner_ext.errors import UserError
-from spacy_ner_ext.sharing.card import (
-    MARK,
-    About,
-    collect_facts,
-    escape,
-    render,
-    write_card,
-)
+from spacy_ner_ext.sharing.card import MARK, escape, render, write_card
+from spacy_ner_ext.sharing.facts import About, collect_facts
 
 from .conftest import make_docs, save, write_corpus
 
@@ -83,7 +79,7 @@ def test_without_options_the_metadata_is_that_of_meta_json(model):
     assert card.data.license == "mit" and card.data.language == "en"
     assert card.data.model_name == "en_tiny" and "| version | 0.9 |" in card.text
     assert "base_model" not in card.data.to_dict()
-    assert "License of the data" not in card.text
+    assert "## Data" not in card.text
 
 
 def test_a_pipeline_that_was_never_evaluated_has_no_results(model):
@@ -108,8 +104,8 @@ def test_labels_have_counts_and_their_most_frequent_texts(model, corpus):
 def test_the_data_are_counted_by_split(model, corpus, tmp_path):
     dev = write_corpus(tmp_path / "dev.spacy", make_docs()[:1])
     text = section(make_card(model, {"train": corpus, "dev": dev}), "Data")
-    assert "Corpus: News of Oslo (`org/oslo` on the hub)" in text
-    assert "License of the data: cc-by-4.0" in text
+    assert "- Corpus: News of Oslo (`org/oslo` on the hub)" in text
+    assert "- License: cc-by-4.0" in text
     assert rows(text) == [
         ["", "train", "dev"],
         ["---", "---", "---"],
@@ -232,6 +228,18 @@ def test_span_groups_are_named_in_scores_and_use(tmp_path):
     card = make_card(model)
     assert ["all", "50.0", "50.0", "50.0"] in rows(section(card, "Scores"))
     assert 'for span in doc.spans["sc"]' in card.text
+
+
+def test_labels_and_scores_of_other_components(tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tagger")
+    doc = Doc(nlp.vocab, words=["It", "rains"], tags=["PRP", "VBZ"])
+    nlp.initialize(lambda: [Example(doc, doc)])
+    model = save(nlp, tmp_path / "model", {"tag_acc": 0.5, "tagger_loss": 3.0})
+    card = make_card(model)
+    assert section(card, "Labels") == "`tagger`, 2 labels: PRP, VBZ"
+    assert rows(section(card, "Scores"))[-1] == ["`tag_acc`", "50.0"]
+    assert "tagger_loss" not in card.text
 
 
 def test_texts_cannot_break_a_table():

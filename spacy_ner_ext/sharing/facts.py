@@ -1,0 +1,137 @@
+"""All that a model card tells, gathered."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spacy import util
+from spacy.language import Language
+from spacy.training import Corpus, Example
+
+from ..data.checks.config import read_limits
+from ..data.formats.docbin import find_files
+from ..data.read import read_docs
+from ..errors import UserError
+from .corpus import SplitCounts
+from .measure import Speed, measure_speed
+from .pipeline import SavedPipeline, read_pipeline
+from .scores import ScoreTable, other_scores, score_tables
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class About:
+    """What no file of a pipeline tells.
+
+    name (Optional[str]), version (Optional[str]): As given to `spacy package`; those
+        of meta.json if None.
+    license (Optional[str]), language (Optional[str]): Of the pipeline; those of
+        meta.json if None.
+    base_model (Optional[str]): The encoder's name on the hub.
+    dataset (Optional[str]): What the data are called.
+    dataset_id (Optional[str]): Their name on the hub.
+    dataset_license (Optional[str]): Their license.
+    """
+
+    name: str | None = None
+    version: str | None = None
+    license: str | None = None
+    language: str | None = None
+    base_model: str | None = None
+    dataset: str | None = None
+    dataset_id: str | None = None
+    dataset_license: str | None = None
+
+
+@dataclass
+class Facts:
+    """All that a card tells.
+
+    pipeline (SavedPipeline): The pipeline.
+    about (About): What its files do not tell.
+    splits (List[SplitCounts]): What the given corpora hold.
+    tables (List[ScoreTable]): The scores of components that find entities, spans or
+        categories.
+    others (Dict[str, Dict[str, str]]): Those of others, by split.
+    speed (Optional[Speed]): The measured speed.
+    n_examples (int): How many texts of each label are shown.
+    """
+
+    pipeline: SavedPipeline
+    about: About
+    splits: list[SplitCounts] = field(default_factory=list)
+    tables: list[ScoreTable] = field(default_factory=list)
+    others: dict[str, dict[str, str]] = field(default_factory=dict)
+    speed: Speed | None = None
+    n_examples: int = EXAMPLES
+
+    def add_scores(self, split: str, scores: Mapping[str, Any]) -> None:
+        """Add the scores of an evaluation.
+
+        split (str): What was evaluated on.
+        scores (Mapping[str, Any]): The scores, as spaCy gives them.
+        """
+        self.tables += score_tables(split, scores, self.pipeline.tasks())
+        if others := other_scores(scores):
+            self.others[split] = others
+
+
+def collect_facts(
+    path: Path,
+    corpora: Mapping[str, Path],
+    about: About,
+    *,
+    n_examples: int = EXAMPLES,
+    with_speed: bool = True,
+) -> Facts:
+    """Read a pipeline and the corpora of its training.
+
+    path (Path): The folder of the pipeline.
+    corpora (Mapping[str, Path]): The .spacy files, or folders of them, by split:
+        "train", "dev", "test". The pipeline is evaluated on "test".
+    about (About): What no file tells.
+    n_examples (int): How many texts of each label are shown.
+    with_speed (bool): Whether the speed on the last corpus is measured.
+    RETURNS (Facts): The facts.
+    RAISES (UserError): If the folder has no pipeline, or a corpus cannot be read.
+    """
+    pipeline = read_pipeline(path)
+    facts = Facts(pipeline, about, n_examples=n_examples)
+    facts.add_scores("dev", pipeline.meta.get("performance", {}))
+    if not corpora:
+        return facts
+    nlp = _load(path)
+    facts.splits = _count(nlp, pipeline, corpora)
+    if "test" in corpora:
+        facts.add_scores("test", nlp.evaluate(_examples(nlp, corpora["test"])))
+    if with_speed:
+        last = _examples(nlp, list(corpora.values())[-1])
+        facts.speed = measure_speed(nlp, (example.text for example in last))
+    return facts
+
+
+def _count(
+    nlp: Language, pipeline: SavedPipeline, corpora: Mapping[str, Path]
+) -> list[SplitCounts]:
+    tasks, limits = pipeline.tasks(), read_limits(pipeline.path / "config.cfg").spans
+    splits = []
+    for name, corpus in corpora.items():
+        split = SplitCounts(name, tasks, limits)
+        split.add(_examples(nlp, corpus))
+        splits.append(split)
+    return splits
+
+
+def _load(path: Path) -> Language:
+    try:
+        return util.load_model_from_path(path)
+    except (ValueError, KeyError, OSError, ImportError) as err:
+        what = " ".join(str(err).split())[:300]
+        raise UserError(f"{path} cannot be loaded: {what}") from err
+
+
+def _examples(nlp: Language, path: Path) -> Iterator[Example]:
+    docs = (doc for file in find_files(path) for doc in read_docs(file, nlp.vocab))
+    return Corpus(path).make_examples(nlp, docs)
