@@ -1,6 +1,7 @@
 """Who imports whom, read from the source."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -167,8 +168,15 @@ def test_only_the_entry_of_the_package_imports_the_command_line():
 
 def test_shared_files_import_no_feature():
     for path, imported in IMPORTS.items():
-        if not folder_of(path) and path != "__main__.py":
+        # What the package offers to Python is imported when it is asked for.
+        if not folder_of(path) and path not in ("__main__.py", "__init__.py"):
             assert {folder_of(other) for other in imported} <= {""}, path
+
+
+def test_importing_the_package_imports_nothing_else():
+    code = "import sys, spacy_ner_ext; print({'torch', 'spacy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
 
 
 @pytest.mark.parametrize("path", FILES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from typing import Any
 
 from spacy import util
 from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import DIR_MODEL_BEST
 from thinc.api import Config, require_gpu
@@ -24,7 +26,7 @@ from .output import check_output, prepare_output
 from .progress import Progress, Result
 from .run import Callback, Run
 from .saving import Start
-from .settings import EPOCHS, STEPS, read_amount, read_settings
+from .settings import EPOCHS, SECTION, STEPS, read_amount, read_settings
 
 
 @dataclass(frozen=True)
@@ -126,11 +128,32 @@ def load(
     config (Union[str, Path, Mapping[str, Any]]): The config, or its file.
     overrides (Mapping[str, Any]): Settings in place of its own.
     RETURNS (Config): The config, with its variables.
+    RAISES (UserError): If [training] has no such setting.
     """
+    # spaCy overrides nothing in a section that is not there.
+    own = {name for name in overrides if name.startswith(f"{SECTION}.")}
+    others = {name: overrides[name] for name in overrides.keys() - own}
     if isinstance(config, (str, Path)):
-        return util.load_config(config, dict(overrides), interpolate=False)
-    text = Config(dict(config)).to_str(interpolate=False)
-    return util.load_config_from_str(text, dict(overrides), interpolate=False)
+        loaded = util.load_config(config, others, interpolate=False)
+    else:
+        text = Config(dict(config)).to_str(interpolate=False)
+        loaded = util.load_config_from_str(text, others, interpolate=False)
+    for name in sorted(own):
+        loaded.setdefault(SECTION, {})[name.partition(".")[2]] = overrides[name]
+    _check_names(loaded)
+    return loaded
+
+
+def _check_names(config: Config) -> None:
+    """What [training] does not know, spaCy leaves out without a word."""
+    known = list(ConfigSchemaTraining.model_fields)
+    for name in config.get("training", {}):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise UserError(
+                f"[training] has no setting {name}"
+                + (f"; did you mean {near[0]}?" if near else f": {', '.join(known)}.")
+            )
 
 
 def find_start(output: Path) -> Start:
