@@ -111,7 +111,8 @@ def test_imports_stay_light(modules):
     """spaCy imports all entry points of an environment in spacy.blank()."""
     code = (
         f"import sys, {', '.join(modules)}\n"
-        "heavy = {'transformers', 'datasets', 'spacy_transformers'}\n"
+        "heavy = {'transformers', 'datasets', 'spacy_transformers', 'matplotlib',"
+        " 'tensorboard', 'optuna'}\n"
         "print(sorted(heavy.intersection(sys.modules)))"
     )
     assert run_python(code) == "[]\n"

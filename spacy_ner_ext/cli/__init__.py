@@ -17,6 +17,7 @@ from .export import export
 from .export_span_marker import export_span_marker
 from .init import init
 from .params import params
+from .plot import plot
 from .prepare import prepare
 from .smoke import smoke
 from .sweep import sweep
@@ -24,7 +25,7 @@ from .train import train
 
 COMMANDS = (
     *(download, encoder, convert, prepare, export, check, params, smoke),
-    *(export_span_marker, distill_filter, card, init, train, sweep),
+    *(export_span_marker, distill_filter, card, init, train, plot, sweep),
 )
 # Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
