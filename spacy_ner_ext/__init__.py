@@ -1,7 +1,7 @@
 """Trainable named-entity components for spaCy."""
 
-from typing import TYPE_CHECKING, Any
-
+# As in typing, which spaCy has not imported yet.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .training.loop.api import train
 
@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "train"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # Training needs torch and spaCy, which importing the package alone does not.
     if name == "train":
         from .training.loop.api import train

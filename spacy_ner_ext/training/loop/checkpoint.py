@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.numpy
-import srsly
 from spacy.language import Language
 from thinc.api import Config, Optimizer
 
@@ -23,6 +23,7 @@ from .settings import SECTION
 
 FOLDER = "checkpoints"
 COMPONENTS = "components"
+STATE = "state.json"
 NAME = re.compile(r"step-(\d{8,})\Z")
 # What may change when a run goes on: how long it takes, and where files are.
 FREE_SECTIONS = ("paths", SECTION)
@@ -95,7 +96,8 @@ def write_checkpoint(
         "random": checkpoint.random,
         "optimizer": facts,
     }
-    srsly.write_json(half / "state.json", state)
+    # srsly rounds numbers.
+    (half / STATE).write_text(json.dumps(state), encoding="utf8")
     (half / "config.cfg").write_text(checkpoint.config, encoding="utf8")
     half.rename(path)
     for old in find_checkpoints(output)[:-keep]:
@@ -132,7 +134,7 @@ def read_checkpoint(output: Path) -> tuple[Path, Checkpoint]:
         )
     path = found[-1]
     try:
-        state = srsly.read_json(path / "state.json")
+        state = json.loads((path / STATE).read_text(encoding="utf8"))
         return path, Checkpoint(
             Progress.from_json(state["progress"]),
             Position(**state["position"]),
@@ -159,8 +161,8 @@ def restore_weights(path: Path, nlp: Language, optimizer: Optimizer) -> None:
             if hasattr(component, "from_disk"):
                 component.from_disk(path / COMPONENTS / name, exclude=["vocab"])
         arrays = safetensors.numpy.load_file(path / "optimizer.safetensors")
-        facts = srsly.read_json(path / "state.json")["optimizer"]
-        restore_optimizer(optimizer, nlp, arrays, facts)
+        state = json.loads((path / STATE).read_text(encoding="utf8"))
+        restore_optimizer(optimizer, nlp, arrays, state["optimizer"])
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as err:
         raise UserError(
             f"The checkpoint {path} does not fit the config ({err}): give the config "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ THREADS = "prefetch"
 
 def prefetch(
     batches: Iterable[Item], nlp: Language, num_workers: int
-) -> Iterator[Item]:
+) -> Generator[Item, None, None]:
     """Cut the documents of the next batches into word pieces in threads, which is done
     without holding the lock of Python.
 

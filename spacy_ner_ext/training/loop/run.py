@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, nullcontext
 from itertools import islice
 from pathlib import Path
 from timeit import default_timer as timer
@@ -116,8 +116,8 @@ class Run:
         ended = None if self.start is None else self.why_stop(self.progress)
         self.saving.begin(self.progress)
         try:
-            with self.stops:
-                for batch in self._batches() if ended is None else ():
+            with self.stops, closing(self._batches()) as batches:
+                for batch in batches if ended is None else ():
                     info = self._step(batch)
                     log(None if info["score"] is None else info)
                     if ended := self._finish_step(batch, info):
@@ -143,7 +143,7 @@ class Run:
         if self.start is not None:
             self._say(f"Going on after step {self.progress.step}")
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self) -> Generator[Batch, None, None]:
         self._began = timer() - self.progress.seconds
         batches = train_batches(
             self.nlp,
@@ -155,7 +155,10 @@ class Run:
         )
         if self.start is not None:
             restore(self.start.checkpoint.random)
-        yield from prefetch(batches, self.nlp, self.settings.num_workers)
+        ahead = prefetch(batches, self.nlp, self.settings.num_workers)
+        # Its threads end with the loop, also by an error.
+        with closing(ahead):
+            yield from ahead
 
     def _step(self, batch: Batch) -> Info:
         """A step and, where it is time, an evaluation."""
