@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from spacy import registry
 from spacy.language import Language
 from thinc.api import Config
 
+from spacy_ner_ext.cli import COMMANDS
 from spacy_ner_ext.data.formats.registry import READERS, WRITERS
+from spacy_ner_ext.training.loop.settings import RunSettings, read_settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf8")
@@ -36,7 +39,9 @@ def test_the_two_commands_are_targets_that_set_up_everything():
         assert re.search(rf"^{target}: \$\(VENV\)/\.installed$", makefile, re.M)
 
 
-@pytest.mark.parametrize("factory", ["crf_ner", "span_marker_ner", "text_cnn"])
+@pytest.mark.parametrize(
+    "factory", ["crf_ner", "crf_tagger", "span_marker_ner", "text_cnn"]
+)
 def test_config_blocks_show_every_setting_of_a_component(factory):
     head = f"[components.{factory}]\n"
     (block,) = [block for block in blocks("ini") if block.startswith(head)]
@@ -132,11 +137,39 @@ def test_the_optimizer_block_can_be_resolved():
     assert settings["optimizer"].learn_rate == 1e-3
 
 
+def test_the_block_of_the_section_shows_every_setting():
+    (block,) = [block for block in blocks("ini") if block.startswith("[spacy_ner_ext]")]
+    config = Config().from_str(block)
+    assert read_settings(config) == RunSettings()
+    known = {field.name for field in fields(RunSettings)}
+    assert set(config["spacy_ner_ext"]) == known
+
+
+def test_the_block_of_the_logger_shows_every_setting():
+    head = "[training.logger]"
+    (block,) = [block for block in blocks("ini") if block.startswith(head)]
+    shown = Config().from_str("[training]\n\n" + block)["training"]["logger"]
+    signature = inspect.signature(registry.loggers.get(shown.pop("@loggers")))
+    assert shown == {k: value.default for k, value in signature.parameters.items()}
+
+
+def test_every_setting_of_the_optimizer_is_in_the_readme():
+    adam = registry.optimizers.get("spacy_ner_ext.Adam.v1")
+    for name in set(inspect.signature(adam).parameters) - {"beta1", "beta2", "eps"}:
+        assert f"`{name}`" in README, name
+
+
+def test_every_command_is_in_the_readme():
+    for command in COMMANDS:
+        name = command.__name__.replace("_", "-")
+        assert f"spacy_ner_ext {name}" in README or f"`{name}`" in README, name
+
+
 def test_every_registered_name_is_in_the_readme():
     text = (ROOT / "pyproject.toml").read_text()
     names = re.findall(r'^"(spacy_ner_ext\.[^"]+)" =', text, re.M)
     assert names
-    for name in [*names, "crf_ner", "span_marker_ner", "text_cnn"]:
+    for name in [*names, "crf_ner", "crf_tagger", "span_marker_ner", "text_cnn"]:
         assert name in README, name
 
 
