@@ -8,8 +8,10 @@ PIP = $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt
 demo: $(VENV)/.installed
 	$(VENV)/bin/python -m spacy project run all
 
+# A thread for each process: several processes with several are slower than one.
 test: $(VENV)/.installed
-	HF_HUB_OFFLINE=1 $(VENV)/bin/python -m pytest
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false \
+	  $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .

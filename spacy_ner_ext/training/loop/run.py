@@ -197,7 +197,7 @@ class Run:
             "step": progress.step,
             "losses": progress.losses,
             "checkpoints": [(each.score, each.step) for each in progress.results],
-            "seconds": int(progress.seconds),
+            "seconds": progress.seconds,
             "words": progress.words,
             "optimizer": self.optimizer,
             "resumed": self.start is not None,
