@@ -1,4 +1,4 @@
-"""The page of options names those that other trainers have, and those that are here."""
+"""The pages of recipes and options name what is here, and what other trainers have."""
 
 import inspect
 import re
@@ -9,9 +9,11 @@ import pytest
 from spacy import registry
 from transformers import TrainingArguments
 
+from spacy_ner_ext.recipes.settings import PATTERNS
 from spacy_ner_ext.training.loop.settings import RunSettings
 
-PAGE = (Path(__file__).parents[2] / "docs" / "options.md").read_text(encoding="utf8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "options.md").read_text(encoding="utf8")
 WORDS = {word for code in re.findall(r"`([^`]+)`", PAGE) for word in code.split()}
 
 
@@ -30,3 +32,16 @@ def test_what_it_says_of_the_optimizer_is_there(name):
     make = registry.optimizers.get("spacy_ner_ext.Adam.v1")
     assert name in inspect.signature(make).parameters
     assert f"`{name}`" in PAGE
+
+
+def test_every_pattern_has_a_section_with_what_the_repository_has():
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf8")
+    for pattern in PATTERNS:
+        assert f"\n## {pattern}: " in text
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", text)
+    named = re.findall(r"\b((?:configs|benchmarks)/\S+\.\w+)", text)
+    assert links and named
+    for target in links:
+        assert (ROOT / "docs" / target).exists(), target
+    for target in named:
+        assert (ROOT / target).exists(), target
