@@ -20,10 +20,15 @@ def begin_epoch() -> random.Random:
 
 
 @contextmanager
-def unnoticed() -> Iterator[None]:
-    """Set the generators of Python and NumPy back to what they were before the block,
-    so that it makes no difference to what is drawn later."""
+def unnoticed(seed: int) -> Iterator[None]:
+    """Seed the generators of Python and NumPy for a block, and set them back to what
+    they were, so that neither depends on the other.
+
+    seed (int): The seed.
+    """
     state, of_numpy = random.getstate(), numpy.random.get_state()
+    random.seed(seed)
+    numpy.random.seed(seed % 2**32)
     try:
         yield
     finally:

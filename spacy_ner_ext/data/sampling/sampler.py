@@ -91,11 +91,11 @@ class Sampler:
 
     def _find_factors(self, nlp: Language) -> dict[str, float]:
         """Factors belong to labels, so that they hold in whatever order a corpus gives
-        its examples."""
+        its examples. A run that goes on counts them anew, and has to find the same."""
         if self._factors is None and not self.shaping.oversample:
             self._factors = {}
         elif self._factors is None:
-            with unnoticed():
+            with unnoticed(self.shaping.seed):
                 labels = Counter(
                     frozenset(count_labels(example.reference))
                     for example in self._sample(nlp, Counter())

@@ -13,8 +13,10 @@ from spacy import registry, util
 from thinc.api import Config
 
 from ...errors import UserError
+from ..loop.api import load
 from ..loop.checkpoint import flatten
 from ..loop.settings import SECTION, RunSettings
+from ..watch.files import replacing
 from .sampler import Proposals, draw
 from .space import Range, Settings, combine
 
@@ -73,8 +75,8 @@ class Plan:
         settings (Dict[str, Any]): Its settings.
         RETURNS (Config): The config, with its variables.
         """
-        overrides = {**self.overrides, **settings}
-        return util.load_config_from_str(self.config, overrides, interpolate=False)
+        config = Config().from_str(self.config, interpolate=False)
+        return load(config, {**self.overrides, **settings})
 
     def seed_settings(self, seed: int | None) -> Settings:
         """Name the settings that a seed has in the config.
@@ -102,7 +104,7 @@ def read_plan_config(path: Path, overrides: Settings) -> str:
     RAISES (UserError): If it is no config.
     """
     try:
-        util.load_config(path, overrides, interpolate=False)
+        load(path, overrides)
     except (ValueError, KeyError) as err:
         what = " ".join(str(err).split())[:300]
         raise UserError(f"{path} is no config that can be used: {what}") from err
@@ -155,9 +157,8 @@ def begin(plan: Plan, folder: Path, *, resume: bool) -> None:
                 f"{folder} has a sweep; go on with --resume, or name another folder"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        half = file.with_name(f"{FILE}.writing")
-        half.write_text(json.dumps(plan.to_dict(), indent=2) + "\n", encoding="utf8")
-        half.replace(file)
+        with replacing(file) as stream:
+            stream.write(f"{json.dumps(plan.to_dict(), indent=2)}\n".encode())
     elif not file.is_file():
         raise UserError(f"{folder} has no sweep to resume; leave out --resume")
     else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
+from ..watch.files import replacing
 from .plan import Plan
 from .space import Settings, write_value
 from .trials import FINISHED, Trial, describe
@@ -102,14 +103,10 @@ def write_results(plan: Plan, ranked: Sequence[Ranked], folder: Path) -> None:
     header, rows = table(plan, ranked)
     text = io.StringIO()
     csv.writer(text, delimiter="\t", lineterminator="\n").writerows([header, *rows])
-    _write(folder / TABLE, text.getvalue())
+    with replacing(folder / TABLE) as stream:
+        stream.write(text.getvalue().encode())
     if ranked and ranked[0].best is not None:
         seed = plan.seed_settings(ranked[0].best.seed)
         config = plan.make_config({**ranked[0].settings, **seed})
-        _write(folder / BEST, config.to_str(interpolate=False))
-
-
-def _write(path: Path, text: str) -> None:
-    half = path.with_name(f"{path.name}.writing")
-    half.write_text(text, encoding="utf8")
-    half.replace(path)
+        with replacing(folder / BEST) as stream:
+            stream.write(config.to_bytes(interpolate=False))

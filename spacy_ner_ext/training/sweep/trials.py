@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ..watch.files import replacing
 from .space import Settings, write_value
 
 FILE = "trials.jsonl"
@@ -92,6 +93,5 @@ class Record:
         """
         self.trials[trial.number] = trial
         lines = [json.dumps(asdict(each)) for each in self.trials.values()]
-        half = self.path.with_name(f"{FILE}.writing")
-        half.write_text("\n".join(lines) + "\n", encoding="utf8")
-        half.replace(self.path)
+        with replacing(self.path) as stream:
+            stream.writelines(f"{line}\n".encode() for line in lines)

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
+from thinc.api import Config
 
 from spacy_ner_ext.errors import UserError
 from spacy_ner_ext.training.sweep.plan import Plan, begin, check_settings
@@ -89,6 +90,16 @@ def test_the_best_config_has_the_best_settings_and_seed(tmp_path):
     assert text.count("seed = 3") == 2
     lines = (tmp_path / "sweep.tsv").read_text().splitlines()
     assert [line.split("\t")[2] for line in lines] == [DROPOUT, "0.1", "0.2"]
+
+
+def test_the_best_config_has_settings_of_the_run(tmp_path):
+    """Whose section a config may lack."""
+    config = Config().from_str(TEXT, interpolate=False)
+    config.pop("spacy_ner_ext", None)
+    text = config.to_str(interpolate=False)
+    plan = Plan(config=text, grid=read_grid(["spacy_ner_ext.sub_batch=4 docs"]))
+    write_results(plan, rank(run(plan, tmp_path)), tmp_path)
+    assert 'sub_batch = "4 docs"' in (tmp_path / "best.cfg").read_text()
 
 
 # --- Drawing -----------------------------------------------------------------
