@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from spacy.language import Language
@@ -15,6 +16,7 @@ from torch import Tensor
 from .nodes import Key, find_nodes
 
 OPTIMIZERS_OF_THINC = ("Adam.v1", "RAdam.v1", "SGD.v1")
+_checked: WeakSet[Language] = WeakSet()
 
 
 class Averages:
@@ -110,12 +112,15 @@ class Averages:
 
 
 def warn_about_torch(nlp: Language) -> None:
-    """Log if the config asks for averages of thinc's optimizers, and there are torch
-    modules, whose averages they keep but never use.
+    """Log, once for a pipeline, if the config asks for averages of thinc's optimizers,
+    and there are torch modules, whose averages they keep but never use.
 
-    nlp (Language): The pipeline.
+    nlp (Language): The pipeline, as its training begins.
     """
-    settings = nlp.config.get("training", {}).get("optimizer") or {}
+    if nlp in _checked:
+        return
+    _checked.add(nlp)
+    settings = nlp.config.interpolate()["training"]["optimizer"]
     asked = settings.get("@optimizers") in OPTIMIZERS_OF_THINC
     if not asked or not settings.get("use_averages", True):
         return

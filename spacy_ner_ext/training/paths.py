@@ -13,7 +13,6 @@ from thinc.api import Model
 from thinc.shims import Shim
 
 from ..listeners import check_widths
-from .averages import warn_about_torch
 from .nodes import Key
 
 if TYPE_CHECKING:
@@ -137,7 +136,6 @@ def name_parameters(nlp: Language, info: dict[str, Any] | None = None) -> None:
     global _latest
     if announced() is not nlp:
         check_widths(nlp)
-        warn_about_torch(nlp)
         _latest = weakref.ref(nlp)
 
 

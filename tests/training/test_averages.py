@@ -11,6 +11,7 @@ from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from thinc.api import PyTorchWrapper, chain, with_array
+from training_runs import make_config, write_corpus
 from weights import (
     LSTM,
     apply,
@@ -22,9 +23,8 @@ from weights import (
     values_of,
 )
 
-from spacy_ner_ext.training import paths
+from spacy_ner_ext import train as train_with_checkpoints
 from spacy_ner_ext.training.optimizer import make_adam
-from spacy_ner_ext.training.paths import name_parameters
 
 MAKERS = {
     "cnn": lambda: crf(TOK2VEC),
@@ -162,16 +162,23 @@ def test_without_averages_there_are_none():
 
 @pytest.mark.parametrize("kind", ["lstm", "cnn", "encoder"])
 @pytest.mark.parametrize("use_averages", [True, False])
-def test_averages_of_thinc_that_have_no_effect_are_told_once(
-    kind, use_averages, monkeypatch
-):
+def test_averages_of_thinc_that_have_no_effect_are_told_once(kind, use_averages):
     """Those of an encoder of ours have one."""
-    monkeypatch.setattr(paths, "_latest", lambda: None)
     nlp, _ = start({"crf_ner": MAKERS[kind]()})
     optimizer = {"@optimizers": "Adam.v1", "use_averages": use_averages}
     nlp.config["training"]["optimizer"] = optimizer
     with warnings_of_spacy() as messages:
         for _ in range(3):
-            name_parameters(nlp)
+            registry.loggers.get("spacy_ner_ext.Logger.v1")()(nlp)
     assert len(messages) == (kind == "lstm" and use_averages)
     assert all("Adam.v1 with averages = 0.999" in message for message in messages)
+
+
+def test_averages_that_have_no_effect_are_told_whatever_the_logger(tmp_path):
+    config = make_config({"crf_ner": MAKERS["lstm"]()}, write_corpus(tmp_path))
+    config["training"]["optimizer"]["use_averages"] = True
+    config["training"]["logger"] = {"@loggers": "spacy.ConsoleLogger.v1"}
+    config["training"]["max_steps"] = 1
+    with warnings_of_spacy() as messages:
+        train_with_checkpoints(config, silent=True)
+    assert len(messages) == 1 and "use_averages of Adam.v1" in messages[0]

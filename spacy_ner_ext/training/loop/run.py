@@ -17,6 +17,7 @@ from spacy.util import registry, resolve_dot_names
 from thinc.api import constant, fix_random_seed, set_gpu_allocator
 from wasabi import Printer
 
+from ..averages import warn_about_torch
 from .batches import Batch, train_batches
 from .output import FAILED, FINISHED, STOPPED
 from .prefetch import prefetch
@@ -108,6 +109,7 @@ class Run:
 
         RETURNS (str): Why it ended.
         """
+        warn_about_torch(self.nlp)
         self._introduce()
         with self.nlp.select_pipes(disable=self.training["frozen_components"]):
             make_logger = self.training["logger"]
@@ -145,13 +147,15 @@ class Run:
 
     def _batches(self) -> Generator[Batch, None, None]:
         self._began = timer() - self.progress.seconds
+        # A schedule may be in a section of its own.
+        config = self.nlp.config.interpolate()
         batches = train_batches(
             self.nlp,
             self.train_corpus,
             self.training["batcher"],
             self.training["max_epochs"],
             self.position,
-            from_start="@schedules" in str(self.nlp.config["training"]["batcher"]),
+            from_start="@schedules" in str(config["training"]["batcher"]),
         )
         if self.start is not None:
             restore(self.start.checkpoint.random)

@@ -9,6 +9,7 @@ from spacy.language import Language
 from tqdm import tqdm
 from wasabi import Printer
 
+from ..averages import warn_about_torch
 from .files import LOG, LOSSES, WEIGHTS, RunFiles, run_folder
 from .row import Row, Watch
 from .table import Table
@@ -46,6 +47,7 @@ def make_logger(
     def set_up(
         nlp: Language, stdout: IO[str] = sys.stdout, stderr: IO[str] = sys.stderr
     ) -> Tuple[LogStep, Finalize]:
+        warn_about_torch(nlp)
         logger = _Logger(nlp, stdout, folder, log_weights)
         if console_output:
             logger.add_table()
