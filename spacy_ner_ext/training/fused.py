@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -75,17 +75,25 @@ class FusedAdams:
                     moments[name][key] = state[name]
         return moments, steps
 
-    def restore(
-        self, key: Key, weight: Parameter, step: int, moments: dict[str, Tensor]
-    ) -> None:
-        """Go on with what `state` gave for a weight.
+    def register(self, weights: Mapping[Key, Parameter]) -> None:
+        """Add weights before their first step, those of a module together.
+
+        weights (Mapping[Key, Parameter]): The weights.
+        """
+        modules: dict[int, dict[str, Parameter]] = {}
+        for (shim_id, name), weight in weights.items():
+            modules.setdefault(shim_id, {})[name] = weight
+        for shim_id, of_module in modules.items():
+            self._add(shim_id, of_module)
+
+    def restore(self, key: Key, step: int, moments: dict[str, Tensor]) -> None:
+        """Go on with what `state` gave for a weight that was registered.
 
         key (Key): The weight.
-        weight (Parameter): The same.
         step (int): The steps that it made.
         moments (Dict[str, Tensor]): Its moments, by their names in torch.
         """
-        self._add(key[0], {key[1]: weight})
+        weight = self._weights[key]
         state = {name: moments[name].to(weight.device) for name in MOMENTS}
         state["step"] = torch.tensor(float(step), device=weight.device)
         self._adams[key[0]].state[weight] = state

@@ -160,9 +160,10 @@ def _restore_grouped(
     optimizer.gradients.restore(facts["gradients"])
     found = _weights(nlp)
     weights = {p.path: (p.key, found[p.key]) for p in find_parameters(nlp)}
+    optimizer.fused.register(dict(weights[path] for path in facts["steps"]))
     for path, n_steps in facts["steps"].items():
         moments = {kind: _to_torch(arrays[f"{kind}:{path}"]) for kind in MOMENTS}
-        optimizer.fused.restore(*weights[path], n_steps, moments)
+        optimizer.fused.restore(weights[path][0], n_steps, moments)
     averages = {}
     for name, array in arrays.items():
         kind, _, path = name.partition(":")

@@ -128,6 +128,20 @@ def test_schedules_are_all_that_is_left_out():
     assert_same_state(save_optimizer(optimizer, nlp), save_optimizer(optimizer, nlp))
 
 
+def test_weights_are_still_updated_together():
+    nlp, examples = start(MAKERS["encoder"]())
+    optimizer = bind(OPTIMIZERS["grouped"](), nlp)
+    follow(nlp, optimizer, [examples])
+    restored = OPTIMIZERS["grouped"]()
+    restore_optimizer(restored, nlp, *save_optimizer(optimizer, nlp))
+    assert groups_of_torch(restored) == groups_of_torch(optimizer)
+
+
+def groups_of_torch(optimizer):
+    adams = optimizer.fused._adams.values()
+    return [[len(group["params"]) for group in a.param_groups] for a in adams]
+
+
 # --- Gradient scalers ---------------------------------------------------------
 
 
