@@ -12,7 +12,7 @@ from .pipeline import SavedPipeline
 SETTINGS = {
     "seed": "seed",
     "dropout": "dropout",
-    "accumulate_gradient": "batches a step",
+    "accumulate_gradient": "parts of a batch",
     "max_steps": "most steps",
     "max_epochs": "most epochs",
     "patience": "patience, in steps",
@@ -20,11 +20,13 @@ SETTINGS = {
 }
 # What no other machine has, or no one can read.
 LEFT_OUT = ("logger", "before_to_disk", "before_update", "score_weights")
+# What `python -m spacy_ner_ext train` reads in place of some of [training].
+OWN = "spacy_ner_ext"
 RUN = "run.json"
 RUN_SETTINGS = {
     "status": "run",
-    "step": "steps made",
-    "epoch": "epochs made",
+    "step": "last step",
+    "epochs": "epochs made",
     "best_step": "step of the best evaluation",
 }
 
@@ -72,7 +74,8 @@ def config_excerpt(pipeline: SavedPipeline) -> str:
     """Show the settings that make the pipeline and train it.
 
     pipeline (SavedPipeline): The pipeline.
-    RETURNS (str): The sections [nlp], [components] and [training] of its config.
+    RETURNS (str): The sections [nlp], [components], [training] and [spacy_ner_ext] of
+        its config.
     """
     config = pipeline.config
     training = {
@@ -82,4 +85,6 @@ def config_excerpt(pipeline: SavedPipeline) -> str:
     }
     nlp = {name: config["nlp"][name] for name in ("lang", "pipeline")}
     sections = {"nlp": nlp, "components": config["components"], "training": training}
+    if OWN in config:
+        sections[OWN] = config[OWN]
     return Config(sections).to_str(interpolate=False).strip()

@@ -128,14 +128,20 @@ def test_scores_of_training_and_of_a_test_set(model, corpus):
 
 
 def test_settings_of_the_training_and_what_the_run_wrote(model):
-    run = {"status": "finished", "step": 400, "epoch": 3, "best_step": 300}
+    run = {"status": "finished", "step": 400, "epochs": 3.5, "best_step": 300}
     srsly.write_json(model.parent / "run.json", run)
     card = make_card(model)
     found = dict(row for row in rows(section(card, "Training")) if len(row) == 2)
-    assert found["steps made"] == "`400`"
+    assert found["last step"] == "`400`" and found["epochs made"] == "`3.5`"
     assert found["step of the best evaluation"] == "`300`"
     assert found["seed"] == "`0`" and found["optimizer"] == "`Adam.v1`"
     assert '@architectures = "spacy_ner_ext.CRF.v1"' in card.text
+
+
+def test_settings_that_spacy_does_not_read_are_shown(model):
+    with (model / "config.cfg").open("a") as config:
+        config.write('\n[spacy_ner_ext]\npatience = "3 evaluations"\n')
+    assert 'patience = "3 evaluations"' in section(make_card(model), "Training")
 
 
 def test_the_speed_is_measured_on_the_last_corpus(model, corpus):
