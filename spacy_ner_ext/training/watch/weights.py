@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import torch
 from spacy.language import Language
-from thinc.api import Model
 
-from ..paths import Key, find_parameters
+from ..nodes import Key, find_nodes
+from ..paths import find_parameters
 from .files import WEIGHTS, LineFile
 
 COLUMNS = ("step", "parameter", "mean", "standard_deviation", "norm", "largest")
@@ -75,17 +75,15 @@ def weight_statistics(nlp: Language) -> Iterator[tuple[str, Statistics]]:
 
 
 def _arrays(nlp: Language) -> Iterator[tuple[Key, Any]]:
-    for _, component in nlp.pipeline:
-        model = getattr(component, "model", None)
-        for node in model.walk() if isinstance(model, Model) else ():
-            for name in node.param_names:
-                if node.has_param(name):
-                    yield (node.id, name), node.get_param(name)
-            for shim in node.shims:
-                module: Any = getattr(shim, "_model", None)
-                if hasattr(module, "named_parameters"):
-                    for name, weight in module.named_parameters():
-                        yield (shim.id, name), weight.detach().float()
+    for node in find_nodes(nlp):
+        for name in node.param_names:
+            if node.has_param(name):
+                yield (node.id, name), node.get_param(name)
+        for shim in node.shims:
+            module: Any = getattr(shim, "_model", None)
+            if hasattr(module, "named_parameters"):
+                for name, weight in module.named_parameters():
+                    yield (shim.id, name), weight.detach().float()
 
 
 def _describe(array: Any) -> Statistics:
