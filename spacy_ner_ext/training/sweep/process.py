@@ -104,7 +104,7 @@ class TrainCommand:
 
 
 def _wait(command: Sequence[str], log: Any) -> int:
-    # In a session of its own Ctrl-C reaches it through us alone, and once.
+    # In a process group of its own: Ctrl-C reaches it through us alone, and once.
     with subprocess.Popen(
         command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
     ) as process:
