@@ -1,5 +1,6 @@
 """Train a pipeline, stop, and go on."""
 
+import logging
 import shlex
 import sys
 from pathlib import Path
@@ -7,11 +8,10 @@ from typing import Annotated, Optional
 
 import typer
 from spacy.cli._util import import_code, parse_config_overrides, setup_gpu
+from spacy.util import logger
 
 from ..errors import UserError
 from .output import printer
-
-SPACE = "spacy_ner_ext"
 
 
 def train(
@@ -58,6 +58,9 @@ def train(
         Optional[Path],
         typer.Option("--code", "-c", help="A Python file with registered functions."),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-V", help="Log what is of use in debugging.")
+    ] = False,
 ) -> None:
     """Train a pipeline as `spacy train` does, and be able to go on.
 
@@ -76,6 +79,7 @@ def train(
     """
     from ..training.loop.api import train as run
 
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     overrides = read_overrides(context.args)
     import_code(code)
     setup_gpu(gpu_id, silent=False)
@@ -128,4 +132,4 @@ def read_overrides(arguments: list[str]) -> dict[str, object]:
 def _command(arguments: list[str]) -> str:
     """The command that goes on with this one."""
     kept = [each for each in arguments if each not in ("--resume", "--overwrite")]
-    return f"python -m {SPACE} {shlex.join(kept)} --resume"
+    return f"python -m spacy_ner_ext {shlex.join(kept)} --resume"

@@ -26,7 +26,14 @@ from .output import check_output, prepare_output
 from .progress import Progress, Result
 from .run import Callback, Run
 from .saving import Start
-from .settings import EPOCHS, SECTION, STEPS, read_amount, read_settings
+from .settings import (
+    EPOCHS,
+    SECTION,
+    STEPS,
+    Amount,
+    read_amount,
+    read_settings,
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,7 @@ def train(
         start = find_start(place) if wants_start else None
         if start is None:
             check_output(place, overwrite)
-        if start is not None and resume_to is not None:
+        if start is not None:
             loaded = extend(loaded, start.progress, resume_to)
         settings = read_settings(loaded.interpolate(), given)
         nlp = _initialize(loaded, start, gpu_id)
@@ -145,7 +152,7 @@ def load(
 
 
 def _check_names(config: Config) -> None:
-    """What [training] does not know, spaCy leaves out without a word."""
+    """What [training] does not know is found before anything is made."""
     known = list(ConfigSchemaTraining.model_fields)
     for name in config.get("training", {}):
         if name not in known:
@@ -167,36 +174,45 @@ def find_start(output: Path) -> Start:
     return Start(path, checkpoint)
 
 
-def extend(config: Config, progress: Progress, until: str) -> Config:
+def extend(config: Config, progress: Progress, until: str | None) -> Config:
     """Let a run go on for longer. Schedules that end with training.max_steps end later,
     and patience begins anew.
 
     config (Config): The config, with its variables.
-    progress (Progress): How far the run is; is changed.
-    until (str): Such as "25 epochs" or "4000 steps".
+    progress (Progress): How far the run is; what it is extended to is noted there.
+    until (Optional[str]): Such as "25 epochs" or "4000 steps"; None for what it was
+        extended to before, if it was.
     RETURNS (Config): The config of the longer run.
     RAISES (UserError): If that is no such thing, was passed already, or the length of
         an epoch is unknown.
     """
+    is_new = until is not None and until != progress.extended_to
+    until = until or progress.extended_to
+    if until is None:
+        return config
     goal = read_amount("--resume-to", until, (EPOCHS, STEPS), "25 epochs")
-    in_epochs = goal.unit == EPOCHS
-    done = progress.epochs if in_epochs else progress.step
-    if goal.number <= done:
-        raise UserError(
-            f"--resume-to {until!r}: the run has made {done:g} {goal.unit} already; "
-            "name more."
-        )
-    overrides: dict[str, Any] = {}
-    training = config.interpolate()["training"]
-    if not in_epochs:
-        overrides["training.max_steps"] = int(goal.number)
-        if training["max_epochs"] > 0:
-            overrides["training.max_epochs"] = 0
-    else:
-        overrides.update(_extend_epochs(training, progress, goal.number))
-    progress.extended_at = Result(0.0, progress.step, progress.epochs)
+    if is_new:
+        done = progress.epochs if goal.unit == EPOCHS else progress.step
+        if goal.number <= done:
+            raise UserError(
+                f"--resume-to {until!r}: the run has made {done:g} {goal.unit} "
+                "already; name more."
+            )
+        progress.extended_to = until
+        progress.extended_at = Result(0.0, progress.step, progress.epochs)
+    overrides = _extend(config.interpolate()["training"], progress, goal)
     text = config.to_str(interpolate=False)
     return util.load_config_from_str(text, overrides, interpolate=False)
+
+
+def _extend(
+    training: Mapping[str, Any], progress: Progress, goal: Amount
+) -> dict[str, Any]:
+    """The settings of a longer run."""
+    if goal.unit == EPOCHS:
+        return _extend_epochs(training, progress, goal.number)
+    no_end = {"training.max_epochs": 0} if training["max_epochs"] > 0 else {}
+    return {"training.max_steps": int(goal.number), **no_end}
 
 
 def _extend_epochs(

@@ -41,8 +41,9 @@ class Progress:
     losses (Dict[str, float]): The losses since the last evaluation.
     results (List[Result]): The evaluations; of the saved one alone with all scores.
     epoch_starts (List[int]): The first step of each epoch.
-    extended_at (Result): Where a run that had ended was extended: patience begins
-        anew.
+    extended_to (Optional[str]): Until where a run that had ended was extended, as
+        --resume-to has it.
+    extended_at (Optional[Result]): Where that was: patience begins anew.
     max_docs (Optional[int]): The most docs of a sub-batch that fit into the memory of
         the GPU, once more did not.
     """
@@ -55,6 +56,7 @@ class Progress:
     losses: dict[str, float] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
     epoch_starts: list[int] = field(default_factory=list)
+    extended_to: str | None = None
     extended_at: Result | None = None
     max_docs: int | None = None
 

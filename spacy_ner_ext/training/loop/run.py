@@ -30,6 +30,7 @@ from .update import Updating
 
 Info = dict[str, Any]
 Callback = Callable[[Info], Any]
+STOPPING = "Stopping after this step; once more stops at once"
 
 
 class Run:
@@ -76,7 +77,8 @@ class Run:
         if start is not None:
             self.saving.restore(start)
         self.dropouts = self._make_dropouts()
-        self.stops = Stops(self._say_stopping)
+        # Nothing is said where the output goes elsewhere.
+        self.stops = Stops(STOPPING if stderr is sys.stderr else None)
         self._make_parts()
 
     def _make_dropouts(self) -> Iterator[float]:
@@ -129,8 +131,10 @@ class Run:
                     self.saving.save_checkpoint(self.progress, self.position)
             status = STOPPED if self.stops.signal else FINISHED
         finally:
-            finalize()
-            self.saving.end(self.progress, status)
+            try:
+                finalize()
+            finally:
+                self.saving.end(self.progress, status)
         return ended or "all epochs were made"
 
     def _introduce(self) -> None:
@@ -227,9 +231,6 @@ class Run:
 
     def _say(self, text: str) -> None:
         self.stdout.write(f"{Printer(no_print=True).info(text)}\n")
-
-    def _say_stopping(self) -> None:
-        self._say("Stopping after this step; once more stops at once")
 
 
 def _seed(training: Any, use_gpu: int) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -15,10 +15,10 @@ class Stops:
     """While it is entered, the first signal only is remembered, so that a step can come
     to its end; the second does what it did before.
 
-    say (Callable[[], None]): Called at the first.
+    say (Optional[str]): What is said at the first, on stderr.
     """
 
-    def __init__(self, say: Callable[[], None]) -> None:
+    def __init__(self, say: str | None) -> None:
         self.signal: int | None = None
         self._say = say
         self._before: dict[int, Any] = {}
@@ -43,4 +43,6 @@ class Stops:
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self.signal = number
         self._restore()
-        self._say()
+        if self._say is not None:
+            # What Python writes to may be in the middle of writing.
+            os.write(2, f"{self._say}\n".encode())

@@ -147,6 +147,25 @@ def test_a_run_that_has_ended_can_be_extended(config, tmp_path):
     assert weights(last[0]) == weights(last[1])
 
 
+@pytest.mark.parametrize("again", ["5 epochs", None])
+def test_an_extension_that_was_stopped_goes_on_as_one_that_was_not(
+    again, config, tmp_path
+):
+    config["training"].update(max_steps=0, max_epochs=1, patience=18)
+    for name in ("stopped", "whole"):
+        train(config, tmp_path / name, checkpoint_every=100, silent=True)
+    stop = [stop_at(9)]
+    train(
+        config, tmp_path / "stopped", resume_to="5 epochs", callbacks=stop, silent=True
+    )
+    settings = {"resume_to": again, "resume": True, "silent": True}
+    ended = train(config, tmp_path / "stopped", **settings)
+    whole = train(config, tmp_path / "whole", resume_to="5 epochs", silent=True)
+    assert ended.reason == whole.reason
+    last = [spacy.load(tmp_path / f"{n}/model-last") for n in ("stopped", "whole")]
+    assert weights(last[0]) == weights(last[1])
+
+
 def test_schedules_of_an_extended_run_are_longer(config, tmp_path):
     rate = {"@schedules": "spacy_ner_ext.linear_warmup.v1", "value": 0.01}
     rate["total_steps"] = "${training.max_steps}"

@@ -136,6 +136,26 @@ def test_the_weights_that_changed_most_are_drawn(make_run):
     )
 
 
+def test_weights_of_several_trainings_are_drawn_over_each_other(make_run):
+    def weights(factor):
+        return [
+            f"{step}\tp{number}\t0\t1\t{10 + factor * number * step}\t1"
+            for step in (0, 10)
+            for number in range(12)
+        ]
+
+    folders = [
+        make_run(n, [row(0), row(10)], weights(f)) for n, f in (("a", 1), ("b", 2))
+    ]
+    folders.append(make_run("without", [row(0), row(10)]))
+    panels = panels_of(folders)
+    names = [line.label for line in panels["weights", "norm"].lines]
+    assert names == [
+        f"p{number} ({name})" for number in (11, 10, 9) for name in ("a", "b")
+    ]
+    assert panels["weights", "norm"].lines[1].y.tolist() == [10, 230]
+
+
 def test_trainings_in_folders_of_the_same_name_are_told_apart(make_run):
     folders = [make_run(name, [row(0)]) for name in ("x/out", "y/out", "z")]
     runs = read_runs([*folders, folders[0]])

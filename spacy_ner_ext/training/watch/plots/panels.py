@@ -91,7 +91,7 @@ def make_plots(runs: Sequence[Run], x: str = STEP, pattern: str = "") -> list[Pl
         Plot("rates", "Learning rates", axis, list(_rates(lines))),
         Plot("gradients", "Gradients", axis, _scaled(_gradients(lines))),
         Plot("speed", "Speed", axis, list(_speed(lines))),
-        *(_weights(run, pattern, alone=len(runs) == 1) for run in runs),
+        _weights(runs, pattern),
     ]
     return [plot for plot in plots if plot.panels]
 
@@ -228,31 +228,43 @@ def _speed(lines: _Lines) -> Iterator[Panel]:
     yield from _panel("evaluation", unit, lines.of("scores.speed"))
 
 
-def _weights(run: Run, pattern: str, alone: bool) -> Plot:
-    """The arrays whose norm has changed most, in parts of what it was."""
-    arrays = read_weights(run.folder)
-    chosen = [array for array in arrays if re.search(pattern, array.path)]
-    chosen = sorted(chosen, key=_change, reverse=True)[:MOST_ARRAYS]
+def _weights(runs: Sequence[Run], pattern: str) -> Plot:
+    """The arrays whose norm has changed most, in parts of what it was, of all runs."""
+    kept = {run.name: _arrays_of(run, pattern) for run in runs}
+    changes: dict[str, float] = {}
+    for path, array in (pair for arrays in kept.values() for pair in arrays.items()):
+        changes[path] = max(_change(array), changes.get(path, 0.0))
+    n_lines = max(1, MOST_ARRAYS // max(1, sum(map(bool, kept.values()))))
+    ranked = sorted(changes, key=lambda path: changes[path], reverse=True)[:n_lines]
+    # Lines of an array stand together in the legend.
+    chosen = [
+        (path if len(runs) == 1 else f"{path} ({name})", arrays[path])
+        for path in ranked
+        for name, arrays in kept.items()
+        if path in arrays
+    ]
+    note = (
+        f"{len(ranked)} of {len(changes)} arrays: those whose norm changed most, in "
+        "parts of what it was. --weights PATTERN chooses others."
+    )
     panels = [
-        Panel(
-            title,
-            "",
-            [
-                Line(array.path, array.steps, array.statistics[statistic], style)
-                for style, array in enumerate(chosen)
-            ],
-        )
+        Panel(title, "", _lines_of(chosen, statistic))
         for statistic, title in STATISTICS.items()
         if chosen
     ]
-    name, title = "weights", "Weights"
-    if not alone:
-        name, title = f"weights-{run.name.replace('/', '-')}", f"Weights of {run.name}"
-    note = (
-        f"{len(chosen)} of {len(arrays)} arrays: those whose norm changed most, in "
-        "parts of what it was. --weights PATTERN chooses others."
-    )
-    return Plot(name, title, STEP, panels, note)
+    return Plot("weights", "Weights", STEP, panels, note)
+
+
+def _arrays_of(run: Run, pattern: str) -> dict[str, Weights]:
+    arrays = read_weights(run.folder)
+    return {a.path: a for a in arrays if re.search(pattern, a.path)}
+
+
+def _lines_of(chosen: Sequence[tuple[str, Weights]], statistic: str) -> list[Line]:
+    return [
+        Line(label, array.steps, array.statistics[statistic], style)
+        for style, (label, array) in enumerate(chosen)
+    ]
 
 
 def _change(array: Weights) -> float:
