@@ -85,7 +85,7 @@ def train_batches(
         the batcher has a state of its own, such as a schedule of its sizes.
     YIELDS (Batch): The batches.
     RAISES (UserError): If the data is not that of the position.
-    RAISES (ValueError): If there is no data.
+    RAISES (ValueError): If there is no data, or an epoch without a batch.
     """
     stream = Stream()
     n_skipped = 0
@@ -112,6 +112,11 @@ def train_batches(
             n_batches = batch.position.n_batches
             if batch.position.n_before + n_batches > n_skipped:
                 yield batch
+        if not n_batches and not position.n_batches:
+            raise ValueError(
+                "An epoch has no batch: [training.batcher] leaves out all examples, "
+                "or the stream that is the training data is at its end."
+            )
         with stream.used():
             position = _next_epoch(position, n_batches or position.n_batches)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.numpy
 from spacy.language import Language
+from spacy.pipeline._edit_tree_internals.edit_trees import EditTrees
+from spacy.pipeline.edit_tree_lemmatizer import EditTreeLemmatizer
 from thinc.api import Config, Optimizer
 
 from ...errors import UserError
@@ -24,6 +26,8 @@ from .settings import SECTION
 FOLDER = "checkpoints"
 COMPONENTS = "components"
 STATE = "state.json"
+# The actions of spaCy's parsers that are in no example yet, which no model saves.
+UNSEEN = "unseen_classes"
 NAME = re.compile(r"step-(\d{8,})\Z")
 # What may change when a run goes on: how long it takes, and where files are.
 FREE_SECTIONS = ("paths", SECTION)
@@ -95,14 +99,25 @@ def write_checkpoint(
         "position": checkpoint.position.to_json(),
         "random": checkpoint.random,
         "optimizer": facts,
+        "performance": nlp.meta.get("performance", {}),
+        UNSEEN: {name: sorted(attrs[UNSEEN]) for name, attrs in _parsers(nlp)},
     }
     # srsly rounds numbers.
-    (half / STATE).write_text(json.dumps(state), encoding="utf8")
+    text = json.dumps(state, default=to_plain)
+    (half / STATE).write_text(text, encoding="utf8")
     (half / "config.cfg").write_text(checkpoint.config, encoding="utf8")
     half.rename(path)
     for old in find_checkpoints(output)[:-keep]:
         shutil.rmtree(old)
     return path
+
+
+def to_plain(value: Any) -> Any:
+    """RETURNS (Any): What JSON has for a score that it lacks, such as numbers of NumPy.
+
+    value (Any): The score.
+    """
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def replace(new: Path, path: Path) -> None:
@@ -149,7 +164,8 @@ def read_checkpoint(output: Path) -> tuple[Path, Checkpoint]:
 
 
 def restore_weights(path: Path, nlp: Language, optimizer: Optimizer) -> None:
-    """Give a pipeline and its optimizer the state of a checkpoint.
+    """Give a pipeline and its optimizer the state of a checkpoint, and the pipeline the
+    scores of its last evaluation.
 
     path (Path): The checkpoint's folder.
     nlp (Language): The pipeline, initialized with the config of the run.
@@ -158,16 +174,29 @@ def restore_weights(path: Path, nlp: Language, optimizer: Optimizer) -> None:
     """
     try:
         for name, component in nlp.pipeline:
+            if isinstance(component, EditTreeLemmatizer):
+                # Those of a folder are added to those that it has.
+                component.trees = EditTrees(nlp.vocab.strings)
             if hasattr(component, "from_disk"):
                 component.from_disk(path / COMPONENTS / name, exclude=["vocab"])
         arrays = safetensors.numpy.load_file(path / "optimizer.safetensors")
         state = json.loads((path / STATE).read_text(encoding="utf8"))
         restore_optimizer(optimizer, nlp, arrays, state["optimizer"])
+        nlp.meta["performance"] = state.get("performance", {})
+        for name, attrs in _parsers(nlp):
+            attrs[UNSEEN] = set(state.get(UNSEEN, {}).get(name, attrs[UNSEEN]))
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as err:
         raise UserError(
             f"The checkpoint {path} does not fit the config ({err}): give the config "
             "that the run began with."
         ) from err
+
+
+def _parsers(nlp: Language) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, component in nlp.pipeline:
+        attrs = getattr(getattr(component, "model", None), "attrs", {})
+        if UNSEEN in attrs:
+            yield name, attrs
 
 
 def check_config(before: str, now: Config) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import srsly
 from spacy.language import Language
 from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 
 from ...errors import UserError
-from .checkpoint import FOLDER, find_checkpoints, replace
+from .checkpoint import FOLDER, find_checkpoints, replace, to_plain
 from .progress import Progress
 
 RUN_FILE = "run.json"
@@ -24,10 +24,13 @@ def check_output(output: Path, overwrite: bool) -> None:
 
     output (Path): The folder.
     overwrite (bool): Whether the checkpoints of an older run may go.
-    RAISES (UserError): If there are some that may not, or it is a file.
+    RAISES (UserError): If there are some that may not, or it is a file, or has one in
+        the place of a folder.
     """
-    if output.exists() and not output.is_dir():
-        raise UserError(f"The output {output} is a file: name a folder.")
+    for path in (*reversed(output.parents), output, output / FOLDER):
+        if path.exists() and not path.is_dir():
+            what = "The output" if path == output else f"The output {output}:"
+            raise UserError(f"{what} {path} is a file: name a folder.")
     if (found := find_checkpoints(output)) and not overwrite:
         raise UserError(
             f"{output} has a run with checkpoints ({found[-1].name}): go on with it by "
@@ -42,8 +45,11 @@ def prepare_output(output: Path) -> None:
     output (Path): The folder.
     """
     for name in (DIR_MODEL_BEST, DIR_MODEL_LAST, FOLDER):
-        for path in (output / name, *output.glob(f"{name}.*")):
-            if path.is_dir():
+        # Not all that begins like these: others may be copies that someone keeps.
+        for path in (output / f"{name}{end}" for end in ("", ".old", ".writing")):
+            if path.is_symlink():
+                path.unlink()
+            elif path.is_dir():
                 shutil.rmtree(path)
     (output / RUN_FILE).unlink(missing_ok=True)
     output.mkdir(parents=True, exist_ok=True)
@@ -118,5 +124,6 @@ def write_run(
         "config": config,
     }
     half = output / f"{RUN_FILE}.writing"
-    srsly.write_json(half, facts)
+    text = json.dumps(facts, indent=2, default=to_plain)
+    half.write_text(text, encoding="utf8")
     half.replace(output / RUN_FILE)

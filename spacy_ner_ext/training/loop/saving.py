@@ -14,7 +14,7 @@ from thinc.api import Optimizer
 
 from .batches import Position
 from .checkpoint import Checkpoint, restore_weights, write_checkpoint
-from .output import RUNNING, clean_output, keep_as_best, save_last, write_run
+from .output import FAILED, RUNNING, clean_output, keep_as_best, save_last, write_run
 from .progress import Progress
 from .random_state import capture, renew_cupy
 from .settings import RunSettings
@@ -79,9 +79,14 @@ class Saving:
 
     def end(self, progress: Progress, status: str) -> None:
         """Save the pipeline as it is, and write how the run has ended."""
-        if progress.step >= 0:
-            self._save_last()
-        self._write_run(progress, status)
+        try:
+            if progress.step >= 0:
+                self._save_last()
+        except BaseException:
+            status = FAILED
+            raise
+        finally:
+            self._write_run(progress, status)
 
     def _save_last(self) -> Path | None:
         if self.output is None:

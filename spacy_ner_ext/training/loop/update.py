@@ -98,7 +98,7 @@ class Updating:
             if self.sub_batch is None
             else divide(self.nlp, examples, self.sub_batch)
         )
-        for part in parts:
+        for part in filter(len, parts):
             size = min(self.max_docs or len(part), len(part))
             for first in range(0, len(part), size):
                 yield part[first : first + size]
