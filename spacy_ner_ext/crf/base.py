@@ -39,9 +39,6 @@ class CRFPipe(LabelledPipe):
     `begin_batch` and `end_batch`, of all the batches in between together.
     """
 
-    # Whether emissions start at zero: see reset_output.
-    starts_at_zero = False
-
     _n_words_of_batch: int | None = None
 
     @property
@@ -145,7 +142,7 @@ class CRFPipe(LabelledPipe):
                 f"'{self.name}' cannot be initialized: no training document has a "
                 "token. Check the corpus of [initialize] or [training]."
             )
-        reset_output(self.model, self.tags, zero=self.starts_at_zero)
+        reset_output(self.model, self.tags)
         self.model.initialize(X=sample)
 
     def resize_output(self) -> None:

@@ -4,14 +4,7 @@ from typing import Any, cast
 
 from spacy import registry
 from spacy.tokens import Doc
-from thinc.api import (
-    Linear,
-    Model,
-    chain,
-    glorot_uniform_init,
-    with_array,
-    zero_init,
-)
+from thinc.api import Linear, Model, chain, with_array, zero_init
 from thinc.types import Floats2d
 
 from .lattice import Lattice
@@ -46,16 +39,17 @@ def build_crf_model(
     return model
 
 
-def reset_output(model: Model, tags: Tags, *, zero: bool = False) -> None:
+def reset_output(model: Model, tags: Tags) -> None:
     """Give the model fresh output layers for its tags, ready for `initialize`.
+
+    Emissions start at zero, so that all sequences are equally probable: it learns
+    faster than from random ones.
 
     model (Model): A CRF model.
     tags (Tags): The tags.
-    zero (bool): Whether emissions start at zero, so that all sequences are equally
-        probable, or at random.
     """
-    init_W = zero_init if zero else glorot_uniform_init
-    emissions: Model = Linear(nO=tags.n_chains * tags.n_tags, init_W=init_W)
+    n_emissions = tags.n_chains * tags.n_tags
+    emissions: Model = Linear(nO=n_emissions, init_W=zero_init)
     _replace(model, emissions, CRF(tags.n_chains, tags.n_tags))
 
 

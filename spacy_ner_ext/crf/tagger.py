@@ -80,7 +80,6 @@ class CRFTagger(CRFPipe):
     random field (Lafferty et al. 2001) over any token-to-vector layer."""
 
     structural = ("target",)
-    starts_at_zero = True
 
     def __init__(
         self,
