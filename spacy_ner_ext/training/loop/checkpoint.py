@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.numpy
 from spacy.language import Language
-from spacy.pipeline._edit_tree_internals.edit_trees import EditTrees
-from spacy.pipeline.edit_tree_lemmatizer import EditTreeLemmatizer
 from thinc.api import Config, Optimizer
 
 from ...errors import UserError
@@ -22,12 +20,11 @@ from .batches import Position
 from .progress import Progress
 from .random_state import State
 from .settings import SECTION
+from .unsaved import collect_unsaved, empty, restore_unsaved
 
 FOLDER = "checkpoints"
 COMPONENTS = "components"
 STATE = "state.json"
-# The actions of spaCy's parsers that are in no example yet, which no model saves.
-UNSEEN = "unseen_classes"
 NAME = re.compile(r"step-(\d{8,})\Z")
 # What may change when a run goes on: how long it takes, and where files are.
 FREE_SECTIONS = ("paths", SECTION)
@@ -100,7 +97,7 @@ def write_checkpoint(
         "random": checkpoint.random,
         "optimizer": facts,
         "performance": nlp.meta.get("performance", {}),
-        UNSEEN: {name: sorted(attrs[UNSEEN]) for name, attrs in _parsers(nlp)},
+        "unsaved": collect_unsaved(nlp),
     }
     # srsly rounds numbers.
     text = json.dumps(state, default=to_plain)
@@ -174,29 +171,19 @@ def restore_weights(path: Path, nlp: Language, optimizer: Optimizer) -> None:
     """
     try:
         for name, component in nlp.pipeline:
-            if isinstance(component, EditTreeLemmatizer):
-                # Those of a folder are added to those that it has.
-                component.trees = EditTrees(nlp.vocab.strings)
+            empty(component, nlp)
             if hasattr(component, "from_disk"):
                 component.from_disk(path / COMPONENTS / name, exclude=["vocab"])
         arrays = safetensors.numpy.load_file(path / "optimizer.safetensors")
         state = json.loads((path / STATE).read_text(encoding="utf8"))
         restore_optimizer(optimizer, nlp, arrays, state["optimizer"])
         nlp.meta["performance"] = state.get("performance", {})
-        for name, attrs in _parsers(nlp):
-            attrs[UNSEEN] = set(state.get(UNSEEN, {}).get(name, attrs[UNSEEN]))
+        restore_unsaved(nlp, state["unsaved"])
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as err:
         raise UserError(
             f"The checkpoint {path} does not fit the config ({err}): give the config "
             "that the run began with."
         ) from err
-
-
-def _parsers(nlp: Language) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, component in nlp.pipeline:
-        attrs = getattr(getattr(component, "model", None), "attrs", {})
-        if UNSEEN in attrs:
-            yield name, attrs
 
 
 def check_config(before: str, now: Config) -> None:

@@ -12,6 +12,7 @@ from spacy.language import Language
 from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 
 from ...errors import UserError
+from ..watch.row import plain
 from .checkpoint import FOLDER, find_checkpoints, replace, to_plain
 from .progress import Progress
 
@@ -124,6 +125,6 @@ def write_run(
         "config": config,
     }
     half = output / f"{RUN_FILE}.writing"
-    text = json.dumps(facts, indent=2, default=to_plain)
+    text = json.dumps(plain(facts), indent=2, default=to_plain)
     half.write_text(text, encoding="utf8")
     half.replace(output / RUN_FILE)

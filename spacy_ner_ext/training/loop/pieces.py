@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from spacy.language import Language
 from spacy.training import Example
-from thinc.api import Model
 
 from ...encoder.pieces import cut_words
 from ...encoder.torch_shim import TorchShim
 from ...errors import UserError
+from ..nodes import find_nodes
 
 
 def count_pieces(nlp: Language, examples: Sequence[Example]) -> list[int]:
@@ -27,12 +27,10 @@ def count_pieces(nlp: Language, examples: Sequence[Example]) -> list[int]:
 
 
 def _find_shim(nlp: Language) -> TorchShim:
-    for _, component in nlp.pipeline:
-        model = getattr(component, "model", None)
-        for node in model.walk() if isinstance(model, Model) else ():
-            for shim in node.shims:
-                if isinstance(shim, TorchShim) and shim.is_loaded:
-                    return shim
+    for node in find_nodes(nlp):
+        for shim in node.shims:
+            if isinstance(shim, TorchShim) and shim.is_loaded:
+                return shim
     raise UserError(
         "[spacy_ner_ext] sub_batch counts pieces, but no component of "
         f"{nlp.pipe_names} has an encoder of spacy_ner_ext: count words or docs."

@@ -12,6 +12,8 @@ from spacy.language import Language
 from spacy.training.loop import create_before_to_disk_callback, update_meta
 from thinc.api import Optimizer
 
+from ...encoder.shim import EncoderShim
+from ..nodes import find_nodes
 from .batches import Position
 from .checkpoint import Checkpoint, restore_weights, write_checkpoint
 from .output import FAILED, RUNNING, clean_output, keep_as_best, save_last, write_run
@@ -111,6 +113,7 @@ class Saving:
         if self.output is None or position is None:
             return
         renew_cupy(self._seed_of(progress))
+        drop_caches(self.nlp)
         config = self.nlp.config.to_str(interpolate=False)
         state = Checkpoint(progress, position, capture(), config)
         write_checkpoint(self.output, self.nlp, self.optimizer, state, self.keep)
@@ -130,3 +133,15 @@ class Saving:
 
     def _seed_of(self, progress: Progress) -> int:
         return (self.training["seed"] or 0) * 1_000_003 + progress.step
+
+
+def drop_caches(nlp: Language) -> None:
+    """Forget the vectors that frozen encoders keep. A run that goes on has none, and
+    makes them in other batches, where they differ in their last digits.
+
+    nlp (Language): The pipeline.
+    """
+    for node in find_nodes(nlp):
+        for shim in node.shims:
+            if isinstance(shim, EncoderShim):
+                shim.cache = None

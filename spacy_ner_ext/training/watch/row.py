@@ -60,7 +60,7 @@ class Row:
     def to_dict(self) -> dict[str, Any]:
         """RETURNS (Dict[str, Any]): The same as plain JSON values; what is no finite
         number is None."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
+        return {key: plain(value) for key, value in asdict(self).items()}
 
 
 class Watch:
@@ -165,14 +165,20 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in values.items():
         if isinstance(value, Mapping):
             found[key] = _numbers(value)
-        elif isinstance(value, Real) or hasattr(value, "item"):
+        elif isinstance(value, Real):
             found[key] = float(value)
+        elif getattr(value, "size", 0) == 1:
+            found[key] = float(value.item())
     return found
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """RETURNS (Any): A value with None where numbers are not finite, as JSON has none.
+
+    value (Any): A value, or a dictionary of values.
+    """
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -1,14 +1,16 @@
 """`spacy_ner_ext.train`: spaCy's training from Python, that can stop and go on."""
 
+import shutil
 import signal
 
 import pytest
 import spacy
 import srsly
+from pipelines import crf
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as train_as_spacy
 from thinc.api import Config
-from training_runs import make_config, write_corpus
+from training_runs import TRANSFORMER, make_config, write_corpus
 
 from spacy_ner_ext import train
 from spacy_ner_ext.errors import UserError
@@ -276,3 +278,28 @@ def test_averages_are_what_is_evaluated_and_saved(config, tmp_path):
     raw = (find_checkpoints(tmp_path)[-1] / "components/crf_ner/model").read_bytes()
     assert last.get_pipe("crf_ner").model.to_bytes() != raw
     assert trained.scores
+
+
+def test_kept_vectors_of_a_frozen_encoder_change_nothing_in_a_run_that_goes_on(
+    corpus, tmp_path
+):
+    frozen = {**TRANSFORMER, "freeze": True, "embedding_cache": "cpu"}
+    config = make_config({"crf_ner": crf(frozen)}, corpus, dropout=0.0)
+    settings = {"checkpoint_every": 8, "keep_checkpoints": 9, "silent": True}
+    train(config, tmp_path / "whole", **settings)
+    shutil.copytree(tmp_path / "whole", tmp_path / "resumed")
+    for path in find_checkpoints(tmp_path / "resumed")[1:]:
+        shutil.rmtree(path)
+    train(config, tmp_path / "resumed", resume=True, **settings)
+    last = [spacy.load(tmp_path / f"{n}/model-last") for n in ("whole", "resumed")]
+    assert weights(last[0]) == weights(last[1])
+
+
+def test_scores_that_are_no_numbers_are_none(config, tmp_path):
+    @spacy.registry.scorers("test.odd_scorer.v1")
+    def make_scorer():
+        return lambda examples, **_: {"ents_f": 0.5, "odd": float("nan")}
+
+    config["components"]["crf_ner"]["scorer"] = {"@scorers": "test.odd_scorer.v1"}
+    train(config, tmp_path, overrides={"training.max_steps": 2}, silent=True)
+    assert srsly.read_json(tmp_path / "run.json")["scores"]["odd"] is None
