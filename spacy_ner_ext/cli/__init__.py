@@ -50,10 +50,11 @@ def main() -> None:
     # Tables show labels and tokens in any script, whatever stdout can encode.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    # As Ctrl-C does, so that half-written files go.
+    # As Ctrl-C does, so that half-written files go; but nohup is to be heard.
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _stop)
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
     app(prog_name="python -m spacy_ner_ext")
 
 

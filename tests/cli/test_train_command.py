@@ -99,7 +99,8 @@ def test_ctrl_c_saves_and_says_how_to_go_on(config, run, tmp_path):
 def test_what_cannot_be_used_is_one_line(options, parts, config, run, tmp_path):
     done = run("train", config, "--output", tmp_path / "run", *options)
     assert done.returncode == 1
-    (line,) = done.stderr.strip().splitlines()
+    *log, line = done.stderr.strip().splitlines()
+    assert all("[INFO]" in each for each in log)
     assert line.startswith("Error: ")
     for part in parts:
         assert part in line

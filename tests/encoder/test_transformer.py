@@ -534,7 +534,7 @@ def start(pipes):
     return nlp, examples
 
 
-def fit(pipes, steps=60):
+def fit(pipes, steps=120):
     nlp, examples = start(pipes)
     losses = train(nlp, examples, steps, sgd=Adam(0.001))
     return nlp, examples, losses

@@ -26,9 +26,9 @@ class Stops:
     def __enter__(self) -> Stops:
         # Python delivers signals to its main thread alone, and lets no other ask.
         if threading.current_thread() is threading.main_thread():
-            for name in SIGNALS:
-                if hasattr(signal, name):
-                    number = getattr(signal, name)
+            for number in (getattr(signal, n) for n in SIGNALS if hasattr(signal, n)):
+                # As nohup has it.
+                if signal.getsignal(number) != signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._remember)
         return self
 

@@ -81,6 +81,14 @@ def test_a_callback_can_end_training(config, tmp_path):
     assert srsly.read_json(tmp_path / "run.json")["step"] == 7
 
 
+@pytest.fixture(autouse=True)
+def hear_interrupts():
+    """Shells let what runs in the background ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def stop_at(step, number=signal.SIGINT):
     return lambda info: signal.raise_signal(number) if info["step"] == step else None
 
@@ -108,6 +116,14 @@ def test_the_second_ctrl_c_stops_at_once(config, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path, callbacks=[twice], silent=True)
     assert srsly.read_json(tmp_path / "run.json")["status"] == "failed"
+
+
+def test_signals_that_are_ignored_stay_ignored(config):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    overrides = {"training.max_steps": 5}
+    trained = train(config, overrides=overrides, callbacks=[stop_at(2)], silent=True)
+    assert trained.reason == "step 5 was reached"
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_as_many_checkpoints_stay_as_wished(config, tmp_path):
