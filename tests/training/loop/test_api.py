@@ -151,7 +151,12 @@ def test_settings_of_the_section_are_read(config, tmp_path):
 
 def test_plain_spacy_ignores_the_section(config, tmp_path):
     config["spacy_ner_ext"] = {"checkpoint_every": 8}
-    train_as_spacy(init_nlp(load(config, {})), None)
+    config["training"]["max_steps"] = 3
+    (tmp_path / "spacy").mkdir()
+    train_as_spacy(init_nlp(load(config, {})), tmp_path / "spacy")
+    trained = spacy.load(tmp_path / "spacy/model-last")
+    assert trained.config["spacy_ner_ext"] == {"checkpoint_every": 8}
+    assert not find_checkpoints(tmp_path / "spacy")
 
 
 def test_a_run_that_has_ended_can_be_extended(config, tmp_path):
