@@ -25,6 +25,24 @@ def make_textcat_scorer(multi_label: bool = False) -> Callable[..., dict[str, An
     return score
 
 
+@registry.scorers("spacy_ner_ext.cats_weighted.v1")
+def make_cats_weighted(multi_label: bool = False) -> Callable[..., dict[str, Any]]:
+    """The same scorer, whose main score is the weighted F1: `cats_score`, by which
+    spaCy's `textcat` chooses the best model unless score_weights say otherwise.
+
+    multi_label (bool): Whether a text may have several categories, or none.
+    """
+    score_all = make_textcat_scorer(multi_label)
+
+    def score(examples: Iterable[Example], **settings: Any) -> dict[str, Any]:
+        scores = score_all(examples, **settings)
+        scores["cats_score"] = scores["cats_weighted_f"]
+        scores["cats_score_desc"] = "weighted F"
+        return scores
+
+    return score
+
+
 def textcat_score(
     examples: Iterable[Example],
     *,

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_ner_ext.category_scoring import make_textcat_scorer
+from spacy_ner_ext.category_scoring import make_cats_weighted, make_textcat_scorer
 
 VOCAB = Vocab()
 LABELS = ("A", "B", "C")
@@ -67,3 +67,13 @@ def test_the_scores_of_spacy_are_the_same_and_there_without_gold():
         doc.cats = {}
     scores = make_textcat_scorer()(examples, labels=LABELS)
     assert scores["cats_accuracy"] == scores["cats_weighted_f"] == 0.0
+
+
+@given(st.lists(st.tuples(ONE, ONE), min_size=1))
+def test_weighted_f_as_main_score(pairs):
+    examples = [example(*pair) for pair in pairs]
+    usual = make_textcat_scorer()(examples, labels=LABELS)
+    scores = make_cats_weighted()(examples, labels=LABELS)
+    assert scores["cats_score"] == usual["cats_weighted_f"]
+    different = {key for key in usual if scores[key] != usual[key]}
+    assert different <= {"cats_score", "cats_score_desc", "cats_auc_per_type"}
