@@ -16,13 +16,14 @@ FILES = {
 }
 FEATURES = (
     *("crf", "span_marker", "text_cnn", "data", "encoder", "training", "sharing"),
-    "recipes",
+    *("recipes", "calibration"),
 )
 # A folder that may use others, and which.
 MAY_USE = {
     "training": {"encoder"},
     "span_marker": {"encoder"},
     "sharing": {"data"},
+    "calibration": {"data"},
 }
 # The files of these folders that know arrays and tags, but neither texts nor pipelines:
 # all but those listed.
@@ -148,7 +149,7 @@ def test_the_command_line_imports_what_has_no_pipeline():
             for other in imported:
                 folders = (
                     *("cli", "data", "encoder", "span_marker", "training"),
-                    *("sharing", "recipes"),
+                    *("sharing", "recipes", "calibration"),
                 )
                 fine = folder_of(other) in folders or other in (
                     *("__init__.py", "packaging.py", "errors.py"),
