@@ -4,13 +4,15 @@ import json
 import shlex
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from spacy import util
 from thinc.api import Config
 
 from ..errors import UserError
+from ..templates import environment
 from .comments import put_comments, take_comments
 from .settings import Recipe, choose
+
+FOLDER = Path(__file__).parent
 
 
 def write_config(recipe: Recipe) -> str:
@@ -33,13 +35,8 @@ def write_config(recipe: Recipe) -> str:
 
 
 def _render(recipe: Recipe) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(f"{recipe.pattern}.cfg.jinja").render(
+    template = environment(FOLDER).get_template(f"{recipe.pattern}.cfg.jinja")
+    return template.render(
         component=recipe.component,
         encoder=json.dumps(recipe.encoder) if recipe.encoder else None,
         lang=json.dumps(recipe.lang),

@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from ..data.write import replacing
 from ..errors import UserError
+from ..templates import environment
 from .facts import Facts
 from .limitations import limitations
 from .measure import describe_machine, describe_versions
@@ -30,15 +29,9 @@ def render(facts: Facts) -> str:
     """
     from huggingface_hub import ModelCard
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(cell=escape, code=as_code)
-    text = environment.get_template(TEMPLATE).render(**_values(facts))
+    templates = environment(Path(__file__).parent)
+    templates.filters.update(cell=escape, code=as_code)
+    text = templates.get_template(TEMPLATE).render(**_values(facts))
     # Reads the metadata, as the hub will.
     return ModelCard(text).content
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from ...templates import environment
 from ..write import replacing
 from .findings import SEVERITIES
 from .report import CheckReport
@@ -39,15 +38,8 @@ def render_html(report: CheckReport) -> str:
     report (CheckReport): The result of a check.
     RETURNS (str): HTML.
     """
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(
+    templates = environment(Path(__file__).parent, autoescape=True)
+    return templates.get_template(TEMPLATE).render(
         splits=report.splits,
         groups=[(severity, report.of(severity)) for severity in SEVERITIES],
         tables=list(_tables(report)),

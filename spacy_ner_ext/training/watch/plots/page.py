@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from ....templates import environment
 from ..table import MISSING, format_duration
 from .panels import Plot
 from .runs import Run
@@ -43,18 +42,12 @@ def render_page(runs: Sequence[Run], images: Sequence[Image], kind: str) -> str:
     kind (str): "png" or "svg".
     RETURNS (str): HTML.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = environment(Path(__file__).parent, autoescape=True)
 
     def embed(image: bytes) -> str:
         return f"data:{TYPES[kind]};base64,{b64encode(image).decode()}"
 
-    return environment.get_template(TEMPLATE).render(
+    return templates.get_template(TEMPLATE).render(
         runs=runs,
         header=HEADER,
         rows=[summarize(run) for run in runs],
