@@ -10,6 +10,14 @@ from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Model
 
+from .confidence import (
+    Found,
+    ScoredSpan,
+    check_thresholds,
+    read_temperature,
+    read_threshold,
+    score_entities,
+)
 from .labelled import LabelledPipe
 from .spans import (
     ENTS,
@@ -19,8 +27,6 @@ from .spans import (
     register_score_extension,
     write_spans,
 )
-
-ScoredSpan = tuple[int, int, str, float]
 
 
 class Recognizer(LabelledPipe):
@@ -32,7 +38,7 @@ class Recognizer(LabelledPipe):
     name (str): The component instance name.
     scorer (Optional[Callable]): The scoring method.
     settings (Dict[str, Any]): The settings: `target`, `annotate`, `overwrite`,
-        `threshold` and those of the component.
+        `temperature`, `threshold` and those of the component.
     RAISES (ValueError): If a setting has an unknown value.
     """
 
@@ -46,14 +52,12 @@ class Recognizer(LabelledPipe):
     ) -> None:
         super().__init__(vocab, model, name, scorer, settings)
         self._check_places()
+        read = {"temperature": read_temperature, "threshold": read_threshold}
+        for setting, check in read.items():
+            self.cfg[setting] = check(name, self.cfg[setting])
         register_score_extension()
 
     def _check_places(self) -> None:
-        if not 0 <= self.cfg["threshold"] <= 1:
-            raise ValueError(
-                f"The threshold of '{self.name}' is a probability, but is "
-                f"{self.cfg['threshold']}: set threshold to a value from 0 to 1."
-            )
         if PER_LABEL in self.target:
             raise ValueError(
                 f"'{PER_LABEL}' can be used for annotate, not for the target of "
@@ -72,6 +76,28 @@ class Recognizer(LabelledPipe):
         setting = self.cfg["annotate"]
         return self.target if setting is None else as_keys(setting, "annotate")
 
+    # --- Prediction ---------------------------------------------------------
+
+    def find(self, docs: Sequence[Doc]) -> Found:
+        """Find the entities of some documents, before any is dropped.
+
+        docs (Sequence[Doc]): The documents, at least one with a token.
+        RETURNS (Found): The entities, with probabilities at any temperature.
+        """
+        raise NotImplementedError
+
+    def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:
+        """Find the entities of some documents, without changing them.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[List[ScoredSpan]]): The entities of each document.
+        """
+        docs = list(docs)
+        if not any(len(doc) for doc in docs):
+            return [[] for _ in docs]
+        settings = self.cfg["temperature"], self.cfg["threshold"]
+        return score_entities(self.find(docs), len(docs), *settings)
+
     def set_annotations(
         self, docs: Iterable[Doc], scores: Sequence[Sequence[ScoredSpan]]
     ) -> None:
@@ -82,7 +108,14 @@ class Recognizer(LabelledPipe):
         """
         keys, labels = self.annotate, self.labels
         for doc, found in zip(docs, scores):
-            write_spans(doc, found, labels, keys, overwrite=self.cfg["overwrite"])
+            write_spans(
+                doc,
+                [span[:4] for span in found],
+                labels,
+                keys,
+                overwrite=self.cfg["overwrite"],
+                strengths=[span.strength for span in found],
+            )
 
     # --- Labels ---------------------------------------------------------------
 
@@ -105,6 +138,17 @@ class Recognizer(LabelledPipe):
             spans = (s for eg in get_examples() for s in read_spans(eg.reference, keys))
             labels = sorted({span.label_ for span in spans})
         self.add_labels(labels)
+        check_thresholds(self.name, self.cfg["threshold"], self.labels)
+
+    def restore(self, settings: dict[str, Any]) -> None:
+        """Put settings of the config back in the place of those that were saved.
+
+        settings (Dict[str, Any]): The settings of the config.
+        RAISES (ValueError): If one differs that cannot change, or does not fit the
+            labels.
+        """
+        super().restore(settings)
+        check_thresholds(self.name, self.cfg["threshold"], self.labels)
 
     def check_label(self, label: str) -> None:
         """Check that a label can be written to the places of `annotate`.

@@ -158,9 +158,9 @@ def set_score(span: Span, score: float) -> None:
 
 
 def flat_subset(spans: Iterable[tuple[Span, float]], taken: set[int]) -> list[Span]:
-    """Spans without overlap: the most probable first, then the longest.
+    """Spans without overlap: the strongest first, then the longest.
 
-    spans (Iterable[Tuple[Span, float]]): Spans and their probabilities.
+    spans (Iterable[Tuple[Span, float]]): Spans and their strengths: probabilities.
     taken (Set[int]): Tokens that no span may cover; is added to.
     RETURNS (List[Span]): The chosen spans.
     """
@@ -181,6 +181,7 @@ def write_spans(
     keys: Sequence[str],
     *,
     overwrite: bool,
+    strengths: Sequence[float] | None = None,
 ) -> None:
     """Write predicted entities, with their probabilities, to a document.
 
@@ -190,6 +191,8 @@ def write_spans(
     labels (Sequence[str]): All labels of the component ("*" makes a group of each).
     keys (Sequence[str]): Where to: "ents", span groups, "*" for a group a label.
     overwrite (bool): Whether what is there is replaced, or kept and added to.
+    strengths (Optional[Sequence[float]]): By what doc.ents chooses of those that
+        overlap, the highest first; if None, by their probabilities.
     """
     spans = [
         (Span(doc, start, end, label=label), score)
@@ -203,7 +206,9 @@ def write_spans(
             set_score(span, score)
     for key in keys:
         if key == ENTS:
-            write_ents(doc, spans, overwrite=overwrite)
+            ranks = [p for _, p in spans] if strengths is None else strengths
+            ranked = [(span, rank) for (span, _), rank in zip(spans, ranks)]
+            write_ents(doc, ranked, overwrite=overwrite)
         elif key == PER_LABEL:
             for label in labels:
                 own = [(span, score) for span, score in spans if span.label_ == label]

@@ -10,9 +10,10 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
 
+from ..confidence import Found, Threshold
 from ..labels import TagSet
 from ..listeners import check_widths
-from ..recognizer import Recognizer, ScoredSpan, warn_about_score_weights
+from ..recognizer import Recognizer, warn_about_score_weights
 from ..spans import ENTS
 from .base import DEFAULT_CRF_MODEL, CRFPipe
 from .checks import report_lost_gold
@@ -32,6 +33,7 @@ from .lattice import Lattice
         "target": ENTS,
         "annotate": None,
         "overwrite": False,
+        "temperature": 1.0,
         "threshold": 0.0,
         "entity_bias": 0.0,
         "scorer": {"@scorers": "spacy_ner_ext.ner_scorer.v1"},
@@ -53,7 +55,8 @@ def make_crf_ner(
     target: str | list[str],
     annotate: str | list[str] | None,
     overwrite: bool,
-    threshold: float,
+    temperature: float,
+    threshold: Threshold,
     entity_bias: float,
     scorer: Callable | None,
 ) -> "CRFEntityRecognizer":
@@ -68,6 +71,7 @@ def make_crf_ner(
         target=target,
         annotate=annotate,
         overwrite=overwrite,
+        temperature=temperature,
         threshold=threshold,
         entity_bias=entity_bias,
         scorer=scorer,
@@ -97,7 +101,8 @@ class CRFEntityRecognizer(CRFPipe, Recognizer):
         target: str | Sequence[str] = ENTS,
         annotate: str | Sequence[str] | None = None,
         overwrite: bool = False,
-        threshold: float = 0.0,
+        temperature: float = 1.0,
+        threshold: Threshold = 0.0,
         entity_bias: float = 0.0,
         scorer: Callable | None = None,
     ) -> None:
@@ -120,7 +125,12 @@ class CRFEntityRecognizer(CRFPipe, Recognizer):
             list of these. If None, to `target`.
         overwrite (bool): Whether entities that are already there are replaced. If
             not, they are kept and decoding fits the others around them.
-        threshold (float): Entities of a lower probability are dropped, 0 to 1.
+        temperature (float): All scores are divided by it before probabilities are
+            computed: above 1 they are less extreme, below 1 more. The same entities
+            are found.
+        threshold (Union[float, Dict[str, float]]): Entities of a lower probability are
+            dropped, 0 to 1; one for all labels, or by label, 0 for labels that are not
+            listed.
         entity_bias (float): Added to the score of every tag that is part of an entity
             when the best tags are chosen: above 0 finds more entities (recall), below
             0 fewer (precision). Training and probabilities are without it.
@@ -134,7 +144,8 @@ class CRFEntityRecognizer(CRFPipe, Recognizer):
             "target": target,
             "annotate": annotate,
             "overwrite": overwrite,
-            "threshold": float(threshold),
+            "temperature": temperature,
+            "threshold": threshold,
             "entity_bias": float(entity_bias),
         }
         super().__init__(vocab, model, name, scorer, settings)
@@ -148,22 +159,19 @@ class CRFEntityRecognizer(CRFPipe, Recognizer):
 
     # --- Prediction ---------------------------------------------------------
 
-    def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:
-        """Find the entities of some documents, without changing them.
+    def find(self, docs: Sequence[Doc]) -> Found:
+        """Find the entities of some documents, before any is dropped.
 
-        docs (Iterable[Doc]): The documents.
-        RETURNS (List[List[Tuple[int, int, str, float]]]): For each document, first
-            token, end (exclusive), label and probability of its entities.
+        docs (Sequence[Doc]): The documents, at least one with a token.
+        RETURNS (Found): The entities, with probabilities at any temperature.
         """
-        docs = list(docs)
-        if not any(len(doc) for doc in docs):
-            return [[] for _ in docs]
         lattice = self.predict_lattice(docs)
         tags, allowed = self.tags, None
         if not self.cfg["overwrite"]:
             allowed = constrain(docs, tags, self.annotate)
-        settings = self.cfg["threshold"], self.cfg["entity_bias"]
-        return decode(lattice, tags, allowed, *settings)
+        decoded = decode(lattice, tags, allowed, self.cfg["entity_bias"])
+        overlap = self.cfg["structure"] == "per_label"
+        return Found(decoded.entities, decoded.probabilities, overlap)
 
     # --- Training -----------------------------------------------------------
 

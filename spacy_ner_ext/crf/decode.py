@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy
@@ -11,51 +12,73 @@ from .inference import entity_probabilities
 from .lattice import Lattice
 from .viterbi import best_paths
 
-# First token, end (exclusive), label, probability.
-ScoredSpan = tuple[int, int, str, float]
+
+@dataclass(frozen=True)
+class Decoded:
+    """The entities of the best legal tags of a batch.
+
+    entities (List[Tuple[int, int, int, str]]): The document, the first token, the end
+        (exclusive) and the label of each.
+    lattice (Lattice): The scores of the documents that have any.
+    tags (TagSet): The tags.
+    spans (ndarray): The same entities on the words of these documents, as
+        TagSet.find_spans gives them.
+    allowed (Optional[Array]): Restricts the tags of these words.
+    """
+
+    entities: list[tuple[int, int, int, str]]
+    lattice: Lattice
+    tags: TagSet
+    spans: numpy.ndarray
+    allowed: Any
+
+    def probabilities(self, temperature: float = 1.0) -> numpy.ndarray:
+        """The exact probabilities of the entities.
+
+        temperature (float): What all scores are divided by.
+        RETURNS (ndarray): Shape (n_entities,).
+        """
+        lattice = self.lattice
+        if temperature != 1:
+            lattice = lattice.scaled(1 / temperature)
+        return entity_probabilities(lattice, self.tags, self.spans, self.allowed)
 
 
 def decode(
-    lattice: Lattice,
-    tags: TagSet,
-    allowed: Any,
-    threshold: float,
-    entity_bias: float = 0.0,
-) -> list[list[ScoredSpan]]:
-    """Find the entities of the best legal tags, and their exact probabilities.
+    lattice: Lattice, tags: TagSet, allowed: Any, entity_bias: float = 0.0
+) -> Decoded:
+    """Find the entities of the best legal tags.
 
     lattice (Lattice): The scores.
     tags (TagSet): The tags.
     allowed (Optional[Array]): Restricts the tags word by word, bool, shape
         (n_words, n_chains * n_tags).
-    threshold (float): Entities of a lower probability are left out.
     entity_bias (float): Added to the scores of all tags but O before the best are
         chosen; probabilities are without it.
-    RETURNS (List[List[Tuple[int, int, str, float]]]): For each document, first token,
-        end (exclusive), label and probability.
+    RETURNS (Decoded): The entities.
     """
-    found: list[list[ScoredSpan]] = [[] for _ in lattice.lengths]
     biased = lattice.favouring_entities(entity_bias) if entity_bias else lattice
     spans = tags.find_spans(best_paths(biased, tags.legality, allowed))
     bounds = numpy.concatenate([[0], numpy.cumsum(lattice.lengths)]).astype(int)
     owner = numpy.searchsorted(bounds, spans[:, 1], side="right") - 1
-    scores = _probabilities(lattice, tags, spans, owner, allowed)
-    rows = zip(owner.tolist(), spans.tolist(), scores.tolist())
-    for document, (chain, start, end, tag), score in rows:
-        if score >= threshold:
-            first, label = int(bounds[document]), tags.label_of(chain, tag)
-            found[document].append((start - first, end - first, label, score))
-    return found
+    first = bounds[owner]
+    columns = (owner, spans[:, 1] - first, spans[:, 2] - first)
+    rows = zip(*(column.tolist() for column in (*columns, spans[:, 0], spans[:, 3])))
+    entities = [
+        (document, start, end, tags.label_of(chain, tag))
+        for document, start, end, chain, tag in rows
+    ]
+    return Decoded(entities, *_with_spans(lattice, tags, spans, owner, allowed))
 
 
-def _probabilities(
+def _with_spans(
     lattice: Lattice,
     tags: TagSet,
     spans: numpy.ndarray,
     owner: numpy.ndarray,
     allowed: Any,
-) -> numpy.ndarray:
-    """Probabilities of decoded spans; documents without any cost nothing."""
+) -> tuple[Lattice, TagSet, numpy.ndarray, Any]:
+    """The documents that have entities; those without any cost nothing."""
     documents = numpy.unique(owner)
     words = lattice.words_of(documents)
     place = numpy.zeros(len(lattice.emissions), dtype=int)
@@ -64,4 +87,4 @@ def _probabilities(
     moved[:, 1] = place[spans[:, 1]]
     moved[:, 2] = place[spans[:, 2] - 1] + 1
     part = None if allowed is None else allowed[words]
-    return entity_probabilities(lattice.select(documents), tags, moved, part)
+    return lattice.select(documents), tags, moved, part

@@ -72,7 +72,7 @@ class Lattice:
         return replace(self, emissions=self.emissions + added)
 
     def scaled(self, factor: float) -> Lattice:
-        """A gradient times a factor."""
+        """The scores, or their gradient, times a factor."""
         return Lattice(
             self.emissions * factor,
             self.lengths,

@@ -10,6 +10,7 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, get_array_module
 
+from ..confidence import read_temperature
 from ..listeners import check_widths
 from .base import DEFAULT_CRF_MODEL, CRFPipe
 from .inference import tag_marginals, to_host
@@ -48,6 +49,7 @@ class Tagging(NamedTuple):
         "objective": "joint",
         "overwrite": False,
         "scores": False,
+        "temperature": 1.0,
         "scorer": {"@scorers": "spacy_ner_ext.tagger_scorer.v1"},
     },
     default_score_weights={"tag_acc": 1.0},
@@ -60,6 +62,7 @@ def make_crf_tagger(
     objective: str,
     overwrite: bool,
     scores: bool,
+    temperature: float,
     scorer: Callable | None,
 ) -> "CRFTagger":
     """Make a `crf_tagger` component; for the settings see CRFTagger."""
@@ -71,6 +74,7 @@ def make_crf_tagger(
         objective=objective,
         overwrite=overwrite,
         scores=scores,
+        temperature=temperature,
         scorer=scorer,
     )
 
@@ -91,6 +95,7 @@ class CRFTagger(CRFPipe):
         objective: str = "joint",
         overwrite: bool = False,
         scores: bool = False,
+        temperature: float = 1.0,
         scorer: Callable | None = None,
     ) -> None:
         """Initialize a CRF tagger.
@@ -107,6 +112,8 @@ class CRFTagger(CRFPipe):
             they are kept, and the others are chosen to fit them.
         scores (bool): Whether to compute the exact probability of each predicted tag,
             as `token._.tag_score` or `token._.pos_score`.
+        temperature (float): All scores are divided by it before probabilities are
+            computed: above 1 they are less extreme, below 1 more. Tags stay the same.
         scorer (Optional[Callable]): The scoring method.
         RAISES (ValueError): If a setting has an unknown value, or the model is no CRF.
         """
@@ -115,6 +122,7 @@ class CRFTagger(CRFPipe):
             "objective": objective,
             "overwrite": overwrite,
             "scores": scores,
+            "temperature": read_temperature(name, temperature),
         }
         super().__init__(vocab, model, name, scorer, settings)
         if target not in TARGETS:
@@ -167,6 +175,8 @@ class CRFTagger(CRFPipe):
     ) -> numpy.ndarray:
         """The probability of the chosen tag of each word, whatever the others are."""
         xp = get_array_module(lattice.emissions)
+        if self.cfg["temperature"] != 1:
+            lattice = lattice.scaled(1 / self.cfg["temperature"])
         mask = None if allowed is None else xp.asarray(allowed)
         marginals = tag_marginals(lattice, self.tags.legality, mask)[:, 0]
         return to_host(marginals[xp.arange(len(tags)), xp.asarray(tags)])

@@ -1,6 +1,7 @@
 """`span_marker_ner`: named entities by marked spans, as SpanMarker, and faster."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..recognizer import Recognizer, ScoredSpan, warn_about_score_weights
+from ..confidence import Found, Threshold
+from ..recognizer import Recognizer, warn_about_score_weights
 from ..spans import ENTS, expand
 from .candidates import Spans, all_spans, place
 from .checkpoint import adopt, read_checkpoint
-from .decode import Candidates, Chosen, choose, taken_words, write_entities
+from .decode import Candidates, Chosen, choose, locate, probabilities, taken_words
 from .gold import OUTSIDE, LostGold, label_spans
 from .loss import Known, binary_cross_entropy, count_known, cross_entropy
 from .model import resize_output, shim_of
@@ -50,6 +52,7 @@ REPORT_BATCH = 256
         "target": ENTS,
         "annotate": None,
         "overwrite": False,
+        "temperature": 1.0,
         "threshold": 0.0,
         "entity_bias": 0.0,
         "filter_weight": 1.0,
@@ -73,7 +76,8 @@ def make_span_marker_ner(
     target: str | list[str],
     annotate: str | list[str] | None,
     overwrite: bool,
-    threshold: float,
+    temperature: float,
+    threshold: Threshold,
     entity_bias: float,
     filter_weight: float,
     scorer: Callable | None,
@@ -90,6 +94,7 @@ def make_span_marker_ner(
         target=target,
         annotate=annotate,
         overwrite=overwrite,
+        temperature=temperature,
         threshold=threshold,
         entity_bias=entity_bias,
         filter_weight=filter_weight,
@@ -118,7 +123,8 @@ class SpanMarkerRecognizer(Recognizer):
         target: str | Sequence[str] = ENTS,
         annotate: str | Sequence[str] | None = None,
         overwrite: bool = False,
-        threshold: float = 0.0,
+        temperature: float = 1.0,
+        threshold: Threshold = 0.0,
         entity_bias: float = 0.0,
         filter_weight: float = 1.0,
         scorer: Callable | None = None,
@@ -145,7 +151,11 @@ class SpanMarkerRecognizer(Recognizer):
             list of these. If None, to `target`.
         overwrite (bool): Whether entities that are already there are replaced. If
             not, they are kept, and no other is found at their words.
-        threshold (float): Entities of a lower probability are dropped, 0 to 1.
+        temperature (float): Scores are divided by it before probabilities are computed:
+            above 1 they are less extreme, below 1 more. The same entities are found.
+        threshold (Union[float, Dict[str, float]]): Entities of a lower probability are
+            dropped, 0 to 1; one for all labels, or by label, 0 for labels that are not
+            listed.
         entity_bias (float): Added to the score of every label when the best is chosen:
             above 0 finds more entities (recall), below 0 fewer (precision). Training
             and probabilities are without it.
@@ -162,7 +172,8 @@ class SpanMarkerRecognizer(Recognizer):
             "target": target,
             "annotate": annotate,
             "overwrite": overwrite,
-            "threshold": float(threshold),
+            "temperature": temperature,
+            "threshold": threshold,
             "entity_bias": float(entity_bias),
             "filter_weight": float(filter_weight),
         }
@@ -256,16 +267,12 @@ class SpanMarkerRecognizer(Recognizer):
         spans = all_spans(windows, words, self.shim.options.entity_max_length)
         return words, *place(windows, self.shim.n_before, *spans)
 
-    def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:
-        """Find the entities of some documents, without changing them.
+    def find(self, docs: Sequence[Doc]) -> Found:
+        """Find the entities of some documents, before any is dropped.
 
-        docs (Iterable[Doc]): The documents.
-        RETURNS (List[List[Tuple[int, int, str, float]]]): For each document, first
-            token, end (exclusive), label and probability of its entities.
+        docs (Sequence[Doc]): The documents, at least one with a token.
+        RETURNS (Found): The entities, with probabilities at any temperature.
         """
-        docs = list(docs)
-        if not any(len(doc) for doc in docs):
-            return [[] for _ in docs]
         self._require_labels()
         words, windows, spans = self.find_candidates(docs)
         overwrite = self.cfg["overwrite"]
@@ -277,7 +284,8 @@ class SpanMarkerRecognizer(Recognizer):
         scored = self.shim.score(windows, spans)
         found = Candidates(words, spans, scored)
         chosen = self.choose(found, taken)
-        return write_entities(found, chosen, self.labels, len(docs))
+        ops, entities = self.model.ops, locate(found, chosen, self.labels)
+        return Found(entities, partial(probabilities, ops, found, chosen))
 
     def choose(self, found: Candidates, taken: Any) -> Chosen:
         """Choose the best spans without overlap, by falling probability.
@@ -286,8 +294,7 @@ class SpanMarkerRecognizer(Recognizer):
         taken (NDArray): Words that no entity may cover, bools; is added to.
         RETURNS (Chosen): The spans, and what all marked spans are.
         """
-        settings = self.cfg["entity_bias"], self.cfg["threshold"]
-        return choose(self.model.ops, found, taken, *settings)
+        return choose(self.model.ops, found, taken, self.cfg["entity_bias"])
 
     # --- Training -----------------------------------------------------------
 

@@ -8,7 +8,6 @@ import numpy
 from spacy.tokens import Doc
 
 from ..encoder.pieces import Ints
-from ..recognizer import ScoredSpan
 from ..spans import ENTS, blocked_tokens, read_spans
 from .candidates import Spans, without_overlap
 from .gold import OUTSIDE
@@ -37,7 +36,7 @@ class Chosen:
 
     labels (Ints): The number of the best label of each, shape (n_marked,); OUTSIDE for
         no entity.
-    scores (NDArray): Its probability, same shape.
+    scores (NDArray): Its probability at temperature 1, same shape.
     best (Ints): The entities without overlap: their numbers among those marked.
     """
 
@@ -65,9 +64,7 @@ def taken_words(docs: Sequence[Doc], words: Words, places: Sequence[str]) -> Any
     return taken
 
 
-def choose(
-    ops: Any, found: Candidates, taken: Any, bias: float, threshold: float
-) -> Chosen:
+def choose(ops: Any, found: Candidates, taken: Any, bias: float) -> Chosen:
     """Choose the best label of each candidate, and then as SpanMarker the most
     probable entity, the most probable that shares no word with it, and so on.
 
@@ -75,32 +72,48 @@ def choose(
     found (Candidates): The candidates, scored.
     taken (NDArray): Words that no entity may cover, bools; is added to.
     bias (float): Added to the score of every label, but not to probabilities.
-    threshold (float): The lowest probability of an entity.
     RETURNS (Chosen): What the candidates are.
     """
-    probabilities = ops.to_numpy(ops.softmax(found.scored.logits))
+    by_label = ops.to_numpy(ops.softmax(found.scored.logits))
     biased = ops.to_numpy(found.scored.logits).copy()
     biased[:, OUTSIDE] -= bias
     labels = biased.argmax(axis=1)
-    scores = numpy.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
-    labels[scores < threshold] = OUTSIDE
+    scores = numpy.take_along_axis(by_label, labels[:, None], axis=1)[:, 0]
     entities = numpy.flatnonzero(labels != OUTSIDE)
     spans = found.spans[found.scored.chosen[entities]]
     best = entities[without_overlap(spans, scores[entities], taken)]
     return Chosen(labels, scores, best)
 
 
-def write_entities(
-    found: Candidates, chosen: Chosen, labels: Sequence[str], n_docs: int
-) -> list[list[ScoredSpan]]:
-    """Write entities as spans of tokens.
+def probabilities(
+    ops: Any, found: Candidates, chosen: Chosen, temperature: float
+) -> Any:
+    """The probabilities of the entities.
+
+    ops (Ops): The backend of the logits.
+    found (Candidates): The candidates.
+    chosen (Chosen): What they are.
+    temperature (float): What their logits are divided by.
+    RETURNS (NDArray): The probability of each, shape (n_entities,).
+    """
+    best = chosen.best
+    if temperature == 1:
+        return chosen.scores[best]
+    logits = found.scored.logits[ops.asarray1i(best)]
+    by_label = ops.to_numpy(ops.softmax(logits / temperature))
+    return numpy.take_along_axis(by_label, chosen.labels[best][:, None], axis=1)[:, 0]
+
+
+def locate(
+    found: Candidates, chosen: Chosen, labels: Sequence[str]
+) -> list[tuple[int, int, int, str]]:
+    """Find the entities in the documents.
 
     found (Candidates): The candidates.
     chosen (Chosen): What they are.
     labels (Sequence[str]): The labels.
-    n_docs (int): The number of documents.
-    RETURNS (List[List[Tuple[int, int, str, float]]]): For each document, first token,
-        end (exclusive), label and probability of its entities.
+    RETURNS (List[Tuple[int, int, int, str]]): The document, first token, end
+        (exclusive) and label of each.
     """
     best, tokens = chosen.best, found.words.tokens
     spans = found.spans[found.scored.chosen[best]]
@@ -109,9 +122,8 @@ def write_entities(
         tokens[spans.first],
         tokens[spans.last],
         chosen.labels[best],
-        chosen.scores[best],
     )
-    result: list[list[ScoredSpan]] = [[] for _ in range(n_docs)]
-    for doc, first, last, number, score in zip(*(x.tolist() for x in columns)):
-        result[doc].append((first, last + 1, labels[number - 1], score))
-    return result
+    return [
+        (doc, first, last + 1, labels[number - 1])
+        for doc, first, last, number in zip(*(x.tolist() for x in columns))
+    ]

@@ -157,9 +157,9 @@ def test_the_threshold_drops_entities_of_a_lower_probability():
     nlp = uncertain("biluo", "flat")
     component = subject(nlp)
     docs = [nlp.make_doc(text) for text in TEXTS]
-    scores = [span[-1] for spans in component.predict(docs) for span in spans]
+    scores = [span.score for spans in component.predict(docs) for span in spans]
     threshold = component.cfg["threshold"] = float(numpy.median(scores))
-    kept = [span[-1] for spans in component.predict(docs) for span in spans]
+    kept = [span.score for spans in component.predict(docs) for span in spans]
     assert 0 < len(kept) < len(scores)
     assert kept == [score for score in scores if score >= threshold]
 
@@ -175,7 +175,7 @@ def test_the_entity_bias_finds_more_or_fewer_with_the_same_probabilities(structu
         found = component.predict(docs)
         n_words = 0
         for place, spans in enumerate(found):
-            for start, end, label, score in spans:
+            for start, end, label, score, _ in spans:
                 n_words += end - start
                 other = known.setdefault((place, start, end, label), score)
                 assert score == pytest.approx(other, abs=1e-6)

@@ -677,10 +677,10 @@ def test_the_threshold_drops_entities_of_a_lower_probability():
     nlp = fit(PIPELINES["all"], steps=12)
     component = subject(nlp)
     docs = [nlp.make_doc(text) for text in TEXTS]
-    scores = [span[-1] for spans in component.predict(docs) for span in spans]
+    scores = [span.score for spans in component.predict(docs) for span in spans]
     assert len(set(scores)) > 2
     component.cfg["threshold"] = threshold = float(numpy.median(scores))
-    kept = [span[-1] for spans in component.predict(docs) for span in spans]
+    kept = [span.score for spans in component.predict(docs) for span in spans]
     assert 0 < len(kept) < len(scores)
     assert set(kept) >= {score for score in scores if score >= threshold}
     assert min(kept) >= threshold
@@ -730,7 +730,7 @@ def test_the_most_probable_of_overlapping_spans_is_taken(steps):
         [result] = component.predict([doc])
         assert [
             (start, end, 1 + component.labels.index(label))
-            for start, end, label, _ in result
+            for start, end, label, *_ in result
         ] == expected
 
 
