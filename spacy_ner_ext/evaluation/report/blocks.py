@@ -1,0 +1,286 @@
+"""What a page is made of: sections of tiles, tables, charts, bars and examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from markupsafe import Markup
+
+MISSING = "–"
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table.
+
+    text (str): What is read.
+    value (Optional[float]): What the column is sorted by; None for the text.
+    kind (str): Classes of the style sheet.
+    style (str): Custom properties of CSS, numbers only.
+    """
+
+    text: str
+    value: float | None = None
+    kind: str = ""
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; the first cell of a row is its header.
+
+    title (str): What it shows.
+    header (Sequence[str]): The names of the columns; "" for a column of bars.
+    rows (Sequence[Sequence[Cell]]): The rows.
+    total (Sequence[Sequence[Cell]]): Rows below, which are not sorted.
+    note (str): What is to be known to read it.
+    is_matrix (bool): Whether columns are labels as rows are.
+    can_be_sorted (bool): Whether another order of the rows makes sense.
+    """
+
+    block: ClassVar[str] = "table"
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    total: Sequence[Sequence[Cell]] = ()
+    note: str = ""
+    is_matrix: bool = False
+    can_be_sorted: bool = True
+
+    @property
+    def is_sortable(self) -> bool:
+        """RETURNS (bool): Whether there is something to sort."""
+        return self.can_be_sorted and not self.is_matrix and len(self.rows) > 1
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A headline figure.
+
+    name (str): What it is.
+    value (str): The figure.
+    note (str): Its interval, or what it means.
+    style (str): Custom properties of its bar; "" for none.
+    """
+
+    name: str
+    value: str
+    note: str = ""
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Headline figures beside each other."""
+
+    block: ClassVar[str] = "tiles"
+    tiles: Sequence[Tile]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of a bar.
+
+    name (str): What it is.
+    count (int): How many.
+    share (float): Its share of the bar.
+    kind (str): Its class in the style sheet.
+    """
+
+    name: str
+    count: int
+    share: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A whole in its parts."""
+
+    block: ClassVar[str] = "bar"
+    title: str
+    shares: Sequence[Share]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Charts:
+    """Drawings beside each other.
+
+    images (Sequence[Tuple[str, Markup]]): A description and the SVG of each.
+    note (str): How to read them.
+    """
+
+    block: ClassVar[str] = "charts"
+    images: Sequence[tuple[str, Markup]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Findings, or notes, one sentence each."""
+
+    block: ClassVar[str] = "sentences"
+    sentences: Sequence[str]
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An example as it is shown.
+
+    name (str): Where it is from.
+    reason (str): Why it is shown.
+    rows (Sequence[Tuple[str, Markup]]): The name of each annotation, and the drawing.
+    kinds (Sequence[str]): Kinds of errors in it.
+    labels (Sequence[str]): Labels of its entities.
+    confidence (Optional[float]): The highest probability of a wrong prediction.
+    order (int): Its place in the corpus.
+    """
+
+    name: str
+    reason: str
+    rows: Sequence[tuple[str, Markup]]
+    kinds: Sequence[str]
+    labels: Sequence[str]
+    confidence: float | None
+    order: int
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples that can be sorted and filtered.
+
+    name (str): What tells its controls from others'.
+    drawn (Sequence[Drawn]): The examples.
+    """
+
+    block: ClassVar[str] = "examples"
+    name: str
+    drawn: Sequence[Drawn]
+
+    @property
+    def kinds(self) -> list[str]:
+        """RETURNS (List[str]): All kinds of errors."""
+        return sorted({kind for each in self.drawn for kind in each.kinds})
+
+    @property
+    def labels(self) -> list[str]:
+        """RETURNS (List[str]): All labels."""
+        return sorted({label for each in self.drawn for label in each.labels})
+
+    @property
+    def have_confidence(self) -> bool:
+        """RETURNS (bool): Whether any has a probability."""
+        return any(each.confidence is not None for each in self.drawn)
+
+
+Block = Table | Tiles | Bar | Charts | Sentences | Examples
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page with its own entry in the table of contents.
+
+    key (str): Its anchor.
+    title (str): Its title.
+    lead (str): What it shows, or why it is empty.
+    blocks (Sequence[Block]): Its content.
+    """
+
+    key: str
+    title: str
+    lead: str = ""
+    blocks: Sequence[Block] = field(default_factory=list)
+
+
+# --- Numbers --------------------------------------------------------------------
+
+
+def percent(value: float | None) -> str:
+    """A score as it is usually told.
+
+    value (Optional[float]): From 0 to 1.
+    RETURNS (str): Percent, with one decimal.
+    """
+    return MISSING if value is None else f"{100 * value:.1f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference of scores.
+
+    value (Optional[float]): From -1 to 1.
+    RETURNS (str): Percentage points, with their sign.
+    """
+    if value is None:
+        return MISSING
+    text = f"{100 * abs(value):.1f}"
+    sign = "" if text == "0.0" else "+" if value > 0 else MINUS
+    return f"{sign}{text}"
+
+
+def interval(bounds: Sequence[float] | None, show: Any = percent) -> str:
+    """An interval.
+
+    bounds (Optional[Sequence[float]]): Its two ends.
+    show (Callable[[float], str]): How an end is written.
+    RETURNS (str): Both ends.
+    """
+    if not bounds or None in bounds:
+        return MISSING
+    between = "–" if show is percent else " to "
+    return between.join(show(bound) for bound in bounds)
+
+
+def probability(value: float | None) -> str:
+    """A probability or a threshold, with two decimals."""
+    return MISSING if value is None else f"{value:.2f}"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value, with three decimals."""
+    if value is None:
+        return MISSING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+# --- Cells ----------------------------------------------------------------------
+
+
+def count_cell(value: int | None) -> Cell:
+    """How many there are."""
+    return Cell(MISSING if value is None else f"{value:,}", value)
+
+
+def score_cell(value: float | None, kind: str = "") -> Cell:
+    """A score in percent."""
+    return Cell(percent(value), value, kind)
+
+
+def bar_cell(score: Mapping[str, Any], name: str = "f") -> Cell:
+    """A bar as long as a score, with its interval.
+
+    score (Mapping[str, Any]): A score with intervals.
+    name (str): Which of it.
+    RETURNS (Cell): Nothing to read: the numbers are in other cells.
+    """
+    return Cell("", score.get(name), "bar", bar_style(score, name))
+
+
+def bar_style(score: Mapping[str, Any], name: str = "f") -> str:
+    """The custom properties of a bar.
+
+    score (Mapping[str, Any]): A score with intervals.
+    name (str): Which of it.
+    RETURNS (str): CSS; "" if there is no score.
+    """
+    value = score.get(name)
+    if value is None:
+        return ""
+    bounds = score.get(f"{name}_interval") or (value, value)
+    low, high = (value if bound is None else bound for bound in bounds)
+    return f"--at:{100 * value:.1f}%;--low:{100 * low:.1f}%;--high:{100 * high:.1f}%"

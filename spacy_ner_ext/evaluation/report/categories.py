@@ -1,0 +1,46 @@
+"""The section of the page about text categories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .blocks import Block, Examples, Section
+from .drawing import Painter
+from .entities import HEAT_NOTE, calibration_section, threshold_section
+from .tables import label_table, matrix_table
+
+Result = Mapping[str, Any]
+TITLE = "Text categories"
+
+
+def category_section(categories: Result | None, painter: Painter) -> Section:
+    """Lay out all about text categories.
+
+    categories (Optional[Mapping[str, Any]]): The part of the result.
+    painter (Painter): Draws examples.
+    RETURNS (Section): The section.
+    """
+    if not categories:
+        lead = "None: the pipeline assigns no categories, or the corpus has none."
+        return Section("categories", TITLE, lead)
+    blocks: list[Block] = [label_table(categories, "Categories")]
+    if categories.get("confusion"):
+        matrix = matrix_table(categories["confusion"], "Confusion", HEAT_NOTE)
+        blocks.append(matrix)
+    if categories.get("thresholds"):
+        part = threshold_section(categories["thresholds"], categories, "category-")
+        blocks.extend(part.blocks)
+    if categories.get("calibration"):
+        part = calibration_section(categories["calibration"], "category-")
+        blocks.extend(part.blocks)
+    if categories.get("examples"):
+        drawn = painter.categories(categories["examples"])
+        blocks.append(Examples("categories", drawn))
+    return Section("categories", TITLE, _lead(categories), blocks)
+
+
+def _lead(categories: Result) -> str:
+    kind = "one category a text" if categories.get("exclusive") else "any number a text"
+    component = categories.get("component")
+    return f"Predicted by '{component}': {kind}." if component else f"{kind}."

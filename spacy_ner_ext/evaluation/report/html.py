@@ -1,0 +1,42 @@
+"""The result of an evaluation as one page that works without network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...data.write import replacing
+from ...templates import environment
+from .sections import make_sections
+from .summary import model_name
+
+TEMPLATE = "report.html.jinja"
+
+
+def write_report(result: Mapping[str, Any], path: Path) -> None:
+    """Write the page.
+
+    result (Mapping[str, Any]): The result of `evaluate`.
+    path (Path): The file to write.
+    RAISES (DataError): If the file cannot be written.
+    RAISES (UserError): If matplotlib is missing.
+    """
+    # A path may hold bytes that are not UTF-8.
+    page = render_report(result).encode("utf-8", errors="backslashreplace")
+    with replacing(path) as temporary:
+        temporary.write_bytes(page)
+
+
+def render_report(result: Mapping[str, Any]) -> str:
+    """Make the page.
+
+    result (Mapping[str, Any]): The result of `evaluate`.
+    RETURNS (str): HTML.
+    """
+    templates = environment(Path(__file__).parent, autoescape=True)
+    return templates.get_template(TEMPLATE).render(
+        name=model_name(result.get("model") or {}, "a pipeline"),
+        corpus=result.get("corpus") or {},
+        sections=make_sections(result),
+    )
