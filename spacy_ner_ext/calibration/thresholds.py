@@ -63,6 +63,8 @@ def threshold_curves(
     parts = split_by_label(scores, correct, labels, gold)
     if not parts:
         return None
+    # A label of this name gives way.
+    parts[ALL] = (*as_arrays(scores, correct), sum(gold.values()))
     curves, best = {}, {}
     for name, points in {key: curve(*part) for key, part in parts.items()}.items():
         best[name] = best_point(points).to_dict()
@@ -75,19 +77,16 @@ def split_by_label(
 ) -> dict[str, tuple[numpy.ndarray, numpy.ndarray, int]]:
     """Take entities of different labels apart.
 
-    RETURNS (Dict[str, Tuple[NDArray, NDArray, int]]): For "all" and each label that was
-        found the scores, whether they are right, and the number of gold entities;
-        empty if nothing was found.
+    RETURNS (Dict[str, Tuple[NDArray, NDArray, int]]): For each label that was found
+        the scores, whether they are right, and the number of gold entities.
     """
     scores, correct = as_arrays(scores, correct)
-    if not len(scores):
-        return {}
     names = numpy.asarray(labels)
-    parts = {ALL: (scores, correct, sum(gold.values()))}
-    for name in sorted(set(names.tolist())):
-        part = names == name
-        parts[str(name)] = (scores[part], correct[part], gold.get(name, 0))
-    return parts
+    found = {str(name): names == name for name in sorted(set(names.tolist()))}
+    return {
+        name: (scores[part], correct[part], gold.get(name, 0))
+        for name, part in found.items()
+    }
 
 
 def curve(scores: numpy.ndarray, correct: numpy.ndarray, n_gold: int) -> list[Point]:

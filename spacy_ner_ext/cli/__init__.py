@@ -6,6 +6,7 @@ from io import TextIOWrapper
 
 import typer
 
+from .calibrate import calibrate
 from .card import card
 from .check import check
 from .convert import convert
@@ -26,6 +27,7 @@ from .train import train
 COMMANDS = (
     *(download, encoder, convert, prepare, export, check, params, smoke),
     *(export_span_marker, distill_filter, card, init, train, plot, sweep),
+    calibrate,
 )
 # Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}

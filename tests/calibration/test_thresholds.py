@@ -1,5 +1,6 @@
 """Precision and recall over the threshold, against counting again for each."""
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +33,9 @@ def count(rows, threshold, n_gold):
 def points_of(rows, missed):
     gold = {label: sum(r for _, r, x in rows if x == label) for label in "AB"}
     gold["B"] += missed
-    return split_by_label(*zip(*rows), gold)
+    columns = list(zip(*rows))
+    total = numpy.array(columns[0]), numpy.array(columns[1]), sum(gold.values())
+    return {"all": total, **split_by_label(*columns, gold)}
 
 
 @given(found, st.integers(0, 5))
@@ -59,13 +62,13 @@ def test_no_threshold_is_better_than_the_best(rows, missed, precision):
 
 
 def test_a_precision_that_no_threshold_reaches_has_none():
-    points = curve(*split_by_label([0.9, 0.8], [0, 1], "AA", {"A": 1})["all"])
+    points = curve(*split_by_label([0.9, 0.8], [0, 1], ["A"] * 2, {"A": 1})["A"])
     assert lowest_for_precision(points, 0.6) is None
     assert lowest_for_precision(points, 0.5).threshold == 0
 
 
 def test_thresholds_are_short_and_between_scores():
-    points = curve(*split_by_label([0.3141592, 0.6], [0, 1], "AA", {"A": 1})["all"])
+    points = curve(numpy.array([0.3141592, 0.6]), numpy.array([False, True]), 1)
     assert [point.threshold for point in points] == [0.0, 0.4571]
 
 
@@ -73,7 +76,7 @@ def test_long_curves_keep_their_ends_and_their_best():
     n = 5000
     values = [i / n for i in range(n)]
     right = [value > 0.7771 for value in values]
-    points = curve(*split_by_label(values, right, ["A"] * n, {"A": n})["all"])
+    points = curve(numpy.array(values), numpy.array(right), n)
     short = thin(points, 200)
     assert len(short) <= 200
     assert (short[0], short[-1]) == (points[0], points[-1])
