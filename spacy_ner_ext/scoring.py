@@ -1,15 +1,20 @@
 """Registered scorers."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy
 from spacy import registry
-from spacy.scorer import PRFScore, Scorer
+from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from .span_metrics import COUNTERS, Totals, averages, rates
 from .spans import ENTS, PER_LABEL, missing_tokens, read_spans
+
+# The metric whose scores have no name of their own.
+EXACT = "exact"
 
 
 @registry.scorers("spacy_ner_ext.ner_scorer.v1")
@@ -26,7 +31,7 @@ def ner_score(
     labels: Sequence[str] = (),
     **_: Any,
 ) -> dict[str, Any]:
-    """Precision, recall and F-score of exact entities: same borders, same label.
+    """Precision, recall and F-score of entities: exact, by overlap, and by token.
 
     Entities are compared with the gold that the component learns from. As in
     spaCy's own scorer, a prediction over tokens without annotation counts
@@ -36,9 +41,12 @@ def ner_score(
     target (Union[str, Sequence[str]]): Where gold is, as in the component.
     annotate (Optional[Union[str, Sequence[str]]]): Where predictions are.
     labels (Sequence[str]): Labels of the component, for "*" in `annotate`.
-    RETURNS (Dict[str, Any]): `ents_p`, `ents_r`, `ents_f` and `ents_per_type` for
-        doc.ents, the same as `spans_NAME_...` for each span group; None where
-        there is neither gold nor prediction.
+    RETURNS (Dict[str, Any]): For doc.ents `ents_p`, `ents_r`, `ents_f` and
+        `ents_per_type` of exact entities, same borders and same label; `ents_macro_p`,
+        `ents_macro_r` and `ents_macro_f`, their means over labels; and the same as the
+        first four as `ents_overlap_...` (a Dice coefficient of at least one half) and
+        `ents_token_...`. For each span group as `spans_NAME_...`. All are numbers, 0.0
+        where there is neither gold nor prediction, and None for `..._per_type` there.
     """
     examples = list(examples)
     gold_keys = _as_list(target)
@@ -74,54 +82,86 @@ def score_place(
     gold_keys (Sequence[str]): Where gold is.
     key (str): Where predictions are: "ents" or a span group.
     only (Optional[str]): Leave out gold of other labels.
-    RETURNS (Dict[str, Any]): "p", "r", "f" and "per_type".
+    RETURNS (Dict[str, Any]): "p", "r", "f" and "per_type", the first three with
+        "macro_", and all with "overlap_" and "token_".
     """
-    per_type: dict[str, PRFScore] = defaultdict(PRFScore)
+    totals = {metric: Totals() for metric in COUNTERS}
     for example in examples:
-        missing = missing_tokens(example.reference, gold_keys)
-        if len(missing) and missing.all():
-            continue
-        spans = read_spans(example.reference, gold_keys)
-        gold = {_key(s) for s in spans if only in (None, s.label_)}
-        predicted = _aligned_keys(example, read_spans(example.predicted, [key]))
-        for start, end, label in predicted:
-            if not missing[start:end].any():
-                found = (start, end, label) in gold
-                per_type[label].tp += found
-                per_type[label].fp += not found
-                gold.discard((start, end, label))
-        for _, _, label in gold:
-            per_type[label].fn += 1
-    total = PRFScore()
-    for score in per_type.values():
-        total += score
-    if not len(total):
-        return {"p": None, "r": None, "f": None, "per_type": None}
-    details = {label: score.to_dict() for label, score in per_type.items()}
-    return {
-        "p": total.precision,
-        "r": total.recall,
-        "f": total.fscore,
-        "per_type": details,
-    }
+        compared = compare(example, gold_keys, [key])
+        gold = [_key(s) for s in compared.gold if only in (None, s.label_)]
+        predicted = [(start, end, s.label_) for start, end, s in compared.predicted]
+        for metric, count in COUNTERS.items():
+            totals[metric].add(count(gold, predicted))
+    scores: dict[str, Any] = {}
+    for metric, total in totals.items():
+        prefix = "" if metric == EXACT else f"{metric}_"
+        mean = averages(total.array())
+        scores.update(_named(mean["micro"], prefix))
+        scores[f"{prefix}per_type"] = _per_type(total)
+        if metric == EXACT:
+            scores.update(_named(mean["macro"], "macro_"))
+    return scores
+
+
+def _named(values: numpy.ndarray, prefix: str = "") -> dict[str, float]:
+    return {f"{prefix}{name}": value for name, value in zip("prf", values.tolist())}
+
+
+def _per_type(total: Totals) -> dict[str, dict[str, float]] | None:
+    rows = rates(total.array())
+    return {label: _named(row) for label, row in zip(total.labels, rows)} or None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Gold and predictions of an example, on the tokens of its reference.
+
+    gold (List[Span]): The gold spans.
+    predicted (List[Tuple[int, int, Span]]): First token, end (exclusive) and span of
+        each prediction that is right or wrong.
+    unjudged (int): Predictions over tokens without annotation.
+    unaligned (int): Predictions over white space that the reference does not have.
+    """
+
+    gold: list[Span]
+    predicted: list[tuple[int, int, Span]]
+    unjudged: int = 0
+    unaligned: int = 0
+
+
+def compare(
+    example: Example, gold_keys: Sequence[str], keys: Sequence[str]
+) -> Compared:
+    """Put gold and predictions side by side, as spaCy's scorer does.
+
+    example (Example): The example.
+    gold_keys (Sequence[str]): Where gold is: "ents" and span groups.
+    keys (Sequence[str]): Where predictions are.
+    RETURNS (Compared): Both.
+    """
+    spans = read_spans(example.predicted, keys)
+    aligned = _align(example, spans) if spans else []
+    missing = missing_tokens(example.reference, gold_keys)
+    known = [each for each in aligned if not missing[each[0] : each[1]].any()]
+    gold = read_spans(example.reference, gold_keys)
+    unaligned = len(spans) - len(aligned)
+    return Compared(gold, known, len(aligned) - len(known), unaligned)
 
 
 def _key(span: Span) -> tuple[int, int, str]:
     return span.start, span.end, span.label_
 
 
-def _aligned_keys(
-    example: Example, spans: Sequence[Span]
-) -> list[tuple[int, int, str]]:
+def _align(example: Example, spans: Sequence[Span]) -> list[tuple[int, int, Span]]:
     """Predicted spans on the tokens of the reference, where several may meet."""
     reference: Doc = example.reference
-    keys = []
+    found = []
     for span in spans:
         aligned = example.alignment.x2y[span.start : span.end]
         if len(aligned):
             last = min(int(aligned[-1]) + 1, len(reference))
-            keys.append((int(aligned[0]), last, span.label_))
-    return keys
+            found.append((int(aligned[0]), last, span))
+    return found
 
 
 @registry.scorers("spacy_ner_ext.tagger_scorer.v1")

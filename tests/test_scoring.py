@@ -18,6 +18,12 @@ VOCAB = Vocab()
 WORDS = ["Anna", "Berg", "saw", "New", "York", "today"]
 LENGTH = 8
 LABELS = ["A", "B"]
+# What is there of each place.
+NAMES = [
+    *(f"{metric}{name}" for metric in ("", "overlap_", "token_") for name in "prf"),
+    *("macro_p", "macro_r", "macro_f"),
+    *("per_type", "overlap_per_type", "token_per_type"),
+]
 
 
 @st.composite
@@ -63,7 +69,9 @@ def test_scores_of_doc_ents_equal_those_of_spacy(some):
     scores, expected = ner_score(some), get_ner_prf(some)
     ours = scores.pop("ents_per_type") or {}
     theirs = expected.pop("ents_per_type") or {}
-    assert scores == expected
+    # Where spaCy has None, there is a number that a training loop can add.
+    exact = {name: scores[name] for name in expected}
+    assert exact == {name: value or 0.0 for name, value in expected.items()}
     # spaCy also lists labels that were only predicted where gold is missing.
     assert ours.items() <= theirs.items()
     assert not any(any(theirs[label].values()) for label in set(theirs) - set(ours))
@@ -98,7 +106,7 @@ def test_borders_and_label_must_be_right():
 def test_a_span_group_is_scored_under_its_name():
     scores = ner_score([example(GOLD, PREDICTED, "sc", "sc")], target="sc")
     assert scores["spans_sc_p"] == 1 / 2 and scores["spans_sc_r"] == 1 / 3
-    assert set(scores) == {f"spans_sc_{name}" for name in ("p", "r", "f", "per_type")}
+    assert set(scores) == {f"spans_sc_{name}" for name in NAMES}
 
 
 def test_predictions_are_compared_with_gold_of_another_place():
@@ -120,18 +128,55 @@ def test_a_star_scores_the_group_of_each_label():
     annotate(one.predicted, [(3, 4, "LOC")], "LOC")
     scores = ner_score([one], target="ents", annotate="*", labels=["PER", "LOC", "X"])
     assert scores["spans_PER_f"] == 1 and scores["spans_LOC_f"] == 0
-    assert scores["spans_X_f"] is None
+    assert scores["spans_X_f"] == 0
     assert set(scores["spans_PER_per_type"]) == {"PER"}
 
 
-def test_without_gold_there_is_no_score():
+def test_without_gold_scores_are_zero():
+    """A missing score, or None, makes spaCy leave it out of score_weights for good."""
     unknown = Example(
         annotate(Doc(VOCAB, words=WORDS), PREDICTED), Doc(VOCAB, words=WORDS)
     )
-    assert set(ner_score([unknown]).values()) == {None}
-    assert set(ner_score([]).values()) == {None}
     in_group = example(GOLD, PREDICTED)
-    assert ner_score([in_group], target="sc", annotate="ents")["ents_f"] is None
+    for scores in (
+        *(ner_score([unknown]), ner_score([])),
+        ner_score([in_group], target="sc", annotate="ents"),
+    ):
+        assert {name.removeprefix("ents_") for name in scores} == set(NAMES)
+        for name, value in scores.items():
+            assert value is None if name.endswith("per_type") else value == 0.0
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(examples(), max_size=3))
+def test_every_score_is_a_number_that_a_training_loop_can_add(some):
+    scores = ner_score(some, target="ents", annotate=["ents", "sc", "*"], labels=["A"])
+    places = ("ents", "spans_sc", "spans_A")
+    assert set(scores) == {f"{place}_{name}" for place in places for name in NAMES}
+    for name, value in scores.items():
+        if name.endswith("per_type"):
+            assert value is None or all(
+                set(each) == set("prf") for each in value.values()
+            )
+        else:
+            assert type(value) is float and 0 <= value <= 1
+
+
+def test_entities_by_overlap_and_by_token():
+    gold, predicted = [(0, 2, "PER"), (3, 5, "LOC")], [(0, 1, "PER"), (2, 5, "ORG")]
+    scores = ner_score([example(gold, predicted)])
+    assert scores["ents_f"] == 0
+    assert (scores["ents_overlap_p"], scores["ents_overlap_r"]) == (0.5, 0.5)
+    assert (scores["ents_token_p"], scores["ents_token_r"]) == (1 / 4, 1 / 4)
+    assert scores["ents_token_per_type"]["PER"]["p"] == 1
+
+
+def test_the_macro_mean_is_over_labels():
+    scores = ner_score([example(GOLD, PREDICTED)])
+    of_labels = scores["ents_per_type"].values()
+    for name in "prf":
+        mean = sum(each[name] for each in of_labels) / 3
+        assert scores[f"ents_macro_{name}"] == pytest.approx(mean)
 
 
 def test_the_scorer_is_registered():
