@@ -15,6 +15,7 @@ FILES = {
     for path in sorted(ROOT.rglob("*.py"))
 }
 FEATURES = (
+    "prediction",
     *("crf", "span_marker", "text_cnn", "data", "encoder", "training", "sharing"),
     *("recipes", "calibration"),
 )
@@ -24,6 +25,7 @@ MAY_USE = {
     "span_marker": {"encoder"},
     "sharing": {"data"},
     "calibration": {"data"},
+    "prediction": {"data"},
 }
 # The files of these folders that know arrays and tags, but neither texts nor pipelines:
 # all but those listed.
@@ -148,6 +150,7 @@ def test_the_command_line_imports_what_has_no_pipeline():
         if folder_of(path) == "cli":
             for other in imported:
                 folders = (
+                    "prediction",
                     *("cli", "data", "encoder", "span_marker", "training"),
                     *("sharing", "recipes", "calibration"),
                 )

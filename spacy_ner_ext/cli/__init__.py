@@ -19,6 +19,7 @@ from .export_span_marker import export_span_marker
 from .init import init
 from .params import params
 from .plot import plot
+from .predict import predict
 from .prepare import prepare
 from .smoke import smoke
 from .sweep import sweep
@@ -27,6 +28,7 @@ from .train import train
 COMMANDS = (
     *(download, encoder, convert, prepare, export, check, params, smoke),
     *(export_span_marker, distill_filter, card, init, train, plot, sweep),
+    predict,
     calibrate,
 )
 # Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.
@@ -41,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in COMMANDS:
-    settings = OVERRIDES if command in (params, train, sweep) else {}
+    settings = OVERRIDES if command in (params, predict, train, sweep) else {}
     app.command(no_args_is_help=True, context_settings=settings)(
         one_line_errors(command)
     )

@@ -1,8 +1,10 @@
 """Text files, read line by line."""
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from .errors import DataError
 
@@ -46,17 +48,32 @@ def read_lines(path: Path, *, keep_ends: bool = False) -> Iterator[tuple[int, st
     """
     try:
         with path.open("rb") as file:
-            # No line of a small file is too long, and this is faster.
-            is_small = path.stat().st_size <= MAX_LINE
-            lines = file if is_small else iter(lambda: file.readline(MAX_LINE + 1), b"")
-            for number, raw in enumerate(lines, start=1):
-                if len(raw) > MAX_LINE:
-                    what = f"is longer than {MAX_LINE // 2**20} MiB; cut the text in it"
-                    raise DataError(what, path, number)
-                line = _decode(raw, path, number, keep_ends)
-                yield number, line.removeprefix(BOM) if number == 1 else line
+            yield from decode_lines(file, path, keep_ends=keep_ends)
     except OSError as err:
         raise DataError(f"cannot be read ({err.strerror})", path) from err
+
+
+def decode_lines(
+    file: IO[bytes], path: Path, *, keep_ends: bool = False
+) -> Iterator[tuple[int, str]]:
+    """Read an open file as `read_lines` does.
+
+    file (IO[bytes]): The file, or a stream such as stdin.
+    path (Path): What errors call it.
+    keep_ends (bool): Whether lines keep their ends.
+    YIELDS (Tuple[int, str]): The 1-based line number, the line without its end.
+    RAISES (DataError): As `read_lines`.
+    """
+    status = os.fstat(file.fileno())
+    # No line of a small file is too long, and this is faster.
+    is_small = stat.S_ISREG(status.st_mode) and status.st_size <= MAX_LINE
+    lines = file if is_small else iter(lambda: file.readline(MAX_LINE + 1), b"")
+    for number, raw in enumerate(lines, start=1):
+        if len(raw) > MAX_LINE:
+            what = f"is longer than {MAX_LINE // 2**20} MiB; cut the text in it"
+            raise DataError(what, path, number)
+        line = _decode(raw, path, number, keep_ends)
+        yield number, line.removeprefix(BOM) if number == 1 else line
 
 
 def _decode(raw: bytes, path: Path, number: int, keep_end: bool) -> str:
