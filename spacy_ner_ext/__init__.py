@@ -3,10 +3,11 @@
 # As in typing, which spaCy has not imported yet.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .evaluation.run import evaluate
     from .training.loop.api import train
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "train"]
+__all__ = ["__version__", "evaluate", "train"]
 
 
 def __getattr__(name: str) -> object:
@@ -15,4 +16,8 @@ def __getattr__(name: str) -> object:
         from .training.loop.api import train
 
         return train
+    if name == "evaluate":
+        from .evaluation.run import evaluate
+
+        return evaluate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,13 +17,14 @@ FILES = {
 FEATURES = (
     "prediction",
     *("crf", "span_marker", "text_cnn", "data", "encoder", "training", "sharing"),
-    *("recipes", "calibration"),
+    *("recipes", "calibration", "evaluation"),
 )
 # A folder that may use others, and which.
 MAY_USE = {
     "training": {"encoder"},
     "span_marker": {"encoder"},
     "sharing": {"data"},
+    "evaluation": {"calibration", "data"},
     "calibration": {"data"},
     "prediction": {"data"},
 }
@@ -152,7 +153,7 @@ def test_the_command_line_imports_what_has_no_pipeline():
                 folders = (
                     "prediction",
                     *("cli", "data", "encoder", "span_marker", "training"),
-                    *("sharing", "recipes", "calibration"),
+                    *("sharing", "recipes", "calibration", "evaluation"),
                 )
                 fine = folder_of(other) in folders or other in (
                     *("__init__.py", "packaging.py", "errors.py"),

@@ -14,6 +14,7 @@ from .distill_filter import distill_filter
 from .download import download
 from .encoder import encoder
 from .errors import one_line_errors
+from .evaluate import evaluate
 from .export import export
 from .export_span_marker import export_span_marker
 from .init import init
@@ -29,7 +30,7 @@ COMMANDS = (
     *(download, encoder, convert, prepare, export, check, params, smoke),
     *(export_span_marker, distill_filter, card, init, train, plot, sweep),
     predict,
-    calibrate,
+    *(calibrate, evaluate),
 )
 # Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
