@@ -25,7 +25,7 @@ class Entities:
 
     places (Places): Where they are.
     settings (Settings): How they are evaluated.
-    RAISES (UserError): If the training corpus cannot be used, or a library is missing.
+    RAISES (UserError): If the training corpus cannot be used.
     """
 
     def __init__(self, places: Places, settings: Settings) -> None:
@@ -81,10 +81,11 @@ class Entities:
                 f"{self.probabilities.without} predictions have no probability, and "
                 "are left out of thresholds and calibration."
             )
-        if places.threshold:
+        yield from self.shared_task.notes()
+        if places.leaves_out:
             yield (
-                f"{places.component} leaves out predictions below its threshold of "
-                f"{places.threshold:g}: curves over the threshold start there."
+                f"{places.component} leaves out predictions below its threshold: "
+                "curves over the threshold start there."
             )
         if self.settings.train is None:
             train = nlp.config.get("paths", {}).get("train")

@@ -26,7 +26,7 @@ class Places:
     annotate (Tuple[str, ...]): Where predictions are; several only for "*", a group for
         each label.
     labels (Tuple[str, ...]): The labels of the component.
-    threshold (float): It leaves out predictions of a lower probability.
+    leaves_out (bool): Whether a threshold leaves out predictions.
     others (Tuple[str, ...]): More components that find entities.
     """
 
@@ -34,7 +34,7 @@ class Places:
     target: tuple[str, ...]
     annotate: tuple[str, ...]
     labels: tuple[str, ...] = ()
-    threshold: float = 0.0
+    leaves_out: bool = False
     others: tuple[str, ...] = ()
 
 
@@ -73,7 +73,7 @@ def find_places(
         tuple(target) or own.target,
         tuple(annotate) or own.annotate,
         own.labels,
-        own.threshold,
+        own.leaves_out,
         tuple(other for other in known if other != name),
     )
 
@@ -82,8 +82,9 @@ def _places_of(nlp: Language, name: str) -> Places | None:
     pipe = nlp.get_pipe(name)
     if isinstance(pipe, Recognizer):
         annotate = _one_place(pipe.annotate, pipe.labels)
-        threshold = float(pipe.cfg["threshold"])
-        return Places(name, tuple(pipe.target), annotate, pipe.labels, threshold)
+        threshold = pipe.cfg["threshold"]
+        limits = threshold.values() if isinstance(threshold, dict) else [threshold]
+        return Places(name, tuple(pipe.target), annotate, pipe.labels, any(limits))
     if isinstance(pipe, SpanCategorizer):
         return Places(name, (pipe.key,), (pipe.key,), tuple(pipe.labels))
     if isinstance(pipe, Pipe) and nlp.get_pipe_meta(name).factory in WRITE_ENTS:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..errors import UserError
 from .records import Entity, Judged
 
 SCHEMES = ("strict", "exact", "partial", "ent_type")
@@ -16,20 +15,10 @@ HALF = 0.5
 
 
 class SharedTaskScores:
-    """Collects nervaluate's counts of each document.
-
-    RAISES (UserError): If nervaluate is not installed.
-    """
+    """Collects nervaluate's counts of each document; nothing if it is not installed."""
 
     def __init__(self) -> None:
-        try:
-            from nervaluate import Evaluator
-        except ImportError as err:
-            raise UserError(
-                "evaluate needs nervaluate, which is not installed: "
-                "pip install 'spacy-ner-ext[evaluate]'"
-            ) from err
-        self._evaluator = Evaluator
+        self._evaluator = _find_evaluator()
         self._all: dict[str, Counter[str]] = defaultdict(Counter)
         self._labels: dict[str, dict[str, Counter[str]]] = defaultdict(
             lambda: defaultdict(Counter)
@@ -42,7 +31,7 @@ class SharedTaskScores:
         """
         gold, predicted = judged.record.gold, judged.record.predicted
         labels = sorted({entity.label for entity in (*gold, *predicted)})
-        if not labels:
+        if not labels or self._evaluator is None:
             return
         # A document at a time, which takes only its own labels and no memory.
         sides = [_as_dicts(gold)], [_as_dicts(predicted)]
@@ -53,9 +42,28 @@ class SharedTaskScores:
 
     def result(self) -> dict[str, Any]:
         """RETURNS (Dict[str, Any]): "nervaluate": scores and counts of each scheme, and
-        in "labels" the same of each label."""
+        in "labels" the same of each label; None if it is not installed."""
+        if self._evaluator is None:
+            return {"nervaluate": None}
         labels = {label: _scores(self._labels[label]) for label in sorted(self._labels)}
         return {"nervaluate": {**_scores(self._all), "labels": labels}}
+
+    def notes(self) -> Iterator[str]:
+        """YIELDS (str): How the library is installed, if it is not."""
+        if self._evaluator is None:
+            yield (
+                "The schemes of nervaluate are left out, as it is not installed: with "
+                "Python 3.11 or newer, pip install 'spacy-ner-ext[evaluate]'."
+            )
+
+
+def _find_evaluator() -> Callable[..., Any] | None:
+    try:
+        # Not there before its version 1, whose interface is another one.
+        from nervaluate.evaluator import Evaluator
+    except ImportError:
+        return None
+    return Evaluator
 
 
 def _as_dicts(entities: Sequence[Entity]) -> list[dict[str, Any]]:
