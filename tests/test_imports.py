@@ -17,7 +17,7 @@ FILES = {
 FEATURES = (
     "prediction",
     *("crf", "span_marker", "text_cnn", "data", "encoder", "training", "sharing"),
-    *("recipes", "calibration", "evaluation"),
+    *("recipes", "calibration", "influence", "evaluation"),
 )
 # A folder that may use others, and which.
 MAY_USE = {
@@ -25,6 +25,7 @@ MAY_USE = {
     "span_marker": {"encoder"},
     "sharing": {"data"},
     "evaluation": {"calibration", "data"},
+    "influence": {"crf", "encoder", "span_marker"},
     "calibration": {"data"},
     "prediction": {"data"},
 }
@@ -153,7 +154,8 @@ def test_the_command_line_imports_what_has_no_pipeline():
                 folders = (
                     "prediction",
                     *("cli", "data", "encoder", "span_marker", "training"),
-                    *("sharing", "recipes", "calibration", "evaluation"),
+                    *("sharing", "recipes", "calibration", "influence"),
+                    "evaluation",
                 )
                 fine = folder_of(other) in folders or other in (
                     *("__init__.py", "packaging.py", "errors.py"),

@@ -15,6 +15,7 @@ from .download import download
 from .encoder import encoder
 from .errors import one_line_errors
 from .evaluate import evaluate
+from .explain import explain
 from .export import export
 from .export_span_marker import export_span_marker
 from .init import init
@@ -29,8 +30,7 @@ from .train import train
 COMMANDS = (
     *(download, encoder, convert, prepare, export, check, params, smoke),
     *(export_span_marker, distill_filter, card, init, train, plot, sweep),
-    predict,
-    *(calibrate, evaluate),
+    *(calibrate, evaluate, explain, predict),
 )
 # Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}

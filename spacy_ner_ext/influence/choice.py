@@ -1,0 +1,151 @@
+"""Which component is asked about an entity or a category, and what it can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from spacy.language import Language
+from spacy.pipeline.ner import EntityRecognizer
+from spacy.pipeline.textcat import TextCategorizer
+from spacy.tokens import Doc, Span
+
+from ..crf.component import CRFEntityRecognizer
+from ..errors import UserError
+from ..recognizer import Recognizer
+from ..span_marker.component import SpanMarkerRecognizer
+from ..spans import ENTS, expand, read_spans
+from .black_box import BeamEntity, FoundEntity
+from .marked_span import MarkedSpan
+from .targets import Category, CRFEntity, Subject, Target
+
+LEARNED = (Recognizer, EntityRecognizer)
+
+
+def entity_components(nlp: Language) -> list[str]:
+    """Find the components that may be asked about entities.
+
+    nlp (Language): The pipeline.
+    RETURNS (List[str]): The learned ones; if there are none, all that say that they
+        write doc.ents.
+    """
+    learned = [name for name, pipe in nlp.pipeline if isinstance(pipe, LEARNED)]
+    others = (name for name in nlp.pipe_names if _writes_entities(nlp, name))
+    return learned or list(others)
+
+
+def _writes_entities(nlp: Language, name: str) -> bool:
+    return "doc.ents" in nlp.get_pipe_meta(name).assigns
+
+
+def category_components(nlp: Language) -> list[str]:
+    """RETURNS (List[str]): The components that find categories of texts."""
+    return [name for name, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer)]
+
+
+def choose(
+    nlp: Language, label: str, known: Sequence[str], component: str | None, what: str
+) -> str:
+    """Choose the component that is asked.
+
+    nlp (Language): The pipeline.
+    label (str): The label or the category.
+    known (Sequence[str]): The components that may be asked.
+    component (Optional[str]): The one that was named, if any.
+    what (str): "entities" or "categories".
+    RETURNS (str): Its name.
+    RAISES (UserError): If there is none, several know the label, or none does.
+    """
+    if component is not None and component not in nlp.pipe_names:
+        raise UserError(
+            f"the pipeline has no component '{component}', but {_list(nlp.pipe_names)}"
+        )
+    if not known and component is None:
+        raise UserError(
+            f"the pipeline finds no {what}: it has {_list(nlp.pipe_names) or 'nothing'}"
+        )
+    asked = known if component is None else [component]
+    labels = {name: list(getattr(nlp.get_pipe(name), "labels", ())) for name in asked}
+    knowing = [name for name in asked if label in labels[name]]
+    if not knowing:
+        every = sorted({each for found in labels.values() for each in found})
+        raise UserError(
+            f"{_list(asked)} does not know '{label}': choose one of {_list(every)}"
+        )
+    if len(knowing) > 1:
+        raise UserError(
+            f"{_list(knowing)} know '{label}': name the one to be asked by component"
+        )
+    return knowing[0]
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def entity_target(nlp: Language, span: Span, component: str | None) -> Target:
+    """Choose what is explained about an entity.
+
+    nlp (Language): The pipeline.
+    span (Span): The entity, with a label.
+    component (Optional[str]): The component to be asked.
+    RETURNS (Target): The number.
+    RAISES (UserError): If no component can be asked.
+    """
+    name = choose(nlp, span.label_, entity_components(nlp), component, "entities")
+    pipe: Any = nlp.get_pipe(name)
+    subject = Subject(name, span.label_, span.start, span.end)
+    if isinstance(pipe, CRFEntityRecognizer):
+        return CRFEntity(pipe, subject)
+    if isinstance(pipe, SpanMarkerRecognizer):
+        return MarkedSpan(pipe, span.doc, subject)
+    if isinstance(pipe, EntityRecognizer):
+        return BeamEntity(pipe, subject)
+    if _writes_entities(nlp, name):
+        return FoundEntity(pipe, subject)
+    raise UserError(
+        f"'{name}' writes no entities to doc.ents, which is all that can be seen of a "
+        f"component of its kind: name one of {_list(entity_components(nlp))}"
+    )
+
+
+def category_target(nlp: Language, category: str, component: str | None) -> Target:
+    """Choose what is explained about a category.
+
+    nlp (Language): The pipeline.
+    category (str): The category.
+    component (Optional[str]): The component to be asked.
+    RETURNS (Target): The number.
+    RAISES (UserError): If no component can be asked.
+    """
+    known = category_components(nlp)
+    name = choose(nlp, category, known, component, "categories")
+    pipe = nlp.get_pipe(name)
+    if not isinstance(pipe, TextCategorizer):
+        raise UserError(
+            f"'{name}' is no text categorizer: name one of {_list(known) or 'others'}"
+        )
+    return Category(pipe, Subject(name, category))
+
+
+def predicted_entities(nlp: Language, doc: Doc, component: str | None) -> list[Span]:
+    """List the entities of a document, each once, in the order of the text.
+
+    nlp (Language): The pipeline.
+    doc (Doc): The document, as the pipeline returns it.
+    component (Optional[str]): The component whose entities are asked for; None for
+        all.
+    RETURNS (List[Span]): Those of doc.ents and of span groups that components write to.
+    """
+    places: dict[str, None] = {}
+    labels: set[str] = set()
+    for name in [component] if component else entity_components(nlp):
+        pipe: Any = nlp.get_pipe(name)
+        own = list(getattr(pipe, "labels", ()))
+        labels.update(own)
+        keys = expand(pipe.annotate, own) if isinstance(pipe, Recognizer) else [ENTS]
+        places.update(dict.fromkeys(keys))
+    spans = {
+        (span.start, span.end, span.label_): span for span in read_spans(doc, places)
+    }
+    return [spans[key] for key in sorted(spans) if key[2] in labels]
