@@ -16,7 +16,7 @@ from .reliability import log_loss
 # Where a temperature is looked for.
 LOWEST, HIGHEST = 0.1, 10.0
 # The steps of the first, coarse look, and how exact the logarithm becomes.
-N_STEPS, TOLERANCE = 16, 1e-3
+N_STEPS, TOLERANCE = 16, 2e-3
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 

@@ -10,6 +10,7 @@ import torchcrf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spacy_ner_ext.crf.decode import decode
 from spacy_ner_ext.crf.inference import (
     entity_probabilities,
     log_partition,
@@ -146,6 +147,30 @@ def test_entity_probabilities_equal_brute_force(scheme, structure, scale):
             expected.append(found)
     predicted = entity_probabilities(lattice, tags, numpy.array(rows))
     assert numpy.allclose(predicted, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("scheme", ["biluo", "iob2"])
+@pytest.mark.parametrize("structure", ["flat", "per_label"])
+@pytest.mark.parametrize("temperature", [0.01, 0.6, 1.7, 100.0])
+def test_tempered_probabilities_equal_brute_force(scheme, structure, temperature):
+    rng = numpy.random.default_rng(5)
+    tags = TagSet(("A", "B"), scheme, structure)
+    lattice = random_lattice(rng, [4, 0, 3, 3, 2, 2], tags.n_chains, tags.n_tags)
+    decoded = decode(lattice, tags, None)
+    expected = []
+    for document, start, end, label in decoded.entities:
+        chain, _ = tags.locate(label)
+        paths, scores = enumerate_paths(lattice, tags.legality, document, chain)
+        weights = numpy.exp((scores - scores.max()) / temperature)
+        found = 0.0
+        for path, weight in zip(paths, weights / weights.sum(), strict=True):
+            array = numpy.zeros((len(path), tags.n_chains), "int32")
+            array[:, chain] = path
+            found += weight * ((start, end, label) in tags.decode(array))
+        expected.append(found)
+    assert len(expected) > 4
+    probabilities = decoded.probabilities(temperature)
+    assert numpy.allclose(probabilities, expected, atol=1e-6)
 
 
 def test_entity_probabilities_over_a_word_sum_to_one():
