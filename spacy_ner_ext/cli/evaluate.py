@@ -53,7 +53,7 @@ def evaluate(
         Optional[str],
         typer.Option(
             metavar="NAME",
-            help="The component that finds entities; by default the last one that does.",
+            help="The component that finds entities; by default the last that does.",
         ),
     ] = None,
     target: Annotated[
