@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from griffe import Docstring, Extension, Object
+from griffe import Extension, Object
 
 FIELD = re.compile(r"(?P<name>\*{0,2}\w+(, \w+)*) \((?P<type>.+?)\): (?P<text>\S.*)")
 KEYWORDS = {"RETURNS": "Returns", "YIELDS": "Yields", "RAISES": "Raises"}
@@ -23,12 +23,8 @@ class SpacyDocstrings(Extension):
         obj (Object): A module, class, function or attribute.
         """
         if obj.docstring:
-            obj.docstring = Docstring(
-                to_google(obj.docstring.value, fields=field_title(obj)),
-                lineno=obj.docstring.lineno,
-                endlineno=obj.docstring.endlineno,
-                parent=obj,
-            )
+            text = to_google(obj.docstring.value, fields=field_title(obj))
+            obj.docstring.value = text
 
 
 def field_title(obj: Object) -> str:

@@ -59,11 +59,12 @@ def commands_page() -> str:
 def registered_page() -> str:
     """RETURNS (str): The page with the function behind every registered name."""
     lines = ["# Registered names", ""]
-    points = sorted(distribution("spacy-ner-ext").entry_points)
-    for group, members in groupby(points, lambda point: point.group):
-        lines += [f"## {group.partition('_')[2].capitalize()}", ""]
-        for point in members:
-            lines += _entry(point)
+    points = distribution("spacy-ner-ext").entry_points
+    by_group = sorted(points, key=lambda point: (point.group, point.name))
+    for group, members in groupby(by_group, lambda point: point.group):
+        if group != "spacy_factories":  # They have a page of their own.
+            lines += [f"## {group.partition('_')[2].capitalize()}", ""]
+            lines += [line for point in members for line in _entry(point)]
     return "\n".join(lines)
 
 
@@ -71,6 +72,6 @@ def _entry(point: EntryPoint) -> Iterator[str]:
     yield f"::: {point.value.replace(':', '.')}"
     yield "    options:"
     yield f"      heading: {point.name}"
-    yield f"      toc_label: {point.name}"
+    yield f"      toc_label: {point.name.partition('.')[2]}"
     yield "      heading_level: 3"
     yield ""
