@@ -86,7 +86,8 @@ def make_example(document=0, text="Ines Marlow sailed the Dunmore.", labels=LABE
     }
 
 
-def make_entities(labels=LABELS):
+def make_entities(labels=LABELS, charts=False):
+    """Without charts, which take long to draw, there are no probabilities."""
     metrics = ("exact", "overlap", "token")
     scheme = {"precision": 0.6, "recall": 0.5, "f1": 0.55, "correct": 60, "missed": 9}
     group = ("1 token", "2 tokens", "3 tokens or more")
@@ -101,21 +102,21 @@ def make_entities(labels=LABELS):
             "seen": [{"name": name, **make_score(0.4)} for name in seen],
             "sentence_length": [{"name": "1 to 10 tokens", **make_score(0.7)}],
         },
-        "thresholds": make_thresholds(labels),
-        "calibration": make_calibration(labels),
+        "thresholds": make_thresholds(labels) if charts else None,
+        "calibration": make_calibration(labels) if charts else None,
         "examples": [make_example(i, labels=labels) for i in range(5)],
     }
 
 
-def make_categories(labels=("letter", "logbook")):
+def make_categories(labels=("letter", "logbook"), charts=False):
     return {
         "component": "textcat",
         "exclusive": True,
         "accuracy": 0.8,
         **make_scores(labels),
         "confusion": make_confusion(labels),
-        "thresholds": make_thresholds(labels),
-        "calibration": make_calibration(labels),
+        "thresholds": make_thresholds(labels) if charts else None,
+        "calibration": make_calibration(labels) if charts else None,
         "examples": [
             {
                 "document": 3,
@@ -156,7 +157,7 @@ def make_comparison(labels=LABELS):
     }
 
 
-def make_result(labels=LABELS, **parts):
+def make_result(labels=LABELS, charts=False, **parts):
     return {
         "format": 1,
         "model": {"path": "models/best", "name": "ships", "version": "1.0"},
@@ -164,8 +165,8 @@ def make_result(labels=LABELS, **parts):
         "settings": {"target": ["ents"], "resamples": 1000, "confidence": 0.95},
         "speed": {"seconds": 1.5, "words_per_second": 800.0},
         "notes": ["2 gold entities are misaligned and were left out."],
-        "entities": make_entities(labels),
-        "categories": make_categories(),
+        "entities": make_entities(labels, charts),
+        "categories": make_categories(charts=charts),
         "comparison": make_comparison(labels),
         **parts,
     }

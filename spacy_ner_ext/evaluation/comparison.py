@@ -146,7 +146,8 @@ def _tests(
     observed: numpy.ndarray, samples: list[numpy.ndarray], confidence: float
 ) -> Iterator[dict[str, Any]]:
     """The difference, its interval and its p-value, score by score."""
-    resampled = numpy.concatenate(samples) if samples else observed[None][:0]
+    unknown = [numpy.full((1, *observed.shape), numpy.nan)]
+    resampled = numpy.concatenate(samples or unknown)
     borders = numpy.moveaxis(interval(resampled, confidence), 0, -1)
     p_values = two_sided(observed, resampled)
     rows = zip(observed.ravel(), borders.reshape(-1, 2), p_values.ravel(), strict=True)

@@ -137,7 +137,7 @@ class Drawn:
     reason (str): Why it is shown.
     rows (Sequence[Tuple[str, Markup]]): The name of each annotation, and the drawing.
     kinds (Sequence[str]): Kinds of errors in it.
-    labels (Sequence[str]): Labels of its entities.
+    labels (Sequence[str]): Labels of what differs.
     confidence (Optional[float]): The highest probability of a wrong prediction.
     order (int): Its place in the corpus.
     """
@@ -157,11 +157,13 @@ class Examples:
 
     name (str): What tells its controls from others'.
     drawn (Sequence[Drawn]): The examples.
+    title (str): What they are, if not only the section's.
     """
 
     block: ClassVar[str] = "examples"
     name: str
     drawn: Sequence[Drawn]
+    title: str = ""
 
     @property
     def kinds(self) -> list[str]:

@@ -36,7 +36,7 @@ def category_section(categories: Result | None, painter: Painter) -> Section:
         blocks.extend(part.blocks)
     if categories.get("examples"):
         drawn = painter.categories(categories["examples"])
-        blocks.append(Examples("categories", drawn))
+        blocks.append(Examples("categories", drawn, "Examples of errors"))
     return Section("categories", TITLE, _lead(categories), blocks)
 
 

@@ -23,9 +23,9 @@ from .drawing import Painter
 from .summary import model_name
 
 TITLE = "Comparison"
-NAMES = {"p": "precision", "r": "recall", "f": "F1"}
+NAMES = {"f": "F1", "p": "Precision", "r": "Recall"}
 AVERAGES = ("micro", "macro", "weighted")
-COLUMNS = ("this model", "baseline", "difference", "interval", "p")
+COLUMNS = ("this model", "baseline", "difference", "interval", "p-value")
 NOTE = (
     "Intervals and two-sided p-values are from a paired bootstrap over documents "
     "(Koehn 2004, Berg-Kirkpatrick et al. 2012); they are not corrected for the number "
@@ -49,38 +49,37 @@ def comparison_section(comparison: Result | None, painter: Painter) -> Section:
     if changed:
         blocks.append(_changes(changed))
     if differences:
-        blocks += [_average_table(differences), *_label_tables(differences)]
+        blocks += [*_average_tables(differences), *_label_tables(differences)]
     if changed and changed.get("examples"):
         drawn = painter.entities(changed["examples"])
-        blocks.append(Examples("changes", drawn))
+        blocks.append(Examples("changes", drawn, "Examples of changes"))
     name = model_name(comparison.get("model") or {}, "another pipeline")
     return Section("comparison", TITLE, f"The baseline is {name}. {NOTE}", blocks)
 
 
 def _changes(changed: Result) -> Tiles:
     names = (
-        ("better", "documents with fewer errors"),
-        ("worse", "documents with more errors"),
-        ("other", "changed, as many errors"),
+        ("better", "fewer errors"),
+        ("worse", "more errors"),
+        ("other", "as many errors"),
     )
     return Tiles(
         [
             Tile(name.capitalize(), f"{changed.get(name, 0):,}", note)
             for name, note in names
-        ]
+        ],
+        "Documents with other predictions",
     )
 
 
-def _average_table(differences: Result) -> Table:
-    rows = [
-        [Cell(f"{metric}, {average}: {NAMES[name]}"), *_cells(scores[average][name])]
-        for metric, scores in differences.items()
-        for average in AVERAGES
-        if scores.get(average)
-        for name in NAMES
-        if scores[average].get(name)
-    ]
-    return Table("Differences", ("score", *COLUMNS), rows)
+def _average_tables(differences: Result) -> Iterator[Table]:
+    for name, title in NAMES.items():
+        rows = [
+            [Cell(f"{metric}, {average}"), *_cells(scores[average][name])]
+            for metric, scores in differences.items()
+            for average in AVERAGES
+        ]
+        yield Table(title, ("average", *COLUMNS), rows, can_be_sorted=False)
 
 
 def _label_tables(differences: Result) -> Iterator[Table]:

@@ -68,7 +68,10 @@ class Painter:
         rows = [("gold", gold, predicted), ("predicted", predicted, gold)]
         if "baseline" in example:
             rows.append(("baseline", example["baseline"], gold))
-        wrong = [span["score"] for span in _others(predicted, gold) if _scored(span)]
+        wrong = _others(predicted, gold)
+        differing = [*_others(gold, predicted), *wrong]
+        if "baseline" in example:
+            differing += _others(example["baseline"], predicted)
         return Drawn(
             name=f"document {example['document']}",
             reason=example.get("reason") or "",
@@ -76,8 +79,8 @@ class Painter:
                 (name, self._draw(example, spans, other)) for name, spans, other in rows
             ],
             kinds=[KINDS.get(kind, kind) for kind in example.get("kinds") or ()],
-            labels=sorted({span["label"] for _, spans, _ in rows for span in spans}),
-            confidence=max(wrong, default=None),
+            labels=sorted({span["label"] for span in differing}),
+            confidence=_highest(wrong),
             order=example["document"],
         )
 
@@ -117,14 +120,13 @@ class Painter:
             ("predicted", self._chips([(_name(e), e not in wrong) for e in predicted])),
             ("text", text),
         ]
-        scores = [each["score"] for each in wrong if _scored(each)]
         return Drawn(
             name=f"document {example['document']}",
             reason=example.get("reason") or "",
             rows=rows,
             kinds=[KINDS.get(kind, kind) for kind in example.get("kinds") or ()],
             labels=sorted({*gold, *names}),
-            confidence=max(scores, default=None),
+            confidence=_highest(wrong),
             order=example["document"],
         )
 
@@ -175,6 +177,10 @@ def _draw_stacked(
 def _others(spans: Spans, known: Spans) -> list[Mapping[str, Any]]:
     right = {_key(span) for span in known}
     return [span for span in spans if _key(span) not in right]
+
+
+def _highest(spans: Spans) -> float | None:
+    return max((span["score"] for span in spans if _scored(span)), default=None)
 
 
 def _key(span: Mapping[str, Any]) -> tuple[int, int, str]:

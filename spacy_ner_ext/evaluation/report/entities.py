@@ -34,7 +34,7 @@ GROUPS = {
 }
 HEAT_NOTE = (
     "Rows are gold, columns predicted; the stronger the colour, the larger the share "
-    "of its row. Blue is right."
+    "of its row. Blue is the right label, whatever the borders."
 )
 RELIABILITY_NOTE = (
     "On the dotted line, predictions are right as often as their probabilities say; "

@@ -20,6 +20,14 @@ from .summary import (
 )
 from .tables import fact_table
 
+FACTS = {
+    "gold": "gold entities",
+    "predicted": "predicted entities",
+    "missing": "tokens without annotation",
+    "unjudged": "predictions over these, which are left out",
+    "unaligned": "predictions over white space, which are left out",
+    "misaligned": "gold entities with borders inside a token",
+}
 Result = Mapping[str, Any]
 
 
@@ -99,7 +107,7 @@ def _about(result: Result) -> Section:
         *((key, _text(value)) for key, value in settings.items()),
         *((key, _text(value)) for key, value in speed.items()),
     ]
-    named = [(name.replace("_", " "), value) for name, value in facts]
+    named = [(FACTS.get(key, key.replace("_", " ")), value) for key, value in facts]
     return Section("about", "Model, corpus and settings", "", [fact_table(named)])
 
 
