@@ -38,6 +38,10 @@ def test_all_runs_from_corpus_to_installed_wheel(project):
     assert done.returncode == 0, done.stdout + done.stderr
     scores = srsly.read_json(project / "metrics" / "demo-crf_cpu.json")
     assert scores["ents_f"] > 0.5
+    report = project / "metrics" / "demo-crf_cpu"
+    metrics = srsly.read_json(report / "metrics.json")["entities"]["metrics"]
+    assert metrics["exact"]["micro"]["f"] == pytest.approx(scores["ents_f"], abs=1e-9)
+    assert "</html>" in (report / "report.html").read_text(encoding="utf8")
     wheels = list((project / "packages").rglob("*.whl"))
     assert [wheel.name for wheel in wheels] == ["en_ner_demo-0.1.0-py3-none-any.whl"]
     found = re.findall(r"^  (.+?)\s+([A-Z]+)\s+([01]\.\d{3})$", done.stdout, re.M)
