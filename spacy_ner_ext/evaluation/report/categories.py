@@ -8,7 +8,8 @@ from typing import Any
 from .blocks import Block, Examples, Section
 from .drawing import Painter
 from .entities import HEAT_NOTE, calibration_section, threshold_section
-from .tables import label_table, matrix_table
+from .matrix import matrix_table
+from .tables import label_table
 
 Result = Mapping[str, Any]
 TITLE = "Text categories"
@@ -26,8 +27,8 @@ def category_section(categories: Result | None, painter: Painter) -> Section:
         return Section("categories", TITLE, lead)
     blocks: list[Block] = [label_table(categories, "Categories")]
     if categories.get("confusion"):
-        matrix = matrix_table(categories["confusion"], "Confusion", HEAT_NOTE)
-        blocks.append(matrix)
+        note = f"{HEAT_NOTE}."
+        blocks.append(matrix_table(categories["confusion"], "Confusion", note))
     if categories.get("thresholds"):
         part = threshold_section(categories["thresholds"], categories, "category-")
         blocks.extend(part.blocks)

@@ -5,20 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .blocks import (
-    Block,
-    Cell,
-    Examples,
-    Section,
-    Table,
-    Tile,
-    Tiles,
-    count_cell,
-    interval,
-    p_value,
-    score_cell,
-    signed,
-)
+from .blocks import Block, Cell, Examples, Section, Table, Tile, Tiles
+from .cells import count_cell, interval, p_value, score_cell, signed
 from .drawing import Painter
 from .summary import model_name
 

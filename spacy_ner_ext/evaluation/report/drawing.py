@@ -10,7 +10,8 @@ from typing import Any
 from markupsafe import Markup, escape
 from spacy import displacy
 
-from .blocks import Drawn, probability
+from .blocks import Drawn
+from .cells import probability
 
 N_COLORS = 10
 # displaCy's color is a class of the style sheet here, so that it fits dark pages too.

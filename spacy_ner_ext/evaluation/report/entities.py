@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import UserError
-from .blocks import Block, Charts, Examples, Section, percent
+from .blocks import Block, Charts, Examples, Section
+from .cells import percent
 from .drawing import Painter
+from .matrix import matrix_table
 from .tables import (
     bin_table,
     calibration_table,
     error_table,
     group_table,
     label_table,
-    matrix_table,
     metric_table,
     nervaluate_table,
     threshold_table,
@@ -34,7 +35,7 @@ GROUPS = {
 }
 HEAT_NOTE = (
     "Rows are gold, columns predicted; the stronger the colour, the larger the share "
-    "of its row. Blue is the right label, whatever the borders."
+    "of its row. Blue is the right label"
 )
 RELIABILITY_NOTE = (
     "On the dotted line, predictions are right as often as their probabilities say; "
@@ -88,7 +89,9 @@ def _errors(entities: Result) -> Section:
     if entities.get("errors"):
         blocks.append(error_table(entities["errors"]))
     if entities.get("confusion"):
-        blocks.append(matrix_table(entities["confusion"], "Confusion", HEAT_NOTE))
+        note = f"{HEAT_NOTE}, whatever the borders."
+        none = ("(spurious)", "(missed)")
+        blocks.append(matrix_table(entities["confusion"], "Confusion", note, none))
     lead = "" if blocks else "There is neither gold nor prediction."
     return Section("errors", "Errors", lead, blocks)
 
@@ -133,7 +136,7 @@ def threshold_section(
     if more:
         note += f" Drawn are the labels with most gold, without {more} others."
     return Section(
-        key, title, "", [Charts(images, note), threshold_table(best, curves)]
+        key, title, "", [Charts(title, images, note), threshold_table(best, curves)]
     )
 
 
@@ -162,7 +165,7 @@ def calibration_section(calibration: Result | None, prefix: str = "") -> Section
     ]
     image = _figures().draw_reliability(calibration["bins"], key)
     blocks: list[Block] = [
-        Charts([("Reliability diagram", image)], RELIABILITY_NOTE),
+        Charts(title, [("Reliability diagram", image)], RELIABILITY_NOTE),
         bin_table(calibration),
     ]
     if calibration.get("labels"):

@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .blocks import (
-    MISSING,
-    Bar,
-    Share,
-    Tile,
-    bar_style,
-    interval,
-    p_value,
-    percent,
-    probability,
-    signed,
-)
-from .tables import ERRORS, NONE_LABEL
+from ..errors import NONE
+from ..groups import SAME, UNSEEN
+from .blocks import Bar, Share, Tile
+from .cells import MISSING, bar_style, interval, p_value, percent, probability, signed
+from .tables import ERRORS
 
 # Labels and groups of fewer gold entities say little.
 FEW = 10
@@ -158,7 +150,7 @@ def _main_confusion(confusion: Result | None) -> str:
         (count, gold, predicted, sum(row))
         for gold, row in zip(labels, confusion["rows"], strict=True)
         for predicted, count in zip(labels, row, strict=True)
-        if gold != predicted and NONE_LABEL not in (gold, predicted)
+        if gold != predicted and NONE not in (gold, predicted)
     ]
     count, gold, predicted, total = max(pairs, default=(0, "", "", 0))
     if not count:
@@ -171,7 +163,7 @@ def _main_confusion(confusion: Result | None) -> str:
 
 def _unseen(groups: Sequence[Result] | None) -> str:
     by_name = {g["name"]: g for g in groups or () if (g.get("support") or 0) >= FEW}
-    seen, unseen = by_name.get("seen with this label"), by_name.get("unseen")
+    seen, unseen = by_name.get(SAME), by_name.get(UNSEEN)
     if not seen or not unseen or None in (seen["r"], unseen["r"]):
         return ""
     return (

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .blocks import (
+from .blocks import Cell, Table
+from .cells import (
     MISSING,
-    Cell,
-    Table,
     bar_cell,
     count_cell,
     interval,
@@ -35,7 +34,6 @@ ERRORS = {
     "spurious": "spurious",
 }
 COUNTED = ("correct", "incorrect", "partial", "missed", "spurious")
-NONE_LABEL = "(none)"
 
 
 def label_table(scores: Mapping[str, Any], title: str, note: str = "") -> Table:
@@ -142,37 +140,6 @@ def error_table(errors: Mapping[str, Any]) -> Table:
 
 def _counts(counts: Mapping[str, Any]) -> list[Cell]:
     return [count_cell(counts.get(key, 0)) for key in ERRORS]
-
-
-def matrix_table(confusion: Mapping[str, Any], title: str, note: str) -> Table:
-    """Gold against predicted labels, as a heat map.
-
-    confusion (Mapping[str, Any]): "labels" and "rows".
-    title (str): What is counted.
-    note (str): How to read it.
-    RETURNS (Table): Rows gold, columns predicted.
-    """
-    labels = confusion["labels"]
-    rows = []
-    for i, (label, counts) in enumerate(zip(labels, confusion["rows"], strict=True)):
-        total = sum(counts)
-        name = "(spurious)" if label == NONE_LABEL else label
-        rows.append(
-            [
-                Cell(name),
-                *(_heat(n, total, i == j, label) for j, n in enumerate(counts)),
-            ]
-        )
-    header = [("(missed)" if label == NONE_LABEL else label) for label in labels]
-    return Table(title, ("gold", *header), rows, (), note, is_matrix=True)
-
-
-def _heat(count: int, total: int, is_right: bool, label: str) -> Cell:
-    if is_right and label == NONE_LABEL:
-        return Cell("", None, "void")
-    share = count / total if total else 0.0
-    kind = "heat right" if is_right else "heat"
-    return Cell(f"{count:,}" if count else "·", count, kind, f"--share:{share:.3f}")
 
 
 def threshold_table(best: Mapping[str, Any], curves: Mapping[str, Any]) -> Table:
