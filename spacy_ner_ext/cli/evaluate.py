@@ -113,10 +113,12 @@ def evaluate(
       python -m spacy_ner_ext evaluate training/new/model-best test.spacy
         --output evaluation --baseline training/old/model-best
     """
+    from ..evaluation.report.charts import import_figures
     from ..evaluation.report.html import write_report
     from ..evaluation.run import evaluate as run
 
     _check(output, corpus, train)
+    import_figures()
     import_code(code)
     _use_device(gpu_id)
     nlp = _load(model)

@@ -2,6 +2,7 @@
 
 import copy
 import re
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -17,6 +18,7 @@ from evaluation_results import (
     make_thresholds,
 )
 
+from spacy_ner_ext.errors import UserError
 from spacy_ner_ext.evaluation.report.html import render_report, write_report
 
 EVIL = "<script>alert('&')</script>_$x^{0}"
@@ -337,3 +339,12 @@ def test_paths_of_other_encodings(tmp_path):
     result["corpus"]["path"] = "caf\udce9.spacy"
     write_report(result, tmp_path / "report.html")
     assert "caf\\udce9.spacy" in (tmp_path / "report.html").read_text()
+
+
+def test_without_matplotlib_the_error_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    figures = "spacy_ner_ext.evaluation.report.figures"
+    monkeypatch.delitem(sys.modules, figures, raising=False)
+    with pytest.raises(UserError, match=r"needs matplotlib: .*ner-ext\[evaluate\]"):
+        write_report(make_result(charts=True), tmp_path / "report.html")
+    assert not list(tmp_path.iterdir())

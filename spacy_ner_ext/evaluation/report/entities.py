@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...errors import UserError
 from .blocks import Block, Charts, Examples, Section
 from .cells import percent
+from .charts import import_figures
 from .drawing import Painter
 from .matrix import matrix_table
 from .tables import (
@@ -125,11 +125,11 @@ def threshold_section(
     shown = _largest([label for label in curves if label != ALL], scores["labels"])
     images = []
     if ALL in curves:
-        drawn = _figures().draw_thresholds(curves[ALL], best.get(ALL), key)
+        drawn = import_figures().draw_thresholds(curves[ALL], best.get(ALL), key)
         images.append(("Precision, recall and F1 over the threshold", drawn))
     if shown:
         lines = {label: curves[label] for label in shown}
-        drawn = _figures().draw_precision_recall(lines, best, f"{key}-labels")
+        drawn = import_figures().draw_precision_recall(lines, best, f"{key}-labels")
         images.append((f"Precision over recall of {', '.join(shown)}", drawn))
     more = len([label for label in curves if label != ALL]) - len(shown)
     note = "A ring marks the best F1."
@@ -163,7 +163,7 @@ def calibration_section(calibration: Result | None, prefix: str = "") -> Section
         f"log loss {_number(calibration.get('log_loss'))}",
         f"{calibration.get('count', 0):,} predictions",
     ]
-    image = _figures().draw_reliability(calibration["bins"], key)
+    image = import_figures().draw_reliability(calibration["bins"], key)
     blocks: list[Block] = [
         Charts(title, [("Reliability diagram", image)], RELIABILITY_NOTE),
         bin_table(calibration),
@@ -175,16 +175,6 @@ def calibration_section(calibration: Result | None, prefix: str = "") -> Section
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
-
-
-def _figures() -> Any:
-    try:
-        from . import figures
-    except ImportError as err:
-        raise UserError(
-            'the report needs matplotlib: pip install "spacy-ner-ext[evaluate]"'
-        ) from err
-    return figures
 
 
 def _examples(examples: Sequence[Result], painter: Painter) -> Section:

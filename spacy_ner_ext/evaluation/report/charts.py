@@ -1,0 +1,22 @@
+"""The charts of the page, which need matplotlib."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from ...errors import UserError
+
+
+def import_figures() -> Any:
+    """Import what draws charts.
+
+    RETURNS (ModuleType): The module `figures`.
+    RAISES (UserError): If matplotlib is missing.
+    """
+    try:
+        return import_module(".figures", __package__)
+    except ImportError as err:
+        raise UserError(
+            'the report needs matplotlib: pip install "spacy-ner-ext[evaluate]"'
+        ) from err
