@@ -21,9 +21,7 @@ from spacy_ner_ext.span_metrics import RIGHT, count_exact
 
 
 def matched(gold, predicted):
-    return match(
-        [entity(*span) for span in gold], [entity(*span) for span in predicted]
-    )
+    return match(*([entity(*span) for span in side] for side in (gold, predicted)))
 
 
 CASES = [
@@ -51,10 +49,9 @@ def test_kinds_of_errors(gold, predicted, kinds):
 @given(any_spans(), any_spans(unique=False))
 def test_each_entity_is_in_one_match(gold, predicted):
     matches = matched(gold, predicted)
-    assert Counter(m.gold.key for m in matches if m.gold) == Counter(gold)
-    assert Counter(m.predicted.key for m in matches if m.predicted) == Counter(
-        predicted
-    )
+    for name, spans in (("gold", gold), ("predicted", predicted)):
+        found = [getattr(each, name) for each in matches]
+        assert Counter(each.key for each in found if each) == Counter(spans)
     right = sum(counts[RIGHT] for counts in count_exact(gold, predicted).values())
     assert sum(m.kind == CORRECT for m in matches) == right
     for each in matches:

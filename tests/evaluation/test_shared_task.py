@@ -15,6 +15,13 @@ def collect(some):
     return collector.result()["nervaluate"], list(collector.notes())
 
 
+def as_dicts(spans):
+    return [
+        {"start": start, "end": end - 1, "label": label}
+        for start, end, label in sorted(spans)
+    ]
+
+
 # Its newest version needs Python 3.11.
 if sys.version_info >= (3, 11):
     from nervaluate import Evaluator
@@ -23,16 +30,7 @@ if sys.version_info >= (3, 11):
     @given(documents(any_spans()))
     def test_scores_are_those_of_the_library(some):
         ours, notes = collect(some)
-        sides = [
-            [
-                [
-                    {"start": start, "end": end - 1, "label": label}
-                    for start, end, label in s
-                ]
-                for s in map(sorted, side)
-            ]
-            for side in zip(*some)
-        ] or [[], []]
+        sides = [[as_dicts(spans) for spans in side] for side in zip(*some)] or [[], []]
         theirs = Evaluator(*sides, tags=["A", "B", "C"], loader="dict").evaluate()
         assert set(ours["labels"]) == set(theirs["entities"]) and not notes
         pairs = [(ours, theirs["overall"])]
