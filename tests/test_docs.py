@@ -14,7 +14,7 @@ from spacy_ner_ext.cli import app
 
 ALL = ("README.md", *PAGES)
 COMMANDS = get_command(app).commands
-# There is no internet where this is tested: what is linked was looked at by hand.
+# Tests have no internet: whether what is linked is there is not checked.
 HOSTS = {"github.com", "spacy.io"}
 
 
