@@ -1,6 +1,5 @@
 """Predict over a batch of what was read, in this process or in others."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from ..data.errors import DataError
 from ..errors import UserError
 from .inputs import Item
 from .predict import predict
+from .results import to_json
 
 
 class Lines(NamedTuple):
@@ -62,8 +62,7 @@ def _written(items: Sequence[Item], found: Sequence[dict[str, Any]]) -> Lines:
     for item, result in zip(items, found, strict=True):
         words += len(result.pop("text").split())
         entities += len(result["entities"])
-        predicted = json.dumps(result, ensure_ascii=False)
-        lines.append(f"{item.head}, {predicted[1:]}\n")
+        lines.append(f"{item.head}, {to_json(result)[1:]}\n")
     data = "".join(lines).encode("utf-8")
     replaced = sum(item.replaced for item in items)
     return Lines(data, len(lines), words, entities, replaced)

@@ -14,7 +14,7 @@ from ..data.errors import DataError, Place
 from ..data.read import read_docs
 from ..data.text import check_input, decode_lines
 from .predict import Words
-from .results import FIELDS
+from .results import FIELDS, to_json
 
 STDIN = Path("-")
 FORMATS = {".txt": "text", ".jsonl": "jsonl", ".spacy": "spacy"}
@@ -142,7 +142,7 @@ def _carried(fields: dict[str, Any], text_field: str) -> dict[str, Any]:
 
 
 def _head(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, ensure_ascii=False, allow_nan=False)[:-1]
+    return to_json(fields)[:-1]
 
 
 def _refuse(constant: str) -> None:

@@ -1,5 +1,6 @@
 """What a pipeline found in a document, as plain values."""
 
+import json
 import math
 from typing import Any
 
@@ -9,6 +10,8 @@ from ..spans import get_score
 
 # Fields of a result that are predicted.
 FIELDS = ("entities", "spans", "cats")
+# One for all, as json.dumps would make one for each result.
+to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 # Behind them are the errors of 32-bit arithmetic.
 DIGITS = 6
 
