@@ -5,9 +5,10 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy
 from spacy.language import Language
 from spacy.pipeline import TextCategorizer
 from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
@@ -140,7 +141,7 @@ class Categories:
         text has gold categories."""
         if not self.documents:
             return None
-        scored = self._scores, self._right, self._labels
+        scores, right = numpy.asarray(self._scores), numpy.asarray(self._right, bool)
         return {
             "component": self.categorizer.component,
             "exclusive": self.categorizer.exclusive,
@@ -148,8 +149,8 @@ class Categories:
             "accuracy": self.correct / self.documents,
             **self._metrics.result()["metrics"][EXACT],
             "confusion": self._confusion() if self.categorizer.exclusive else None,
-            "thresholds": threshold_curves(*scored, self._support),
-            "calibration": reliability(*scored),
+            "thresholds": threshold_curves(scores, right, self._labels, self._support),
+            "calibration": reliability(scores, right, self._labels),
             "examples": self._examples.result(),
         }
 
@@ -169,8 +170,9 @@ class Categories:
 
 def _as_spans(judged: Judged, gold: Sequence[str], chosen: Sequence[str]) -> Judged:
     """A document whose entities are its categories."""
-    spans = [
-        tuple(Entity(0, 1, label, "") for label in labels) for labels in (gold, chosen)
-    ]
-    record = Record(judged.record.index, judged.record.n_tokens, *spans)
-    return Judged(record, judged.example)
+    record = Record(judged.record.index, 1, _spans(gold), _spans(chosen))
+    return replace(judged, record=record)
+
+
+def _spans(labels: Sequence[str]) -> tuple[Entity, ...]:
+    return tuple(Entity(0, 1, label, "") for label in labels)
