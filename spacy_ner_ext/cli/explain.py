@@ -9,6 +9,7 @@ from spacy.cli._util import setup_gpu
 
 from ..data.write import check_output, replacing, write_json
 from ..errors import UserError
+from ..influence.choice import check_component
 from ..influence.compute import MAX_STEPS, STEPS
 from ..influence.explain import explain as explain_one
 from ..influence.explain import explain_all
@@ -162,6 +163,7 @@ def _explain(
     if label is not None and entity is None:
         raise UserError("--label is that of an entity: name it by --entity")
     if entity is not None:
+        check_component(nlp, settings["component"])
         doc = nlp(text)
         span = name_span(nlp, doc, entity, label, settings["component"])
         return [explain_one(nlp, doc, span, **settings)]

@@ -43,6 +43,13 @@ def category_components(nlp: Language) -> list[str]:
     return [name for name, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer)]
 
 
+def check_component(nlp: Language, component: str | None) -> None:
+    """RAISES (UserError): If a pipeline has no component of this name."""
+    if component is not None and component not in nlp.pipe_names:
+        names = _list(nlp.pipe_names) or "nothing"
+        raise UserError(f"the pipeline has no component '{component}', but {names}")
+
+
 def choose(
     nlp: Language, label: str, known: Sequence[str], component: str | None, what: str
 ) -> str:
@@ -56,10 +63,6 @@ def choose(
     RETURNS (str): Its name.
     RAISES (UserError): If there is none, several know the label, or none does.
     """
-    if component is not None and component not in nlp.pipe_names:
-        raise UserError(
-            f"the pipeline has no component '{component}', but {_list(nlp.pipe_names)}"
-        )
     if not known and component is None:
         raise UserError(
             f"the pipeline finds no {what}: it has {_list(nlp.pipe_names) or 'nothing'}"

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 
 from ..errors import UserError
 from .embeddings import BASELINES
-from .gradients import Path, converged, integrate
+from .gradients import Path, integrate
 from .graph import connected, find_readers
 from .marked_span import MarkedSpan, MarkedSpanPath
 from .occlusion import occlude
@@ -96,24 +96,23 @@ def _without_gradients(
 
 
 def _integrate(target: Target, doc: Doc, path: Path, settings: Settings) -> Influence:
-    found = integrate(path, settings.steps, settings.max_steps)
-    is_complete = converged(found.error, found.value - found.baseline_value)
+    found, steps = integrate(path, settings.steps, settings.max_steps)
+    baseline_value, value = found.values
     notes = []
-    if not is_complete:
+    if not found.converged:
         notes.append(
-            f"The scores miss the difference of the values by {found.error:.2g}, more "
-            f"than 2 %, after {found.steps} steps: raise max_steps."
+            f"After {steps} steps the scores are off by more than 2 %: raise max_steps."
         )
     return Influence(
         **_facts(target, doc),
         scores=found.scores.tolist(),
-        value=found.value,
+        value=value,
         method="integrated_gradients",
         baseline=path.baseline,
-        baseline_value=found.baseline_value,
+        baseline_value=baseline_value,
         delta=found.delta,
-        steps=found.steps,
-        converged=is_complete,
+        steps=steps,
+        converged=found.converged,
         notes=notes,
     )
 

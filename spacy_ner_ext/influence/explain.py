@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from ..errors import UserError
-from .choice import category_target, entity_target, predicted_entities
+from .choice import category_target, check_component, entity_target, predicted_entities
 from .compute import MAX_STEPS, STEPS, Settings, compute
 from .result import Influence
 from .targets import Target
@@ -57,6 +57,7 @@ def explain(
         explained, or a setting has an unknown value.
     """
     settings = Settings(method, steps, max_steps, baseline, neutral)
+    check_component(nlp, component)
     doc = _read(nlp, doc_or_text)
     target = _choose(nlp, doc, ent, category, component)
     return compute(nlp, target, doc, settings)
@@ -73,6 +74,7 @@ def explain_all(
     RETURNS (List[Influence]): One an entity, in the order of the text.
     RAISES (UserError): As `explain`.
     """
+    check_component(nlp, settings.get("component"))
     doc = _read(nlp, doc_or_text)
     spans = predicted_entities(nlp, doc, settings.get("component"))
     return [explain(nlp, doc, span, **settings) for span in spans]

@@ -3,8 +3,9 @@ Networks), by captum."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -16,8 +17,8 @@ from ..errors import UserError
 
 # How much of the difference of the values may be unaccounted for.
 TOLERANCE = 0.02
-# What float32 leaves unaccounted for.
-ROUNDING = 1e-4
+# What nobody misses of a log-probability.
+NEGLIGIBLE = 1e-3
 # Points of one section of the path.
 POINTS = 16
 
@@ -44,7 +45,7 @@ class Path(Protocol):
         of `inputs`, float64, shape (n_tokens,)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Section:
     """A part of a path.
 
@@ -66,72 +67,79 @@ class Section:
 
 @dataclass(frozen=True)
 class Integral:
-    """What integrated gradients give.
+    """What integrated gradients give: the sections of a path, in their order."""
 
-    scores (numpy.ndarray): The share of each token, shape (n_tokens,).
-    value, baseline_value (float): The number for the text and at the start.
-    steps (int): The points at which gradients were taken.
-    error (float): The sum of what the scores of each section leave unaccounted for.
-    """
+    sections: Sequence[Section]
 
-    scores: numpy.ndarray
-    value: float
-    baseline_value: float
-    steps: int
-    error: float
+    @property
+    def scores(self) -> numpy.ndarray:
+        """The share of each token, shape (n_tokens,)."""
+        return numpy.sum([section.scores for section in self.sections], axis=0)
+
+    @property
+    def values(self) -> tuple[float, float]:
+        """The number at the baseline and for the text."""
+        return self.sections[0].values[0], self.sections[-1].values[1]
 
     @property
     def delta(self) -> float:
         """The sum of the scores less the difference of the values."""
-        return float(self.scores.sum()) - (self.value - self.baseline_value)
+        return sum(section.delta for section in self.sections)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the scores account for the difference of the values, but for 2 %; and
+        so do those of the sections, whose errors may cancel out, for all ups and downs
+        of the number on its way."""
+        difference = abs(self.values[1] - self.values[0])
+        way = sum(abs(part.values[1] - part.values[0]) for part in self.sections)
+        errors = sum(abs(part.delta) for part in self.sections)
+        return _is_small(abs(self.delta), difference) and _is_small(errors, way)
+
+    def refined(self, split: Callable[[float, float], Section]) -> Integral:
+        """Cut the section that misses most in two.
+
+        split (Callable[[float, float], Section]): Adds a section up.
+        RETURNS (Integral): The result.
+        """
+        sections = list(self.sections)
+        worst = max(sections, key=lambda part: abs(part.delta))
+        middle = (worst.start + worst.end) / 2
+        halves = split(worst.start, middle), split(middle, worst.end)
+        i = sections.index(worst)
+        return Integral([*sections[:i], *halves, *sections[i + 1 :]])
 
 
-def converged(error: float, difference: float) -> bool:
-    """RETURNS (bool): Whether an error is at most 2 % of a difference of values."""
-    return error <= max(TOLERANCE * abs(difference), ROUNDING)
+def _is_small(error: float, difference: float) -> bool:
+    return error <= max(TOLERANCE * difference, NEGLIGIBLE)
 
 
-def integrate(path: Path, steps: int, max_steps: int) -> Integral:
+def integrate(path: Path, steps: int, max_steps: int) -> tuple[Integral, int]:
     """Integrate the gradients of a number along a path.
 
     The path is cut into sections, each a Gauss-Legendre sum of 16 points. As the
     scores of a section have to add up to the difference of the values at its ends, it
-    is known where the sum is off: as long as more than 2 % are unaccounted for, all
-    sections together, the worst is cut in two.
+    is known where the sum is off: that section is cut in two, and so on.
 
     path (Path): The path.
     steps (int): The points to begin with.
     max_steps (int): The most points.
-    RETURNS (Integral): The shares of the tokens.
+    RETURNS (Tuple[Integral, int]): The shares of the tokens, and the points at which
+        gradients were taken.
     RAISES (UserError): If captum is not installed.
     """
-    method = _captum()(path.value)
     points = min(POINTS, steps)
+    split = partial(_add_up, path, _captum()(path.value), points)
     borders = numpy.linspace(0, 1, 1 + steps // points).tolist()
-    sections = [_add_up(path, method, a, b, points) for a, b in pairwise(borders)]
-    difference = sections[-1].values[1] - sections[0].values[0]
-    taken = len(sections) * points
-    while taken + 2 * points <= max_steps and not converged(
-        _error(sections), difference
-    ):
-        worst = max(range(len(sections)), key=lambda i: abs(sections[i].delta))
-        start, end = sections[worst].start, sections[worst].end
-        middle = (start + end) / 2
-        sections[worst : worst + 1] = [
-            _add_up(path, method, a, b, points)
-            for a, b in ((start, middle), (middle, end))
-        ]
+    found = Integral([split(*ends) for ends in pairwise(borders)])
+    taken = len(found.sections) * points
+    while not found.converged and taken + 2 * points <= max_steps:
+        found = found.refined(split)
         taken += 2 * points
-    scores = numpy.sum([section.scores for section in sections], axis=0)
-    value, baseline_value = sections[-1].values[1], sections[0].values[0]
-    return Integral(scores, value, baseline_value, taken, _error(sections))
+    return found, taken
 
 
-def _error(sections: Sequence[Section]) -> float:
-    return sum(abs(section.delta) for section in sections)
-
-
-def _add_up(path: Path, method: Any, start: float, end: float, points: int) -> Section:
+def _add_up(path: Path, method: Any, points: int, start: float, end: float) -> Section:
     ends = [_between(path, start), _between(path, end)]
     attributions = method.attribute(
         ends[1],

@@ -30,7 +30,8 @@ class Influence:
     baseline_value (Optional[float]): The value there; None for occlusion.
     delta (Optional[float]): The sum of the scores less value less baseline_value.
     steps (Optional[int]): The gradients that were taken.
-    converged (bool): False if delta is more than 2 % of the difference of the values.
+    converged (bool): False if the scores are off by more than 2 % of the difference of
+        the values, and by more than 0.001.
     notes (List[str]): What else there is to know.
     """
 
