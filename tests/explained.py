@@ -79,6 +79,34 @@ HASHED = {
     "rows": [100, 50],
     "include_static_vectors": False,
 }
+LSTM = {
+    "@architectures": "spacy.Tok2Vec.v2",
+    "embed": HASHED,
+    "encode": {
+        "@architectures": "spacy.TorchBiLSTMEncoder.v1",
+        "width": 16,
+        "depth": 2,
+        "dropout": 0.3,
+    },
+}
+CHARACTERS = {
+    "@architectures": "spacy.Tok2Vec.v2",
+    "embed": {
+        "@architectures": "spacy.CharacterEmbed.v2",
+        "width": 16,
+        "rows": 100,
+        "nM": 8,
+        "nC": 4,
+        "include_static_vectors": False,
+        "feature": "LOWER",
+    },
+    "encode": {
+        "@architectures": "spacy.MishWindowEncoder.v2",
+        "width": 16,
+        "window_size": 1,
+        "depth": 1,
+    },
+}
 PIPELINES = {
     "nested": {"crf_ner": crf(cnn(transformer()))},
     "shared": {
@@ -89,6 +117,8 @@ PIPELINES = {
     "per_label": {"crf_ner": crf(transformer(), structure="per_label", scheme="iob2")},
     "marginal": {"crf_ner": crf(transformer(), objective="marginal")},
     "independent": {"crf_ner": crf(transformer(), objective="independent")},
+    "lstm": {"crf_ner": crf(LSTM)},
+    "characters": {"crf_ner": crf(CHARACTERS)},
     "span_marker": {"span_marker_ner": span_marker()},
     "all_spans": {"span_marker_ner": span_marker(candidates="all", head="markers")},
     "textcat": {"textcat": textcat(cnn(transformer()))},

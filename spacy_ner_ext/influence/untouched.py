@@ -70,7 +70,7 @@ def untouched(nodes: Sequence[Model]) -> Iterator[None]:
         for node in nodes:
             stack.enter_context(_without_gradients(node))
             stack.enter_context(_without_dropout(node))
-            modules = [getattr(shim, "model", None) for shim in node.shims]
+            modules = [shim._model for shim in node.shims]
             for module in modules:
                 if isinstance(module, torch.nn.Module):
                     stack.enter_context(_module_untouched(module))

@@ -45,7 +45,8 @@ class WordSource:
     """
 
     baseline = "zero"
-    at_once = 64
+    # In spaCy's MishWindowEncoder the documents of a batch see each other.
+    at_once = 1
 
     def __init__(self, node: Model, doc: Doc) -> None:
         self.inputs = xp2torch(node.predict([doc])[0])[None]
@@ -124,7 +125,9 @@ class _Rest(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, run: Callable[..., Any], *vectors: Tensor) -> Tensor:
-        values, ctx.differentiate = run([torch2xp(each) for each in vectors])
+        # The model may have torch layers of its own, such as an LSTM.
+        with torch.enable_grad():
+            values, ctx.differentiate = run([torch2xp(each) for each in vectors])
         ctx.like = [(each.dtype, each.device) for each in vectors]
         return torch.from_numpy(values).to(vectors[0].device)
 

@@ -20,6 +20,7 @@ from spacy_ner_ext.influence.untouched import untouched
 from spacy_ner_ext.influence.vectors import ModelPath
 
 ENTITIES = ("nested", "shared", "per_label", "marginal", "independent")
+WORDS = ("lstm", "characters")
 MARKED = ("span_marker", "all_spans")
 CATS = ("textcat", "textcat_multilabel", "hashed")
 TEXT = TEXTS[0]
@@ -43,13 +44,13 @@ def state_of(nlp):
             state.append(
                 (node._func, [n for n in node.param_names if node.has_grad(n)])
             )
-            for module in (shim.model for shim in node.shims):
+            for module in (shim._model for shim in node.shims):
                 state += [part.training for part in module.modules()]
                 state += [weight.grad is None for weight in module.parameters()]
     return state
 
 
-@pytest.mark.parametrize("name", ENTITIES)
+@pytest.mark.parametrize("name", ENTITIES + WORDS)
 def test_scores_of_entities_add_up(name):
     nlp = trained(name)
     doc = nlp(TEXT)
@@ -190,7 +191,7 @@ def test_a_long_text_is_computed_in_parts(name, monkeypatch):
     numpy.testing.assert_allclose(parts.scores, whole.scores, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["shared", "span_marker", "textcat", "hashed"])
+@pytest.mark.parametrize("name", ["shared", "span_marker", "textcat", "lstm"])
 def test_nothing_is_left_in_the_pipeline(name):
     nlp = trained(name)
     category = None if "ner" in nlp.pipe_names[-1] else "wet"
