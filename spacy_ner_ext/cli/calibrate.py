@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Optional
 
-import spacy
 import typer
-from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.training import Corpus, Example
 
@@ -16,9 +14,10 @@ from ..calibration.store import check_labels, store, store_copy
 from ..calibration.temperature import HIGHEST, LOWEST
 from ..data.formats.docbin import find_files
 from ..data.read import read_docs
-from ..data.write import write_json
+from ..data.write import check_output, write_json
 from ..errors import UserError
 from .output import printer, progress
+from .pipeline import BatchSize, Code, GpuId, open_pipeline
 
 # Fewer entities than these say little.
 FEW = 100
@@ -66,13 +65,9 @@ def calibrate(
         Optional[Path],
         typer.Option(metavar="FILE", help="Also write what is printed, as JSON."),
     ] = None,
-    batch_size: Annotated[
-        Optional[int],
-        typer.Option(min=1, help="Documents a batch; that of the pipeline by default."),
-    ] = None,
-    gpu_id: Annotated[
-        int, typer.Option("--gpu-id", "-g", help="The GPU, -1 for the CPU.")
-    ] = -1,
+    batch_size: BatchSize = None,
+    gpu_id: GpuId = -1,
+    code: Code = None,
 ) -> None:
     """Make probabilities tell how often entities are right.
 
@@ -92,8 +87,9 @@ def calibrate(
     """
     if output is not None and output.exists():
         raise UserError(f"{output} is there already: remove it, or name another")
-    setup_gpu(gpu_id, silent=True)
-    nlp = _load(model)
+    if report is not None:
+        check_output(report, ".json")
+    nlp = open_pipeline(model, gpu_id=gpu_id, code=code)
     name = find_recognizer(nlp, component).name
     found = fit(
         nlp,
@@ -115,14 +111,6 @@ def calibrate(
         f"Wrote temperature = {found.temperature:g}"
         f"{'' if precision is None else ' and threshold'} of '{name}' to {written}"
     )
-
-
-def _load(model: Path) -> Language:
-    try:
-        return spacy.load(model)
-    except (OSError, ValueError, KeyError) as err:
-        what = " ".join(str(err).split())
-        raise UserError(f"{model} is no pipeline that can be loaded: {what}") from err
 
 
 def _read(path: Path, nlp: Language) -> Iterator[Example]:

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
-from spacy import util
-from spacy.cli._util import import_code, setup_gpu
-from spacy.language import Language
 
 from ..data.write import check_output, write_json
-from ..errors import UserError
+from ..errors import UserError, in_one_line
+from ..loading import load_pipeline
 from .options import names
 from .output import printer, progress
+from .pipeline import MODEL_HELP, BatchSize, Code, GpuId, open_pipeline
 
 METRICS = "metrics.json"
 REPORT = "report.html"
@@ -21,7 +20,7 @@ REPORT = "report.html"
 def evaluate(
     model: Annotated[
         str,
-        typer.Argument(metavar="MODEL", help="The pipeline, a folder or a package."),
+        typer.Argument(metavar="MODEL", help=MODEL_HELP),
     ],
     corpus: Annotated[
         Path,
@@ -83,19 +82,9 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(min=0, metavar="N", help="The seed of the resamples.")
     ] = 0,
-    batch_size: Annotated[
-        Optional[int],
-        typer.Option(
-            min=1, metavar="N", help="Documents a batch; by default the pipeline's."
-        ),
-    ] = None,
-    gpu_id: Annotated[
-        int, typer.Option("--gpu-id", "-g", help="The GPU, -1 for the CPU.")
-    ] = -1,
-    code: Annotated[
-        Optional[Path],
-        typer.Option("--code", "-c", help="A Python file with registered functions."),
-    ] = None,
+    batch_size: BatchSize = None,
+    gpu_id: GpuId = -1,
+    code: Code = None,
 ) -> None:
     """Evaluate a pipeline that finds entities or categories, as JSON and as a page.
 
@@ -119,15 +108,13 @@ def evaluate(
 
     _check(output, corpus, train)
     import_figures()
-    import_code(code)
-    _use_device(gpu_id)
-    nlp = _load(model)
+    nlp = open_pipeline(model, gpu_id=gpu_id, code=code)
     result = _explained(
         model,
         lambda: run(
             nlp,
             corpus,
-            baseline=None if baseline is None else _load(baseline),
+            baseline=None if baseline is None else load_pipeline(baseline),
             progress=progress,
             train=train,
             component=component,
@@ -153,22 +140,6 @@ def _check(output: Path, corpus: Path, train: Path | None) -> None:
             raise UserError(f"{name} {path} is not there; give a .spacy file")
 
 
-def _use_device(gpu_id: int) -> None:
-    try:
-        setup_gpu(gpu_id, silent=True)
-    except ValueError as err:
-        what = " ".join(str(err).split())
-        raise UserError(f"--gpu-id {gpu_id} cannot be used: {what}") from err
-
-
-def _load(model: str) -> Language:
-    try:
-        return util.load_model(model)
-    except (OSError, ValueError, KeyError, ImportError) as err:
-        what = " ".join(str(err).split())[:300]
-        raise UserError(f"{model} is no pipeline that can be loaded: {what}") from err
-
-
 def _explained(model: str, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return run()
@@ -176,8 +147,7 @@ def _explained(model: str, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         raise
     # Such as a text that is longer than the pipeline takes.
     except (ValueError, KeyError) as err:
-        what = " ".join(str(err).split())[:300]
-        raise UserError(f"{model} cannot be evaluated: {what}") from err
+        raise UserError(f"{model} cannot be evaluated: {in_one_line(err)}") from err
 
 
 # --- What is printed -----------------------------------------------------------

@@ -4,10 +4,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import spacy
 from spacy.language import Language
 
 from ..errors import UserError
+from ..loading import load_pipeline
 from ..span_marker.component import SpanMarkerRecognizer
 
 
@@ -21,11 +21,7 @@ def load_recognizer(
     RETURNS (Tuple[Language, SpanMarkerRecognizer]): The pipeline and the component.
     RAISES (UserError): If it is no pipeline, or it is not clear which component.
     """
-    try:
-        nlp = spacy.load(model)
-    except (OSError, ValueError, KeyError) as err:
-        what = " ".join(str(err).split())
-        raise UserError(f"{model} is no pipeline that can be loaded: {what}") from err
+    nlp = load_pipeline(model)
     found = {
         pipe_name: pipe
         for pipe_name, pipe in nlp.pipeline

@@ -16,6 +16,7 @@ from ..training.sweep.sweep import sweep as run_sweep
 from ..training.sweep.trials import FAILED, Trial, describe
 from .options import names
 from .output import printer
+from .pipeline import Code, GpuId
 from .train import read_overrides
 
 # Settings are the columns of the table, and paths should not be cut.
@@ -74,13 +75,8 @@ def sweep(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a sweep that was stopped.")
     ] = False,
-    gpu_id: Annotated[
-        int, typer.Option("--gpu-id", "-g", help="The GPU, -1 for the CPU.")
-    ] = -1,
-    code: Annotated[
-        Path | None,
-        typer.Option("--code", "-c", help="A Python file with registered functions."),
-    ] = None,
+    gpu_id: GpuId = -1,
+    code: Code = None,
 ) -> None:
     """Train with many settings, each in a process of its own, and compare their scores.
 

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from spacy.cli._util import import_code, parse_config_overrides, setup_gpu
+from spacy.cli._util import parse_config_overrides
 from spacy.util import logger
 
-from ..errors import UserError
+from ..errors import UserError, in_one_line
+from ..loading import import_functions
 from .output import printer
+from .pipeline import Code, GpuId, use_device
 
 
 def train(
@@ -51,13 +53,8 @@ def train(
         bool,
         typer.Option("--overwrite", help="Remove an older run that has checkpoints."),
     ] = False,
-    gpu_id: Annotated[
-        int, typer.Option("--gpu-id", "-g", help="The GPU, -1 for the CPU.")
-    ] = -1,
-    code: Annotated[
-        Optional[Path],
-        typer.Option("--code", "-c", help="A Python file with registered functions."),
-    ] = None,
+    gpu_id: GpuId = -1,
+    code: Code = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-V", help="Log what is of use in debugging.")
     ] = False,
@@ -81,8 +78,8 @@ def train(
 
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     overrides = read_overrides(context.args)
-    import_code(code)
-    setup_gpu(gpu_id, silent=False)
+    import_functions(code)
+    use_device(gpu_id, silent=False)
     try:
         trained = run(
             config,
@@ -98,8 +95,7 @@ def train(
     except UserError:
         raise
     except (ValueError, KeyError) as err:
-        what = " ".join(str(err).split())
-        raise UserError(f"{config} cannot be trained: {what}") from err
+        raise UserError(f"{config} cannot be trained: {in_one_line(err)}") from err
     message = printer()
     best = f"best score {trained.score:.4f}, of step {trained.step}"
     where = "nothing is saved" if trained.path is None else f"saved to {trained.path}"

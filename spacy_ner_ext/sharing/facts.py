@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spacy import util
 from spacy.language import Language
 from spacy.training import Corpus, Example
 
 from ..data.checks.config import read_limits
 from ..data.formats.docbin import find_files
 from ..data.read import read_docs
-from ..errors import UserError
+from ..loading import load_pipeline
 from .corpus import SplitCounts
 from .measure import Speed, measure_speed
 from .pipeline import SavedPipeline, read_pipeline
@@ -102,7 +101,7 @@ def collect_facts(
     facts.add_scores("dev", pipeline.meta.get("performance", {}))
     if not corpora:
         return facts
-    nlp = _load(path)
+    nlp = load_pipeline(path)
     facts.splits = _count(nlp, pipeline, corpora)
     if "test" in corpora:
         facts.add_scores("test", nlp.evaluate(_examples(nlp, corpora["test"])))
@@ -122,14 +121,6 @@ def _count(
         split.add(_examples(nlp, corpus))
         splits.append(split)
     return splits
-
-
-def _load(path: Path) -> Language:
-    try:
-        return util.load_model_from_path(path)
-    except (ValueError, KeyError, OSError, ImportError) as err:
-        what = " ".join(str(err).split())[:300]
-        raise UserError(f"{path} cannot be loaded: {what}") from err
 
 
 def _examples(nlp: Language, path: Path) -> Iterator[Example]:
