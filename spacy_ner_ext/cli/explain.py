@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from spacy.cli._util import setup_gpu
 
 from ..data.write import check_output, replacing, write_json
 from ..errors import UserError
@@ -17,8 +16,8 @@ from ..influence.page import render_html
 from ..influence.result import Influence
 from ..influence.span_names import name_span
 from ..influence.terminal import shade, table
-from ..prediction.pipeline import SavedPipeline
 from .output import printer
+from .pipeline import MODEL_HELP, Code, GpuId, open_pipeline
 
 # Tokens in a table.
 SHOWN = 8
@@ -41,12 +40,7 @@ class Baseline(str, Enum):
 
 
 def explain(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL", help="A trained pipeline: a folder, or a package."
-        ),
-    ],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The text.")],
     entity: Annotated[
         str | None,
@@ -98,9 +92,8 @@ def explain(
     json: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Also write the numbers.")
     ] = None,
-    gpu_id: Annotated[
-        int, typer.Option("--gpu-id", "-g", help="The GPU, or -1 for the CPU.")
-    ] = -1,
+    gpu_id: GpuId = -1,
+    code: Code = None,
 ) -> None:
     """Show how much each token speaks for an entity, or for a category of the text.
 
@@ -120,8 +113,7 @@ def explain(
     for path, suffix in ((html, ".html"), (json, ".json")):
         if path is not None:
             check_output(path, suffix)
-    _use_device(gpu_id)
-    nlp = SavedPipeline(model).load()
+    nlp = open_pipeline(model, gpu_id=gpu_id, code=code)
     start = baseline.value if baseline else None
     settings: dict[str, Any] = {"component": component, "method": method.value}
     settings |= {"steps": steps, "max_steps": max(steps, MAX_STEPS), "baseline": start}
@@ -137,15 +129,6 @@ def explain(
     for path in (json, html):
         if path is not None:
             printer().good(f"Wrote {path}")
-
-
-def _use_device(gpu_id: int) -> None:
-    try:
-        setup_gpu(gpu_id, silent=True)
-    # thinc's, if there is no GPU.
-    except ValueError as err:
-        what = " ".join(str(err).split())
-        raise UserError(f"--gpu-id {gpu_id} cannot be used: {what}") from err
 
 
 def _explain(

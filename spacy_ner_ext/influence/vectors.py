@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 from thinc.api import Model, torch2xp, xp2torch
 from torch import Tensor
 
+from ..errors import UserError
 from .embeddings import EncoderSource
 from .graph import Readers, is_encoder
 from .targets import ModelTarget
@@ -42,13 +43,20 @@ class WordSource:
 
     node (Model): The layer.
     doc (Doc): The document.
+    baseline (Optional[str]): "zero", or None for the same.
+    RAISES (UserError): If it is anything else.
     """
 
     baseline = "zero"
     # In spaCy's MishWindowEncoder the documents of a batch see each other.
     at_once = 1
 
-    def __init__(self, node: Model, doc: Doc) -> None:
+    def __init__(self, node: Model, doc: Doc, baseline: str | None) -> None:
+        if baseline not in (None, self.baseline):
+            raise UserError(
+                f"words that no encoder cuts into pieces start at zero and not at "
+                f"'{baseline}': leave baseline out"
+            )
         self.inputs = xp2torch(node.predict([doc])[0])[None]
         self.baselines = torch.zeros_like(self.inputs)
 
@@ -78,7 +86,7 @@ class ModelPath:
         self.sources: list[Source] = [
             EncoderSource(node.shims[0], doc, baseline)  # type: ignore[arg-type]
             if is_encoder(node)
-            else WordSource(node, doc)
+            else WordSource(node, doc, baseline)
             for node in readers.sources
         ]
         self.inputs = tuple(source.inputs for source in self.sources)

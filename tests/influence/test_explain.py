@@ -141,6 +141,8 @@ def test_labels_and_categories_that_are_not_known(nlp):
         explain(cats, WET[0], category="cold")
     with pytest.raises(ValueError, match="finds no entity"):
         explain(cats, WET[0])
+    with pytest.raises(ValueError, match="not at 'pad': leave baseline out"):
+        explain(cats, WET[0], category="wet", baseline="pad")
     with pytest.raises(ValueError, match="finds no entities: it has textcat"):
         explain(cats, WET[0], Span(cats(WET[0]), 0, 1, label="LOC"))
 
