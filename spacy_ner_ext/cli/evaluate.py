@@ -18,10 +18,7 @@ REPORT = "report.html"
 
 
 def evaluate(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help=MODEL_HELP),
-    ],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
     corpus: Annotated[
         Path,
         typer.Argument(
