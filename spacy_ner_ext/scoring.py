@@ -10,11 +10,8 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from .span_metrics import COUNTERS, Totals, averages, rates
+from .span_metrics import COUNTERS, EXACT, Totals, averages, rates
 from .spans import ENTS, PER_LABEL, missing_tokens, read_spans
-
-# The metric whose scores have no name of their own.
-EXACT = "exact"
 
 
 @registry.scorers("spacy_ner_ext.ner_scorer.v1")
@@ -94,6 +91,7 @@ def score_place(
             totals[metric].add(count(gold, predicted))
     scores: dict[str, Any] = {}
     for metric, total in totals.items():
+        # Its scores have no name of their own.
         prefix = "" if metric == EXACT else f"{metric}_"
         mean = averages(total.array())
         scores.update(_named(mean["micro"], prefix))

@@ -88,8 +88,9 @@ def count_tokens(
     return count_exact(_tokens(gold), _tokens(predicted))
 
 
+EXACT = "exact"
 COUNTERS: dict[str, Callable[..., Counts]] = {
-    "exact": count_exact,
+    EXACT: count_exact,
     "overlap": count_overlap,
     "token": count_tokens,
 }

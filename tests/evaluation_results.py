@@ -123,9 +123,7 @@ def make_categories(labels=("letter", "logbook"), charts=False):
                 "text": "Dear Ines, the ship is here.",
                 "gold": [labels[0]],
                 "predicted": [{"label": labels[-1], "score": 0.91}],
-                "kinds": {"wrong_label": 1},
                 "weight": 0.9,
-                "reason": "",
             }
         ],
     }

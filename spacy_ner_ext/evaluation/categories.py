@@ -15,9 +15,10 @@ from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 
 from ..calibration.reliability import reliability
 from ..calibration.thresholds import threshold_curves
+from ..span_metrics import EXACT
 from .category_examples import CategoryExamples
 from .errors import NONE
-from .metrics import EXACT, Metrics
+from .metrics import Metrics
 from .records import Entity, Judged, Record
 
 # The least value of a category that a text has.

@@ -20,7 +20,6 @@ from .groups import (
 from .records import Entity, Judged, Record
 from .scores import Key, Scores
 
-EXACT = "exact"
 Sides = tuple[list[LabelledSpan], list[LabelledSpan]]
 
 

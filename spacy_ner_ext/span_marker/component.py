@@ -1,7 +1,6 @@
 """`span_marker_ner`: named entities by marked spans, as SpanMarker, and faster."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from ..recognizer import Recognizer, warn_about_score_weights
 from ..spans import ENTS, expand
 from .candidates import Spans, all_spans, place
 from .checkpoint import adopt, read_checkpoint
-from .decode import Candidates, Chosen, choose, locate, probabilities, taken_words
+from .decode import Candidates, Chosen, choose, locate, probabilities_of, taken_words
 from .gold import OUTSIDE, LostGold, label_spans
 from .loss import Known, binary_cross_entropy, count_known, cross_entropy
 from .model import resize_output, shim_of
@@ -284,8 +283,8 @@ class SpanMarkerRecognizer(Recognizer):
         scored = self.shim.score(windows, spans)
         found = Candidates(words, spans, scored)
         chosen = self.choose(found, taken)
-        ops, entities = self.model.ops, locate(found, chosen, self.labels)
-        return Found(entities, partial(probabilities, ops, found, chosen))
+        entities = locate(found, chosen, self.labels)
+        return Found(entities, probabilities_of(self.model.ops, found, chosen))
 
     def choose(self, found: Candidates, taken: Any) -> Chosen:
         """Choose the best spans without overlap, by falling probability.

@@ -1,6 +1,6 @@
 """From the scores of candidates to entities without overlap."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,23 +85,29 @@ def choose(ops: Any, found: Candidates, taken: Any, bias: float) -> Chosen:
     return Chosen(labels, scores, best)
 
 
-def probabilities(
-    ops: Any, found: Candidates, chosen: Chosen, temperature: float
-) -> Any:
-    """The probabilities of the entities.
+def probabilities_of(
+    ops: Any, found: Candidates, chosen: Chosen
+) -> Callable[[float], Any]:
+    """Make what gives the probabilities of the entities; it keeps nothing of the other
+    candidates, which are many more.
 
     ops (Ops): The backend of the logits.
     found (Candidates): The candidates.
     chosen (Chosen): What they are.
-    temperature (float): What their logits are divided by.
-    RETURNS (NDArray): The probability of each, shape (n_entities,).
+    RETURNS (Callable[[float], NDArray]): From a temperature, by which logits are
+        divided, to the probability of each entity, shape (n_entities,).
     """
     best = chosen.best
-    if temperature == 1:
-        return chosen.scores[best]
+    scores, labels = chosen.scores[best], chosen.labels[best][:, None]
     logits = found.scored.logits[ops.asarray1i(best)]
-    by_label = ops.to_numpy(ops.softmax(logits / temperature))
-    return numpy.take_along_axis(by_label, chosen.labels[best][:, None], axis=1)[:, 0]
+
+    def probabilities(temperature: float) -> Any:
+        if temperature == 1:
+            return scores
+        by_label = ops.to_numpy(ops.softmax(logits / temperature))
+        return numpy.take_along_axis(by_label, labels, axis=1)[:, 0]
+
+    return probabilities
 
 
 def locate(

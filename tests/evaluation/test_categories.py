@@ -88,7 +88,7 @@ def test_categories_that_the_component_does_not_know_are_wrong_and_counted():
 
 
 def test_the_surest_errors_are_kept():
-    examples = CategoryExamples(limit=2)
+    examples = CategoryExamples(most=2)
     for i, score in enumerate((0.6, 0.9, 0.7, 0.9)):
         found = {"A": score, "B": 1 - score}
         examples.add(judged(i, one_of("B"), found), ["B"], ["A"])

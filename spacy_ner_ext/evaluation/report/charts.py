@@ -7,6 +7,9 @@ from typing import Any
 
 from ...errors import UserError
 
+# Lines of a chart that can still be told apart.
+MOST_LINES = 7
+
 
 def import_figures() -> Any:
     """Import what draws charts.

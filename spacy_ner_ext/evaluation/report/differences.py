@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...span_metrics import AVERAGES
 from .blocks import Block, Cell, Examples, Section, Table, Tile, Tiles
 from .cells import count_cell, interval, p_value, score_cell, signed
 from .drawing import Painter
@@ -12,7 +13,6 @@ from .summary import model_name
 
 TITLE = "Comparison"
 NAMES = {"f": "F1", "p": "Precision", "r": "Recall"}
-AVERAGES = ("micro", "macro", "weighted")
 COLUMNS = ("this model", "baseline", "difference", "interval", "p-value")
 NOTE = (
     "Intervals and two-sided p-values are from a paired bootstrap over documents "

@@ -123,9 +123,9 @@ class Painter:
         ]
         return Drawn(
             name=f"document {example['document']}",
-            reason=example.get("reason") or "",
+            reason="",
             rows=rows,
-            kinds=[KINDS.get(kind, kind) for kind in example.get("kinds") or ()],
+            kinds=(),
             labels=sorted({*gold, *names}),
             confidence=_highest(wrong),
             order=example["document"],

@@ -7,7 +7,7 @@ from typing import Any
 
 from .blocks import Block, Charts, Examples, Section
 from .cells import percent
-from .charts import import_figures
+from .charts import MOST_LINES, import_figures
 from .drawing import Painter
 from .matrix import matrix_table
 from .tables import (
@@ -22,8 +22,6 @@ from .tables import (
 )
 
 ALL = "all"
-# Lines of a chart that can still be told apart.
-MOST_LINES = 7
 GROUPS = {
     "entity_length": ("Length of the entity", ""),
     "seen": (

@@ -13,9 +13,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .charts import MOST_LINES
+
 SIZE, RELIABILITY_SIZE = (4.8, 3.7), (4.8, 4.3)
-# Lines that can still be told apart.
-MOST_LINES = 7
 SCORES = {"p": "precision", "r": "recall", "f": "F1"}
 LINE_STYLES = ("-", "--", "-.", ":")
 # Colours that no chart has, each the number of a custom property of the page.

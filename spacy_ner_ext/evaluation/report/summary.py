@@ -45,12 +45,8 @@ def category_tiles(categories: Result) -> list[Tile]:
     categories (Mapping[str, Any]): The part of the result.
     RETURNS (List[Tile]): The tiles.
     """
-    accuracy = categories.get("accuracy")
     note = "exactly the right categories"
-    if isinstance(accuracy, Mapping):
-        first = _score_tile("Accuracy", accuracy, "value", note)
-    else:
-        first = Tile("Accuracy", percent(accuracy), note)
+    accuracy = Tile("Accuracy", percent(categories.get("accuracy")), note)
     scores = [
         _score_tile(name, categories[key], "f", note)
         for key, name, note in (
@@ -60,7 +56,7 @@ def category_tiles(categories: Result) -> list[Tile]:
         )
         if categories.get(key)
     ]
-    return [first, *scores, *_calibration_tile(categories)]
+    return [accuracy, *scores, *_calibration_tile(categories)]
 
 
 def _score_tile(name: str, score: Result, key: str, note: str) -> Tile:

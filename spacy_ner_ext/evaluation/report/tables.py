@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...span_metrics import AVERAGES
 from .blocks import Cell, Table
 from .cells import (
     MISSING,
@@ -17,7 +18,6 @@ from .cells import (
 )
 
 Score = Mapping[str, Any]
-AVERAGES = ("micro", "macro", "weighted")
 SCORE_HEADER = ("F1", "", "F1 interval", "precision", "recall", "gold", "predicted")
 NERVALUATE = {
     "strict": "strict: borders and label",
