@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from spacy.cli._util import setup_gpu
 
 from ..errors import UserError
 from ..prediction.annotate import Lines
@@ -20,6 +19,7 @@ from ..prediction.pipeline import SavedPipeline
 from ..prediction.predict import BATCH_SIZE
 from ..prediction.run import Prediction
 from .output import batch_progress
+from .pipeline import MODEL_HELP, Code, GpuId, use_device
 from .train import read_overrides
 
 STDOUT = Path("-")
@@ -36,10 +36,7 @@ class Format(str, Enum):
 
 def predict(
     context: typer.Context,
-    model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="The pipeline, a folder or a package."),
-    ],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
     texts: Annotated[
         Path,
         typer.Argument(
@@ -67,9 +64,7 @@ def predict(
     n_process: Annotated[
         int, typer.Option(min=1, metavar="N", help="Processes, on the CPU.")
     ] = 1,
-    gpu_id: Annotated[
-        int, typer.Option("--gpu-id", "-g", help="The GPU, -1 for the CPU.")
-    ] = -1,
+    gpu_id: GpuId = -1,
     format: Annotated[
         Optional[Format],
         typer.Option(help="The format, if the name does not tell; stdin is text."),
@@ -84,10 +79,7 @@ def predict(
             help="Begin anew, and replace FILE.jsonl at the end.",
         ),
     ] = False,
-    code: Annotated[
-        Optional[Path],
-        typer.Option("--code", "-c", help="A Python file with registered functions."),
-    ] = None,
+    code: Code = None,
 ) -> None:
     """Write the entities of texts as JSON, a line a text, in their order.
 
@@ -111,7 +103,8 @@ def predict(
     overrides = json.dumps(read_overrides(context.args))
     source = Source(texts, format.value if format else format_of(texts), text_field)
     source.check()
-    _use_device(gpu_id, n_process)
+    _check_processes(gpu_id, n_process)
+    use_device(gpu_id)
     pipeline = SavedPipeline(model, overrides, code)
     prediction = Prediction(pipeline, source, batch_size, n_process)
     if output == STDOUT:
@@ -122,17 +115,12 @@ def predict(
         _run_to_file(prediction, output, overwrite)
 
 
-def _use_device(gpu_id: int, n_process: int) -> None:
+def _check_processes(gpu_id: int, n_process: int) -> None:
     if gpu_id >= 0 and n_process > 1:
         raise UserError(
             f"--gpu-id {gpu_id} and --n-process {n_process} exclude each other: one "
             "process keeps a GPU busy; leave one of them out"
         )
-    try:
-        setup_gpu(gpu_id, silent=True)
-    except ValueError as err:
-        what = " ".join(str(err).split())
-        raise UserError(f"--gpu-id {gpu_id} cannot be used: {what}") from err
 
 
 def _run_to_file(prediction: Prediction, path: Path, overwrite: bool) -> None:

@@ -1,11 +1,11 @@
 """What the commands for span markers share: the pipeline, and where they write."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from spacy.language import Language
 
+from ..data.write import replacing
 from ..errors import UserError
 from ..loading import load_pipeline
 from ..span_marker.component import SpanMarkerRecognizer
@@ -46,13 +46,6 @@ def write_folder(destination: Path, write: Callable[[Path], None]) -> None:
     """
     if destination.exists():
         raise UserError(f"{destination} is there already: remove it, or name another")
-    partial = destination.with_name(f".{destination.name}.partial")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        write(partial)
-        partial.rename(destination)
-    except OSError as err:
-        raise UserError(f"{destination} cannot be written ({err.strerror})") from err
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with replacing(destination) as temporary:
+        temporary.mkdir()
+        write(temporary)
