@@ -47,24 +47,24 @@ def interval(bounds: Sequence[float] | None, show: Any = percent) -> str:
 
 
 def probability(value: float | None) -> str:
-    """A probability or a threshold, with two decimals."""
+    """RETURNS (str): A probability or a threshold, with two decimals."""
     return MISSING if value is None else f"{value:.2f}"
 
 
 def p_value(value: float | None) -> str:
-    """A p-value, with three decimals."""
+    """RETURNS (str): A p-value, with three decimals."""
     if value is None:
         return MISSING
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def count_cell(value: int | None) -> Cell:
-    """How many there are."""
+    """RETURNS (Cell): How many there are."""
     return Cell(MISSING if value is None else f"{value:,}", value)
 
 
 def score_cell(value: float | None, kind: str = "") -> Cell:
-    """A score in percent."""
+    """RETURNS (Cell): A score in percent."""
     return Cell(percent(value), value, kind)
 
 
