@@ -5,15 +5,12 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from spacy.language import Language
-from spacy.training import Corpus, Example
 
 from ..calibration.fit import Calibration, find_recognizer
 from ..calibration.fit import calibrate as fit
 from ..calibration.store import check_labels, store, store_copy
 from ..calibration.temperature import HIGHEST, LOWEST
-from ..data.formats.docbin import find_files
-from ..data.read import read_docs
+from ..data.examples import read_examples
 from ..data.write import check_output, write_json
 from ..errors import UserError
 from .output import printer, progress
@@ -93,7 +90,7 @@ def calibrate(
     name = find_recognizer(nlp, component).name
     found = fit(
         nlp,
-        progress(_read(dev, nlp)),
+        progress(read_examples(dev, nlp)),
         component=name,
         precision=precision,
         batch_size=batch_size,
@@ -111,11 +108,6 @@ def calibrate(
         f"Wrote temperature = {found.temperature:g}"
         f"{'' if precision is None else ' and threshold'} of '{name}' to {written}"
     )
-
-
-def _read(path: Path, nlp: Language) -> Iterator[Example]:
-    for file in find_files(path):
-        yield from Corpus(file).make_examples(nlp, read_docs(file, nlp.vocab))
 
 
 def _print(found: Calibration, precision: float | None) -> None:

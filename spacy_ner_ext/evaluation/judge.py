@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
-from spacy.training import Corpus, Example
+from spacy.training import Example
 
+from ..data.examples import read_examples
 from ..data.formats.docbin import find_files
-from ..data.read import read_docs
 from .places import Places
 from .records import Judged, make_record
 
@@ -77,20 +77,9 @@ def judge(
 
 
 def _predict(nlp: Language, file: Path, batch_size: int | None) -> Iterator[Example]:
-    examples = read_examples(nlp, file)
+    examples = read_examples(file, nlp)
     pairs = ((example.predicted, example) for example in examples)
     context: Any
     for doc, context in nlp.pipe(pairs, as_tuples=True, batch_size=batch_size):
         context.predicted = doc
         yield context
-
-
-def read_examples(nlp: Language, file: Path) -> Iterator[Example]:
-    """Read a file as spaCy's corpus does.
-
-    nlp (Language): The pipeline, whose tokenizer makes the tokens.
-    file (Path): The .spacy file.
-    RETURNS (Iterator[Example]): The examples, one by one.
-    RAISES (DataError): If the file cannot be read.
-    """
-    return Corpus(file).make_examples(nlp, read_docs(file, nlp.vocab))

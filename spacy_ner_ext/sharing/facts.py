@@ -1,16 +1,14 @@
 """All that a model card tells, gathered."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
-from spacy.training import Corpus, Example
 
 from ..data.checks.config import read_limits
-from ..data.formats.docbin import find_files
-from ..data.read import read_docs
+from ..data.examples import read_examples
 from ..loading import load_pipeline
 from .corpus import SplitCounts
 from .measure import Speed, measure_speed
@@ -104,9 +102,9 @@ def collect_facts(
     nlp = load_pipeline(path)
     facts.splits = _count(nlp, pipeline, corpora)
     if "test" in corpora:
-        facts.add_scores("test", nlp.evaluate(_examples(nlp, corpora["test"])))
+        facts.add_scores("test", nlp.evaluate(read_examples(corpora["test"], nlp)))
     if with_speed:
-        last = _examples(nlp, list(corpora.values())[-1])
+        last = read_examples(list(corpora.values())[-1], nlp)
         facts.speed = measure_speed(nlp, (example.text for example in last))
     return facts
 
@@ -118,11 +116,6 @@ def _count(
     splits = []
     for name, corpus in corpora.items():
         split = SplitCounts(name, tasks, limits)
-        split.add(_examples(nlp, corpus))
+        split.add(read_examples(corpus, nlp))
         splits.append(split)
     return splits
-
-
-def _examples(nlp: Language, path: Path) -> Iterator[Example]:
-    docs = (doc for file in find_files(path) for doc in read_docs(file, nlp.vocab))
-    return Corpus(path).make_examples(nlp, docs)

@@ -140,6 +140,9 @@ def test_what_cannot_be_done_is_one_sentence(call, model, tmp_path):
         (("model", "dev.spacy", "--component", "ner"), "no component 'ner'.*crf_ner"),
         (("model", "broken.spacy"), "broken.spacy: is not a .spacy file"),
         ((".", "dev.spacy"), "is no pipeline that can be loaded"),
+        (("model", "dev.spacy", "--gpu-id", "99"), "--gpu-id 99 cannot be used"),
+        (("model", "dev.spacy", "--code", "a.py"), "--code a.py cannot be imported"),
+        (("model", "dev.spacy", "--report", "a.txt"), "a.txt: .* end in .json"),
     ]
     before = contents(model)
     for arguments, message in cases:
