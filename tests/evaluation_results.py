@@ -43,7 +43,7 @@ def make_thresholds(labels):
         {"threshold": i / 20, "p": 0.5 + i / 50, "r": 0.9 - i / 25, "f": 0.6}
         for i in range(20)
     ]
-    names = ("all", *labels)
+    names = ("(all)", *labels)
     return {
         "curves": dict.fromkeys(names, curve),
         "best": dict.fromkeys(names, curve[7]),

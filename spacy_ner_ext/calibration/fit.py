@@ -152,7 +152,7 @@ def find_recognizer(nlp: Language, name: str | None = None) -> Recognizer:
         )
     raise UserError(
         f"several components have probabilities of entities ({', '.join(pipes)}): name "
-        "one with component"
+        "the one that is meant"
     )
 
 

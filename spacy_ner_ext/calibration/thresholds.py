@@ -15,7 +15,8 @@ import numpy
 
 from .reliability import as_arrays
 
-ALL = "all"
+# No label is called so.
+ALL = "(all)"
 MAX_POINTS = 200
 # Digits that a threshold is rounded to where this keeps the same entities.
 DIGITS = 4
@@ -57,8 +58,8 @@ def threshold_curves(
     labels (NDArray): Its label.
     gold (Mapping[str, int]): The number of gold entities of each label.
     max_points (int): How many points a curve has at most.
-    RETURNS (Optional[Dict[str, Any]]): "curves" and "best", each for "all" and for each
-        label that was found; None if nothing was found.
+    RETURNS (Optional[Dict[str, Any]]): "curves" and "best", each for "(all)" and for
+        each label that was found; None if nothing was found.
     """
     parts = split_by_label(scores, correct, labels, gold)
     if not parts:

@@ -8,13 +8,12 @@ import typer
 
 from ..calibration.fit import Calibration, find_recognizer
 from ..calibration.fit import calibrate as fit
-from ..calibration.store import check_labels, store, store_copy
+from ..calibration.store import check_copy, check_labels, store, store_copy
 from ..calibration.temperature import HIGHEST, LOWEST
 from ..data.examples import read_examples
 from ..data.write import check_output, write_json
-from ..errors import UserError
 from .output import printer, progress
-from .pipeline import BatchSize, Code, GpuId, open_pipeline
+from .pipeline import BatchSize, Code, GpuId, failure_told, open_pipeline
 
 # Fewer entities than these say little.
 FEW = 100
@@ -82,19 +81,20 @@ def calibrate(
       python -m spacy_ner_ext calibrate training/model-best corpus/dev.spacy
         --precision 0.9 --output training/model-precise
     """
-    if output is not None and output.exists():
-        raise UserError(f"{output} is there already: remove it, or name another")
+    if output is not None:
+        check_copy(model, output)
     if report is not None:
         check_output(report, ".json")
     nlp = open_pipeline(model, gpu_id=gpu_id, code=code)
     name = find_recognizer(nlp, component).name
-    found = fit(
-        nlp,
-        progress(read_examples(dev, nlp)),
-        component=name,
-        precision=precision,
-        batch_size=batch_size,
-    )
+    with failure_told(model, "calibrated"):
+        found = fit(
+            nlp,
+            progress(read_examples(dev, nlp)),
+            component=name,
+            precision=precision,
+            batch_size=batch_size,
+        )
     check_labels(found.threshold)
     _print(found, precision)
     if report is not None:
@@ -124,7 +124,7 @@ def _print(found: Calibration, precision: float | None) -> None:
         ("log loss", f"{before.log_loss:.4f}", f"{after.log_loss:.4f}"),
     )
     message.table(
-        rows, header=("", "before", "after"), divider=True, aligns=("l", "r", "r")
+        rows, header=("", "without", "fitted"), divider=True, aligns=("l", "r", "r")
     )
     if precision is not None:
         _print_thresholds(found)

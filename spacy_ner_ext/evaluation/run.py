@@ -118,7 +118,7 @@ class _Run:
         there = f" (it has {', '.join(groups)})" if groups else ""
         return (
             f"{self.corpus} has no annotation in {' or '.join(wanted)}: give a corpus "
-            f"with gold, or name the span group that has it with --target{there}"
+            f"with gold, or name the place that has it with --target{there}"
         )
 
     def __call__(self, progress: Callable) -> Evaluation:
@@ -195,8 +195,8 @@ class _Run:
         if self.categories is not None and self.categories.unknown:
             unknown = ", ".join(sorted(self.categories.unknown))
             yield f"The corpus has categories that the pipeline cannot give: {unknown}."
-        if self.baseline is not None and self.comparison is None:
-            yield "Only entities are compared with a baseline, and none are judged."
+        if self.baseline is not None and self.categories is not None:
+            yield "Categories are not compared with the baseline, only entities are."
 
 
 def describe(nlp: Language) -> dict[str, Any]:

@@ -165,6 +165,6 @@ def _captum() -> Any:
     except ImportError as err:
         raise UserError(
             "integrated gradients need captum: install it with pip install "
-            '".[explain]", or choose the method occlusion'
+            '"spacy-ner-ext[explain]", or choose the method occlusion'
         ) from err
     return IntegratedGradients

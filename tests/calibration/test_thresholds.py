@@ -35,13 +35,13 @@ def points_of(rows, missed):
     gold["B"] += missed
     columns = list(zip(*rows))
     total = numpy.array(columns[0]), numpy.array(columns[1]), sum(gold.values())
-    return {"all": total, **split_by_label(*columns, gold)}
+    return {"(all)": total, **split_by_label(*columns, gold)}
 
 
 @given(found, st.integers(0, 5))
 def test_every_point_is_what_its_threshold_gives(rows, missed):
     for name, part in points_of(rows, missed).items():
-        own = [row for row in rows if name in ("all", row[2])]
+        own = [row for row in rows if name in ("(all)", row[2])]
         points = curve(*part)
         for point in points:
             expected = count(own, point.threshold, part[2])
@@ -52,7 +52,7 @@ def test_every_point_is_what_its_threshold_gives(rows, missed):
 
 @given(found, st.integers(0, 5), st.floats(0, 1))
 def test_no_threshold_is_better_than_the_best(rows, missed, precision):
-    part = points_of(rows, missed)["all"]
+    part = points_of(rows, missed)["(all)"]
     points = curve(*part)
     best, lowest = best_point(points), lowest_for_precision(points, precision)
     for score, *_ in rows:
@@ -86,8 +86,8 @@ def test_long_curves_keep_their_ends_and_their_best():
 
 def test_the_result_is_ready_for_json():
     result = threshold_curves([0.9, 0.4], [True, False], ["A", "B"], {"A": 1, "C": 2})
-    assert set(result["curves"]) == {"all", "A", "B"}
+    assert set(result["curves"]) == {"(all)", "A", "B"}
     assert result["best"]["A"]["f"] == 1
-    assert result["best"]["all"]["threshold"] == 0.65
-    assert result["best"]["all"]["r"] == pytest.approx(1 / 3)
+    assert result["best"]["(all)"]["threshold"] == 0.65
+    assert result["best"]["(all)"]["r"] == pytest.approx(1 / 3)
     assert threshold_curves([], [], [], {"A": 1}) is None

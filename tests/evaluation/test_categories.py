@@ -69,7 +69,7 @@ def test_several_categories_a_text(pairs):
     assert result["weighted"]["f"] == pytest.approx(expected["cats_weighted_f"])
     assert result["confusion"] is None
     assert result["calibration"]["count"] == len(pairs) * len(LABELS)
-    best = result["thresholds"]["best"]["all"]
+    best = result["thresholds"]["best"]["(all)"]
     assert best["f"] >= result["micro"]["f"] - 1e-9
 
 

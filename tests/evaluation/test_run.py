@@ -117,6 +117,14 @@ def test_overlapping_entities_of_span_groups(tmp_path):
     assert sum(errors[kind] for kind in KINDS if kind != SPURIOUS) == 3
 
 
+def test_a_place_without_predictions_is_told(corpus):
+    nlp = fitted("flat_biluo")
+    said = "There is no prediction in typo:"
+    for annotate, expected in ((["typo"], True), (["ents"], False)):
+        notes = evaluate(nlp, corpus, annotate=annotate, **FAST).to_dict()["notes"]
+        assert any(note.startswith(said) for note in notes) is expected
+
+
 def test_labels_that_the_pipeline_does_not_know_are_told(corpus):
     data = evaluate(fitted("flat_biluo"), corpus, **FAST).to_dict()
     assert data["corpus"]["unknown_labels"] == {"ORG": 1}
@@ -137,7 +145,7 @@ def test_seen_entities_are_those_of_the_training_corpus(tmp_path, corpus):
 def test_the_best_threshold_is_one_of_the_probabilities(corpus):
     nlp = fitted("flat_biluo")
     data = evaluate(nlp, corpus, **FAST).to_dict()["entities"]
-    assert data["thresholds"]["best"]["all"]["f"] >= exact_f(data)
+    assert data["thresholds"]["best"]["(all)"]["f"] >= exact_f(data)
     nlp.get_pipe("crf_ner").cfg["threshold"] = 0.5
     notes = evaluate(nlp, corpus, **FAST).to_dict()["notes"]
     assert any("below its threshold" in note for note in notes)
@@ -265,6 +273,8 @@ def test_pipelines_and_corpora_that_cannot_be_used(tmp_path, corpus):
     group = write(tmp_path / "group.spacy", key="gold")
     with pytest.raises(UserError, match=r"with --target \(it has gold\)"):
         evaluate(nlp, group)
+    with pytest.raises(UserError, match=r"with --target \(it has ents\)"):
+        evaluate(fitted("group"), corpus)
     with pytest.raises(UserError, match="has no entities in ents"):
         evaluate(nlp, corpus, train=write(tmp_path / "no.spacy", [("It rains", [])]))
     with pytest.raises(UserError, match="missing"):

@@ -21,7 +21,7 @@ from .tables import (
     threshold_table,
 )
 
-ALL = "all"
+ALL = "(all)"
 GROUPS = {
     "entity_length": ("Length of the entity", ""),
     "seen": (

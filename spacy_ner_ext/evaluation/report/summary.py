@@ -185,8 +185,8 @@ def _confidence(calibration: Result | None) -> str:
 
 
 def _threshold(thresholds: Result | None) -> str:
-    best = ((thresholds or {}).get("best") or {}).get("all")
-    curve = ((thresholds or {}).get("curves") or {}).get("all")
+    best = ((thresholds or {}).get("best") or {}).get("(all)")
+    curve = ((thresholds or {}).get("curves") or {}).get("(all)")
     if not best or not curve or None in (best["f"], curve[0]["f"]):
         return ""
     if best["f"] - curve[0]["f"] < GAIN:

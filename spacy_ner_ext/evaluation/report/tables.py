@@ -162,7 +162,7 @@ def threshold_table(best: Mapping[str, Any], curves: Mapping[str, Any]) -> Table
         for label, point in best.items()
         if point is not None
     }
-    total = [rows.pop("all")] if "all" in rows else []
+    total = [rows.pop("(all)")] if "(all)" in rows else []
     note = (
         "Chosen on this corpus, so these scores flatter: choose thresholds on "
         "development data, with 'calibrate'."
