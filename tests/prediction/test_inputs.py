@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
@@ -61,6 +61,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.text(st.characters(codec="utf-8"))), values)
 def test_any_text_and_value_passes_as_it_is(tmp_path_factory, texts, value):
     path = tmp_path_factory.mktemp("any") / "a.jsonl"

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spacy_ner_ext.data.errors import Place
@@ -71,6 +71,7 @@ def test_nothing_is_left_of_a_run_that_wrote_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@settings(deadline=None, max_examples=50)
 @given(cut=st.integers(0, 2000), tail=st.sampled_from([b"", b"\0\0", b'{"t', b"\n"]))
 @example(cut=0, tail=b"")
 @example(cut=2000, tail=b"\0\n")
