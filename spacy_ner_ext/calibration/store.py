@@ -31,6 +31,23 @@ def check_labels(threshold: Any) -> None:
             )
 
 
+def check_copy(model: Path, output: Path) -> None:
+    """Check that a copy of a pipeline can be written.
+
+    model (Path): The folder of the pipeline.
+    output (Path): The folder of the copy.
+    RAISES (UserError): If something is there, a file is in the way, or it is inside
+        of the pipeline.
+    """
+    if output.exists():
+        raise UserError(f"{output} is there already: remove it, or name another")
+    if model.resolve() in output.resolve().parents:
+        raise UserError(f"{output} is inside of {model}: name a folder beside it")
+    files = [path for path in output.parents if path.exists() and not path.is_dir()]
+    if files:
+        raise UserError(f"{output} cannot be written: {files[0]} is a file")
+
+
 def store(model: Path, component: str, settings: Mapping[str, Any]) -> None:
     """Change the settings of a component in the folder of a pipeline.
 
@@ -62,10 +79,9 @@ def store_copy(
     output (Path): The folder of the copy, which must not be there.
     component (str): The name of the component.
     settings (Mapping[str, Any]): The settings that change.
-    RAISES (UserError): If something is there, or cannot be written.
+    RAISES (UserError): As `check_copy`, or if it cannot be written.
     """
-    if output.exists():
-        raise UserError(f"{output} is there already: remove it, or name another")
+    check_copy(model, output)
     with replacing(output) as temporary:
         shutil.copytree(model, temporary)
         store(temporary, component, settings)

@@ -1,17 +1,17 @@
 """Evaluate a pipeline, as numbers and as a page."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from ..data.write import check_output, write_json
-from ..errors import UserError, in_one_line
+from ..errors import UserError
 from ..loading import load_pipeline
 from .options import names
 from .output import printer, progress
-from .pipeline import MODEL_HELP, BatchSize, Code, GpuId, open_pipeline
+from .pipeline import MODEL_HELP, BatchSize, Code, GpuId, failure_told, open_pipeline
 
 METRICS = "metrics.json"
 REPORT = "report.html"
@@ -106,9 +106,8 @@ def evaluate(
     _check(output, corpus, train)
     import_figures()
     nlp = open_pipeline(model, gpu_id=gpu_id, code=code)
-    result = _explained(
-        model,
-        lambda: run(
+    with failure_told(model, "evaluated"):
+        result = run(
             nlp,
             corpus,
             baseline=None if baseline is None else load_pipeline(baseline),
@@ -121,8 +120,7 @@ def evaluate(
             confidence=confidence,
             seed=seed,
             batch_size=batch_size,
-        ).to_dict(),
-    )
+        ).to_dict()
     write_json(result, output / METRICS)
     write_report(result, output / REPORT)
     _print(result)
@@ -135,16 +133,6 @@ def _check(output: Path, corpus: Path, train: Path | None) -> None:
     for name, path in (("CORPUS", corpus), ("--train", train)):
         if path is not None and not path.exists():
             raise UserError(f"{name} {path} is not there; give a .spacy file")
-
-
-def _explained(model: str, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    try:
-        return run()
-    except UserError:
-        raise
-    # Such as a text that is longer than the pipeline takes.
-    except (ValueError, KeyError) as err:
-        raise UserError(f"{model} cannot be evaluated: {in_one_line(err)}") from err
 
 
 # --- What is printed -----------------------------------------------------------

@@ -17,7 +17,7 @@ from ..influence.result import Influence
 from ..influence.span_names import name_span
 from ..influence.terminal import shade, table
 from .output import printer
-from .pipeline import MODEL_HELP, Code, GpuId, open_pipeline
+from .pipeline import MODEL_HELP, Code, GpuId, failure_told, open_pipeline
 
 # Tokens in a table.
 SHOWN = 8
@@ -117,7 +117,8 @@ def explain(
     start = baseline.value if baseline else None
     settings: dict[str, Any] = {"component": component, "method": method.value}
     settings |= {"steps": steps, "max_steps": max(steps, MAX_STEPS), "baseline": start}
-    found = _explain(nlp, text, entity, label, category, settings)
+    with failure_told(model, "explained"):
+        found = _explain(nlp, text, entity, label, category, settings)
     for influence in found:
         _print(influence)
     if json is not None:

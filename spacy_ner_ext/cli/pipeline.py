@@ -1,5 +1,7 @@
 """What the commands that run a pipeline share: options, the device, and loading."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -52,3 +54,20 @@ def open_pipeline(model: str | Path, *, gpu_id: int, code: Path | None) -> Langu
     use_device(gpu_id)
     import_functions(code)
     return load_pipeline(model)
+
+
+@contextmanager
+def failure_told(model: str | Path, what: str) -> Iterator[None]:
+    """Tell in a sentence what a pipeline raises that was loaded, such as one whose
+    labels are lost, or which takes no text of this length.
+
+    model (Union[str, Path]): Its folder or package.
+    what (str): What it is not, such as "evaluated".
+    RAISES (UserError): If the block raises a ValueError or a KeyError.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (ValueError, KeyError) as err:
+        raise UserError(f"{model} cannot be {what}: {in_one_line(err)}") from err

@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 from ..data.formats.docbin import find_files
 from ..data.read import read_docs
 from ..errors import UserError
-from ..spans import missing_tokens, read_spans
+from ..spans import ENTS, missing_tokens, read_spans
 from .groups import SeenForms
 
 
@@ -22,7 +22,8 @@ class Annotation:
 
     entities (bool): Whether entities are, in one of the places that were asked for.
     categories (bool): Whether categories are.
-    groups (Tuple[str, ...]): Names of span groups, if what was asked for is not there.
+    groups (Tuple[str, ...]): Where there are entities, if what was asked for is not
+        there.
     """
 
     entities: bool
@@ -45,7 +46,7 @@ def find_annotation(path: Path, target: Sequence[str], categories: bool) -> Anno
     empty = True
     for doc in _read(path):
         empty = False
-        groups.update(dict.fromkeys(doc.spans))
+        groups.update(dict.fromkeys(_annotated(doc)))
         has_entities = has_entities or not missing_tokens(doc, target).all()
         has_categories = has_categories or bool(doc.cats)
         if has_entities and has_categories:
@@ -72,6 +73,10 @@ def read_forms(path: Path, target: Sequence[str]) -> SeenForms:
         places = ", ".join(target)
         raise UserError(f"--train {path} has no entities in {places}; leave it out")
     return seen
+
+
+def _annotated(doc: Doc) -> list[str]:
+    return ([ENTS] if doc.has_annotation("ENT_IOB") else []) + list(doc.spans)
 
 
 def _read(path: Path) -> Iterator[Doc]:

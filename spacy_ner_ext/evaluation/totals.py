@@ -58,6 +58,12 @@ class CorpusTotals:
     def notes(self) -> Iterator[str]:
         """YIELDS (str): A sentence on each thing that is not judged."""
         n = self._totals
+        if not n["predicted"] + n["unjudged"] + n["unaligned"]:
+            yield (
+                f"There is no prediction in {', '.join(self._places.annotate)}: if the "
+                "pipeline writes entities elsewhere, name the span group with "
+                "--annotate."
+            )
         if n["missing"]:
             yield (
                 f"{n['missing']} of {n['tokens']} tokens have no annotation; "

@@ -38,6 +38,30 @@ def _writes_entities(nlp: Language, name: str) -> bool:
     return "doc.ents" in nlp.get_pipe_meta(name).assigns
 
 
+def asked_about_entities(nlp: Language, component: str | None) -> list[str]:
+    """Find the components that are asked about entities.
+
+    nlp (Language): The pipeline.
+    component (Optional[str]): The one that was named, if any.
+    RETURNS (List[str]): This one, or all that may be asked.
+    RAISES (UserError): If there is none.
+    """
+    names = entity_components(nlp)
+    if component is not None:
+        named = nlp.get_pipe(component)
+        finds = isinstance(named, LEARNED) or _writes_entities(nlp, component)
+        names = [component] if finds else []
+    if names:
+        return names
+    who = "the pipeline" if component is None else f"'{component}'"
+    pipes: list[Any] = [nlp.get_pipe(name) for name in category_components(nlp)]
+    categories = [label for pipe in pipes for label in pipe.labels]
+    advice = f"it has {_list(nlp.pipe_names) or 'nothing'}"
+    if categories:
+        advice += f"; name a category, one of {_list(categories)}"
+    raise UserError(f"{who} finds no entities that can be explained: {advice}")
+
+
 def category_components(nlp: Language) -> list[str]:
     """RETURNS (List[str]): The components that find categories of texts."""
     return [name for name, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer)]
@@ -139,10 +163,11 @@ def predicted_entities(nlp: Language, doc: Doc, component: str | None) -> list[S
     component (Optional[str]): The component whose entities are asked for; None for
         all.
     RETURNS (List[Span]): Those of doc.ents and of span groups that components write to.
+    RAISES (UserError): If nothing can be asked.
     """
     places: dict[str, None] = {}
     labels: set[str] = set()
-    for name in [component] if component else entity_components(nlp):
+    for name in asked_about_entities(nlp, component):
         pipe: Any = nlp.get_pipe(name)
         own = list(getattr(pipe, "labels", ()))
         labels.update(own)

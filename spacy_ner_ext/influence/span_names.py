@@ -32,7 +32,8 @@ def name_span(
     span = doc.char_span(start, end)
     if span is None:
         near = doc.char_span(start, end, alignment_mode="expand")
-        hint = "name some tokens" if near is None else f"the tokens are '{near.text}'"
+        words = "" if near is None else near.text.strip()
+        hint = f"the tokens are '{words}'" if words else "name some tokens"
         raise UserError(
             f"--entity {name} does not begin and end with tokens of the text: {hint}"
         )

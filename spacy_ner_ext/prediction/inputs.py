@@ -13,6 +13,7 @@ from spacy.vocab import Vocab
 from ..data.errors import DataError, Place
 from ..data.read import read_docs
 from ..data.text import check_input, decode_lines
+from ..errors import in_one_line
 from .predict import Words
 from .results import FIELDS, to_json
 
@@ -102,7 +103,8 @@ class Source:
             fields = json.loads(line, parse_constant=_refuse)
         # Brackets may be nested deeper than Python's stack.
         except (ValueError, RecursionError) as err:
-            raise DataError.at(place, f"{_advice(self.text_field)}; {err}") from err
+            what = f"is no JSON ({in_one_line(err)}); write {_example(self.text_field)}"
+            raise DataError.at(place, what) from err
         text = fields.get(self.text_field) if isinstance(fields, dict) else None
         if not isinstance(text, str):
             raise DataError.at(place, _advice(self.text_field))
@@ -125,9 +127,13 @@ class Source:
 
 def _advice(field: str) -> str:
     return (
-        f'is no JSON object with a text in "{field}"; write {{"{field}": "..."}}, or '
+        f'is no JSON object with a text in "{field}"; write {_example(field)}, or '
         "name the field with --text-field"
     )
+
+
+def _example(field: str) -> str:
+    return json.dumps({field: "..."}, ensure_ascii=False)
 
 
 def _carried(fields: dict[str, Any], text_field: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import spacy
@@ -133,10 +134,15 @@ def test_what_cannot_be_done_is_one_sentence(call, model, tmp_path):
     nlp.to_disk(tmp_path / "tags")
     write(tmp_path / "none.spacy", spacy.load(model), [(text, []) for text in TEXTS])
     (tmp_path / "broken.spacy").write_text("no")
+    shutil.copytree(model, tmp_path / "unlabelled")
+    (tmp_path / "unlabelled" / "crf_ner" / "cfg").unlink()
     cases = [
         (("model", "none.spacy"), "no gold entity for 'crf_ner'"),
         (("tags", "dev.spacy"), "no component .*it has crf_tagger"),
         (("model", "dev.spacy", "--output", "tags"), "tags is there already"),
+        (("model", "dev.spacy", "--output", "model/new"), "is inside of model: name"),
+        (("model", "dev.spacy", "--output", "dev.spacy/a"), "dev.spacy is a file"),
+        (("unlabelled", "dev.spacy"), "unlabelled cannot be calibrated: .*Labels"),
         (("model", "dev.spacy", "--component", "ner"), "no component 'ner'.*crf_ner"),
         (("model", "broken.spacy"), "broken.spacy: is not a .spacy file"),
         ((".", "dev.spacy"), "is no pipeline that can be loaded"),

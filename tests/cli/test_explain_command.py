@@ -1,8 +1,10 @@
 """`explain` on the command line."""
 
 import json
+import shutil
 
 import pytest
+import spacy
 from explained import TRIGGER, WET, trained
 from pipelines import TEXTS
 
@@ -72,6 +74,7 @@ def test_names_that_are_no_spans(call, model):
     check_error(name("Oslo"), "'Oslo' is not in the text")
     check_error(name("5:99"), "5:99", "29 characters")
     check_error(name("8:8"), "8:8")
+    check_error(name("4:5"), "--entity 4:5", "name some tokens")
     check_error(name("in", text="in Rome in Oslo"), "2 times", "0:2, 8:10")
     check_error(name("lives"), "'lives' is no entity", "--label", "LOC, PER")
     check_error(name("lives", "--label", "X"), "does not know 'X'", "LOC, PER")
@@ -89,6 +92,23 @@ def test_what_cannot_be_explained(call, model, categories):
     check_error(call("explain", categories, TEXT, "--category", "a"), "dry, wet")
     check_error(call("explain", model, TEXT, "--gpu-id", "0"), "--gpu-id 0")
     check_error(call("explain", model, TEXT, "--html", "a.txt"), "a.txt", ".html")
+
+
+def test_components_that_find_no_entities(call, categories, tmp_path):
+    spacy.blank("xx").to_disk(tmp_path / "blank")
+    for options in ((), ("--entity", "Anna")):
+        blank = call("explain", "blank", TEXT, *options)
+        check_error(blank, "finds no entities that can be explained: it has nothing")
+    check_error(call("explain", categories, TEXT), "name a category, one of wet, dry")
+    name = spacy.load(categories).pipe_names[-1]
+    asked = call("explain", categories, TEXT, "--component", name)
+    check_error(asked, f"'{name}' finds no entities", "one of wet, dry")
+
+
+def test_a_pipeline_that_lost_its_labels_is_named(call, model, tmp_path):
+    shutil.copytree(model, tmp_path / "model")
+    (tmp_path / "model" / "crf_ner" / "cfg").unlink()
+    check_error(call("explain", "model", TEXT), "model cannot be explained", "Labels")
 
 
 def test_help_shows_an_example(call):

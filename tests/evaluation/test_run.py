@@ -120,8 +120,8 @@ def test_overlapping_entities_of_span_groups(tmp_path):
 def test_a_place_without_predictions_is_told(corpus):
     nlp = fitted("flat_biluo")
     said = "There is no prediction in typo:"
-    for annotate, expected in ((["typo"], True), (["ents"], False)):
-        notes = evaluate(nlp, corpus, annotate=annotate, **FAST).to_dict()["notes"]
+    for place, expected in (("typo", True), ("ents", False)):
+        notes = evaluate(nlp, corpus, annotate=[place], **FAST).to_dict()["notes"]
         assert any(note.startswith(said) for note in notes) is expected
 
 
