@@ -34,7 +34,7 @@ from spacy.vocab import Vocab
 
 from spacy_ner_ext.prediction.inputs import Source
 from spacy_ner_ext.prediction.outputs import Stream
-from spacy_ner_ext.prediction.pipeline import SavedPipeline
+from spacy_ner_ext.prediction.pipeline import PipelineSource
 from spacy_ner_ext.prediction.predict import BATCH_SIZE
 from spacy_ner_ext.prediction.results import describe
 from spacy_ner_ext.prediction.run import Prediction
@@ -77,7 +77,7 @@ def plain(model: str, texts: Path, target: Path, batch_size: int) -> float:
 
 def own(model: str, texts: Path, target: Path, batch_size: int) -> float:
     """Processor seconds of what the command does."""
-    pipeline = SavedPipeline(model)
+    pipeline = PipelineSource(model)
     pipeline.load()
     prediction = Prediction(pipeline, Source(texts, "text"), batch_size)
     start = time.process_time()

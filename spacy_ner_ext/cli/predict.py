@@ -15,7 +15,7 @@ from ..errors import UserError
 from ..prediction.annotate import Lines
 from ..prediction.inputs import TEXT, Source, format_of
 from ..prediction.outputs import Output, PartFile, Stream
-from ..prediction.pipeline import SavedPipeline
+from ..prediction.pipeline import PipelineSource
 from ..prediction.predict import BATCH_SIZE
 from ..prediction.run import Prediction
 from .output import batch_progress
@@ -105,7 +105,7 @@ def predict(
     source.check()
     _check_processes(gpu_id, n_process)
     use_device(gpu_id)
-    pipeline = SavedPipeline(model, overrides, code)
+    pipeline = PipelineSource(model, overrides, code)
     prediction = Prediction(pipeline, source, batch_size, n_process)
     if output == STDOUT:
         with _closed_pipe_is_no_error():

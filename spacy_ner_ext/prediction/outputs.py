@@ -82,9 +82,11 @@ class PartFile:
         """
         self._check(settings, overwrite)
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # What a finished run left behind when it was killed says nothing of a new one.
+        begun = self.part.exists() and self.begun_with.exists()
         with self.part.open("ab+") as self._file:
             self._lock()
-            if overwrite or not self.begun_with.exists():
+            if overwrite or not begun:
                 self._begin({**settings, "overwrite": overwrite})
             try:
                 yield

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import spacy
 from spacy import util
-from spacy.cli._util import import_code
 from spacy.language import Language
 
 from ..errors import UserError
+from ..loading import import_functions, load_pipeline
 
 BLOCK = 2**20
 
 
 @dataclass(frozen=True)
-class SavedPipeline:
+class PipelineSource:
     """A pipeline that any process can load.
 
     name (str): A folder, or the name of an installed package.
@@ -35,18 +34,10 @@ class SavedPipeline:
         """Load it, once in a process.
 
         RETURNS (Language): The pipeline.
-        RAISES (UserError): If it cannot be loaded.
+        RAISES (UserError): If it, or the file that it needs, cannot be loaded.
         """
-        import_code(self.code)
-        try:
-            return spacy.load(self.name, config=json.loads(self.overrides))
-        # What damaged weights and factories of other packages raise has no common
-        # class.
-        except Exception as err:
-            what = " ".join(str(err).split()) or type(err).__name__
-            raise UserError(
-                f"{self.name} is no pipeline that can be loaded: {what}"
-            ) from err
+        import_functions(self.code)
+        return load_pipeline(self.name, json.loads(self.overrides))
 
     def digest(self) -> str:
         """RETURNS (str): A digest of all its files.

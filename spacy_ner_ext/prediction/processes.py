@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import UserError
 from .annotate import Lines, annotate
 from .inputs import Item
-from .pipeline import SavedPipeline
+from .pipeline import PipelineSource
 
 Batch = list[Item]
 # One that is worked on, and one that waits.
@@ -40,11 +40,11 @@ class _Context(SpawnContext):
 
 
 def annotate_in_processes(
-    pipeline: SavedPipeline, batches: Iterator[Batch], n_process: int
+    pipeline: PipelineSource, batches: Iterator[Batch], n_process: int
 ) -> Generator[Lines, None, None]:
     """Predict over batches.
 
-    pipeline (SavedPipeline): The pipeline.
+    pipeline (PipelineSource): The pipeline.
     batches (Iterator[Batch]): The texts; read by a thread, ahead of what is predicted.
     n_process (int): How many processes.
     YIELDS (Lines): The results, in the order of the batches, as soon as they are there.
@@ -73,7 +73,7 @@ class _Schedule:
     """Keeps the processes busy and the results in order.
 
     pool (ProcessPoolExecutor): The processes.
-    pipeline (SavedPipeline): The pipeline.
+    pipeline (PipelineSource): The pipeline.
     batches (Iterator[Batch]): The texts.
     n_ahead (int): The most batches that are read, but not yet yielded.
     """
@@ -81,7 +81,7 @@ class _Schedule:
     def __init__(
         self,
         pool: ProcessPoolExecutor,
-        pipeline: SavedPipeline,
+        pipeline: PipelineSource,
         batches: Iterator[Batch],
         n_ahead: int,
     ) -> None:
@@ -175,7 +175,7 @@ def _n_processors() -> int:
 # --- In the processes -------------------------------------------------------
 
 
-def _work(pipeline: SavedPipeline, batch: Batch) -> Lines:
+def _work(pipeline: PipelineSource, batch: Batch) -> Lines:
     return annotate(pipeline.load(), batch)
 
 

@@ -11,7 +11,7 @@ from .. import __version__
 from .annotate import Lines, annotate
 from .inputs import Item, Source
 from .outputs import Output
-from .pipeline import SavedPipeline
+from .pipeline import PipelineSource
 from .predict import BATCH_SIZE
 from .processes import annotate_in_processes
 
@@ -20,13 +20,13 @@ from .processes import annotate_in_processes
 class Prediction:
     """What is predicted, and how.
 
-    pipeline (SavedPipeline): The pipeline.
+    pipeline (PipelineSource): The pipeline.
     source (Source): The texts.
     batch_size (int): So many texts are predicted together.
     n_process (int): In how many processes.
     """
 
-    pipeline: SavedPipeline
+    pipeline: PipelineSource
     source: Source
     batch_size: int = BATCH_SIZE
     n_process: int = 1

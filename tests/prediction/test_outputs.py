@@ -160,6 +160,16 @@ def test_a_finished_output_is_replaced_at_the_end_of_a_run_alone(tmp_path):
     assert path.read_bytes() == whole(items)
 
 
+def test_settings_that_a_finished_run_left_behind_are_forgotten(tmp_path):
+    path, items = tmp_path / "a.jsonl", make_items(9)
+    begun_with = tmp_path / "a.jsonl.part.json"
+    begun_with.write_text(json.dumps({**SETTINGS, "format": "jsonl"}))
+    interrupted(path, items, 2)
+    assert run(path, items) == 1
+    assert path.read_bytes() == whole(items)
+    assert not begun_with.exists()
+
+
 def test_overwriting_begins_anew(tmp_path):
     path, items = tmp_path / "a.jsonl", make_items(9)
     interrupted(path, items, 2)
