@@ -108,6 +108,9 @@ def predict(
     pipeline = PipelineSource(model, overrides, code)
     prediction = Prediction(pipeline, source, batch_size, n_process)
     if output == STDOUT:
+        # As after >&- in a shell.
+        if sys.stdout is None:
+            raise UserError("stdout is closed: name a file with --output")
         with _closed_pipe_is_no_error():
             written = _run(prediction, Stream(sys.stdout.buffer))
         _tell(written, "stdout")

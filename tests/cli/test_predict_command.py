@@ -184,6 +184,13 @@ def test_a_reader_that_has_enough_is_no_error(model, tmp_path):
     assert (code, err) == (141, "")
 
 
+def test_closed_stdout_is_told(model, tmp_path):
+    texts = write_lines(tmp_path / "in.txt", TEXTS)
+    process = start(model, texts, preexec_fn=lambda: os.close(1))
+    code, _, err = finish(process)
+    assert code == 1 and err.startswith("Error: stdout is closed: ")
+
+
 # --- Interruptions ------------------------------------------------------------------
 
 
