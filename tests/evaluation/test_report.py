@@ -189,6 +189,26 @@ def test_what_differs_is_framed():
     ]
 
 
+@pytest.mark.parametrize("score", [None, 0.5])
+def test_of_two_entities_of_a_label_only_the_missed_one_is_framed(score):
+    example = make_example(text="Ines met Swift.")
+    names = {"start": 0, "end": 4, "label": "PERSON"}, {"start": 9, "end": 14}
+    example["gold"] = [names[0], {**names[1], "label": "PERSON"}]
+    example["predicted"] = [
+        {**names[0], "score": score},
+        {**names[1], "label": "person", "score": score},
+    ]
+    framed = [(style.endswith("wrong"), text) for style, text in marks(example)]
+    assert framed == [(False, "Ines"), (True, "Swift")] * 2
+    example["gold"].append({"start": 0, "end": 8, "label": "PERSON"})
+    result = make_result()
+    result["entities"]["examples"] = [example]
+    gold = render_report(result).split('id="entities-list"')[1].split("predicted<")[0]
+    lines = re.findall(r'<i class="line ([^"]*)"[^>]*><small>([^<]*)', gold)
+    assert len(lines) == 3
+    assert sum(style.endswith("wrong") for style, _ in lines) == 2
+
+
 def test_entities_that_overlap_are_drawn_below_the_text():
     example = make_example()
     example["gold"].append({"start": 5, "end": 22, "label": "PLACE"})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -88,23 +89,24 @@ class Painter:
     def _draw(self, example: Mapping[str, Any], spans: Spans, other: Spans) -> Markup:
         text = example["text"]
         right = {_key(span) for span in other}
-        colors: dict[str, str] = {}
-        drawn = []
-        for span in spans:
-            # displaCy writes labels as they are.
-            label = str(escape(_name(span)))
-            state = "" if _key(span) in right else " wrong"
-            colors[label] = f"c{self._colors.get(span['label'], 0)}{state}"
-            drawn.append({**span, "label": label})
+        # displaCy has a color for each label, so each span is a label of its own.
+        drawn = [{**span, "label": str(place)} for place, span in enumerate(spans)]
+        colors = {
+            str(place): self._style(span, right) for place, span in enumerate(spans)
+        }
         before, after = (
             "… " if example.get("cut_before") else "",
             " …" if example.get("cut_after") else "",
         )
         draw = _draw_stacked if _overlap(spans) else _draw_flat
-        html = draw(text, drawn, colors)
+        html = _put_names(draw(text, drawn, colors), [_name(span) for span in spans])
         return Markup('<div dir="{}">{}{}{}</div>').format(
             _direction(text), before, Markup(html), after
         )
+
+    def _style(self, span: Mapping[str, Any], right: Container[tuple]) -> str:
+        state = "" if _key(span) in right else " wrong"
+        return f"c{self._colors.get(span['label'], 0)}{state}"
 
     def _drawn_text(self, example: Mapping[str, Any]) -> Drawn:
         gold = list(example["gold"])
@@ -139,6 +141,16 @@ class Painter:
             chip.format("" if is_right else "wrong", label)
             for label, is_right in labels
         )
+
+
+def _put_names(html: str, names: Sequence[str]) -> str:
+    """Write names in the place of the numbers of spans; displaCy would not escape
+    them."""
+
+    def put(found: re.Match[str]) -> str:
+        return f"<small>{escape(names[int(found[1])])}</small>"
+
+    return re.sub(r"<small>(\d+)</small>", put, html)
 
 
 def _draw_flat(text: str, spans: list[dict[str, Any]], colors: dict[str, str]) -> str:
