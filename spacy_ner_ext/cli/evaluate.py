@@ -147,10 +147,12 @@ def _print(result: dict[str, Any]) -> None:
             f"{corpus['predicted']} predictions"
         )
         _print_scores(_entity_rows(entities["metrics"]))
+        _print_calibration(entities["calibration"])
     if categories is not None:
         typer.echo(f"{categories['documents']} documents with categories")
         typer.echo(f"accuracy {100 * categories['accuracy']:.2f}")
         _print_scores(_rows("", categories))
+        _print_calibration(categories["calibration"])
     if result["comparison"] is not None:
         _print_differences(result["comparison"])
     for note in result["notes"]:
@@ -183,6 +185,14 @@ def _print_scores(rows: Iterable[tuple[str, dict[str, Any]]]) -> None:
         max_col=60,
         aligns=("l", "r", "r", "r", "r", "r"),
     )
+
+
+def _print_calibration(calibration: dict[str, Any] | None) -> None:
+    if calibration is not None:
+        typer.echo(
+            f"probabilities: ECE {calibration['ece']:.4f}, Brier score "
+            f"{calibration['brier']:.4f}, log loss {calibration['log_loss']:.4f}"
+        )
 
 
 def _interval(score: dict[str, Any]) -> str:

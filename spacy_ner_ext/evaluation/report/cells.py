@@ -51,6 +51,11 @@ def probability(value: float | None) -> str:
     return MISSING if value is None else f"{value:.2f}"
 
 
+def decimals(value: float | None) -> str:
+    """RETURNS (str): A measure such as a Brier score, with three decimals."""
+    return MISSING if value is None else f"{value:.3f}"
+
+
 def p_value(value: float | None) -> str:
     """RETURNS (str): A p-value, with three decimals."""
     if value is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .blocks import Block, Charts, Examples, Section
-from .cells import percent
+from .cells import decimals
 from .charts import MOST_LINES, import_figures
 from .drawing import Painter
 from .matrix import matrix_table
@@ -156,9 +156,9 @@ def calibration_section(calibration: Result | None, prefix: str = "") -> Section
     if not calibration:
         return Section(key, title, NO_SCORES)
     measures = [
-        f"ECE {percent(calibration.get('ece'))}",
-        f"Brier score {_number(calibration.get('brier'))}",
-        f"log loss {_number(calibration.get('log_loss'))}",
+        f"ECE {decimals(calibration.get('ece'))}",
+        f"Brier score {decimals(calibration.get('brier'))}",
+        f"log loss {decimals(calibration.get('log_loss'))}",
         f"{calibration.get('count', 0):,} predictions",
     ]
     image = import_figures().draw_reliability(calibration["bins"], key)
@@ -169,10 +169,6 @@ def calibration_section(calibration: Result | None, prefix: str = "") -> Section
     if calibration.get("labels"):
         blocks.append(calibration_table(calibration["labels"]))
     return Section(key, title, ", ".join(measures) + ".", blocks)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
 
 
 def _examples(examples: Sequence[Result], painter: Painter) -> Section:

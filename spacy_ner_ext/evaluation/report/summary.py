@@ -8,7 +8,16 @@ from typing import Any
 from ..errors import NONE
 from ..groups import SAME, UNSEEN
 from .blocks import Bar, Share, Tile
-from .cells import MISSING, bar_style, interval, p_value, percent, probability, signed
+from .cells import (
+    MISSING,
+    bar_style,
+    decimals,
+    interval,
+    p_value,
+    percent,
+    probability,
+    signed,
+)
 from .tables import ERRORS
 
 # Labels and groups of fewer gold entities say little.
@@ -68,7 +77,7 @@ def _score_tile(name: str, score: Result, key: str, note: str) -> Tile:
 def _calibration_tile(part: Result) -> Iterator[Tile]:
     calibration = part.get("calibration")
     if calibration and calibration.get("ece") is not None:
-        yield Tile("ECE", percent(calibration["ece"]), "calibration error; 0 is best")
+        yield Tile("ECE", decimals(calibration["ece"]), "calibration error; 0 is best")
 
 
 def outcome_bar(errors: Result) -> Bar:

@@ -11,8 +11,8 @@ from .cells import (
     MISSING,
     bar_cell,
     count_cell,
+    decimals,
     interval,
-    percent,
     probability,
     score_cell,
 )
@@ -204,7 +204,7 @@ def calibration_table(labels: Mapping[str, Any]) -> Table:
         [
             Cell(label),
             count_cell(each.get("count")),
-            Cell(percent(each.get("ece")), each.get("ece")),
+            Cell(decimals(each.get("ece")), each.get("ece")),
         ]
         for label, each in labels.items()
     ]
