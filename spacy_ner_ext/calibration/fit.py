@@ -41,12 +41,14 @@ class LabelThreshold:
     reached (bool): Whether one does.
     kept (Point): What is kept by it.
     best (Point): The point of the highest precision that a threshold gives.
+    without (Point): What there is without a threshold.
     """
 
     threshold: float
     reached: bool
     kept: Point
     best: Point
+    without: Point
 
 
 @dataclass(frozen=True)
@@ -251,5 +253,5 @@ def _fit_threshold(
     best = max(points, key=lambda point: point.p)
     point = lowest_for_precision(points, precision)
     if point is None:
-        return LabelThreshold(0.0, False, points[0], best)
-    return LabelThreshold(point.threshold, True, point, best)
+        return LabelThreshold(0.0, False, points[0], best, points[0])
+    return LabelThreshold(point.threshold, True, point, best, points[0])

@@ -140,15 +140,17 @@ def _print_thresholds(found: Calibration) -> None:
             f"{100 * each.kept.p:.1f}",
             f"{100 * each.kept.r:.1f}",
             f"{100 * each.kept.f:.1f}",
-            each.kept.kept,
+            f"{100 * each.without.r:.1f}",
+            f"{100 * each.without.f:.1f}",
+            f"{each.kept.kept} of {each.without.kept}",
         )
         for label, each in found.labels.items()
     ]
     printer().table(
         rows,
-        header=("label", "threshold", "P", "R", "F", "entities"),
+        header=("label", "threshold", *"PRF", "R before", "F before", "kept"),
         divider=True,
-        aligns=("l", *"rrrrr"),
+        aligns=("l", *"rrrrrrr"),
     )
 
 
