@@ -153,9 +153,11 @@ def _key(span: Span) -> tuple[int, int, str]:
 def _align(example: Example, spans: Sequence[Span]) -> list[tuple[int, int, Span]]:
     """Predicted spans on the tokens of the reference, where several may meet."""
     reference: Doc = example.reference
+    # Each access compares the words of both documents.
+    x2y = example.alignment.x2y
     found = []
     for span in spans:
-        aligned = example.alignment.x2y[span.start : span.end]
+        aligned = x2y[span.start : span.end]
         if len(aligned):
             last = min(int(aligned[-1]) + 1, len(reference))
             found.append((int(aligned[0]), last, span))
