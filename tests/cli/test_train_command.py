@@ -49,6 +49,17 @@ def test_goes_on_to_a_later_end(config, run, tmp_path):
     assert steps == [0, 3, 6, 9]
 
 
+def test_a_run_that_has_ended_says_how_to_extend_it(config, run, tmp_path):
+    run("train", config, "--output", tmp_path, "--checkpoint-every", 3)
+    done = run("train", config, "--output", tmp_path, "--resume")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if "extend" in line]
+    assert lines == [
+        "The run had ended already: step 6 was reached; extend it by "
+        '--resume-to "12 steps"'
+    ]
+
+
 def hear_interrupts():
     # Shells let what runs in the background ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import shlex
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from spacy.training.loop import DIR_MODEL_BEST
 from thinc.api import Config, require_gpu
 
 from ...errors import UserError
-from .checkpoint import check_config, read_checkpoint
+from .checkpoint import check_config, find_lost_paths, read_checkpoint
 from .output import check_output, prepare_output
 from .progress import Progress, Result
 from .run import Callback, Run
@@ -236,9 +237,20 @@ def _extend_epochs(
 
 
 def _initialize(config: Config, start: Start | None, gpu_id: int) -> Language:
-    nlp = init_nlp(config, use_gpu=gpu_id)
-    if start is not None:
-        check_config(start.checkpoint.config, nlp.config)
+    before = None if start is None else start.checkpoint.config
+    try:
+        nlp = init_nlp(config, use_gpu=gpu_id)
+    except ValueError as err:
+        if before is not None and (lost := find_lost_paths(before, config)):
+            name, path = next(iter(lost.items()))
+            raise UserError(
+                f"The run began with {name} = {path!r}, now it has none: repeat the "
+                "settings of the first call, such as "
+                f"{shlex.join([f'--{name}', path])}."
+            ) from err
+        raise
+    if before is not None:
+        check_config(before, nlp.config)
     return nlp
 
 

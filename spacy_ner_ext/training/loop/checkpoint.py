@@ -210,6 +210,22 @@ def check_config(before: str, now: Config) -> None:
             )
 
 
+def find_lost_paths(before: str, now: Config) -> dict[str, str]:
+    """Find the paths that a run began with and that it has no more.
+
+    before (str): The config of the checkpoint.
+    now (Config): The config.
+    RETURNS (Dict[str, str]): What they were, by their full names.
+    """
+    old = Config().from_str(before, interpolate=False).get("paths", {})
+    new = now.get("paths", {})
+    return {
+        f"paths.{name}": str(path)
+        for name, path in old.items()
+        if path is not None and new.get(name) is None
+    }
+
+
 def flatten(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     """RETURNS (Dict[str, Any]): The settings of a config by their full names.
 

@@ -116,7 +116,7 @@ class Run:
         with self.nlp.select_pipes(disable=self.training["frozen_components"]):
             make_logger = self.training["logger"]
             log, finalize = make_logger(self.nlp, self.stdout, self.stderr)
-        status = FAILED
+        status, began = FAILED, self.progress.step
         ended = None if self.start is None else self.why_stop(self.progress)
         self.saving.begin(self.progress)
         try:
@@ -135,7 +135,10 @@ class Run:
                 finalize()
             finally:
                 self.saving.end(self.progress, status)
-        return ended or "all epochs were made"
+        ended = ended or "all epochs were made"
+        if self.progress.step == began and not self.stops.signal:
+            self._tell_how_to_extend(ended)
+        return ended
 
     def _introduce(self) -> None:
         training = self.training
@@ -228,6 +231,11 @@ class Run:
         return ended
 
     # --- Output ---------------------------------------------------------------
+
+    def _tell_how_to_extend(self, ended: str) -> None:
+        # In one line, to be copied.
+        more = f'--resume-to "{2 * self.progress.step} steps"'
+        self.stdout.write(f"The run had ended already: {ended}; extend it by {more}\n")
 
     def _say(self, text: str) -> None:
         self.stdout.write(f"{Printer(no_print=True).info(text)}\n")

@@ -220,6 +220,34 @@ def test_a_run_is_not_overwritten_by_accident(config, tmp_path):
     assert not find_checkpoints(tmp_path)
 
 
+def test_paths_of_the_first_call_are_repeated(config, tmp_path):
+    path = config["corpora"]["train"]["path"]
+    config = Config(config).copy()
+    config["paths"]["train"] = None
+    config["corpora"]["train"]["path"] = "${paths.train}"
+    given = {"training.max_steps": 3, "paths.train": path}
+    train(config, tmp_path, overrides=given, checkpoint_every=3, silent=True)
+    message = f"began with paths.train = {path!r}, now it has none: .* --paths.train "
+    check_error(message, config, tmp_path, resume=True)
+    # What is wrong in a new run is not told by the old one.
+    with pytest.raises(ValueError, match="E913"):
+        train(config, tmp_path, overwrite=True, silent=True)
+    del given["training.max_steps"]
+    longer = train(config, tmp_path, overrides=given, resume_to="5 steps", silent=True)
+    assert longer.reason == "step 5 was reached"
+
+
+@pytest.mark.parametrize("limit", [{"max_steps": 3}, {"max_steps": 0, "max_epochs": 1}])
+def test_a_run_that_has_ended_says_how_to_go_on(limit, config, tmp_path, capsys):
+    overrides = {f"training.{name}": value for name, value in limit.items()}
+    train(config, tmp_path, overrides=overrides, checkpoint_every=2, silent=True)
+    step = srsly.read_json(tmp_path / "run.json")["step"]
+    again = train(config, tmp_path, overrides=overrides, resume=True)
+    assert srsly.read_json(tmp_path / "run.json")["step"] == step
+    hint = f'ended already: {again.reason}; extend it by --resume-to "{2 * step} steps"'
+    assert hint in capsys.readouterr().out
+
+
 def test_nothing_to_resume(config, tmp_path):
     check_error("has no checkpoint to go on from", config, tmp_path, resume=True)
     check_error("name the output folder", config, resume=True)
