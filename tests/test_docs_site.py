@@ -1,5 +1,6 @@
 """The site: what is made of docstrings and commands, and that it asks for nothing."""
 
+import ast
 import importlib.util
 import inspect
 import re
@@ -13,6 +14,7 @@ from spacy_ner_ext import train
 from spacy_ner_ext.cli import COMMANDS
 
 EXTENSIONS = DOCS / "extensions"
+KEYWORDS = ("RETURNS", "YIELDS", "RAISES")
 
 
 def load(name):
@@ -65,6 +67,15 @@ def test_every_component_explains_every_argument(package):
         method = package[f"{path}.__init__"]
         known = [parameter.name for parameter in method.parameters][1:]
         assert [item.name for item in sections(method)["parameters"]] == known
+
+
+def test_no_docstring_begins_with_what_reads_as_a_field():
+    fields = load("docstrings").FIELD
+    for path in (ROOT / "spacy_ner_ext").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+                found = fields.match(ast.get_docstring(node) or "")
+                assert not found or found["name"] in KEYWORDS, f"{path}: {found[0]}"
 
 
 def test_a_docstring_without_fields_stays_as_it_is():

@@ -1,5 +1,5 @@
-"""Occlusion (Zeiler and Fergus 2014): what a number loses if a token is replaced by one
-that says nothing."""
+"""What a number loses if a token is replaced by one that says nothing: occlusion
+(Zeiler and Fergus 2014)."""
 
 from __future__ import annotations
 

@@ -91,8 +91,8 @@ class SpanFilter(nn.Module):
 
 
 class SpanMarkerNetwork(nn.Module):
-    """SpanMarker (Aarsen 2023) over a Hugging Face encoder: candidate spans are marked
-    by a pair of pieces that see the text, and classified by the last states of these.
+    """SpanMarker (Aarsen 2023) over a Hugging Face encoder, which marks candidate spans
+    by a pair of pieces that see the text, and classifies their last states.
 
     encoder (nn.Module): The encoder, in float32.
     hidden (int): The width of its states.

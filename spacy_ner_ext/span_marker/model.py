@@ -35,8 +35,8 @@ def build_span_marker(
     transformer_config: Dict[str, Any] = {},  # noqa: B006
     trust_remote_code: bool = False,
 ) -> Model[Tuple[List[Doc], Ragged], Floats2d]:
-    """SpanMarker (Aarsen 2023): candidate spans are marked by a pair of pieces in the
-    encoder's own input, and classified by what becomes of these.
+    """Build SpanMarker (Aarsen 2023), which marks candidate spans by a pair of pieces
+    in the encoder's own input, and classifies them by what becomes of these.
 
     A text passes through the encoder once, whatever the number of spans; pairs attend
     to what was kept of it. It has the signature of spaCy's span categorizers, which
