@@ -96,7 +96,7 @@ class ErrorExamples:
             return f"{_name(gold)}{seen} was missed."
         sure = "" if predicted.score is None else f" with {predicted.score:.2f}"
         if gold is None:
-            return f"{_name(predicted)} was predicted{sure}; gold has nothing there."
+            return f"{_name(predicted)} was predicted{sure}, for no gold entity."
         if error.kind == WRONG_LABEL:
             return f"{_name(gold)} was predicted as {predicted.label}{sure}."
         return f"{_name(gold)} was predicted as {_name(predicted)}{sure}."

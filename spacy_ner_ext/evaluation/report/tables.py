@@ -132,8 +132,8 @@ def error_table(errors: Mapping[str, Any]) -> Table:
     total = [[Cell("all"), *_counts(errors)]]
     note = (
         "By gold label; spurious predictions by their own. Wrong label: right borders. "
-        "Wrong boundary: right label, overlapping borders. Spurious: overlaps no gold "
-        "entity."
+        "Wrong boundary: right label, overlapping borders. Spurious: no gold "
+        "entity is left for it."
     )
     return Table("Errors by label", ("label", *ERRORS.values()), rows, total, note)
 
