@@ -59,10 +59,19 @@ def slow(tmp_path_factory):
 def start(*args, **settings):
     """Start the command; without OMP_NUM_THREADS, as it is on most machines."""
     env = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+    # It hears Ctrl-C, even if what runs the tests was started not to, as by nohup.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return _popen(args, {"stderr": subprocess.PIPE, "env": env, **settings})
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _popen(args, settings):
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "spacy_ner_ext", "predict"]
         + [str(arg) for arg in args],
-        **{"stderr": subprocess.PIPE, "env": env, **settings},
+        **settings,
     )
 
 
