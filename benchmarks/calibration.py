@@ -24,12 +24,12 @@ import spacy
 from spacy.language import Language
 from spacy.training import Corpus, Example
 
-from spacy_ner_ext.calibration.evidence import Evidence, collect
-from spacy_ner_ext.calibration.fit import calibrate, find_recognizer, measure
-from spacy_ner_ext.calibration.temperature import HIGHEST, LOWEST, minimize
-from spacy_ner_ext.confidence import threshold_of
-from spacy_ner_ext.crf.component import CRFEntityRecognizer
-from spacy_ner_ext.crf.inference import log_partition
+from spacy_ner_ext.crf.marginals import log_partition
+from spacy_ner_ext.crf.ner import CRFEntityRecognizer
+from spacy_ner_ext.pipes.confidence import threshold_of
+from spacy_ner_ext.tools.calibrate.evidence import Evidence, collect
+from spacy_ner_ext.tools.calibrate.fit import calibrate, find_recognizer, measure
+from spacy_ner_ext.tools.calibrate.temperature import HIGHEST, LOWEST, minimize
 
 BATCH = 64
 PRECISIONS = (0.8, 0.9)

@@ -21,7 +21,7 @@ from common import one_thread
 
 one_thread()
 
-from spacy_ner_ext.data.convert import convert_file
+from spacy_ner_ext.tools.convert.convert import convert_file
 
 Counted = tuple[int, Counter[str]]
 

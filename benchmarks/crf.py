@@ -32,8 +32,8 @@ except ImportError:
 
 from spacy_ner_ext.crf.lattice import Lattice
 from spacy_ner_ext.crf.objectives import joint
+from spacy_ner_ext.crf.tags import Legality, TagSet
 from spacy_ner_ext.crf.viterbi import best_paths
-from spacy_ner_ext.labels import Legality, TagSet
 
 # As good as impossible beside scores of variance 1. The usual -10,000 would make
 # pytorch-crf's gradient several times slower: exp is slow where it underflows.

@@ -24,7 +24,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
 from spacy_ner_ext import explain, explain_all
-from spacy_ner_ext.influence.result import Influence
+from spacy_ner_ext.tools.explain.result import Influence
 
 
 def read(nlp: Language, path: Path) -> Iterator[Doc]:

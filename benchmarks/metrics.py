@@ -30,8 +30,8 @@ from seqeval.scheme import BILOU, IOB2
 from spacy.training import Corpus
 
 from spacy_ner_ext import evaluate
-from spacy_ner_ext.evaluation.judge import judge
-from spacy_ner_ext.evaluation.places import find_places
+from spacy_ner_ext.tools.evaluate.predict import judge
+from spacy_ner_ext.tools.evaluate.span_keys import find_places
 
 TOLERANCE = 1e-9
 PEER = Path(__file__).parent / "peer_edsnlp_metrics.py"

@@ -45,7 +45,7 @@ LENGTHS = {"model_max_length": 256, "marker_max_length": 128, "entity_max_length
 class SpanMarker:
     """What can be asked for; each method returns what is answered.
 
-    args (argparse.Namespace): The arguments of the command line.
+    args: The arguments of the command line.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:

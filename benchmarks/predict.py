@@ -32,12 +32,12 @@ import spacy
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from spacy_ner_ext.prediction.inputs import Source
-from spacy_ner_ext.prediction.outputs import Stream
-from spacy_ner_ext.prediction.pipeline import PipelineSource
-from spacy_ner_ext.prediction.predict import BATCH_SIZE
-from spacy_ner_ext.prediction.results import describe
-from spacy_ner_ext.prediction.run import Prediction
+from spacy_ner_ext.tools.predict.inputs import Source
+from spacy_ner_ext.tools.predict.outputs import Stream
+from spacy_ner_ext.tools.predict.pipeline import PipelineSource
+from spacy_ner_ext.tools.predict.predict import BATCH_SIZE
+from spacy_ner_ext.tools.predict.results import describe
+from spacy_ner_ext.tools.predict.run import Prediction
 
 SHARES = (0.1, 0.5, 1.0)
 
@@ -112,8 +112,8 @@ def overhead(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 class Run:
     """The command as a process, and what it has written.
 
-    out (Path): The output.
-    n_process (int): In how many processes.
+    out: The output.
+    n_process: In how many processes.
     """
 
     def __init__(

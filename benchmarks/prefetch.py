@@ -28,7 +28,7 @@ from spacy.training.loop import create_train_batches
 from spacy.util import load_config, registry, resolve_dot_names
 
 from spacy_ner_ext.encoder import shim
-from spacy_ner_ext.training.loop.prefetch import prefetch
+from spacy_ner_ext.tools.train.prefetch import prefetch
 
 CONFIG = Path(__file__).parent.parent / "configs" / "crf_trf.cfg"
 

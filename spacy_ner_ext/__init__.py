@@ -1,28 +1,44 @@
 """Trainable named-entity components for spaCy."""
 
+from importlib import import_module
+
 # As in typing, which spaCy has not imported yet.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .evaluation.run import evaluate
-    from .influence.explain import explain, explain_all
-    from .training.loop.api import train
+    from .tools.calibrate.fit import calibrate
+    from .tools.convert.convert import convert_file as convert
+    from .tools.evaluate.evaluate import evaluate
+    from .tools.explain.explain import explain
+    from .tools.predict.predict import predict
+    from .tools.train.api import train
+    from .util.errors import UserError
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "evaluate", "explain", "explain_all", "train"]
+__all__ = [
+    "UserError",
+    "__version__",
+    "calibrate",
+    "convert",
+    "evaluate",
+    "explain",
+    "predict",
+    "train",
+]
+# Imported when asked for: the package itself imports neither torch nor spaCy.
+_PUBLIC = {
+    "UserError": ("util.errors", "UserError"),
+    "calibrate": ("tools.calibrate.fit", "calibrate"),
+    "convert": ("tools.convert.convert", "convert_file"),
+    "evaluate": ("tools.evaluate.evaluate", "evaluate"),
+    "explain": ("tools.explain.explain", "explain"),
+    "explain_all": ("tools.explain.explain", "explain_all"),
+    "predict": ("tools.predict.predict", "predict"),
+    "train": ("tools.train.api", "train"),
+}
 
 
 def __getattr__(name: str) -> object:
-    # These need torch and spaCy, which importing the package alone does not.
-    if name == "train":
-        from .training.loop.api import train
-
-        return train
-    if name in ("explain", "explain_all"):
-        from .influence import explain as found
-
-        return getattr(found, name)
-    if name == "evaluate":
-        from .evaluation.run import evaluate
-
-        return evaluate
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, function = _PUBLIC[name]
+    return getattr(import_module(f".{module}", __name__), function)

@@ -1,6 +1,6 @@
 """Run the command line."""
 
-from spacy_ner_ext.cli import main
+from .tools.app import main
 
 if __name__ == "__main__":
     main()

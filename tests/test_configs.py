@@ -10,8 +10,8 @@ from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 
-from spacy_ner_ext.data.convert import convert_file
-from spacy_ner_ext.encoder.pretrained import export_encoder
+from scripts.pretrained import export_encoder
+from spacy_ner_ext.tools.convert.convert import convert_file
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted(path.name for path in (ROOT / "configs").glob("*.cfg"))

@@ -7,10 +7,10 @@ import sys
 from urllib.parse import urlsplit
 
 import pytest
-from documents import DOCS, PAGES, ROOT, blocks, read
 from typer.main import get_command
 
-from spacy_ner_ext.cli import app
+from spacy_ner_ext.tools.app import app
+from tests.helpers.documents import DOCS, PAGES, ROOT, blocks, read
 
 ALL = ("README.md", *PAGES)
 COMMANDS = get_command(app).commands

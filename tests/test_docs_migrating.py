@@ -3,10 +3,11 @@
 import numpy
 import pytest
 import spacy
-from documents import blocks, read
 from spacy.cli.init_config import fill_config, init_config
 from spacy.training import Example
 from thinc.api import Config
+
+from tests.helpers.documents import blocks, read
 
 TEXT = "Ines Marlow sailed to Bergen."
 GOLD = {"entities": [(0, 11, "PERSON"), (22, 28, "PLACE")]}

@@ -5,13 +5,13 @@ from dataclasses import fields
 
 import pytest
 import spacy
-from documents import PAGES, block, blocks, parse, read
 from spacy import registry
 from spacy.language import Language
 from thinc.api import Config
 
 from spacy_ner_ext.data.formats.registry import READERS, WRITERS
-from spacy_ner_ext.training.loop.settings import RunSettings, read_settings
+from spacy_ner_ext.tools.train.settings import RunSettings, read_settings
+from tests.helpers.documents import PAGES, block, blocks, parse, read
 
 COMPONENTS = ("crf_ner", "crf_tagger", "span_marker_ner", "text_cnn")
 REGISTRIES = {

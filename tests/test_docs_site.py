@@ -8,10 +8,10 @@ import re
 import griffe
 import pytest
 import yaml
-from documents import DOCS, PAGES, ROOT
 
 from spacy_ner_ext import train
-from spacy_ner_ext.cli import COMMANDS
+from spacy_ner_ext.tools.app import COMMANDS
+from tests.helpers.documents import DOCS, PAGES, ROOT
 
 EXTENSIONS = DOCS / "extensions"
 KEYWORDS = ("RETURNS", "YIELDS", "RAISES")

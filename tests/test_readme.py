@@ -3,9 +3,9 @@
 import re
 
 import spacy
-from documents import ROOT, blocks, read
 
-from spacy_ner_ext.cli import COMMANDS
+from spacy_ner_ext.tools.app import COMMANDS
+from tests.helpers.documents import ROOT, blocks, read
 
 README = read("README.md")
 

@@ -103,7 +103,7 @@ def test_nothing_else_is_registered_under_the_package_name():
     [
         ["spacy_ner_ext"],
         sorted({value.split(":")[0] for *_, value in ENTRY_POINTS}),
-        ["spacy_ner_ext.cli"],
+        ["spacy_ner_ext.tools.app"],
     ],
     ids=["package", "entry points", "command line"],
 )

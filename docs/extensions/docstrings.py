@@ -20,7 +20,7 @@ class SpacyDocstrings(Extension):
     def on_object(self, *, obj: Object, **_: Any) -> None:
         """Rewrite the docstring of an object.
 
-        obj (Object): A module, class, function or attribute.
+        obj: A module, class, function or attribute.
         """
         if obj.docstring:
             text = to_google(obj.docstring.value, fields=field_title(obj))
@@ -28,16 +28,16 @@ class SpacyDocstrings(Extension):
 
 
 def field_title(obj: Object) -> str:
-    """RETURNS (str): What the fields in an object's docstring are."""
+    """What the fields in an object's docstring are."""
     return "Attributes" if "dataclass" in obj.labels else "Args"
 
 
 def to_google(text: str, fields: str = "Args") -> str:
     """Write a docstring in Google's style.
 
-    text (str): A docstring in spaCy's style, without its indentation.
-    fields (str): The title above its fields, "Args" or "Attributes".
-    RETURNS (str): The same with a title and an indented block for each kind of field.
+    text: A docstring in spaCy's style, without its indentation.
+    fields: The title above its fields, "Args" or "Attributes".
+    RETURNS: The same with a title and an indented block for each kind of field.
     """
     section, lines = "", []
     for line, title in _titled(text.splitlines(), fields):

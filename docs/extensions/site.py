@@ -12,7 +12,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from typer.main import get_command
 
-from spacy_ner_ext.cli import app
+from spacy_ner_ext.tools.app import app
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "python -m spacy_ner_ext"
@@ -38,15 +38,15 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 def linked_names(docs: Path) -> set[str]:
     """Find what the pages of a folder link outside of it.
 
-    docs (Path): The folder.
-    RETURNS (Set[str]): Files, as paths in the repository.
+    docs: The folder.
+    RETURNS: Files, as paths in the repository.
     """
     texts = [page.read_text(encoding="utf8") for page in docs.glob("*.md")]
     return {name for text in texts for name in OUTSIDE.findall(text)}
 
 
 def commands_page() -> str:
-    """RETURNS (str): The page with the help of every command."""
+    """The page with the help of every command."""
     lines = ["# Commands", "", "What each command prints with `--help`.", ""]
     group = get_command(app)
     for name, command in sorted(group.commands.items()):
@@ -57,7 +57,7 @@ def commands_page() -> str:
 
 
 def registered_page() -> str:
-    """RETURNS (str): The page with the function behind every registered name."""
+    """The page with the function behind every registered name."""
     lines = ["# Registered names", ""]
     points = distribution("spacy-ner-ext").entry_points
     by_group = sorted(points, key=lambda point: (point.group, point.name))

@@ -8,11 +8,11 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Config, Model
 
-from ..labelled import LabelledPipe
-from ..labels import MISSING
+from ..pipes.labels import LabelledPipe
 from .lattice import Lattice
 from .model import reset_output
 from .objectives import OBJECTIVES
+from .tags import MISSING
 from .token_tags import Tags
 
 default_model_config = """
@@ -43,14 +43,14 @@ class CRFPipe(LabelledPipe):
 
     @property
     def tags(self) -> Tags:
-        """RETURNS (Union[TagSet, TokenTags]): The tags of the labels."""
+        """The tags of the labels."""
         raise NotImplementedError
 
     def encode_gold(self, examples: Iterable[Example]) -> numpy.ndarray:
         """Write the gold of some examples as tags of their predicted tokens.
 
-        examples (Iterable[Example]): The examples, at least one.
-        RETURNS (numpy.ndarray): Tags, (n_words, n_chains); MISSING where unknown.
+        examples: The examples, at least one.
+        RETURNS: Tags, (n_words, n_chains); MISSING where unknown.
         """
         raise NotImplementedError
 
@@ -74,8 +74,7 @@ class CRFPipe(LabelledPipe):
     def predict_lattice(self, docs: Sequence[Doc]) -> Lattice:
         """The scores of some documents.
 
-        docs (Sequence[Doc]): The documents, at least one with a token.
-        RETURNS (Lattice): The scores.
+        docs: The documents, at least one with a token.
         RAISES (ValueError): If the component has no labels.
         """
         self._require_labels()
@@ -100,7 +99,7 @@ class CRFPipe(LabelledPipe):
         """Make the batches that follow parts of one: their losses and gradients then
         add up to those of the whole.
 
-        examples (Iterable[Example]): The examples of all parts.
+        examples: The examples of all parts.
         """
         self._n_words_of_batch = _count_known(self.encode_gold(examples))
 
@@ -113,9 +112,7 @@ class CRFPipe(LabelledPipe):
     ) -> tuple[float, Lattice]:
         """The loss of a batch and its gradient: means over the words with gold.
 
-        examples (Iterable[Example]): The batch.
-        scores (Lattice): What the model gave for it.
-        RETURNS (Tuple[float, Lattice]): The loss and the gradient.
+        scores: What the model gave for it.
         RAISES (ValueError): If the loss is not a number.
         """
         validate_examples(examples, f"{type(self).__name__}.get_loss")
@@ -134,7 +131,6 @@ class CRFPipe(LabelledPipe):
     def initialize_model(self, sample: Sequence[Doc]) -> None:
         """Set the weights, for the labels that there are.
 
-        sample (Sequence[Doc]): Some documents with tokens.
         RAISES (ValueError): If there are none.
         """
         if not sample:

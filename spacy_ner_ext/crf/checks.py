@@ -6,9 +6,9 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import logger
 
-from ..labels import TagSet
-from ..spans import describe
+from ..pipes.spans import describe
 from .gold import LostGold, gold_tags
+from .tags import TagSet
 
 
 def report_lost_gold(
@@ -16,11 +16,9 @@ def report_lost_gold(
 ) -> list[Doc]:
     """Count and log the gold that the tags cannot hold.
 
-    name (str): The name of the component.
-    tags (TagSet): The tags.
-    keys (Sequence[str]): Where gold is: "ents" and span groups.
-    examples (Iterable[Example]): The training data.
-    RETURNS (List[Doc]): The first ten documents that have tokens.
+    name: The name of the component.
+    keys: Where gold is: "ents" and span groups.
+    RETURNS: The first ten documents that have tokens.
     """
     lost = LostGold()
     sample: list[Doc] = []

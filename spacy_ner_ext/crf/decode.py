@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy
 
-from ..labels import TagSet
-from .inference import entity_probabilities
 from .lattice import Lattice
+from .marginals import entity_probabilities
+from .tags import TagSet
 from .viterbi import best_paths
 
 
@@ -17,13 +17,12 @@ from .viterbi import best_paths
 class Decoded:
     """The entities of the best legal tags of a batch.
 
-    entities (List[Tuple[int, int, int, str]]): The document, the first token, the end
-        (exclusive) and the label of each.
-    lattice (Lattice): The scores of the documents that have any.
-    tags (TagSet): The tags.
-    spans (ndarray): The same entities on the words of these documents, as
-        TagSet.find_spans gives them.
-    allowed (Optional[Array]): Restricts the tags of these words.
+    entities: The document, the first token, the end (exclusive) and the label of each.
+    lattice: The scores of the documents that have any.
+    tags: The tags.
+    spans: The same entities on the words of these documents, as TagSet.find_spans gives
+        them.
+    allowed: Restricts the tags of these words.
     """
 
     entities: list[tuple[int, int, int, str]]
@@ -35,8 +34,8 @@ class Decoded:
     def probabilities(self, temperature: float = 1.0) -> numpy.ndarray:
         """The exact probabilities of the entities.
 
-        temperature (float): What all scores are divided by.
-        RETURNS (ndarray): Shape (n_entities,).
+        temperature: What all scores are divided by.
+        RETURNS: Shape (n_entities,).
         """
         lattice = self.lattice
         if temperature != 1:
@@ -49,13 +48,9 @@ def decode(
 ) -> Decoded:
     """Find the entities of the best legal tags.
 
-    lattice (Lattice): The scores.
-    tags (TagSet): The tags.
-    allowed (Optional[Array]): Restricts the tags word by word, bool, shape
-        (n_words, n_chains * n_tags).
-    entity_bias (float): Added to the scores of all tags but O before the best are
-        chosen; probabilities are without it.
-    RETURNS (Decoded): The entities.
+    allowed: Restricts the tags word by word, bool, shape (n_words, n_chains * n_tags).
+    entity_bias: Added to the scores of all tags but O before the best are chosen;
+        probabilities are without it.
     """
     biased = lattice.favouring_entities(entity_bias) if entity_bias else lattice
     spans = tags.find_spans(best_paths(biased, tags.legality, allowed))

@@ -14,8 +14,8 @@ from typing import Any
 import numpy
 from thinc.api import get_array_module
 
-from ..labels import Legality
 from .lattice import Array, Lattice, Packing
+from .tags import Legality
 
 # Scores further apart than this (in nats) can hide a path from float32.
 MAX_SPREAD = 60.0
@@ -63,10 +63,10 @@ def sum_by_document(values: Array, packing: Packing) -> Array:
 class ScaledChains:
     """Forward and backward probabilities of a batch of documents.
 
-    lattice (Lattice): The scores.
-    legality (Legality): The legal sequences; all others have probability 0.
-    allowed (Optional[Array]): Restricts the tags word by word, bool, shape
-        (n_words, n_chains * n_tags); each document keeps at least one legal path.
+    lattice: The scores.
+    legality: The legal sequences; all others have probability 0.
+    allowed: Restricts the tags word by word, bool, shape (n_words, n_chains * n_tags);
+        each document keeps at least one legal path.
 
     The attributes are packed (see Packing): `alpha` and `beta` of shape
     (n_chains, n_words, n_tags) with alpha * beta the marginals, `scale` the
@@ -187,7 +187,7 @@ class ScaledChains:
     def expected_transitions(self, weights: Array | None = None) -> Array:
         """Expected counts of each transition over the batch: (n_chains, C, C).
 
-        weights (Optional[Array]): How much a word counts: (n_chains, n_words).
+        weights: How much a word counts: (n_chains, n_words).
         """
         xp = self.xp
         ahead = self.weighted if weights is None else self.weighted * weights[..., None]
@@ -201,10 +201,10 @@ class ScaledChains:
         This is the derivative of forward and backward along the reward, which
         makes Hessian-vector products of log Z cost twice a forward-backward.
 
-        log_reward (Array): Logarithm of what a path earns at a word and tag,
-            packed: (n_chains, n_words, n_tags); -inf for nothing.
-        RETURNS (Tuple[Array, Array]): For each word and tag the expectation of
-            the reward of the paths through it, packed; the same for transitions.
+        log_reward: Logarithm of what a path earns at a word and tag, packed: (n_chains,
+            n_words, n_tags); -inf for nothing.
+        RETURNS: For each word and tag the expectation of the reward of the paths
+            through it, packed; the same for transitions.
         """
         xp, packing = self.xp, self.packing
         reward = xp.exp(log_reward).astype(self.alpha.dtype)

@@ -10,8 +10,8 @@ import numpy
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..labels import MISSING, TagSet, keep_longest
-from ..spans import ENTS, blocked_tokens, expand, read_gold, read_spans
+from ..pipes.spans import ENTS, blocked_tokens, expand, read_gold, read_spans
+from .tags import MISSING, TagSet, keep_longest
 
 
 @dataclass
@@ -57,11 +57,8 @@ def gold_tags(
 ) -> numpy.ndarray:
     """Write the gold entities of an example as tags of its predicted tokens.
 
-    example (Example): The example.
-    tags (TagSet): The tags.
-    keys (Sequence[str]): Where gold is: "ents" and span groups.
-    lost (Optional[LostGold]): Is added to.
-    RETURNS (numpy.ndarray): Tags, (n_words, n_chains); MISSING where unknown.
+    keys: Where gold is: "ents" and span groups.
+    RETURNS: Tags, (n_words, n_chains); MISSING where unknown.
     """
     gold = read_gold(example, keys)
     known = [span for span in gold.spans if span[2] in tags.index]
@@ -87,11 +84,7 @@ def constrain(
     Entities of the component's labels keep their tags. Entities of other labels
     and blocked tokens of doc.ents are O, if predictions go to doc.ents.
 
-    docs (Sequence[Doc]): The documents.
-    tags (TagSet): The tags.
-    keys (Sequence[str]): Where predictions go.
-    RETURNS (Optional[numpy.ndarray]): Bools, (n_words, n_chains * n_tags); None if
-        there is nothing to keep.
+    RETURNS: Bools, (n_words, n_chains * n_tags); None if there is nothing to keep.
     """
     if not any(doc.spans or doc.has_annotation("ENT_IOB") for doc in docs):
         return None

@@ -19,13 +19,12 @@ Array = Any  # NumPy or CuPy: the same code runs on both.
 class Lattice:
     """What a CRF layer passes forward, and the shape of its gradient.
 
-    emissions (Floats2d): Score of each tag at each word, the documents one after
-        another: (n_words, n_chains * n_tags).
-    lengths (Sequence[int]): Words of each document; 0 is allowed.
-    transitions (Floats3d): Score of the column's tag after the row's:
-        (n_chains, n_tags, n_tags).
-    start (Floats2d): Score of a first tag: (n_chains, n_tags).
-    end (Floats2d): Score of a last tag: (n_chains, n_tags).
+    emissions: Score of each tag at each word, the documents one after another:
+        (n_words, n_chains * n_tags).
+    lengths: Words of each document; 0 is allowed.
+    transitions: Score of the column's tag after the row's: (n_chains, n_tags, n_tags).
+    start: Score of a first tag: (n_chains, n_tags).
+    end: Score of a last tag: (n_chains, n_tags).
     """
 
     emissions: Array
@@ -90,10 +89,10 @@ class Packing:
     their words are the packed rows from `offsets[t]` on, so that padding costs
     nothing. All arrays are on the host.
 
-    order (ndarray): The documents that have words, longest first.
-    lengths (ndarray): Their lengths, in that order.
-    rows (ndarray): For each packed row, the row of the concatenated documents.
-    sizes, offsets (List[int]): Running documents and first packed row a step.
+    order: The documents that have words, longest first.
+    lengths: Their lengths, in that order.
+    rows: For each packed row, the row of the concatenated documents.
+    sizes, offsets: Running documents and first packed row a step.
     """
 
     order: numpy.ndarray

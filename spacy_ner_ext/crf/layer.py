@@ -16,10 +16,6 @@ def CRF(n_chains: int | None = None, n_tags: int | None = None) -> Model:
     It maps the emissions of each document, a list of arrays of shape (n_words,
     n_chains * n_tags), to one Lattice; its backward pass takes the gradient as a
     Lattice too. All scores start at 0.
-
-    n_chains (Optional[int]): Chains a document has.
-    n_tags (Optional[int]): Tags of a chain.
-    RETURNS (Model[List[Floats2d], Lattice]): The layer.
     """
     return Model(
         "crf",

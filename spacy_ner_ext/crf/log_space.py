@@ -11,9 +11,9 @@ from typing import Any
 import numpy
 from thinc.api import get_array_module
 
-from ..labels import Legality
 from .forward_backward import to_chains
 from .lattice import Array, Lattice, Packing
+from .tags import Legality
 
 
 def log_sum_exp(values: Array, axis: int) -> Array:
@@ -28,10 +28,9 @@ def log_sum_exp(values: Array, axis: int) -> Array:
 class LogChains:
     """Log forward and backward scores of a batch of documents.
 
-    lattice (Lattice): The scores.
-    legality (Legality): The legal sequences; all others score -inf.
-    allowed (Optional[Array]): Restricts the tags word by word, bool, shape
-        (n_words, n_chains * n_tags).
+    lattice: The scores.
+    legality: The legal sequences; all others score -inf.
+    allowed: Restricts the tags word by word, bool, shape (n_words, n_chains * n_tags).
     """
 
     def __init__(
@@ -67,10 +66,7 @@ class LogChains:
         return xp.where(xp.asarray(legal), scores.astype("float64"), -xp.inf)
 
     def _forward(self, reward: Array) -> tuple[Array, Array]:
-        """Forward scores, and the same weighted with the reward so far.
-
-        reward (Array): Logarithm of what a path earns at each word and tag.
-        """
+        """Forward scores, and the same weighted with the reward so far."""
         xp, packing = self.xp, self.packing
         alpha, earned = xp.empty_like(self.scores), xp.empty_like(self.scores)
         for step, (offset, size) in enumerate(zip(packing.offsets, packing.sizes)):
@@ -113,7 +109,7 @@ class LogChains:
     def expected_transitions(self, weights: Array | None = None) -> Array:
         """Expected counts of each transition over the batch: (n_chains, C, C).
 
-        weights (Optional[Array]): How much a word counts: (n_chains, n_words).
+        weights: How much a word counts: (n_chains, n_words).
         """
         ahead = self.scores + self.beta
         if weights is not None:
@@ -136,10 +132,10 @@ class LogChains:
     def rewarded(self, log_reward: Array) -> tuple[Array, Array]:
         """Expected counts weighted with what the whole path earns.
 
-        log_reward (Array): Logarithm of what a path earns at a word and tag,
-            packed: (n_chains, n_words, n_tags); -inf for nothing.
-        RETURNS (Tuple[Array, Array]): For each word and tag the expectation of
-            the reward of the paths through it, packed; the same for transitions.
+        log_reward: Logarithm of what a path earns at a word and tag, packed: (n_chains,
+            n_words, n_tags); -inf for nothing.
+        RETURNS: For each word and tag the expectation of the reward of the paths
+            through it, packed; the same for transitions.
         """
         xp = self.xp
         _, earned = self._forward(log_reward)

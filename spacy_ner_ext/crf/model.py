@@ -24,10 +24,8 @@ def build_crf_model(
 
     The number of tags is set when the component knows its labels.
 
-    tok2vec (Model[List[Doc], List[Floats2d]]): Token vectors: a Tok2Vec, a
-        listener, a TextCNN or a transformer.
-    RETURNS (Model[List[Doc], Lattice]): The model; its backward pass takes the
-        gradient as a Lattice.
+    tok2vec: Token vectors: a Tok2Vec, a listener, a TextCNN or a transformer.
+    RETURNS: The model; its backward pass takes the gradient as a Lattice.
     """
     emissions: Model = Linear()
     crf = CRF()
@@ -44,9 +42,6 @@ def reset_output(model: Model, tags: Tags) -> None:
 
     Emissions start at zero, so that all sequences are equally probable: it learns
     faster than from random ones.
-
-    model (Model): A CRF model.
-    tags (Tags): The tags.
     """
     n_emissions = tags.n_chains * tags.n_tags
     emissions: Model = Linear(nO=n_emissions, init_W=zero_init)
@@ -56,9 +51,7 @@ def reset_output(model: Model, tags: Tags) -> None:
 def resize_output(model: Model, tags: Tags) -> Model:
     """Append the tags of new labels; the weights of the others stay as they are.
 
-    model (Model): An initialized CRF model.
-    tags (Tags): The tags with the new labels at its end.
-    RETURNS (Model): The same model.
+    tags: The tags with the new labels at its end.
     """
     old_emissions, old_crf = model.get_ref("output_layer"), model.get_ref("crf")
     if not old_emissions.has_param("W"):

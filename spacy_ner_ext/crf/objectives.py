@@ -12,10 +12,10 @@ from typing import Any
 import numpy
 from thinc.api import get_array_module
 
-from ..labels import MISSING, Legality
 from .forward_backward import ScaledChains
-from .inference import Chains, solve, to_host
 from .lattice import Array, Lattice
+from .marginals import Chains, solve, to_host
+from .tags import MISSING, Legality
 
 # The square of a smaller probability would be lost in float32.
 MIN_MARGINAL = 1e-15
@@ -38,11 +38,7 @@ def zero_gradient(lattice: Lattice) -> Lattice:
 def add_counts(
     gradient: Lattice, words: numpy.ndarray, chains: Chains, counts: Array, steps: Array
 ) -> None:
-    """Add the counts of tags and transitions of some documents to a gradient.
-
-    counts (Array): Packed, (n_chains, n_words, n_tags).
-    steps (Array): (n_chains, n_tags, n_tags).
-    """
+    """Add the counts of tags and transitions of some documents to a gradient."""
     xp, packing = chains.xp, chains.packing
     rows = xp.asarray(words[packing.rows])
     gradient.emissions[rows] += counts.transpose(1, 0, 2).reshape(len(rows), -1)
@@ -57,11 +53,8 @@ def joint(
     """Negative log-likelihood of the gold sequences (Lafferty et al. 2001); with
     gaps, of all sequences that agree with what is known (Tsuboi et al. 2008).
 
-    lattice (Lattice): The scores.
-    gold (numpy.ndarray): Gold tags, (n_words, n_chains); MISSING where unknown.
-    legality (Legality): The legal sequences.
-    RETURNS (Tuple[float, Lattice]): The loss, summed over documents and chains,
-        and its gradient.
+    gold: Gold tags, (n_words, n_chains); MISSING where unknown.
+    RETURNS: The loss, summed over documents and chains, and its gradient.
     """
     gradient = zero_gradient(lattice)
     complete, partial = split_by_gaps(lattice, gold)

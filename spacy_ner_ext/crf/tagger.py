@@ -10,11 +10,11 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, get_array_module
 
-from ..confidence import read_temperature
-from ..listeners import check_widths
+from ..pipes.confidence import read_temperature
+from ..pipes.listeners import check_widths
 from .base import DEFAULT_CRF_MODEL, CRFPipe
-from .inference import tag_marginals, to_host
 from .lattice import Lattice
+from .marginals import tag_marginals, to_host
 from .token_checks import report_lost_tags, survey, warn_about_score_weights
 from .token_gold import (
     PARTS_OF_SPEECH,
@@ -32,8 +32,8 @@ from .viterbi import best_paths
 class Tagging(NamedTuple):
     """The predicted tags of one document.
 
-    tags (numpy.ndarray): For each token the number of its label.
-    probabilities (Optional[numpy.ndarray]): Their probabilities, if asked for.
+    tags: For each token the number of its label.
+    probabilities: Their probabilities, if asked for.
     """
 
     tags: numpy.ndarray
@@ -100,21 +100,17 @@ class CRFTagger(CRFPipe):
     ) -> None:
         """Initialize a CRF tagger.
 
-        vocab (Vocab): The shared vocabulary.
-        model (Model[List[Doc], Lattice]): The model, see spacy_ner_ext.CRF.v1.
-        name (str): The component instance name.
-        target (str): Where gold tags are and where predictions go: "tag" for
-            token.tag_, "pos" for token.pos_.
-        objective (str): Training objective: "joint" (likelihood of the sequence),
-            "marginal" (product of the tags' marginals) or "independent"
-            (cross-entropy of each tag).
-        overwrite (bool): Whether tags that are already there are replaced. If not,
-            they are kept, and the others are chosen to fit them.
-        scores (bool): Whether to compute the exact probability of each predicted tag,
-            as `token._.tag_score` or `token._.pos_score`.
-        temperature (float): All scores are divided by it before probabilities are
-            computed: above 1 they are less extreme, below 1 more. Tags stay the same.
-        scorer (Optional[Callable]): The scoring method.
+        target: Where gold tags are and where predictions go: "tag" for token.tag_,
+            "pos" for token.pos_.
+        objective: Training objective: "joint" (likelihood of the sequence), "marginal"
+            (product of the tags' marginals) or "independent" (cross-entropy of each
+            tag).
+        overwrite: Whether tags that are already there are replaced. If not, they are
+            kept, and the others are chosen to fit them.
+        scores: Whether to compute the exact probability of each predicted tag, as
+            `token._.tag_score` or `token._.pos_score`.
+        temperature: All scores are divided by it before probabilities are computed:
+            above 1 they are less extreme, below 1 more. Tags stay the same.
         RAISES (ValueError): If a setting has an unknown value, or the model is no CRF.
         """
         settings: dict[str, Any] = {
@@ -136,12 +132,12 @@ class CRFTagger(CRFPipe):
 
     @property
     def tags(self) -> TokenTags:
-        """RETURNS (TokenTags): The tags, one for each label."""
+        """The tags, one for each label."""
         return TokenTags(self.labels)
 
     @property
     def target(self) -> str:
-        """RETURNS (str): Where gold is and predictions go, "tag" or "pos"."""
+        """Where gold is and predictions go, "tag" or "pos"."""
         return self.cfg["target"]
 
     def _index(self) -> dict[int, int]:
@@ -152,8 +148,8 @@ class CRFTagger(CRFPipe):
     def predict(self, docs: Iterable[Doc]) -> list[Tagging]:
         """Find the best sequences of tags, without changing the documents.
 
-        docs (Iterable[Doc]): The documents.
-        RETURNS (List[Tagging]): The tags of each document.
+        docs: The documents.
+        RETURNS: The tags of each document.
         """
         docs = list(docs)
         if not any(len(doc) for doc in docs):
@@ -184,8 +180,7 @@ class CRFTagger(CRFPipe):
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Tagging]) -> None:
         """Write predicted tags, and their probabilities, to the documents.
 
-        docs (Iterable[Doc]): The documents.
-        scores (Sequence[Tagging]): What `predict` returned for them.
+        scores: What `predict` returned for them.
         """
         keys = numpy.array(list(self._index()), dtype="uint64")
         overwrite = self.cfg["overwrite"]
@@ -200,8 +195,8 @@ class CRFTagger(CRFPipe):
     def encode_gold(self, examples: Iterable[Example]) -> numpy.ndarray:
         """Write the gold of some examples as tags of their predicted tokens.
 
-        examples (Iterable[Example]): The examples, at least one.
-        RETURNS (numpy.ndarray): Tags, (n_words, 1); MISSING where unknown.
+        examples: The examples, at least one.
+        RETURNS: Tags, (n_words, 1); MISSING where unknown.
         """
         index = self._index()
         return numpy.concatenate([gold_tags(eg, self.target, index) for eg in examples])
@@ -215,10 +210,8 @@ class CRFTagger(CRFPipe):
     ) -> None:
         """Infer labels and shapes from data, and set the weights.
 
-        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
-        nlp (Optional[Language]): The pipeline.
-        labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
-            labels`; if None, they are collected from the data and sorted.
+        labels: The labels, for instance from `spacy init labels`; if None, they are
+            collected from the data and sorted.
         RAISES (ValueError): If there are no labels, one cannot be written to the
             target, no document has a token, or a listener in the pipeline expects
             vectors of another width than it will get.

@@ -8,16 +8,15 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import logger
 
-from ..spans import describe
+from ..pipes.spans import describe
 
 
 def survey(examples: Iterable[Example], target: str) -> tuple[Counter[str], list[Doc]]:
     """Look through the training data.
 
-    examples (Iterable[Example]): The training data.
-    target (str): Where gold is, "tag" or "pos".
-    RETURNS (Tuple[Counter, List[Doc]]): How often each gold tag occurs, and the first
-        ten documents that have tokens.
+    target: Where gold is, "tag" or "pos".
+    RETURNS: How often each gold tag occurs, and the first ten documents that have
+        tokens.
     """
     counts: Counter[str] = Counter()
     sample: list[Doc] = []
@@ -32,9 +31,8 @@ def survey(examples: Iterable[Example], target: str) -> tuple[Counter[str], list
 def report_lost_tags(name: str, labels: Sequence[str], counts: Counter[str]) -> None:
     """Count and log the gold tags that are not among the labels.
 
-    name (str): The name of the component.
-    labels (Sequence[str]): Its labels.
-    counts (Counter[str]): How often each gold tag occurs.
+    name: The name of the component.
+    counts: How often each gold tag occurs.
     """
     lost = Counter({tag: n for tag, n in counts.items() if tag not in labels})
     if lost:
@@ -51,9 +49,8 @@ def report_lost_tags(name: str, labels: Sequence[str], counts: Counter[str]) -> 
 def warn_about_score_weights(name: str, target: str, nlp: Language | None) -> None:
     """Log if token.pos_ is written, but the best model would be chosen by token.tag_.
 
-    name (str): The name of the component.
-    target (str): Where predictions go, "tag" or "pos".
-    nlp (Optional[Language]): The pipeline.
+    name: The name of the component.
+    target: Where predictions go, "tag" or "pos".
     """
     if nlp is None or target == "tag":
         return

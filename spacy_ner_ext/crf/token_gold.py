@@ -11,9 +11,9 @@ from spacy.strings import StringStore
 from spacy.tokens import Doc, Token
 from spacy.training import Example
 
-from ..labels import MISSING
-from ..spans import have_same_tokens
+from ..pipes.spans import have_same_tokens
 from .objectives import allowed_tags
+from .tags import MISSING
 
 # Where tags can be, as spaCy calls them: token.tag_ and token.pos_.
 TARGETS = ("tag", "pos")
@@ -40,11 +40,10 @@ def read_keys(doc: Doc, target: str) -> numpy.ndarray:
 def gold_tags(example: Example, target: str, index: Mapping[int, int]) -> numpy.ndarray:
     """Read the gold tags of an example, on the tokens of its predicted document.
 
-    example (Example): The example.
-    target (str): Where gold is, "tag" or "pos".
-    index (Mapping[int, int]): The tag of each label, see `index_keys`.
-    RETURNS (numpy.ndarray): Tags, (n_words, 1); MISSING where there is no gold, no
-        aligned token, or a label that is not in `index`.
+    target: Where gold is, "tag" or "pos".
+    index: The tag of each label, see `index_keys`.
+    RETURNS: Tags, (n_words, 1); MISSING where there is no gold, no aligned token, or a
+        label that is not in `index`.
     """
     if have_same_tokens(example.reference, example.predicted):
         keys = read_keys(example.reference, target).tolist()
@@ -64,11 +63,9 @@ def constrain(
     """The tags that are open if existing ones are kept. A token with a label that is
     not in `index` may have any, as the component does not know what it stands for.
 
-    docs (Sequence[Doc]): The documents.
-    target (str): Where tags are, "tag" or "pos".
-    index (Mapping[int, int]): The tag of each label, see `index_keys`.
-    RETURNS (Optional[numpy.ndarray]): Bools, (n_words, n_tags); None if there is
-        nothing to keep.
+    target: Where tags are, "tag" or "pos".
+    index: The tag of each label, see `index_keys`.
+    RETURNS: Bools, (n_words, n_tags); None if there is nothing to keep.
     """
     existing = numpy.concatenate([read_keys(doc, target) for doc in docs])
     if not existing.any():
@@ -86,12 +83,11 @@ def write_tags(
 ) -> None:
     """Write predicted tags, with their probabilities, to a document.
 
-    doc (Doc): The document.
-    target (str): Where to, "tag" or "pos".
-    keys (numpy.ndarray): What each token shall hold, uint64.
-    probabilities (Optional[numpy.ndarray]): If given, become `token._.tag_score` or
-        `token._.pos_score` of the tokens that are written.
-    overwrite (bool): Whether tags that are there are replaced.
+    target: Where to, "tag" or "pos".
+    keys: What each token shall hold, uint64.
+    probabilities: If given, become `token._.tag_score` or `token._.pos_score` of the
+        tokens that are written.
+    overwrite: Whether tags that are there are replaced.
     """
     before = read_keys(doc, target)
     chosen = numpy.full(len(doc), True) if overwrite else before == 0

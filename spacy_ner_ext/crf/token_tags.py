@@ -7,14 +7,14 @@ from typing import ClassVar, Union
 
 import numpy
 
-from ..labels import Legality, TagSet
+from .tags import Legality, TagSet
 
 
 @dataclass(frozen=True)
 class TokenTags:
     """One chain in which each label is one tag, and any may follow any other.
 
-    labels (Tuple[str, ...]): The labels, in the order of the weights.
+    labels: The labels, in the order of the weights.
     """
 
     labels: tuple[str, ...]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy
 from thinc.api import get_array_module
 
-from ..labels import BlockStructure, Legality
 from .forward_backward import to_chains
 from .lattice import Array, Lattice, Packing
+from .tags import BlockStructure, Legality
 
 # Below this many tags one full step is faster than a step in parts.
 MIN_TAGS_FOR_BLOCKS = 20
@@ -27,11 +27,9 @@ def best_paths(
 ) -> numpy.ndarray:
     """Find the best legal tag sequence of every document.
 
-    lattice (Lattice): The scores.
-    legality (Legality): The legal sequences.
-    allowed (Optional[Array]): Restricts the tags word by word, bool, shape
-        (n_words, n_chains * n_tags); each document keeps a legal path.
-    RETURNS (numpy.ndarray): Tags on the host, shape (n_words, n_chains), int32.
+    allowed: Restricts the tags word by word, bool, shape (n_words, n_chains * n_tags);
+        each document keeps a legal path.
+    RETURNS: Tags on the host, shape (n_words, n_chains), int32.
     """
     xp = get_array_module(lattice.emissions)
     packing = Packing.from_lengths(lattice.lengths)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from spacy.tokens import Doc, Span
 
-from .errors import DataError, Place
+from ..util.errors import Place, UserError
 from .record import Entity
 
 ALIGNMENTS = ("strict", "contract", "expand")
@@ -16,11 +16,11 @@ EXCERPT = 40
 class Alignment(NamedTuple):
     """The tokens of an entity.
 
-    start (int), end (int): The tokens, the end exclusive; of an entity that is not
-        kept those that it touches.
-    kind (str): What happened to it, a kind of `report.KINDS`; empty if nothing did.
-    what (str): The same in words.
-    is_kept (bool): Whether it is still an entity.
+    start, end: The tokens, the end exclusive; of an entity that is not kept those that
+        it touches.
+    kind: What happened to it, a kind of `report.KINDS`; empty if nothing did.
+    what: The same in words.
+    is_kept: Whether it is still an entity.
     """
 
     start: int
@@ -33,8 +33,8 @@ class Alignment(NamedTuple):
 class Tokens:
     """The tokens of a document, to align entities with.
 
-    doc (Doc): The document.
-    text (Optional[str]): Its text, if entities count characters, not tokens.
+    doc: The document.
+    text: Its text, if entities count characters, not tokens.
     """
 
     def __init__(self, doc: Doc, text: str | None) -> None:
@@ -44,13 +44,13 @@ class Tokens:
 
     @cached_property
     def starts(self) -> list[int]:
-        """RETURNS (List[int]): The first character of each token."""
+        """The first character of each token."""
         # Faster than a loop over tokens.
         return self.doc.to_array("IDX").tolist()
 
     @cached_property
     def ends(self) -> list[int]:
-        """RETURNS (List[int]): The character behind each token."""
+        """The character behind each token."""
         return self.doc.to_array(["IDX", "LENGTH"]).sum(axis=1).tolist()
 
     def align(self, entity: Entity, place: Place, mode: str) -> Alignment:
@@ -58,11 +58,9 @@ class Tokens:
 
         White space at its ends is left out, since spaCy refuses to train on it.
 
-        entity (Entity): The entity.
-        place (Place): Where its record is in the input.
-        mode (str): "strict", "contract" or "expand", see `Making`.
-        RETURNS (Alignment): The tokens.
-        RAISES (DataError): If it is empty or outside the text.
+        place: Where its record is in the input.
+        mode: "strict", "contract" or "expand", see `Making`.
+        RAISES (UserError): If it is empty or outside the text.
         """
         self._check(entity, entity.place or place)
         if self.in_words:
@@ -79,12 +77,12 @@ class Tokens:
         unit = "words" if self.in_words else "characters"
         span = f"{entity.label or 'an entity'} from {entity.start} to {entity.end}"
         if not entity.label.strip():
-            raise DataError.at(place, f"{span} has no label; give it one")
+            raise UserError.at(place, f"{span} has no label; give it one")
         if not 0 <= entity.start < entity.end <= size:
             what = f"{span} is not in the text of {size} {unit}"
             if 0 <= entity.end <= entity.start <= size:
                 what = f"{span} covers nothing"
-            raise DataError.at(place, f"{what}; correct its start and end")
+            raise UserError.at(place, f"{what}; correct its start and end")
 
     def _align(self, start: int, end: int, mode: str, is_trimmed: bool) -> Alignment:
         first = bisect_right(self.starts, start) - 1

@@ -17,7 +17,7 @@ from spacy.attrs import IDS
 from spacy.tokens import Doc, DocBin
 from srsly.msgpack import Packer
 
-from .errors import DataError
+from ..util.errors import UserError
 
 # Always kept. Others would be columns of zeros where no document has them.
 ATTRS = ("ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID", "SENT_START")
@@ -52,9 +52,9 @@ class DocBinWriter:
     Kept are words, entities, sentence starts, categories, span groups and user data,
     and tags, parts of speech, morphology, lemmas and parses where there are any.
 
-    path (Path): The file; written when the writer is closed without an error.
-    name (Optional[Path]): What errors call it, if it is a temporary one.
-    n_docs (int): How many documents it has got.
+    path: The file; written when the writer is closed without an error.
+    name: What errors call it, if it is a temporary one.
+    n_docs: How many documents it has got.
     """
 
     def __init__(self, path: Path, name: Path | None = None) -> None:
@@ -87,8 +87,7 @@ class DocBinWriter:
     def add(self, doc: Doc) -> None:
         """Add a document.
 
-        doc (Doc): The document.
-        RAISES (DataError): If there are too many for one file.
+        RAISES (UserError): If there are too many for one file.
         """
         if self._waiting and self._waiting[0].vocab is not doc.vocab:
             self._store()
@@ -144,7 +143,7 @@ class DocBinWriter:
             if self._parts[name].tell() > MAX_BYTES:
                 what = f"{self.n_docs} documents are too many for one .spacy file"
                 advice = "write several with --shard-size, or cut them"
-                raise DataError(f"{what}; {advice}", self.name)
+                raise UserError(f"{what}; {advice}", self.name)
 
     def _add_strings(self, docs: list[Doc]) -> None:
         if not docs:

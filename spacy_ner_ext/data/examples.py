@@ -16,10 +16,10 @@ def read_examples(path: Path, nlp: Language) -> Iterator[Example]:
     The text of each document is tokenized anew, or has the gold tokens if gold does not
     say where spaces are.
 
-    path (Path): A .spacy file, or a folder of them.
-    nlp (Language): The pipeline, whose tokenizer makes the tokens.
-    YIELDS (Example): The examples, one by one; documents without a token are left out.
-    RAISES (DataError): If a file cannot be read.
+    path: A .spacy file, or a folder of them.
+    nlp: The pipeline, whose tokenizer makes the tokens.
+    YIELDS: The examples, one by one; documents without a token are left out.
+    RAISES (UserError): If a file cannot be read.
     """
     for file in find_files(path):
         yield from Corpus(file).make_examples(nlp, read_docs(file, nlp.vocab))

@@ -6,7 +6,7 @@ from spacy.tokens import Doc
 from spacy.util import get_lang_class, registry
 from spacy.vocab import Vocab, create_vocab
 
-from .errors import DataError
+from ..util.errors import UserError
 
 # A vocabulary grows with every new word; past so many a new one is taken, and the old
 # one goes with its last document.
@@ -16,14 +16,13 @@ MAX_WORDS = 20_000
 def language_class(lang: str) -> type[Language]:
     """Look up spaCy's class for a language.
 
-    lang (str): A code such as "en", or "xx" for no language in particular.
-    RETURNS (Type[Language]): The class.
-    RAISES (DataError): If spaCy has no such language.
+    lang: A code such as "en", or "xx" for no language in particular.
+    RAISES (UserError): If spaCy has no such language.
     """
     try:
         return get_lang_class(lang)
     except (ImportError, AttributeError) as err:
-        raise DataError(
+        raise UserError(
             f"spaCy has no language '{lang}'; give a code such as en, de or xx"
         ) from err
 
@@ -31,8 +30,8 @@ def language_class(lang: str) -> type[Language]:
 def tokenizer_language(langs: str) -> str:
     """Choose the language of the tokenizer for texts of one or several languages.
 
-    langs (str): A code, or several with commas between.
-    RETURNS (str): The code; "xx" if there are several.
+    langs: A code, or several with commas between.
+    RETURNS: The code; "xx" if there are several.
     """
     return "xx" if "," in langs else langs
 
@@ -42,9 +41,8 @@ def blank_vocab(lang: str) -> Vocab:
 
     A pipeline would import every component package that is installed.
 
-    lang (str): A language code.
-    RETURNS (Vocab): The vocabulary with the language's lexical attributes.
-    RAISES (DataError): If spaCy has no such language.
+    RETURNS: The vocabulary with the language's lexical attributes.
+    RAISES (UserError): If spaCy has no such language.
     """
     return create_vocab(lang, language_class(lang).Defaults)
 
@@ -55,8 +53,8 @@ class BlankPipeline:
     It stands for `spacy.blank(lang)` where only documents are made: it starts faster
     and is smaller, as it imports no component, and stays so over any number of words.
 
-    lang (str): A language code.
-    RAISES (DataError): If spaCy has no such language.
+    lang: A language code.
+    RAISES (UserError): If spaCy has no such language.
     """
 
     def __init__(self, lang: str) -> None:
@@ -70,15 +68,15 @@ class BlankPipeline:
 
     @property
     def vocab(self) -> Vocab:
-        """RETURNS (Vocab): The vocabulary for the next document."""
+        """The vocabulary for the next document."""
         if len(self._vocab) > MAX_WORDS:
             self._renew()
         return self._vocab
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """RETURNS (Tokenizer): The tokenizer, with the present vocabulary.
-        RAISES (DataError): If the language needs packages that are not installed.
+        """The tokenizer, with the present vocabulary.
+        RAISES (UserError): If the language needs packages that are not installed.
         """
         if self._tokenizer is None:
             config = language_class(self.lang).default_config["nlp"]["tokenizer"]
@@ -87,7 +85,7 @@ class BlankPipeline:
                 self._tokenizer = create(self)
             except ImportError as err:
                 what = " ".join(str(err).split())
-                raise DataError(
+                raise UserError(
                     f"no tokenizer for language '{self.lang}': {what}"
                 ) from err
         return self._tokenizer
@@ -95,9 +93,7 @@ class BlankPipeline:
     def make_doc(self, text: str) -> Doc:
         """Tokenize a text.
 
-        text (str): The text.
-        RETURNS (Doc): The document.
-        RAISES (DataError): If the language needs packages that are not installed.
+        RAISES (UserError): If the language needs packages that are not installed.
         """
         # Asked first, since it may be renewed, and the tokenizer with it.
         assert self.vocab is not None

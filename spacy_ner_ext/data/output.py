@@ -8,11 +8,11 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
+from ..util.errors import UserError
+from ..util.files import check_output, replacing
 from .docbin import DocBinWriter
-from .errors import DataError
 from .report import notes_path
-from .shape.settings import PARTS
-from .write import check_output, replacing
+from .split.settings import PARTS
 
 SUFFIX = ".spacy"
 SHARD = re.compile(r"\d{5,}\.spacy")
@@ -60,12 +60,11 @@ def write_parts(
 ) -> None:
     """Write documents, all or none.
 
-    docs (Iterable[Tuple[str, Doc]]): The documents, each with the name of its part;
-        empty if there are no parts.
-    target (Path): The .spacy file, or the folder if there are parts or shards.
-    parts (Sequence[str]): The names of the parts.
-    shard_size (int): Documents a file; 0 for one file a part.
-    RAISES (DataError): If something cannot be written.
+    docs: The documents, each with the name of its part; empty if there are no parts.
+    target: The .spacy file, or the folder if there are parts or shards.
+    parts: The names of the parts.
+    shard_size: Documents a file; 0 for one file a part.
+    RAISES (UserError): If something cannot be written.
     """
     paths = _paths(target, parts, shard_size)
     with ExitStack() as replaced, ExitStack() as written:
@@ -91,33 +90,32 @@ def check_target(
 ) -> None:
     """Raise if the output cannot have this name.
 
-    target (Path): The .spacy file, or the folder if there are parts or shards.
-    source (Path): The input.
-    parts (Sequence[str]): The names of the parts.
-    shard_size (int): Documents a file; 0 for one file a part.
-    RAISES (DataError): If the name does not fit, or something else is there.
+    target: The .spacy file, or the folder if there are parts or shards.
+    parts: The names of the parts.
+    shard_size: Documents a file; 0 for one file a part.
+    RAISES (UserError): If the name does not fit, or something else is there.
     """
     if shard_size < 0:
-        raise DataError(f"documents a shard must be 1 or more, not {shard_size}")
+        raise UserError(f"documents a shard must be 1 or more, not {shard_size}")
     is_folder = bool(parts or shard_size)
     if is_folder and target.suffix == SUFFIX:
         option = "--split" if parts else "--shard-size"
-        raise DataError(f"{option} writes a folder; give the name of one", target)
+        raise UserError(f"{option} writes a folder; give the name of one", target)
     for path in _paths(target, parts, shard_size).values():
         if shard_size:
             _check_folder(path)
         else:
             check_output(path, SUFFIX)
         if is_inside(source, path) or is_inside(path, source):
-            raise DataError("is input and output; give the output another name", path)
+            raise UserError("is input and output; give the output another name", path)
 
 
 def is_inside(path: Path, folder: Path) -> bool:
     """Find out whether a file is a folder or lies in it.
 
-    path (Path): The file or folder; it need not exist.
-    folder (Path): The folder, or a file.
-    RETURNS (bool): Whether it is the same or inside, links followed.
+    path: The file or folder; it need not exist.
+    folder: The folder, or a file.
+    RETURNS: Whether it is the same or inside, links followed.
     """
     inner, outer = os.path.realpath(path), os.path.realpath(folder)
     return inner == outer or inner.startswith(os.path.join(outer, ""))
@@ -126,9 +124,9 @@ def is_inside(path: Path, folder: Path) -> bool:
 def check_report(path: Path | None, *others: Path) -> None:
     """Raise if a report cannot have this name.
 
-    path (Optional[Path]): The .json file; None for no report.
-    others (Path): What is read and written.
-    RAISES (DataError): If the name does not fit, or is that of something else.
+    path: The .json file; None for no report.
+    others: What is read and written.
+    RAISES (UserError): If the name does not fit, or is that of something else.
     """
     if path is None:
         return
@@ -137,7 +135,7 @@ def check_report(path: Path | None, *others: Path) -> None:
         for other in others:
             if is_inside(file, other):
                 what = f"is in {other}, which is read or written; give another report"
-                raise DataError(what, file)
+                raise UserError(what, file)
 
 
 def stale_parts(
@@ -145,11 +143,10 @@ def stale_parts(
 ) -> list[Path]:
     """Find what an earlier conversion left of parts that are not written now.
 
-    target (Path): The folder of the parts.
-    parts (Sequence[str]): The names of the parts.
-    shard_size (int): Documents a file; 0 for one file a part.
-    expected (Iterable[str]): Parts that are written by something else.
-    RETURNS (List[Path]): The files and folders.
+    target: The folder of the parts.
+    parts: The names of the parts.
+    shard_size: Documents a file; 0 for one file a part.
+    expected: Parts that are written by something else.
     """
     if not parts:
         return []
@@ -160,10 +157,10 @@ def stale_parts(
 
 def _check_folder(path: Path) -> None:
     if path.exists() and not path.is_dir():
-        raise DataError("is a file, and a folder shall be written; move it", path)
+        raise UserError("is a file, and a folder shall be written; move it", path)
     others = [
         p.name for p in path.glob("*") if not SHARD.fullmatch(p.name) or p.is_dir()
     ]
     if others:
         what = f"holds {others[0]}, and is replaced as a whole; give another folder"
-        raise DataError(what, path)
+        raise UserError(what, path)

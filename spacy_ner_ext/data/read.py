@@ -7,17 +7,15 @@ from pathlib import Path
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from .errors import DataError
+from ..util.errors import UserError
 from .text import check_input
 
 
 def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """Read the documents of a .spacy file.
 
-    path (Path): The file.
-    vocab (Vocab): The vocabulary of the documents.
-    YIELDS (Doc): The documents, one by one.
-    RAISES (DataError): If the file is missing or is no .spacy file.
+    vocab: The vocabulary of the documents.
+    RAISES (UserError): If the file is missing or is no .spacy file.
     """
     stored = read_docbin(path)
     with explained(path):
@@ -27,9 +25,8 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
 def read_docbin(path: Path) -> DocBin:
     """Read a .spacy file, without making documents of it.
 
-    path (Path): The file.
-    RETURNS (DocBin): The documents as they are stored.
-    RAISES (DataError): If the file is missing or is no .spacy file.
+    RETURNS: The documents as they are stored.
+    RAISES (UserError): If the file is missing or is no .spacy file.
     """
     check_input(path)
     with explained(path):
@@ -40,16 +37,15 @@ def read_docbin(path: Path) -> DocBin:
 def explained(path: Path) -> Iterator[None]:
     """Name the file in errors about what it contains.
 
-    path (Path): The .spacy file.
-    RAISES (DataError): If the block raises an error.
+    RAISES (UserError): If the block raises an error.
     """
     try:
         yield
     except OSError as err:
-        raise DataError(f"cannot be read ({err.strerror})", path) from err
+        raise UserError(f"cannot be read ({err.strerror})", path) from err
     # What zlib and msgpack raise on foreign bytes has no common class of its own.
     except Exception as err:
-        raise DataError(
+        raise UserError(
             f"is not a .spacy file or is damaged ({type(err).__name__}); "
             "make it anew with 'convert'",
             path,

@@ -4,17 +4,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .errors import DataError, Place
+from ..util.errors import Place, UserError
 
 
 class Entity(NamedTuple):
     """An annotated span.
 
-    start (int), end (int): Characters of the text, or words; the end is exclusive.
-    label (str): Its label.
-    place (Optional[Place]): Where it is in the input, if not where its record is.
-    values (Mapping[str, Any]): Attributes of the span, by the name of the extension
-        `span._.NAME` that shall hold them.
+    start, end: Characters of the text, or words; the end is exclusive.
+    label: Its label.
+    place: Where it is in the input, if not where its record is.
+    values: Attributes of the span, by the name of the extension `span._.NAME` that
+        shall hold them.
     """
 
     start: int
@@ -28,21 +28,21 @@ class Entity(NamedTuple):
 class Record:
     """One annotated text: as characters, or as words.
 
-    place (Place): Where it is in the input.
-    text (str): The text; made of words and spaces if these are given.
-    words (Optional[List[str]]): The gold tokens, if the format has them.
-    spaces (Optional[List[bool]]): Whether a space follows each; None if unknown.
-    entities (Optional[List[Entity]]): The entities; None if the text is not
-        annotated, which is not the same as no entity.
-    in_words (bool): Whether entities count words, not characters.
-    starts (Optional[List[int]]): The words that start a sentence, if that is known.
-    layers (Dict[str, List[Any]]): Other annotation of the words, by the argument of
-        `spacy.tokens.Doc`: tags, pos, morphs, lemmas, heads, deps.
-    cats (Dict[str, float]): Categories of the text.
-    id (str): Its name, such as the name of its file without ending; may hold "/".
-    document (str): The document that it is a part of, if it is not one itself.
-    lang (str): Its language, if the format tells.
-    meta (Mapping[str, Any]): What else the format tells, as plain JSON values.
+    place: Where it is in the input.
+    text: The text; made of words and spaces if these are given.
+    words: The gold tokens, if the format has them.
+    spaces: Whether a space follows each; None if unknown.
+    entities: The entities; None if the text is not annotated, which is not the same as
+        no entity.
+    in_words: Whether entities count words, not characters.
+    starts: The words that start a sentence, if that is known.
+    layers: Other annotation of the words, by the argument of `spacy.tokens.Doc`: tags,
+        pos, morphs, lemmas, heads, deps.
+    cats: Categories of the text.
+    id: Its name, such as the name of its file without ending; may hold "/".
+    document: The document that it is a part of, if it is not one itself.
+    lang: Its language, if the format tells.
+    meta: What else the format tells, as plain JSON values.
     """
 
     place: Place
@@ -63,20 +63,18 @@ class Record:
 def check_docs_of(docs_of: int) -> None:
     """Raise if a number of sentences a document is none.
 
-    docs_of (int): The number.
-    RAISES (DataError): If it is negative.
+    RAISES (UserError): If it is negative.
     """
     if type(docs_of) is not int or docs_of < 0:
-        raise DataError(f"sentences a document must be 0 or more, not {docs_of!r}")
+        raise UserError(f"sentences a document must be 0 or more, not {docs_of!r}")
 
 
 def group_sentences(records: Iterable[Record], docs_of: int) -> Iterator[Record]:
     """Join sentences into documents of several.
 
-    records (Iterable[Record]): Sentences as words, with entities that count words.
-    docs_of (int): Sentences a document; 0 for all that follow one another with the
-        same `document` and `lang`. No document reaches over a change of these.
-    YIELDS (Record): The documents.
+    records: Sentences as words, with entities that count words.
+    docs_of: Sentences a document; 0 for all that follow one another with the same
+        `document` and `lang`. No document reaches over a change of these.
     """
     group: list[Record] = []
     for record in records:

@@ -11,8 +11,8 @@ from typing import IO, Any
 
 from spacy.tokens import Doc
 
-from .errors import Place
-from .write import replacing
+from ..util.errors import Place
+from ..util.files import replacing
 
 MAX_EXAMPLES = 200
 
@@ -53,7 +53,7 @@ HARMLESS = (
 class Notes:
     """All places of one kind: an exact count and the first `MAX_EXAMPLES`.
 
-    examples (List[Tuple[Place, str]]): Where it is, and what was found and done.
+    examples: Where it is, and what was found and done.
     """
 
     count: int = 0
@@ -64,11 +64,11 @@ class Notes:
 class Counts:
     """What some documents hold.
 
-    documents (int), sentences (int), tokens (int): Their numbers; a document without
-        sentence starts counts as one sentence.
-    unannotated (int): Documents without any annotation of entities.
-    entities (Counter[str]): Entities of `doc.ents` by label.
-    cats (Counter[str]): Documents of which a category is true, by category.
+    documents, sentences, tokens: Their numbers; a document without sentence starts
+        counts as one sentence.
+    unannotated: Documents without any annotation of entities.
+    entities: Entities of `doc.ents` by label.
+    cats: Documents of which a category is true, by category.
     """
 
     documents: int = 0
@@ -81,8 +81,7 @@ class Counts:
     def add(self, doc: Doc, spans_key: str | None = None) -> None:
         """Count one document.
 
-        doc (Doc): The document.
-        spans_key (Optional[str]): The span group to count in place of `doc.ents`.
+        spans_key: The span group to count in place of `doc.ents`.
         """
         self.documents += 1
         self.tokens += len(doc)
@@ -98,7 +97,7 @@ class Counts:
         self.cats.update(true_cats(doc))
 
     def to_dict(self) -> dict[str, Any]:
-        """RETURNS (Dict[str, Any]): The counts as plain JSON values."""
+        """The counts as plain JSON values."""
         return {
             "documents": self.documents,
             "sentences": self.sentences,
@@ -110,19 +109,14 @@ class Counts:
 
 
 def true_cats(doc: Doc) -> list[str]:
-    """List the categories of a document.
-
-    doc (Doc): The document.
-    RETURNS (List[str]): Those that are true.
-    """
+    """List the categories of a document."""
     return [name for name, value in doc.cats.items() if value >= 0.5]
 
 
 def count_sentences(doc: Doc) -> int:
     """Count sentences.
 
-    doc (Doc): A document.
-    RETURNS (int): Their number; 1 where sentence starts are unknown.
+    RETURNS: Their number; 1 where sentence starts are unknown.
     """
     if not len(doc):
         return 0
@@ -134,16 +128,16 @@ def count_sentences(doc: Doc) -> int:
 class ConversionReport(Counts):
     """Counts of one conversion, filled while the documents pass.
 
-    source (str): What was read.
-    target (str): What was written.
-    format (str): The name of the format.
-    scheme (str): The tag scheme, given or recognised; empty if the format has none.
-    parts (Dict[str, Counts]): What each part holds, if the documents were split.
-    notes (Dict[str, Notes]): Places that were changed or left out, by kind.
-    labels_seen (Set[str]): Labels of the input, by their old and new names.
-    more_warnings (List[str]): Results that are valid but seldom meant, beside those
-        that the counts show.
-    log (Optional[IO[str]]): Gets each note as a line of JSON.
+    source: What was read.
+    target: What was written.
+    format: The name of the format.
+    scheme: The tag scheme, given or recognised; empty if the format has none.
+    parts: What each part holds, if the documents were split.
+    notes: Places that were changed or left out, by kind.
+    labels_seen: Labels of the input, by their old and new names.
+    more_warnings: Results that are valid but seldom meant, beside those that the counts
+        show.
+    log: Gets each note as a line of JSON.
     """
 
     source: str = ""
@@ -161,9 +155,7 @@ class ConversionReport(Counts):
     def note(self, kind: str, place: Place, what: str) -> None:
         """Count one place.
 
-        kind (str): One of `KINDS`.
-        place (Place): Where it is.
-        what (str): What was found there and what was done.
+        what: What was found there and what was done.
         """
         notes = self.notes[kind]
         notes.count += 1
@@ -177,10 +169,9 @@ class ConversionReport(Counts):
     def writing(self, path: Path | None) -> Iterator[None]:
         """Write the report to a file at the end, and beside it all notes.
 
-        path (Optional[Path]): The .json file; None to write nothing. The notes, also
-            those of which this file has no example, go to NAME.notes.jsonl.
-        YIELDS (None): Nothing.
-        RAISES (DataError): If one of the files cannot be written.
+        path: The .json file; None to write nothing. The notes, also those of which this
+            file has no example, go to NAME.notes.jsonl.
+        RAISES (UserError): If one of the files cannot be written.
         """
         if path is None:
             yield
@@ -194,7 +185,7 @@ class ConversionReport(Counts):
 
     @property
     def warnings(self) -> list[str]:
-        """RETURNS (List[str]): Results that are valid but seldom meant."""
+        """Results that are valid but seldom meant."""
         found = list(self.more_warnings)
         if not self.documents:
             found.append(f"{self.source}: no document is left")
@@ -207,7 +198,7 @@ class ConversionReport(Counts):
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """RETURNS (Dict[str, Any]): The report as plain JSON values."""
+        """The report as plain JSON values."""
         head = ("source", "target", "format", "scheme")
         return {
             **{name: shown(getattr(self, name)) for name in head},
@@ -228,18 +219,13 @@ def _note_to_dict(place: Place, what: str) -> dict[str, Any]:
 
 
 def shown(path: Path | str) -> str:
-    """Make the name of a file printable, whatever bytes it has.
-
-    path (Union[Path, str]): The file.
-    RETURNS (str): Its name in Unicode.
-    """
+    """Make the name of a file printable, whatever bytes it has."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
 def notes_path(path: Path) -> Path:
     """Name the file of all notes.
 
-    path (Path): The .json file of the report.
-    RETURNS (Path): The .notes.jsonl file beside it.
+    path: The .json file of the report.
     """
     return path.with_suffix(".notes.jsonl")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from .errors import DataError
+from ..util.errors import UserError
 
 BOM = "\ufeff"
 # No sentence, and no text that spaCy takes, is longer; a file without line ends is.
@@ -16,21 +16,20 @@ MAX_LINE = 32 * 2**20
 def check_input(path: Path) -> None:
     """Raise if a path is not a file that holds something.
 
-    path (Path): The file to read.
-    RAISES (DataError): If it is missing, not a regular file, empty or out of reach.
+    RAISES (UserError): If it is missing, not a regular file, empty or out of reach.
     """
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError) as err:
-        raise DataError("there is no such file; check the path", path) from err
+        raise UserError("there is no such file; check the path", path) from err
     except OSError as err:
-        raise DataError(f"cannot be read ({err.strerror})", path) from err
+        raise UserError(f"cannot be read ({err.strerror})", path) from err
     if stat.S_ISDIR(status.st_mode):
-        raise DataError("is a folder; give one file", path)
+        raise UserError("is a folder; give one file", path)
     if not stat.S_ISREG(status.st_mode):
-        raise DataError("is not a regular file; save its content to a file", path)
+        raise UserError("is not a regular file; save its content to a file", path)
     if status.st_size == 0:
-        raise DataError("the file is empty; check how it was made", path)
+        raise UserError("the file is empty; check how it was made", path)
 
 
 def read_lines(path: Path, *, keep_ends: bool = False) -> Iterator[tuple[int, str]]:
@@ -39,18 +38,17 @@ def read_lines(path: Path, *, keep_ends: bool = False) -> Iterator[tuple[int, st
     Only a line feed ends a line: other characters that Python takes for line
     ends (U+0085, U+2028, form feed) occur as tokens.
 
-    path (Path): The file to read.
-    keep_ends (bool): Whether lines keep their ends; carriage returns may then be
-        anywhere, as in a quoted field of a table.
-    YIELDS (Tuple[int, str]): The 1-based line number, the line without its end.
-    RAISES (DataError): If the file cannot be opened, a line is not UTF-8 or longer
-        than `MAX_LINE` bytes, or lines end in a carriage return alone.
+    keep_ends: Whether lines keep their ends; carriage returns may then be anywhere, as
+        in a quoted field of a table.
+    YIELDS: The 1-based line number, the line without its end.
+    RAISES (UserError): If the file cannot be opened, a line is not UTF-8 or longer than
+        `MAX_LINE` bytes, or lines end in a carriage return alone.
     """
     try:
         with path.open("rb") as file:
             yield from decode_lines(file, path, keep_ends=keep_ends)
     except OSError as err:
-        raise DataError(f"cannot be read ({err.strerror})", path) from err
+        raise UserError(f"cannot be read ({err.strerror})", path) from err
 
 
 def decode_lines(
@@ -58,11 +56,10 @@ def decode_lines(
 ) -> Iterator[tuple[int, str]]:
     """Read an open file as `read_lines` does.
 
-    file (IO[bytes]): The file, or a stream such as stdin.
-    path (Path): What errors call it.
-    keep_ends (bool): Whether lines keep their ends.
-    YIELDS (Tuple[int, str]): The 1-based line number, the line without its end.
-    RAISES (DataError): As `read_lines`.
+    file: The file, or a stream such as stdin.
+    keep_ends: Whether lines keep their ends.
+    YIELDS: The 1-based line number, the line without its end.
+    RAISES (UserError): As `read_lines`.
     """
     status = os.fstat(file.fileno())
     # No line of a small file is too long, and this is faster.
@@ -71,7 +68,7 @@ def decode_lines(
     for number, raw in enumerate(lines, start=1):
         if len(raw) > MAX_LINE:
             what = f"is longer than {MAX_LINE // 2**20} MiB; cut the text in it"
-            raise DataError(what, path, number)
+            raise UserError(what, path, number)
         line = _decode(raw, path, number, keep_ends)
         yield number, line.removeprefix(BOM) if number == 1 else line
 
@@ -81,7 +78,7 @@ def _decode(raw: bytes, path: Path, number: int, keep_end: bool) -> str:
         line = raw.decode("utf-8")
     except UnicodeDecodeError as err:
         found = f"byte 0x{raw[err.start]:02x} at position {err.start + 1}"
-        raise DataError(
+        raise UserError(
             f"{found} is not UTF-8; convert the file to UTF-8", path, number
         ) from err
     if keep_end:
@@ -89,5 +86,5 @@ def _decode(raw: bytes, path: Path, number: int, keep_end: bool) -> str:
     line = line.removesuffix("\n").removesuffix("\r")
     if "\r" in line:
         what = "a carriage return is inside the line; convert line ends to LF or CRLF"
-        raise DataError(what, path, number)
+        raise UserError(what, path, number)
     return line

@@ -19,8 +19,8 @@ class EmbeddingCache:
     What is there stays: training passes over all documents in turn, so making space
     by dropping the oldest would drop each document just before its next use.
 
-    device (torch.device): Where the vectors are kept.
-    max_mb (int): The most that they may take, in MB (2^20 bytes).
+    device: Where the vectors are kept.
+    max_mb: The most that they may take, in MB (2^20 bytes).
     """
 
     def __init__(self, device: torch.device, max_mb: int) -> None:
@@ -36,8 +36,9 @@ class EmbeddingCache:
         return len(self._kept)
 
     def get(self, words: Sequence[str]) -> tuple[Tensor, Ints] | None:
-        """RETURNS (Optional[Tuple[Tensor, Ints]]): What was put there for a document,
-        if it is there."""
+        """What was put there for a document,
+        if it is there.
+        """
         found = self._kept.get(_key(words))
         if found is not None and not self.n_hits:
             logger.info("Embedding cache of Transformer: %s", self.describe())
@@ -48,9 +49,9 @@ class EmbeddingCache:
     def put(self, words: Sequence[str], vectors: Tensor, counts: Ints) -> None:
         """Keep the vectors of a document, if there is space.
 
-        words (Sequence[str]): The words of the document.
-        vectors (Tensor): Their vectors, shape (n_words, n_layers, width).
-        counts (Ints): Their pieces, shape (n_words,).
+        words: The words of the document.
+        vectors: Their vectors, shape (n_words, n_layers, width).
+        counts: Their pieces, shape (n_words,).
         """
         key, size = _key(words), vectors.nbytes + counts.nbytes
         if key in self._kept:
@@ -74,7 +75,7 @@ class EmbeddingCache:
             )
 
     def describe(self) -> str:
-        """RETURNS (str): How much is kept, and how often it was used."""
+        """How much is kept, and how often it was used."""
         return (
             f"{len(self)} documents in {self.n_bytes / 2**20:.1f} of "
             f"{self.max_bytes >> 20} MB, {self.n_hits} hits, {self.n_misses} misses"

@@ -15,9 +15,9 @@ class GradientScaler:
     the factor is halved after an overflow, and doubled after many steps without one.
     It works on any device; that of torch belongs to torch's own optimizers.
 
-    enabled (bool): Whether anything is scaled.
-    scale (float): The first factor.
-    growth_interval (int): Steps without overflow before the factor is doubled.
+    enabled: Whether anything is scaled.
+    scale: The first factor.
+    growth_interval: Steps without overflow before the factor is doubled.
     """
 
     def __init__(
@@ -32,8 +32,8 @@ class GradientScaler:
     def unscale(self, gradients: Iterable[Tensor]) -> bool:
         """Divide gradients by the factor, in place, and adapt it for the next step.
 
-        gradients (Iterable[Tensor]): The gradients of all weights of a step.
-        RETURNS (bool): Whether all are finite; if not, the step has to be skipped.
+        gradients: The gradients of all weights of a step.
+        RETURNS: Whether all are finite; if not, the step has to be skipped.
         """
         gradients = list(gradients)
         if not self.enabled or not gradients:
@@ -49,7 +49,7 @@ class GradientScaler:
         return finite
 
     def state(self) -> dict[str, float]:
-        """RETURNS (Dict[str, float]): The factor and the counts of steps."""
+        """The factor and the counts of steps."""
         return {
             "scale": self.scale,
             "n_good": self._n_good,

@@ -27,9 +27,8 @@ Encoder = Any  # a transformers.PreTrainedModel, which is not imported for its t
 def load(settings: Settings) -> tuple[Encoder, Tokenizer]:
     """Load a pretrained encoder and its tokenizer, by the name in the settings.
 
-    settings (Settings): The settings.
-    RETURNS (Tuple[Encoder, Tokenizer]): The encoder, in float32 and with the new
-        pieces of the settings, and the tokenizer.
+    RETURNS: The encoder, in float32 and with the new pieces of the settings, and the
+        tokenizer.
     RAISES (ValueError): If there is none of that name, its tokenizer is slow, its
         weights are no safetensors, or it does not have what the settings ask for.
     """
@@ -43,8 +42,6 @@ def load(settings: Settings) -> tuple[Encoder, Tokenizer]:
 def load_encoder(settings: Settings) -> Encoder:
     """Load a pretrained encoder, by the name in the settings.
 
-    settings (Settings): The settings.
-    RETURNS (Encoder): The encoder, in float32.
     RAISES (ValueError): If there is none of that name, its weights are no safetensors,
         or it does not have the kind of attention.
     """
@@ -70,8 +67,7 @@ def load_encoder(settings: Settings) -> Encoder:
 def load_tokenizer(settings: Settings) -> Any:
     """Load the tokenizer of a pretrained encoder.
 
-    settings (Settings): The settings, for its name and `tokenizer_config`.
-    RETURNS (PreTrainedTokenizerFast): The tokenizer.
+    settings: The settings, for its name and `tokenizer_config`.
     RAISES (ValueError): If there is none of that name, or it is slow.
     """
     from transformers import AutoTokenizer
@@ -109,9 +105,9 @@ def begin_with_space(tokenizer: Tokenizer) -> None:
 def build(config: dict[str, Any], settings: Settings) -> Encoder:
     """Build an encoder of a saved config, without its weights and without network.
 
-    config (dict): The encoder's config, as saved.
-    settings (Settings): The settings, for `attention` and `trust_remote_code`.
-    RETURNS (Encoder): The encoder; its weights have any value.
+    config: The encoder's config, as saved.
+    settings: The settings, for `attention` and `trust_remote_code`.
+    RETURNS: The encoder; its weights have any value.
     RAISES (ValueError): If it has code of its own and that is not trusted, or does not
         have the kind of attention.
     """
@@ -141,7 +137,7 @@ def prepare(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def config_of(encoder: Encoder) -> dict[str, Any]:
-    """RETURNS (dict): All that `build` needs to know of an encoder."""
+    """All that `build` needs to know of an encoder."""
     config = json.loads(encoder.config.to_json_string(use_diff=False))
     # The place it was loaded from says nothing about it, and may be private.
     config.pop("_name_or_path", None)
@@ -149,12 +145,12 @@ def config_of(encoder: Encoder) -> dict[str, Any]:
 
 
 def width_of(encoder: Encoder) -> int:
-    """RETURNS (int): The width of an encoder's vectors."""
+    """The width of an encoder's vectors."""
     return int(encoder.config.hidden_size)
 
 
 def specials_of(encoder: Encoder, tokenizer: Tokenizer) -> Specials:
-    """RETURNS (Specials): The special pieces around a text, and the padding piece."""
+    """The special pieces around a text, and the padding piece."""
     cut = tokenizer.encode(["a"], is_pretokenized=True, add_special_tokens=True)
     text = [i for i, special in enumerate(cut.special_tokens_mask) if not special]
     padding = getattr(encoder.config, "pad_token_id", None)
@@ -162,14 +158,15 @@ def specials_of(encoder: Encoder, tokenizer: Tokenizer) -> Specials:
 
 
 def n_positions(encoder: Encoder) -> int | None:
-    """RETURNS (Optional[int]): The pieces that an encoder has positions for; None if
-    positions are relative, so that there is no limit."""
+    """The pieces that an encoder has positions for; None if
+    positions are relative, so that there is no limit.
+    """
     table = position_table(encoder)
     return None if table is None else table.num_embeddings - first_position(table)
 
 
 def position_table(encoder: Encoder) -> nn.Embedding | None:
-    """RETURNS (Optional[nn.Embedding]): The embeddings of positions, if there are."""
+    """The embeddings of positions, if there are."""
     for name, module in encoder.named_modules():
         if name.endswith(("position_embeddings", "embed_positions")) and isinstance(
             module, nn.Embedding
@@ -179,9 +176,10 @@ def position_table(encoder: Encoder) -> nn.Embedding | None:
 
 
 def first_position(table: nn.Embedding) -> int:
-    """RETURNS (int): The row of the first piece of a text in the embeddings of
+    """The row of the first piece of a text in the embeddings of
     positions: RoBERTa and its kin count from the one after the padding, BART from an
-    offset."""
+    offset.
+    """
     padding = table.padding_idx
     first = 0 if padding is None else padding + 1
     return int(getattr(table, "offset", first))
@@ -190,8 +188,8 @@ def first_position(table: nn.Embedding) -> int:
 def layer_list(encoder: Encoder) -> tuple[str, nn.ModuleList] | None:
     """Find the layers of an encoder.
 
-    RETURNS (Optional[Tuple[str, nn.ModuleList]]): Where they are, and they themselves;
-        None if layers share their weights, as in ALBERT.
+    RETURNS: Where they are, and they themselves; None if layers share their weights, as
+        in ALBERT.
     """
     n_layers = encoder.config.num_hidden_layers
     for name, module in encoder.named_modules():
@@ -205,11 +203,9 @@ def freeze(
 ) -> None:
     """Keep weights from being trained.
 
-    encoder (Encoder): The encoder.
-    name (str): Its name, for errors.
-    layers (Union[bool, int]): True for all weights, or the number of layers, which
-        are frozen from the lowest together with the embeddings.
-    kind (str): What the architecture is called, for errors.
+    layers: True for all weights, or the number of layers, which are frozen from the
+        lowest together with the embeddings.
+    kind: What the architecture is called, for errors.
     RAISES (ValueError): If the encoder does not have as many layers.
     """
     encoder.requires_grad_(True)
@@ -238,9 +234,7 @@ def freeze(
 def add_tokens(encoder: Any, tokenizer: Any, tokens: Any) -> None:
     """Add pieces to a vocabulary; they start as the mean of all others.
 
-    encoder (PreTrainedModel): The encoder.
-    tokenizer (PreTrainedTokenizerFast): Its tokenizer.
-    tokens (Sequence[str]): The pieces; those it knows already are left as they are.
+    tokens: The pieces; those it knows already are left as they are.
     """
     from tokenizers import AddedToken
 

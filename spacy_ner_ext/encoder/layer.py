@@ -19,12 +19,12 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 class TokenEncoder(nn.Module):
     """A Hugging Face encoder with what makes token vectors of its piece vectors.
 
-    encoder (nn.Module): The encoder, in float32.
-    width (int): The width of its vectors.
-    layers (Sequence[int]): Which hidden states are used: 0 is what goes into the first
-        layer, 1 the result of that, -1 the result of the last.
-    learned_mix (bool): Whether the weights of several layers are learned (the scalar
-        mix of Peters et al. 2018, ELMo, without its factor); else they are equal.
+    encoder: The encoder, in float32.
+    width: The width of its vectors.
+    layers: Which hidden states are used: 0 is what goes into the first layer, 1 the
+        result of that, -1 the result of the last.
+    learned_mix: Whether the weights of several layers are learned (the scalar mix of
+        Peters et al. 2018, ELMo, without its factor); else they are equal.
     """
 
     def __init__(
@@ -46,12 +46,10 @@ class TokenEncoder(nn.Module):
     ) -> Tensor:
         """Run batches and pool the vectors of the pieces of each token.
 
-        batches (Iterable[Batch]): The batches.
-        counts (Ints): The number of pieces of each token, shape (n_tokens,).
-        pooling (str): "mean", "sum", "first" or "last".
-        precision (str): "fp32", "bf16" or "fp16".
-        RETURNS (Tensor): float32, shape (n_tokens, n_layers, width); zero for a token
-            without pieces.
+        counts: The number of pieces of each token, shape (n_tokens,).
+        pooling: "mean", "sum", "first" or "last".
+        RETURNS: float32, shape (n_tokens, n_layers, width); zero for a token without
+            pieces.
         """
         shape = (len(counts), len(self.layers), len(self.empty))
         pooled = torch.zeros(shape, device=self.device)
@@ -119,9 +117,9 @@ class TokenEncoder(nn.Module):
     def mix(self, pooled: Tensor, counts: Ints) -> Tensor:
         """Make one vector of those of several layers, and give one to empty tokens.
 
-        pooled (Tensor): What `pool` made, shape (n_tokens, n_layers, width).
-        counts (Ints): The number of pieces of each token, shape (n_tokens,).
-        RETURNS (Tensor): float32, shape (n_tokens, width).
+        pooled: What `pool` made, shape (n_tokens, n_layers, width).
+        counts: The number of pieces of each token, shape (n_tokens,).
+        RETURNS: float32, shape (n_tokens, width).
         """
         if self.layer_weights is not None:
             weights = torch.softmax(self.layer_weights, dim=0)

@@ -22,10 +22,10 @@ def build_listener(
     the words of a batch, spaCy's own components sums, which are some hundred times
     larger: a factor of one divided by the words of a batch gives both the same say.
 
-    width (int): The width of the vectors of the component that it listens to.
-    upstream (str): The name of that component, or "*" for any.
-    grad_factor (float): What the gradient is multiplied with; 0 sends none.
-    RETURNS (Model[List[Doc], List[Floats2d]]): The model.
+    width: The width of the vectors of the component that it listens to.
+    upstream: The name of that component, or "*" for any.
+    grad_factor: What the gradient is multiplied with; 0 sends none.
+    RETURNS: The model.
     RAISES (ValueError): If the factor is negative.
     """
     if grad_factor < 0:

@@ -39,35 +39,35 @@ def build_transformer(
     control characters) a learned vector. The weights are loaded by
     `nlp.initialize()`; a saved pipeline contains config, tokenizer and weights.
 
-    name (str): Name on the Hugging Face hub or path of a folder; the weights must be
+    name: Name on the Hugging Face hub or path of a folder; the weights must be
         safetensors, the tokenizer a fast one.
-    window (int): Pieces of a window, without special pieces.
-    stride (int): Pieces from the start of one window to that of the next.
-    pooling (str): "mean", "sum", "first" or "last" of the pieces of a token.
-    layers (List[int]): Hidden states to use: -1 for the last, 1 for the first layer, 0
-        for the embeddings.
-    layer_mix (str): "mean" of several layers, or "learned" for a learned weighting.
-    max_batch_pieces (Optional[int]): The most pieces of a forward pass, padding and
-        special pieces included; it bounds memory. By default 512 on the CPU (256 in
-        training) and 16384 on a GPU.
-    precision (str): "fp32", or "bf16" or "fp16" for mixed precision (autocast, on CPU
-        and GPU; with fp16 gradients are scaled). Vectors are float32 always.
-    freeze (Union[bool, int]): Whether all weights of the encoder stay as they are, or
-        how many layers do, counted from the lowest, together with the embeddings.
-    embedding_cache (str): With freeze = true, "cpu" or "gpu" keeps the vectors of each
+    window: Pieces of a window, without special pieces.
+    stride: Pieces from the start of one window to that of the next.
+    pooling: "mean", "sum", "first" or "last" of the pieces of a token.
+    layers: Hidden states to use: -1 for the last, 1 for the first layer, 0 for the
+        embeddings.
+    layer_mix: "mean" of several layers, or "learned" for a learned weighting.
+    max_batch_pieces: The most pieces of a forward pass, padding and special pieces
+        included; it bounds memory. By default 512 on the CPU (256 in training) and
+        16384 on a GPU.
+    precision: "fp32", or "bf16" or "fp16" for mixed precision (autocast, on CPU and
+        GPU; with fp16 gradients are scaled). Vectors are float32 always.
+    freeze: Whether all weights of the encoder stay as they are, or how many layers do,
+        counted from the lowest, together with the embeddings.
+    embedding_cache: With freeze = true, "cpu" or "gpu" keeps the vectors of each
         document there during training; "none" computes them each time.
-    cache_mb (int): The most that the cache may take, in MB.
-    gradient_checkpointing (bool): Whether to compute activations a second time in the
-        backward pass instead of keeping them: less memory, about a third slower.
-    attention (Optional[str]): "sdpa", "eager" or "flash" (where flash-attn is
-        installed); by default the best that the encoder has.
-    new_tokens (List[str]): Texts that become pieces of their own; their embeddings
-        start as the mean of all others.
-    tokenizer_config (Dict[str, Any]): Arguments of AutoTokenizer.from_pretrained.
-    transformer_config (Dict[str, Any]): Arguments of AutoModel.from_pretrained, for
-        instance {"hidden_dropout_prob": 0.2}.
-    trust_remote_code (bool): Whether code that comes with the encoder may run.
-    RETURNS (Model[List[Doc], List[Floats2d]]): The model.
+    cache_mb: The most that the cache may take, in MB.
+    gradient_checkpointing: Whether to compute activations a second time in the backward
+        pass instead of keeping them: less memory, about a third slower.
+    attention: "sdpa", "eager" or "flash" (where flash-attn is installed); by default
+        the best that the encoder has.
+    new_tokens: Texts that become pieces of their own; their embeddings start as the
+        mean of all others.
+    tokenizer_config: Arguments of AutoTokenizer.from_pretrained.
+    transformer_config: Arguments of AutoModel.from_pretrained, for instance
+        {"hidden_dropout_prob": 0.2}.
+    trust_remote_code: Whether code that comes with the encoder may run.
+    RETURNS: The model.
     RAISES (ValueError): If a setting has a value that makes no encoder.
     """
     settings = Settings(

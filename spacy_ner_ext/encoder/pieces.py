@@ -19,10 +19,10 @@ Ready = Mapping[tuple[str, ...], Any]
 class Pieces:
     """The word pieces of some documents, one document after another.
 
-    ids (Ints): The pieces, shape (n_pieces,).
-    tokens (Ints): The token that each is of, counted over all documents.
-    lengths (Ints): The number of pieces of each document.
-    n_tokens (int): The tokens of all documents, also of those without a piece.
+    ids: The pieces, shape (n_pieces,).
+    tokens: The token that each is of, counted over all documents.
+    lengths: The number of pieces of each document.
+    n_tokens: The tokens of all documents, also of those without a piece.
     """
 
     ids: Ints
@@ -31,14 +31,14 @@ class Pieces:
     n_tokens: int
 
     def counts(self) -> Ints:
-        """RETURNS (Ints): The number of pieces of each token, shape (n_tokens,)."""
+        """The number of pieces of each token, shape (n_tokens,)."""
         return numpy.bincount(self.tokens, minlength=self.n_tokens).astype("int64")
 
     def chosen(self, pooling: str) -> NDArray[numpy.bool_]:
         """Which pieces make up the vector of their token.
 
-        pooling (str): "mean", "sum", "first" or "last".
-        RETURNS (NDArray): Whether a piece does, shape (n_pieces,).
+        pooling: "mean", "sum", "first" or "last".
+        RETURNS: Whether a piece does, shape (n_pieces,).
         """
         chosen = numpy.ones(len(self.tokens), dtype=bool)
         changes = self.tokens[1:] != self.tokens[:-1]
@@ -52,9 +52,7 @@ class Pieces:
 def encode_words(tokenizer: Any, docs: Sequence[Sequence[str]]) -> list[Any]:
     """Let a tokenizer cut the words of documents.
 
-    tokenizer (tokenizers.Tokenizer): The tokenizer.
-    docs (Sequence[Sequence[str]]): The words of each document.
-    RETURNS (List[tokenizers.Encoding]): What it makes of each.
+    docs: The words of each document.
     """
     return tokenizer.encode_batch(
         [list(words) for words in docs], is_pretokenized=True, add_special_tokens=False
@@ -66,10 +64,8 @@ def cut_words(
 ) -> Pieces:
     """Cut the words of documents into pieces.
 
-    tokenizer (tokenizers.Tokenizer): The tokenizer.
-    docs (Sequence[Sequence[str]]): The words of each document.
-    ready (Optional[Ready]): What was cut before.
-    RETURNS (Pieces): The pieces, each with the word that it is of.
+    docs: The words of each document.
+    RETURNS: The pieces, each with the word that it is of.
     """
     kept = [ready.get(tuple(words)) if ready else None for words in docs]
     missing = [words for words, found in zip(docs, kept) if found is None]
@@ -96,9 +92,9 @@ class Windows:
     A piece is kept from one window alone, that in which it is most central: each of
     two neighbours keeps its half of their overlap (the rule of EDS-NLP).
 
-    starts, ends (Ints): The first piece of each window and the one after its last,
-        counted over all documents.
-    keep_from, keep_to (Ints): The same for what is kept of it.
+    starts, ends: The first piece of each window and the one after its last, counted
+        over all documents.
+    keep_from, keep_to: The same for what is kept of it.
     """
 
     starts: Ints
@@ -110,10 +106,9 @@ class Windows:
 def cut_windows(lengths: Ints, window: int, stride: int) -> Windows:
     """Cut documents into windows.
 
-    lengths (Ints): The number of pieces of each document.
-    window (int): Pieces of a window.
-    stride (int): Pieces from the start of one window to that of the next.
-    RETURNS (Windows): The windows; a document without pieces has none.
+    lengths: The number of pieces of each document.
+    stride: Pieces from the start of one window to that of the next.
+    RETURNS: The windows; a document without pieces has none.
     """
     overlap = window - stride
     after_first = numpy.maximum(lengths - window, 0)
@@ -141,10 +136,10 @@ def cut_windows(lengths: Ints, window: int, stride: int) -> Windows:
 class Batch:
     """Windows that pass through the encoder together.
 
-    ids (Ints): Pieces with special and padding pieces, shape (n_windows, width).
-    mask (NDArray): What of these is no padding, same shape; None if all.
-    places (Ints): The places in the flattened `ids` of what is kept, shape (n_kept,).
-    tokens (Ints): The tokens of these, same shape.
+    ids: Pieces with special and padding pieces, shape (n_windows, width).
+    mask: What of these is no padding, same shape; None if all.
+    places: The places in the flattened `ids` of what is kept, shape (n_kept,).
+    tokens: The tokens of these, same shape.
     """
 
     ids: Ints
@@ -174,13 +169,12 @@ def make_batches(
 ) -> Iterator[Batch]:
     """Put windows of similar length into batches.
 
-    pieces (Pieces): The pieces of the documents.
-    windows (Windows): Their windows.
-    specials (Specials): What stands around the pieces of a window.
-    chosen (NDArray): Which pieces are kept, shape (n_pieces,).
-    max_pieces (int): The most pieces of a batch, padding and special pieces included;
-        a window that is longer is a batch by itself.
-    YIELDS (Batch): The batches, the longest windows first.
+    pieces: The pieces of the documents.
+    specials: What stands around the pieces of a window.
+    chosen: Which pieces are kept, shape (n_pieces,).
+    max_pieces: The most pieces of a batch, padding and special pieces included; a
+        window that is longer is a batch by itself.
+    YIELDS: The batches, the longest windows first.
     """
     for rows in group_by_length(windows.ends - windows.starts, specials, max_pieces):
         yield _fill(pieces, windows, specials, chosen, rows)
@@ -191,11 +185,11 @@ def group_by_length(
 ) -> Iterator[Ints]:
     """Put texts of similar length together.
 
-    lengths (Ints): The number of pieces of each.
-    specials (Specials): What stands around the pieces of a text.
-    max_pieces (int): The most pieces of a batch, padding and special pieces included;
-        a text that is longer is a batch by itself.
-    YIELDS (Ints): The numbers of the texts of a batch, the longest texts first.
+    lengths: The number of pieces of each.
+    specials: What stands around the pieces of a text.
+    max_pieces: The most pieces of a batch, padding and special pieces included; a text
+        that is longer is a batch by itself.
+    YIELDS: The numbers of the texts of a batch, the longest texts first.
     """
     order = numpy.argsort(-lengths, kind="stable")
     first = 0
@@ -212,12 +206,10 @@ def pad(
 ) -> tuple[Ints, NDArray[numpy.bool_], Ints]:
     """Write texts below each other, with special pieces around and padding behind.
 
-    ids (Ints): All pieces.
-    starts, ends (Ints): The first piece of each text and the one after its last.
-    specials (Specials): What stands around the pieces of a text.
-    RETURNS (Tuple[Ints, NDArray, Ints]): The pieces, whether they are no padding, and
-        their numbers in `ids` (those of other pieces lie outside of the text), each of
-        shape (n_texts, width).
+    starts, ends: The first piece of each text and the one after its last.
+    specials: What stands around the pieces of a text.
+    RETURNS: The pieces, whether they are no padding, and their numbers in `ids` (those
+        of other pieces lie outside of the text), each of shape (n_texts, width).
     """
     n_before, lengths = len(specials.before), (ends - starts)[:, None]
     columns = numpy.arange(int(lengths.max()) + len(specials))[None]

@@ -29,7 +29,7 @@ MAX_BATCH_PIECES_TRAINING = {"cpu": 256, "cuda": 16384}
 class EncoderShim(TorchShim):
     """A Hugging Face encoder, which there is once `load` or `from_bytes` was called.
 
-    settings (Settings): The settings.
+    settings: The settings.
     """
 
     structural = "layers and layer_mix"
@@ -43,7 +43,6 @@ class EncoderShim(TorchShim):
     def load(self) -> int:
         """Load the pretrained encoder.
 
-        RETURNS (int): The width of its vectors.
         RAISES (ValueError): If it cannot be loaded, or does not have as many layers or
             positions as the settings need.
         """
@@ -55,7 +54,7 @@ class EncoderShim(TorchShim):
         return hf.width_of(encoder)
 
     def empty_copy(self) -> EncoderShim:
-        """RETURNS (EncoderShim): One of the same settings, without weights."""
+        """One of the same settings, without weights."""
         return EncoderShim(self.settings)
 
     def rebuild(
@@ -110,10 +109,10 @@ class EncoderShim(TorchShim):
     ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], None]]:
         """Make token vectors.
 
-        inputs (Sequence[Sequence[str]]): The words of each document.
-        is_train (bool): Whether the result can be trained.
-        RETURNS (Tuple): The vectors of each document, shape (n_words, width), and a
-            callback that takes their gradients.
+        inputs: The words of each document.
+        is_train: Whether the result can be trained.
+        RETURNS: The vectors of each document, shape (n_words, width), and a callback
+            that takes their gradients.
         """
         if not is_train:
             with torch.inference_mode():

@@ -26,9 +26,9 @@ class TorchShim(Shim):
     """A torch module that has a Hugging Face encoder as its `encoder`, which there is
     once it was loaded.
 
-    settings (Settings): The settings of the encoder.
-    kind (str): What the architecture is called, for errors.
-    ready (Ready): The pieces of documents that were cut ahead of their use.
+    settings: The settings of the encoder.
+    kind: What the architecture is called, for errors.
+    ready: The pieces of documents that were cut ahead of their use.
     """
 
     _model: Any
@@ -42,12 +42,12 @@ class TorchShim(Shim):
         self.scaler = GradientScaler(settings.precision == "fp16")
 
     def words_of(self, doc: Doc) -> list[str]:
-        """RETURNS (List[str]): The words of a document that are cut into pieces."""
+        """The words of a document that are cut into pieces."""
         return [token.text for token in doc]
 
     @property
     def is_loaded(self) -> bool:
-        """RETURNS (bool): Whether there are weights."""
+        """Whether there are weights."""
         return self._model is not None
 
     @property
@@ -65,15 +65,14 @@ class TorchShim(Shim):
     ) -> None:
         """Make the module that saved weights are of; they are set afterwards.
 
-        encoder (PreTrainedModel): The encoder, with any weights.
-        tokenizer (tokenizers.Tokenizer): Its tokenizer.
-        weights (Dict[str, Tensor]): The weights, for their names and shapes.
-        extra (str): What `extra` returned when it was saved.
+        encoder: The encoder, with any weights.
+        weights: The weights, for their names and shapes.
+        extra: What `extra` returned when it was saved.
         """
         raise NotImplementedError
 
     def extra(self) -> str:
-        """RETURNS (str): What else is to be saved, as JSON."""
+        """What else is to be saved, as JSON."""
         return ""
 
     # --- Training -------------------------------------------------------------
@@ -84,8 +83,6 @@ class TorchShim(Shim):
         An optimizer that has a method `update_module` gets all weights in one call;
         for others the norm of all gradients of the encoder together is clipped to
         their `grad_clip`, where thinc clips each array by itself.
-
-        optimizer (Optimizer): The optimizer.
         """
         weights: dict[str, Any] = {
             name: weight
@@ -114,8 +111,8 @@ class TorchShim(Shim):
     def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:
         """Use other weights for a while, such as the averages of an optimizer.
 
-        params (Dict[Tuple[int, str], FloatsXd]): Weights by shim id and name; weights
-            that are not there stay as they are.
+        params: Weights by shim id and name; weights that are not there stay as they
+            are.
         """
         weights = dict(self._model.named_parameters()) if self._model else {}
         replaced = {n: w.data for n, w in weights.items() if (self.id, n) in params}
@@ -131,7 +128,7 @@ class TorchShim(Shim):
     def paths(self) -> dict[str, str]:
         """Where weights are, in the same words for all encoders.
 
-        RETURNS (Dict[str, str]): A path for the name of each weight, such as
+        RETURNS: A path for the name of each weight, such as
             "layer.3.attention.self.query.weight".
         """
         found = hf.layer_list(self.model.encoder)
@@ -147,8 +144,9 @@ class TorchShim(Shim):
     # --- Saving and loading ---------------------------------------------------
 
     def copy(self) -> TorchShim:
-        """RETURNS (TorchShim): A copy with an id of its own, so that an optimizer
-        tells its weights from these."""
+        """A copy with an id of its own, so that an optimizer
+        tells its weights from these.
+        """
         copied = self.empty_copy()
         if self._model is not None:
             state = self.model.state_dict()
@@ -159,7 +157,7 @@ class TorchShim(Shim):
         return copied
 
     def empty_copy(self) -> TorchShim:
-        """RETURNS (TorchShim): One of the same settings, without weights."""
+        """One of the same settings, without weights."""
         raise NotImplementedError
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TorchShim:
@@ -170,8 +168,9 @@ class TorchShim(Shim):
         self.model.to("cpu" if device_type == "cpu" else f"cuda:{device_id}")
 
     def to_bytes(self) -> bytes:
-        """RETURNS (bytes): Config, tokenizer and weights (safetensors); empty if there
-        is no encoder yet."""
+        """Config, tokenizer and weights (safetensors); empty if there
+        is no encoder yet.
+        """
         if self._model is None:
             return b""
         parts = {
@@ -186,7 +185,6 @@ class TorchShim(Shim):
     def from_bytes(self, data: bytes) -> TorchShim:
         """Load what `to_bytes` saved; settings stay those of the config.
 
-        data (bytes): The bytes.
         RAISES (ValueError): If the weights do not fit the config or the settings.
         """
         from tokenizers import Tokenizer

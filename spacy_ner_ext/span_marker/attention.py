@@ -22,9 +22,9 @@ from torch.overrides import TorchFunctionMode
 class Embeddings(TorchFunctionMode):
     """Takes over the lookups of pieces and positions of an encoder.
 
-    pieces (Optional[Callable]): Looks up pieces, where the table is `piece_table`.
-    positions (Tensor): The rows of `position_table` for all pieces, in place of what
-        the encoder would take by itself.
+    pieces: Looks up pieces, where the table is `piece_table`.
+    positions: The rows of `position_table` for all pieces, in place of what the encoder
+        would take by itself.
     """
 
     def __init__(
@@ -69,9 +69,9 @@ class Embeddings(TorchFunctionMode):
 class Kept:
     """What the attention of one layer keeps of a text.
 
-    keys, values (Tensor): Shape (n_rows, n_heads, n_pieces, width).
-    mask (Optional[Tensor]): What is added to the scores, shape (n_rows, 1 or n_heads,
-        1 or n_pieces, n_pieces); None if all see all.
+    keys, values: Shape (n_rows, n_heads, n_pieces, width).
+    mask: What is added to the scores, shape (n_rows, 1 or n_heads, 1 or n_pieces,
+        n_pieces); None if all see all.
     """
 
     keys: Tensor
@@ -86,8 +86,7 @@ class TextDone(Exception):
 class TextAttention(Embeddings):
     """Keeps keys and values of a text.
 
-    stop_after (Optional[int]): The attention after which the rest of the encoder is
-        not needed.
+    stop_after: The attention after which the rest of the encoder is not needed.
     """
 
     def __init__(self, *args: Any, stop_after: int | None = None) -> None:
@@ -135,13 +134,13 @@ def _as_bias(mask: Tensor | None, query: Tensor) -> Tensor | None:
 class Group:
     """Markers whose attention is computed together: those of one row, or of several.
 
-    rows (Union[slice, Tensor]): The rows of the text.
-    n_pieces (int): The length of the longest of these, special pieces included.
-    markers (slice): Which markers, among those of the text batch.
-    places (Tensor): The places of the markers in their rows, shape (n_rows, n_each).
-    order (Optional[Tensor]): The markers of each row, counted from the first of the
-        group, same shape; the first of all where a row has fewer. None for one row.
-    back (Optional[Tensor]): Where each marker is in the flattened `order`.
+    rows: The rows of the text.
+    n_pieces: The length of the longest of these, special pieces included.
+    markers: Which markers, among those of the text batch.
+    places: The places of the markers in their rows, shape (n_rows, n_each).
+    order: The markers of each row, counted from the first of the group, same shape; the
+        first of all where a row has fewer. None for one row.
+    back: Where each marker is in the flattened `order`.
     """
 
     rows: slice | Tensor
@@ -156,9 +155,9 @@ class Group:
 class Segment:
     """The markers of one text batch.
 
-    layers (Sequence[Kept]): What each attention kept of the text.
-    groups (Sequence[Group]): The markers by row, one group after another.
-    markers (slice): Where they are among the markers of all segments.
+    layers: What each attention kept of the text.
+    groups: The markers by row, one group after another.
+    markers: Where they are among the markers of all segments.
     """
 
     layers: Sequence[Kept]
@@ -170,8 +169,8 @@ class Segment:
 class Alike:
     """Markers that are the same until they meet a text: same kind, same position.
 
-    examples (Tensor): One marker of each sort, shape (n_sorts,).
-    sorts (Tensor): The sort of each marker, shape (n_markers,).
+    examples: One marker of each sort, shape (n_sorts,).
+    sorts: The sort of each marker, shape (n_markers,).
     """
 
     examples: Tensor
@@ -182,9 +181,9 @@ class MarkerAttention(Embeddings):
     """Lets pairs of markers attend to the text that was kept, to themselves and to
     each other.
 
-    segments (Sequence[Segment]): The pairs, by text batch.
-    alike (Optional[Alike]): Markers that the layers before the first attention need
-        to see once only; None if dropout tells them apart.
+    segments: The pairs, by text batch.
+    alike: Markers that the layers before the first attention need to see once only;
+        None if dropout tells them apart.
     """
 
     def __init__(
@@ -253,15 +252,7 @@ def _attend(
     scale: float,
     dropout: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The attention of the markers of one group.
-
-    markers (Sequence[Tensor]): Of all markers of the text batch: the queries, shape
-        (n_markers, n_heads, width), and the scores of each for itself and for its
-        partner, shape (n_markers, n_heads).
-    RETURNS (Tuple[Tensor, Tensor, Tensor]): For the markers of the group what they
-        take of their texts, shape (n_markers, n_heads, width), and the weights of
-        themselves and of their partners, shape (n_markers, n_heads).
-    """
+    """The attention of the markers of one group."""
     inputs = [x[group.markers] for x in markers]
     inputs = [x[None] if group.order is None else x[group.order] for x in inputs]
     query, own, other = (x.transpose(1, 2) for x in inputs)

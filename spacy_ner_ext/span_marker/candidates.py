@@ -20,11 +20,11 @@ FEWEST = 4
 class Spans:
     """Spans of words, each of shape (n_spans,).
 
-    sentences (Ints): The sentence of each.
-    first, last (Ints): Its first and its last word, counted over all documents.
-    rows (Ints): The window in which it is scored.
-    starts, ends (Ints): The places in the row of that window, special pieces included,
-        of its first piece and of its last.
+    sentences: The sentence of each.
+    first, last: Its first and its last word, counted over all documents.
+    rows: The window in which it is scored.
+    starts, ends: The places in the row of that window, special pieces included, of its
+        first piece and of its last.
     """
 
     sentences: Ints
@@ -38,7 +38,7 @@ class Spans:
         return len(self.first)
 
     def __getitem__(self, which: NDArray) -> Spans:
-        """RETURNS (Spans): Some of the spans, by number or by a mask."""
+        """Some of the spans, by number or by a mask."""
         return Spans(*(getattr(self, field.name)[which] for field in fields(self)))
 
     @property
@@ -52,12 +52,12 @@ def place(
 ) -> tuple[Windows, Spans]:
     """Find the windows of spans, and the places of their ends there.
 
-    windows (Windows): The windows of the sentences.
-    n_before (int): The special pieces before those of a window.
-    sentences (Ints): The sentence of each span.
-    first, last (Ints): The first and the last word of each span.
-    RETURNS (Tuple[Windows, Spans]): The windows, with those that were added for spans
-        that none held, and the spans.
+    windows: The windows of the sentences.
+    n_before: The special pieces before those of a window.
+    sentences: The sentence of each span.
+    first, last: The first and the last word of each span.
+    RETURNS: The windows, with those that were added for spans that none held, and the
+        spans.
     """
     windows, rows = windows.locate(sentences, first, last)
     origin, counts = windows.starts[rows], windows.counts
@@ -81,10 +81,9 @@ def all_spans(windows: Windows, words: Words, max_words: int) -> tuple[Ints, ...
     Words without pieces at the end of a sentence are left out, as there, and so are
     spans of more pieces than a window holds.
 
-    windows (Windows): The windows of the sentences.
-    words (Words): The words.
-    max_words (int): The most words of a span.
-    RETURNS (Tuple[Ints, Ints, Ints]): The sentence, first and last word of each.
+    windows: The windows of the sentences.
+    max_words: The most words of a span.
+    RETURNS: The sentence, first and last word of each.
     """
     lengths = numpy.diff(words.sentences, axis=1).ravel()
     sentence_of = numpy.repeat(numpy.arange(len(lengths)), lengths)
@@ -117,14 +116,11 @@ def best(
     """Choose the spans that a filter lets through: by window, so that they do not
     depend on what else is computed.
 
-    rows (Ints): The window of each span, shape (n_spans,), those of a window together.
-    first (Ints): Its first word.
-    scores (Floats): The filter's probability of each.
-    ratio (float): The most spans of a window for each of its words; but at least
-        FEWEST of a window.
-    threshold (float): The lowest probability.
-    kept (NDArray): Spans that are let through in any case, and do not count.
-    RETURNS (NDArray): Whether each is chosen.
+    rows: The window of each span, shape (n_spans,), those of a window together.
+    scores: The filter's probability of each.
+    ratio: The most spans of a window for each of its words; but at least FEWEST of a
+        window.
+    kept: Spans that are let through in any case, and do not count.
     """
     words = numpy.unique(numpy.stack([rows, first]), axis=1)[0]
     budgets = numpy.ceil(ratio * numpy.bincount(words)).astype("int64")
@@ -144,10 +140,9 @@ def without_overlap(spans: Spans, scores: Floats, taken: NDArray[numpy.bool_]) -
 
     Of equal scores the earlier span is taken, as in SpanMarker.
 
-    spans (Spans): The spans.
-    scores (Floats): The score of each, shape (n_spans,).
-    taken (NDArray): Words that no span may cover, shape (n_words,), bool; is added to.
-    RETURNS (Ints): The numbers of the spans that are taken, in their order.
+    scores: The score of each, shape (n_spans,).
+    taken: Words that no span may cover, shape (n_words,), bool; is added to.
+    RETURNS: The numbers of the spans that are taken, in their order.
     """
     found = []
     for i in numpy.argsort(-scores, kind="stable").tolist():

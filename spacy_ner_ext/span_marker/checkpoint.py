@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..encoder import hf
-from ..errors import UserError
+from ..util.errors import UserError
 from .settings import SPAN_MARKER_OFFSET
 from .shim import SpanMarkerShim
 from .tokenizer import END, START, split_punctuation
@@ -32,10 +32,10 @@ UNUSED = ("encoder.pooler.", "encoder.embeddings.position_ids")
 class Checkpoint:
     """A model that SpanMarker trained.
 
-    config (Dict[str, Any]): Its config.json.
-    tokenizer (tokenizers.Tokenizer): Its tokenizer.
-    tokenizer_config (str): The text of its tokenizer_config.json.
-    weights (Dict[str, Tensor]): Its weights, in float32.
+    config: Its config.json.
+    tokenizer: Its tokenizer.
+    tokenizer_config: The text of its tokenizer_config.json.
+    weights: Its weights, in float32.
     """
 
     config: dict[str, Any]
@@ -78,9 +78,8 @@ class Checkpoint:
 def read_checkpoint(name: str, setting: str = "checkpoint") -> Checkpoint:
     """Read a model that SpanMarker saved. Nothing but its own files is needed.
 
-    name (str): Name on the Hugging Face hub, or path of a folder.
-    setting (str): Where the name is from, for errors.
-    RETURNS (Checkpoint): What is in its files.
+    name: Name on the Hugging Face hub, or path of a folder.
+    setting: Where the name is from, for errors.
     RAISES (UserError): If a file is missing, or the model is none of SpanMarker.
     """
     from tokenizers import Tokenizer
@@ -156,9 +155,8 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
 def adopt(shim: SpanMarkerShim, checkpoint: Checkpoint, name: str) -> None:
     """Make a shim run the model of a checkpoint.
 
-    shim (SpanMarkerShim): The shim; settings that the checkpoint decides change.
-    checkpoint (Checkpoint): The checkpoint.
-    name (str): What it is called, for errors.
+    shim: The shim; settings that the checkpoint decides change.
+    name: What it is called, for errors.
     RAISES (UserError): If its weights do not fit its config.
     """
     shim.adopt_settings(checkpoint.settings)
@@ -201,11 +199,8 @@ def write_checkpoint(
     SpanMarker reads the encoder's config and tokenizer from the place that the config
     names, which may be `folder`/encoder.
 
-    shim (SpanMarkerShim): The model.
-    labels (List[str]): Its labels.
-    encoder_place (str): That place: the path of a folder or a name on the hub.
-    context (Dict[str, Any]): What SpanMarker's config says about context.
-    folder (Path): An empty folder.
+    encoder_place: That place: the path of a folder or a name on the hub.
+    context: What SpanMarker's config says about context.
     RAISES (UserError): If SpanMarker has no such model.
     """
     _check_exportable(shim)

@@ -13,9 +13,9 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..confidence import Found, Threshold
-from ..recognizer import Recognizer, warn_about_score_weights
-from ..spans import ENTS, expand
+from ..pipes.confidence import Found, Threshold
+from ..pipes.entities import Recognizer, warn_about_score_weights
+from ..pipes.spans import ENTS, expand
 from .candidates import Spans, all_spans, place
 from .checkpoint import adopt, read_checkpoint
 from .decode import Candidates, Chosen, choose, locate, probabilities_of, taken_words
@@ -130,36 +130,28 @@ class SpanMarkerRecognizer(Recognizer):
     ) -> None:
         """Initialize a span marker.
 
-        vocab (Vocab): The shared vocabulary.
-        model (Model[Tuple[List[Doc], Ragged], Floats2d]): The model, see
-            spacy_ner_ext.SpanMarker.v1.
-        name (str): The component instance name.
-        checkpoint (Optional[str]): A model that SpanMarker trained: name on the hub or
-            path of a folder. It brings labels, lengths, tokenizer and encoder along,
-            and is read when they are first needed; a saved pipeline contains all of it.
-        context (str): Which text around a sentence the encoder sees: "none",
-            "sentences" (whole neighbours, as many as fit), or "document" (as much as
-            fits, the document-level context of SpanMarker).
-        max_prev_context (Optional[int]): The most sentences before; None for as many
-            as fit.
-        max_next_context (Optional[int]): The same for those behind.
-        target (Union[str, Sequence[str]]): Where gold entities are: "ents", the
-            name of a span group, or a list of these.
-        annotate (Optional[Union[str, Sequence[str]]]): Where predictions go:
-            "ents", the name of a span group, "*" for one group a label, or a
-            list of these. If None, to `target`.
-        overwrite (bool): Whether entities that are already there are replaced. If
-            not, they are kept, and no other is found at their words.
-        temperature (float): Scores are divided by it before probabilities are computed:
-            above 1 they are less extreme, below 1 more. The same entities are found.
-        threshold (Union[float, Dict[str, float]]): Entities of a lower probability are
-            dropped, 0 to 1; one for all labels, or by label, 0 for labels that are not
-            listed.
-        entity_bias (float): Added to the score of every label when the best is chosen:
-            above 0 finds more entities (recall), below 0 fewer (precision). Training
-            and probabilities are without it.
-        filter_weight (float): The weight of the filter's loss.
-        scorer (Optional[Callable]): The scoring method.
+        checkpoint: A model that SpanMarker trained: name on the hub or path of a
+            folder. It brings labels, lengths, tokenizer and encoder along, and is read
+            when they are first needed; a saved pipeline contains all of it.
+        context: Which text around a sentence the encoder sees: "none", "sentences"
+            (whole neighbours, as many as fit), or "document" (as much as fits, the
+            document-level context of SpanMarker).
+        max_prev_context: The most sentences before; None for as many as fit.
+        max_next_context: The same for those behind.
+        target: Where gold entities are: "ents", the name of a span group, or a list of
+            these.
+        annotate: Where predictions go: "ents", the name of a span group, "*" for one
+            group a label, or a list of these. If None, to `target`.
+        overwrite: Whether entities that are already there are replaced. If not, they
+            are kept, and no other is found at their words.
+        temperature: Scores are divided by it before probabilities are computed: above 1
+            they are less extreme, below 1 more. The same entities are found.
+        threshold: Entities of a lower probability are dropped, 0 to 1; one for all
+            labels, or by label, 0 for labels that are not listed.
+        entity_bias: Added to the score of every label when the best is chosen: above 0
+            finds more entities (recall), below 0 fewer (precision). Training and
+            probabilities are without it.
+        filter_weight: The weight of the filter's loss.
         RAISES (ValueError): If a setting has an unknown value, or the model is no span
             marker.
         """
@@ -202,32 +194,34 @@ class SpanMarkerRecognizer(Recognizer):
 
     @property
     def context(self) -> Context:
-        """RETURNS (Context): Which text around a sentence the encoder sees."""
+        """Which text around a sentence the encoder sees."""
         keys = ("context", "max_prev_context", "max_next_context")
         return Context(*(self.cfg[key] for key in keys))
 
     @property
     def shim(self) -> SpanMarkerShim:
-        """RETURNS (SpanMarkerShim): What runs the model."""
+        """What runs the model."""
         self._read_checkpoint()
         return shim_of(self.model)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The labels, in the order of the weights."""
+        """The labels, in the order of the weights."""
         self._read_checkpoint()
         return super().labels
 
     @property
     def hide_labels(self) -> bool:
-        """RETURNS (bool): Whether spaCy leaves the labels out of a pipeline's meta. It
-        looks when it loads one, and a checkpoint that is not read yet may be gone."""
+        """Whether spaCy leaves the labels out of a pipeline's meta. It
+        looks when it loads one, and a checkpoint that is not read yet may be gone.
+        """
         return self._unread is not None
 
     @property
     def label_data(self) -> list[str]:
-        """RETURNS (List[str]): What `spacy init labels` writes and `initialize`
-        takes as `labels`."""
+        """What `spacy init labels` writes and `initialize`
+        takes as `labels`.
+        """
         return list(self.labels)
 
     def _read_checkpoint(self) -> None:
@@ -258,8 +252,7 @@ class SpanMarkerRecognizer(Recognizer):
     def find_candidates(self, docs: Sequence[Doc]) -> tuple[Words, Windows, Spans]:
         """Find all spans of some documents that may be entities.
 
-        docs (Sequence[Doc]): The documents.
-        RETURNS (Tuple[Words, Windows, Spans]): Their words, the windows and the spans.
+        RETURNS: Their words, the windows and the spans.
         """
         words = read_words(docs)
         windows = self.shim.cut(words, self.context)
@@ -269,8 +262,8 @@ class SpanMarkerRecognizer(Recognizer):
     def find(self, docs: Sequence[Doc]) -> Found:
         """Find the entities of some documents, before any is dropped.
 
-        docs (Sequence[Doc]): The documents, at least one with a token.
-        RETURNS (Found): The entities, with probabilities at any temperature.
+        docs: The documents, at least one with a token.
+        RETURNS: The entities, with probabilities at any temperature.
         """
         self._require_labels()
         words, windows, spans = self.find_candidates(docs)
@@ -289,9 +282,8 @@ class SpanMarkerRecognizer(Recognizer):
     def choose(self, found: Candidates, taken: Any) -> Chosen:
         """Choose the best spans without overlap, by falling probability.
 
-        found (Candidates): The candidates, scored.
-        taken (NDArray): Words that no entity may cover, bools; is added to.
-        RETURNS (Chosen): The spans, and what all marked spans are.
+        taken: Words that no entity may cover, bools; is added to.
+        RETURNS: The spans, and what all marked spans are.
         """
         return choose(self.model.ops, found, taken, self.cfg["entity_bias"])
 
@@ -306,7 +298,7 @@ class SpanMarkerRecognizer(Recognizer):
         With a filter the texts pass through the encoder once more, to find out which
         spans will be marked; what dropout changes about that is not foreseen.
 
-        examples (Iterable[Example]): The examples of all parts.
+        examples: The examples of all parts.
         """
         examples = list(examples)
         words, windows, spans = self.find_candidates([eg.predicted for eg in examples])
@@ -328,11 +320,9 @@ class SpanMarkerRecognizer(Recognizer):
     ) -> dict[str, float]:
         """Learn from a batch.
 
-        examples (Iterable[Example]): The batch.
-        drop (float): Without effect: dropout is that of the encoder's config.
-        sgd (Optional[Optimizer]): The optimizer; None leaves the gradients.
-        losses (Optional[Dict[str, float]]): The losses by component, added to.
-        RETURNS (Dict[str, float]): The losses.
+        drop: Without effect: dropout is that of the encoder's config.
+        sgd: The optimizer; None leaves the gradients.
+        losses: The losses by component, added to.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -370,9 +360,7 @@ class SpanMarkerRecognizer(Recognizer):
         summed over all spans and divided by the number of words: of the batch, or,
         between `begin_batch` and `end_batch`, of all the batches in between together.
 
-        examples (Iterable[Example]): The batch.
-        scores (Candidates): What the model says about it.
-        RETURNS (Tuple[float, Candidates]): The loss and the gradient.
+        scores: What the model says about it.
         RAISES (ValueError): If the loss is not a number.
         """
         examples, scored = list(examples), scores.scored
@@ -405,10 +393,8 @@ class SpanMarkerRecognizer(Recognizer):
     ) -> None:
         """Infer labels from data, load the encoder and tell what cannot be learned.
 
-        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
-        nlp (Optional[Language]): The pipeline.
-        labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
-            labels`; if None, they are collected from the data and sorted.
+        labels: The labels, for instance from `spacy init labels`; if None, they are
+            collected from the data and sorted.
         RAISES (ValueError): If there are no labels, none has a span group that `target`
             names, or the encoder cannot be loaded.
         """
@@ -429,9 +415,7 @@ class SpanMarkerRecognizer(Recognizer):
     def report(self, examples: Iterable[Example], split: str) -> LostGold:
         """Count and log the entities that are no candidates.
 
-        examples (Iterable[Example]): The examples.
-        split (str): "train" or "dev", for the log.
-        RETURNS (LostGold): The counts.
+        split: "train" or "dev", for the log.
         """
         lost = LostGold()
         for batch in minibatch(examples, REPORT_BATCH):
@@ -444,7 +428,7 @@ class SpanMarkerRecognizer(Recognizer):
     # --- Serialization ------------------------------------------------------
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        """RETURNS (bytes): The component, with what it has of a checkpoint."""
+        """The component, with what it has of a checkpoint."""
         self._read_checkpoint()
         return super().to_bytes(exclude=exclude)
 
@@ -464,8 +448,7 @@ class SpanMarkerRecognizer(Recognizer):
     def add_label(self, label: str) -> int:
         """Add a label; a trained model keeps its weights, new ones are appended.
 
-        label (str): The label.
-        RETURNS (int): 0 if the label is already there, otherwise 1.
+        RETURNS: 0 if the label is already there, otherwise 1.
         RAISES (ValueError): If the label is not a string, or is empty.
         """
         self._read_checkpoint()
@@ -478,5 +461,5 @@ class SpanMarkerRecognizer(Recognizer):
 
     @property
     def is_resizable(self) -> bool:
-        """RETURNS (bool): True: labels can be added to a trained component."""
+        """True: labels can be added to a trained component."""
         return True

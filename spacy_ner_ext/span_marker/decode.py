@@ -8,7 +8,7 @@ import numpy
 from spacy.tokens import Doc
 
 from ..encoder.pieces import Ints
-from ..spans import ENTS, blocked_tokens, read_spans
+from ..pipes.spans import ENTS, blocked_tokens, read_spans
 from .candidates import Spans, without_overlap
 from .gold import OUTSIDE
 from .step import Scored
@@ -20,9 +20,9 @@ from .words import words_before
 class Candidates:
     """The candidate spans of some documents, and what the model says about them.
 
-    words (Words): The words of the documents.
-    spans (Spans): All candidates.
-    scored (Scored): The scores.
+    words: The words of the documents.
+    spans: All candidates.
+    scored: The scores.
     """
 
     words: Words
@@ -34,10 +34,10 @@ class Candidates:
 class Chosen:
     """What the candidates are that were marked.
 
-    labels (Ints): The number of the best label of each, shape (n_marked,); OUTSIDE for
-        no entity.
-    scores (NDArray): Its probability at temperature 1, same shape.
-    best (Ints): The entities without overlap: their numbers among those marked.
+    labels: The number of the best label of each, shape (n_marked,); OUTSIDE for no
+        entity.
+    scores: Its probability at temperature 1, same shape.
+    best: The entities without overlap: their numbers among those marked.
     """
 
     labels: Ints
@@ -48,10 +48,8 @@ class Chosen:
 def taken_words(docs: Sequence[Doc], words: Words, places: Sequence[str]) -> Any:
     """Find the words of entities that are kept.
 
-    docs (Sequence[Doc]): The documents.
-    words (Words): Their words.
-    places (Sequence[str]): Where entities are kept: "ents" and span groups.
-    RETURNS (NDArray): Bools, shape (n_words,).
+    places: Where entities are kept: "ents" and span groups.
+    RETURNS: Bools, shape (n_words,).
     """
     taken = numpy.zeros(int(words.doc_starts[-1]), dtype=bool)
     for doc, offset in zip(docs, words.doc_starts.tolist()):
@@ -68,11 +66,9 @@ def choose(ops: Any, found: Candidates, taken: Any, bias: float) -> Chosen:
     """Choose the best label of each candidate, and then as SpanMarker the most
     probable entity, the most probable that shares no word with it, and so on.
 
-    ops (Ops): The backend of the logits.
-    found (Candidates): The candidates, scored.
-    taken (NDArray): Words that no entity may cover, bools; is added to.
-    bias (float): Added to the score of every label, but not to probabilities.
-    RETURNS (Chosen): What the candidates are.
+    ops: The backend of the logits.
+    taken: Words that no entity may cover, bools; is added to.
+    bias: Added to the score of every label, but not to probabilities.
     """
     by_label = ops.to_numpy(ops.softmax(found.scored.logits))
     biased = ops.to_numpy(found.scored.logits).copy()
@@ -91,11 +87,9 @@ def probabilities_of(
     """Make what gives the probabilities of the entities; it keeps nothing of the other
     candidates, which are many more.
 
-    ops (Ops): The backend of the logits.
-    found (Candidates): The candidates.
-    chosen (Chosen): What they are.
-    RETURNS (Callable[[float], NDArray]): From a temperature, by which logits are
-        divided, to the probability of each entity, shape (n_entities,).
+    ops: The backend of the logits.
+    RETURNS: From a temperature, by which logits are divided, to the probability of each
+        entity, shape (n_entities,).
     """
     best = chosen.best
     scores, labels = chosen.scores[best], chosen.labels[best][:, None]
@@ -115,11 +109,7 @@ def locate(
 ) -> list[tuple[int, int, int, str]]:
     """Find the entities in the documents.
 
-    found (Candidates): The candidates.
-    chosen (Chosen): What they are.
-    labels (Sequence[str]): The labels.
-    RETURNS (List[Tuple[int, int, int, str]]): The document, first token, end
-        (exclusive) and label of each.
+    RETURNS: The document, first token, end (exclusive) and label of each.
     """
     best, tokens = chosen.best, found.words.tokens
     spans = found.spans[found.scored.chosen[best]]

@@ -29,11 +29,11 @@ MARGIN = 0.98
 class Distilled:
     """How a filter fares on texts that it did not learn from.
 
-    threshold (float): The lowest probability that it lets through.
-    ratio (float): The most spans for each word of a window.
-    n_entities (int): Entities that the model found in these texts.
-    recall (float): The share of them that the filter lets through.
-    candidates (float): The spans that it lets through, for each word.
+    threshold: The lowest probability that it lets through.
+    ratio: The most spans for each word of a window.
+    n_entities: Entities that the model found in these texts.
+    recall: The share of them that the filter lets through.
+    candidates: The spans that it lets through, for each word.
     """
 
     threshold: float
@@ -47,12 +47,12 @@ class Distilled:
 class _Batch:
     """Spans of some windows: where their states are, and what the model says.
 
-    states (Tensor): The states of the pieces at their ends, (n_states, hidden).
-    starts, ends (Tensor): The numbers of the states of each span.
-    widths (Tensor): Its words.
-    is_entity (Tensor): Whether the model gives it a label, 0 or 1.
-    is_chosen (NDArray): Whether it is one of the entities without overlap, bools.
-    rows, first (Ints): Its window, and its first word.
+    states: The states of the pieces at their ends, (n_states, hidden).
+    starts, ends: The numbers of the states of each span.
+    widths: Its words.
+    is_entity: Whether the model gives it a label, 0 or 1.
+    is_chosen: Whether it is one of the entities without overlap, bools.
+    rows, first: Its window, and its first word.
     """
 
     states: Tensor
@@ -79,14 +79,11 @@ def distill(
 ) -> Distilled:
     """Fit a filter on a model's own predictions, and make the model use it.
 
-    recognizer (SpanMarkerRecognizer): The model; its filter, if any, is replaced.
-    batches (Iterable[Sequence[Doc]]): Texts, with sentences if the model shall see
-        them so.
-    recall (float): The share of the model's entities that the filter has to let
-        through, of texts that are held out.
-    epochs (int): Passes over the texts.
-    report (Callable): Shows the progress of the passes.
-    RETURNS (Distilled): How the filter fares.
+    recognizer: The model; its filter, if any, is replaced.
+    batches: Texts, with sentences if the model shall see them so.
+    recall: The share of the model's entities that the filter has to let through, of
+        texts that are held out.
+    report: Shows the progress of the passes.
     RAISES (ValueError): If the model finds no entity in the texts that are held out.
     """
     shim = recognizer.shim

@@ -10,7 +10,7 @@ import numpy
 from spacy.training import Example
 
 from ..encoder.pieces import Ints
-from ..spans import read_gold
+from ..pipes.spans import read_gold
 from .candidates import Spans
 from .windows import Words
 from .words import words_before
@@ -23,13 +23,13 @@ IGNORED = -1
 class LostGold:
     """Gold entities that are no candidates.
 
-    n_gold (int): All entities.
-    too_long (Counter[int]): By their number of words: more than entity_max_length.
-    no_window (Counter[int]): By their number of words: a window cannot hold them.
-    misaligned (Counter[str]): By label: their borders are not borders of words.
-    crossing (Counter[str]): By label: they cross the border of a sentence.
-    conflicting (Counter[str]): By label: another entity has the same borders.
-    other (Counter[str]): By label, which is not one of the component's.
+    n_gold: All entities.
+    too_long: By their number of words: more than entity_max_length.
+    no_window: By their number of words: a window cannot hold them.
+    misaligned: By label: their borders are not borders of words.
+    crossing: By label: they cross the border of a sentence.
+    conflicting: By label: another entity has the same borders.
+    other: By label, which is not one of the component's.
     """
 
     n_gold: int = 0
@@ -52,15 +52,12 @@ def label_spans(
 ) -> Ints:
     """Find the gold label of each span.
 
-    examples (Sequence[Example]): The examples.
-    words (Words): The words of their predicted documents.
-    spans (Spans): All candidates there, in their order.
-    labels (Sequence[str]): The labels.
-    keys (Sequence[str]): Where gold is: "ents" and span groups.
-    max_words (int): The most words of a candidate.
-    lost (Optional[LostGold]): Is added to.
-    RETURNS (Ints): For each span the number of its label, from 1; OUTSIDE, or IGNORED
-        where nothing is known about one of its words. Shape (n_spans,).
+    words: The words of their predicted documents.
+    spans: All candidates there, in their order.
+    keys: Where gold is: "ents" and span groups.
+    max_words: The most words of a candidate.
+    RETURNS: For each span the number of its label, from 1; OUTSIDE, or IGNORED where
+        nothing is known about one of its words. Shape (n_spans,).
     """
     lost = LostGold() if lost is None else lost
     n_words = int(words.doc_starts[-1])

@@ -42,10 +42,10 @@ PRIOR = -4.0
 class Text:
     """A batch of texts that passed through the encoder.
 
-    batch (TextBatch): The texts.
-    layers (Sequence[Kept]): What each attention kept.
-    states (Optional[Tensor]): The last hidden states, float32, shape (n_rows, width,
-        hidden); None if nobody asked for them.
+    batch: The texts.
+    layers: What each attention kept.
+    states: The last hidden states, float32, shape (n_rows, width, hidden); None if
+        nobody asked for them.
     """
 
     batch: TextBatch
@@ -56,8 +56,8 @@ class Text:
 class SpanFilter(nn.Module):
     """Scores spans by the states of their text alone, before any marker.
 
-    hidden (int): The width of the states.
-    max_words (int): The most words of a span.
+    hidden: The width of the states.
+    max_words: The most words of a span.
     """
 
     def __init__(self, hidden: int, max_words: int) -> None:
@@ -69,7 +69,7 @@ class SpanFilter(nn.Module):
         """Start anew, with few spans that look like entities (the prior of Lin et al.
         2017, Focal Loss): the gradients of all others would drown those of the rest.
 
-        std (float): The standard deviation of new weights.
+        std: The standard deviation of new weights.
         """
         with torch.no_grad():
             self.boundary.weight.normal_(std=std)
@@ -81,10 +81,9 @@ class SpanFilter(nn.Module):
     ) -> Tensor:
         """Add up the scores of start, end and width.
 
-        states (Tensor): Shape (n_rows, n_pieces, hidden).
-        rows, starts, ends (Tensor): Where each span is, shape (n_spans,).
-        widths (Tensor): Its words, from 1.
-        RETURNS (Tensor): The logit of each span, shape (n_spans,).
+        states: Shape (n_rows, n_pieces, hidden).
+        rows, starts, ends: Where each span is, shape (n_spans,).
+        RETURNS: The logit of each span, shape (n_spans,).
         """
         start, end = self.boundary(states).unbind(-1)
         return start[rows, starts] + end[rows, ends] + self.width[widths - 1]
@@ -94,16 +93,16 @@ class SpanMarkerNetwork(nn.Module):
     """SpanMarker (Aarsen 2023) over a Hugging Face encoder, which marks candidate spans
     by a pair of pieces that see the text, and classifies their last states.
 
-    encoder (nn.Module): The encoder, in float32.
-    hidden (int): The width of its states.
-    n_labels (int): The classes, the one for no entity included.
-    markers (Tuple[int, int]): The pieces that mark a start and an end.
-    offset (int): What is added to the place of a piece to get its position.
-    position_table (Optional[nn.Embedding]): The embeddings of positions, if any.
-    with_text (bool): Whether the classifier also sees the text's own states at the
-        first and the last piece of a span.
-    filter_words (Optional[int]): The longest span that a filter sees; None for none.
-    dropout (float): Dropout before the classifier.
+    encoder: The encoder, in float32.
+    hidden: The width of its states.
+    n_labels: The classes, the one for no entity included.
+    markers: The pieces that mark a start and an end.
+    offset: What is added to the place of a piece to get its position.
+    position_table: The embeddings of positions, if any.
+    with_text: Whether the classifier also sees the text's own states at the first and
+        the last piece of a span.
+    filter_words: The longest span that a filter sees; None for none.
+    dropout: Dropout before the classifier.
     """
 
     _arguments: frozenset[str]
@@ -147,7 +146,7 @@ class SpanMarkerNetwork(nn.Module):
         return self.classifier.out_features
 
     def move(self, array: Ints) -> Tensor:
-        """RETURNS (Tensor): An array on the device of the weights."""
+        """An array on the device of the weights."""
         return torch.from_numpy(numpy.ascontiguousarray(array)).to(
             self.device, non_blocking=True
         )
@@ -156,9 +155,8 @@ class SpanMarkerNetwork(nn.Module):
     def running(self, precision: str, pieces: Ints | None = None) -> Iterator[None]:
         """In mixed precision, and with the embeddings of all pieces looked up once.
 
-        precision (str): "fp32", "bf16" or "fp16".
-        pieces (Optional[Ints]): The pieces of all texts of a training step: the
-            gradient of a lookup is as large as the vocabulary, of whatever few.
+        pieces: The pieces of all texts of a training step: the gradient of a lookup is
+            as large as the vocabulary, of whatever few.
         """
         table = self.encoder.get_input_embeddings()
         if pieces is not None and table.weight.requires_grad:
@@ -199,9 +197,7 @@ class SpanMarkerNetwork(nn.Module):
     def read(self, batch: TextBatch, with_states: bool) -> Text:
         """Let texts pass through the encoder.
 
-        batch (TextBatch): The texts.
-        with_states (bool): Whether their last hidden states are needed.
-        RETURNS (Text): What markers need of them.
+        with_states: Whether their last hidden states are needed.
         """
         if not self.structured and not with_states:
             return Text(batch, [], None)
@@ -218,11 +214,9 @@ class SpanMarkerNetwork(nn.Module):
     def classify(self, texts: Sequence[Text], pairs: Pairs, limit: int) -> Tensor:
         """Mark spans and classify them.
 
-        texts (Sequence[Text]): The text batches.
-        pairs (Pairs): The spans.
-        limit (int): The most pairs in one pass. In training the activations of the
-            last pass alone are kept, and those of others computed a second time.
-        RETURNS (Tensor): The logits, float32, shape (n_pairs, n_labels).
+        limit: The most pairs in one pass. In training the activations of the last pass
+            alone are kept, and those of others computed a second time.
+        RETURNS: The logits, float32, shape (n_pairs, n_labels).
         """
         order = numpy.lexsort((pairs.rows, pairs.batches))
         lookup, outputs = self._lookup(), []
@@ -238,10 +232,8 @@ class SpanMarkerNetwork(nn.Module):
     def mark(self, texts: Sequence[Text], pairs: Pairs, lookup: Any = None) -> Tensor:
         """The last states of pairs of markers.
 
-        texts (Sequence[Text]): The text batches.
-        pairs (Pairs): The pairs, by batch and row.
-        lookup (Optional[Callable]): Looks up pieces.
-        RETURNS (Tensor): Shape (n_pairs, 2, hidden).
+        pairs: The pairs, by batch and row.
+        RETURNS: Shape (n_pairs, 2, hidden).
         """
         mark = self._mark if self.structured else self._mark_dense
         return mark(texts, pairs, lookup).float()

@@ -13,8 +13,8 @@ from .gold import IGNORED, OUTSIDE
 class Known:
     """What the losses of a batch are divided by.
 
-    n_marked (int): The marked spans whose label is known.
-    n_words (int): The words at which a span begins whose label is known.
+    n_marked: The marked spans whose label is known.
+    n_words: The words at which a span begins whose label is known.
     """
 
     n_marked: int
@@ -24,10 +24,8 @@ class Known:
 def count_known(spans: Spans, gold: Any, chosen: Any) -> Known:
     """Count what is known about a batch.
 
-    spans (Spans): All candidates.
-    gold (NDArray): The label of each, or IGNORED, shape (n_spans,).
-    chosen (Ints): The numbers of those that are marked.
-    RETURNS (Known): The counts.
+    gold: The label of each, or IGNORED, shape (n_spans,).
+    chosen: The numbers of those that are marked.
     """
     n_words = len(numpy.unique(spans.first[gold != IGNORED]))
     return Known(int((gold[chosen] != IGNORED).sum()), n_words)
@@ -36,11 +34,9 @@ def count_known(spans: Spans, gold: Any, chosen: Any) -> Known:
 def cross_entropy(ops: Any, logits: Any, gold: Any, n_known: int) -> tuple[float, Any]:
     """The mean cross-entropy over the spans whose label is known: that of SpanMarker.
 
-    ops (Ops): The backend.
-    logits (Floats2d): The logits, shape (n_spans, n_labels).
-    gold (NDArray): The label of each span, or IGNORED, shape (n_spans,).
-    n_known (int): The spans whose label is known, of the whole batch.
-    RETURNS (Tuple[float, Floats2d]): The loss and its gradient.
+    logits: The logits, shape (n_spans, n_labels).
+    gold: The label of each span, or IGNORED, shape (n_spans,).
+    n_known: The spans whose label is known, of the whole batch.
     """
     known = ops.xp.asarray(gold != IGNORED)
     n_known = max(1, n_known)
@@ -58,11 +54,9 @@ def binary_cross_entropy(
 ) -> tuple[float, Any]:
     """The weighted sum of the binary cross-entropy of the spans whose label is known.
 
-    ops (Ops): The backend.
-    logits (Floats1d): The logits of the filter, shape (n_spans,).
-    gold (NDArray): The label of each span, or IGNORED, same shape.
-    weight (float): The weight of each span.
-    RETURNS (Tuple[float, Floats1d]): The loss and its gradient.
+    logits: The logits of the filter, shape (n_spans,).
+    gold: The label of each span, or IGNORED, same shape.
+    weight: The weight of each span.
     """
     is_entity = ops.xp.asarray((gold > OUTSIDE).astype("float32"))
     scale = ops.xp.asarray(((gold != IGNORED) * weight).astype("float32"))

@@ -42,38 +42,37 @@ def build_span_marker(
     to what was kept of it. It has the signature of spaCy's span categorizers, which
     can use it with any suggester; gradients are those of the logits.
 
-    name (str): The encoder: name on the Hugging Face hub or path of a folder; the
-        weights must be safetensors, the tokenizer a fast one.
-    candidates (Optional[str]): "all" marks all spans, as the original; "filtered"
-        those that a filter, trained along, finds worth it by the text alone. If None,
-        "filtered", or "all" for a trained model that has no filter. Used by
-        `span_marker_ner`; spaCy's span categorizers bring a suggester.
-    head (str): What the classifier sees: "markers" as the original, or "markers+text"
-        for also the text's own states at the first and the last piece of the span.
-    entity_max_length (int): The most words of an entity.
-    model_max_length (int): The most pieces of a window, special pieces included.
-    stride (Optional[int]): Pieces from one window of a longer sentence to the next; by
-        default half a window.
-    markers_per_batch (Optional[int]): The most pairs of markers in one pass; it bounds
-        memory and changes no result. By default 1024 on the CPU (512 in training) and
-        32768 on a GPU (8192).
-    marker_init (str): How the embeddings of the markers of a new model start: "mask"
-        as that of the encoder's mask piece (or the mean of all, if it has none), which
-        learns much faster; "random" as in the original.
-    position_offset (Union[int, str]): What is added to the place of a piece to get its
-        position: 2 as the original, "auto" for what the encoder was trained with.
-    filter_threshold (float): The lowest probability that the filter lets through.
-    filter_ratio (float): The most spans that it lets through, for each word of a
+    name: The encoder: name on the Hugging Face hub or path of a folder; the weights
+        must be safetensors, the tokenizer a fast one.
+    candidates: "all" marks all spans, as the original; "filtered" those that a filter,
+        trained along, finds worth it by the text alone. If None, "filtered", or "all"
+        for a trained model that has no filter. Used by `span_marker_ner`; spaCy's span
+        categorizers bring a suggester.
+    head: What the classifier sees: "markers" as the original, or "markers+text" for
+        also the text's own states at the first and the last piece of the span.
+    entity_max_length: The most words of an entity.
+    model_max_length: The most pieces of a window, special pieces included.
+    stride: Pieces from one window of a longer sentence to the next; by default half a
         window.
-    activation (str): "softmax" for one label a span (`span_marker_ner`,
+    markers_per_batch: The most pairs of markers in one pass; it bounds memory and
+        changes no result. By default 1024 on the CPU (512 in training) and 32768 on a
+        GPU (8192).
+    marker_init: How the embeddings of the markers of a new model start: "mask" as that
+        of the encoder's mask piece (or the mean of all, if it has none), which learns
+        much faster; "random" as in the original.
+    position_offset: What is added to the place of a piece to get its position: 2 as the
+        original, "auto" for what the encoder was trained with.
+    filter_threshold: The lowest probability that the filter lets through.
+    filter_ratio: The most spans that it lets through, for each word of a window.
+    activation: "softmax" for one label a span (`span_marker_ner`,
         `spancat_singlelabel`), or "logistic" for several (`spancat`).
-    precision (str): "fp32", or "bf16" or "fp16" for mixed precision.
-    freeze (Union[bool, int]): Whether all weights of the encoder stay as they are, or
-        how many layers do, counted from the lowest, together with the embeddings.
-    tokenizer_config (Dict[str, Any]): Arguments of AutoTokenizer.from_pretrained.
-    transformer_config (Dict[str, Any]): Arguments of AutoModel.from_pretrained.
-    trust_remote_code (bool): Whether code that comes with the encoder may run.
-    RETURNS (Model[Tuple[List[Doc], Ragged], Floats2d]): The model.
+    precision: "fp32", or "bf16" or "fp16" for mixed precision.
+    freeze: Whether all weights of the encoder stay as they are, or how many layers do,
+        counted from the lowest, together with the embeddings.
+    tokenizer_config: Arguments of AutoTokenizer.from_pretrained.
+    transformer_config: Arguments of AutoModel.from_pretrained.
+    trust_remote_code: Whether code that comes with the encoder may run.
+    RETURNS: The model.
     RAISES (ValueError): If a setting has a value that makes no model.
     """
     settings = Settings(
@@ -105,7 +104,7 @@ def build_span_marker(
 
 
 def shim_of(model: Model) -> SpanMarkerShim:
-    """RETURNS (SpanMarkerShim): What runs the model."""
+    """What runs the model."""
     return cast(SpanMarkerShim, model.shims[0])
 
 
@@ -124,9 +123,7 @@ def init(model: Model, X: Any = None, Y: Optional[Floats2d] = None) -> None:
 def resize_output(model: Model, n_labels: int) -> Model:
     """Append classes; the weights of the others stay as they are.
 
-    model (Model): The model.
-    n_labels (int): The number of all classes.
-    RETURNS (Model): The same model.
+    n_labels: The number of all classes.
     """
     shim_of(model).resize(n_labels)
     model.set_dim("nO", n_labels, force=True)

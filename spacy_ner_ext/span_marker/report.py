@@ -10,17 +10,15 @@ from spacy.training import Example
 from spacy.util import logger, registry
 from wasabi import table
 
-from ..spans import describe
+from ..pipes.spans import describe
 from .gold import LostGold
 
 
 def report_lost_gold(name: str, split: str, lost: LostGold, max_words: int) -> None:
     """Log the entities that the component cannot learn or find, by their length.
 
-    name (str): The name of the component.
-    split (str): "train" or "dev".
-    lost (LostGold): The counts.
-    max_words (int): The most words of a candidate.
+    name: The name of the component.
+    max_words: The most words of a candidate.
     """
     lengths = lost.too_long + lost.no_window
     if lengths:
@@ -77,8 +75,7 @@ def _other_reasons(lost: LostGold) -> Iterable[tuple[Counter[str], str]]:
 def dev_examples(nlp: Language | None) -> Iterable[Example]:
     """Read the development corpus that the config of a pipeline names.
 
-    nlp (Optional[Language]): The pipeline.
-    RETURNS (Iterable[Example]): Its examples; none if it names none.
+    RETURNS: Its examples; none if it names none.
     """
     if nlp is None:
         return []

@@ -59,7 +59,7 @@ class Settings:
 
     @property
     def encoder(self) -> encoder_settings.Settings:
-        """RETURNS (Settings): What of this is about the encoder."""
+        """What of this is about the encoder."""
         return encoder_settings.Settings(
             name=self.name,
             window=self.model_max_length,
@@ -114,10 +114,9 @@ class Settings:
 class Context:
     """Which text around a sentence the encoder sees.
 
-    kind (str): "none", "sentences" for whole neighbouring sentences, or "document" for
-        as much text as fits, the last sentence cut.
-    max_prev, max_next (Optional[int]): The most sentences before and after; None for
-        as many as fit.
+    kind: "none", "sentences" for whole neighbouring sentences, or "document" for as
+        much text as fits, the last sentence cut.
+    max_prev, max_next: The most sentences before and after; None for as many as fit.
     RAISES (ValueError): If one has a value that makes no sense.
     """
 

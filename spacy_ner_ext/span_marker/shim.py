@@ -42,7 +42,7 @@ class SpanMarkerShim(TorchShim):
     """SpanMarker over a Hugging Face encoder, which there is once `load`, `from_bytes`
     or `adopt` was called.
 
-    options (Settings): The settings.
+    options: The settings.
     """
 
     _model: SpanMarkerNetwork | None
@@ -61,8 +61,8 @@ class SpanMarkerShim(TorchShim):
     def load(self, n_labels: int, with_filter: bool) -> None:
         """Load the pretrained encoder, with new weights for the rest.
 
-        n_labels (int): The classes, the one for no entity included.
-        with_filter (bool): Whether there may be a filter.
+        n_labels: The classes, the one for no entity included.
+        with_filter: Whether there may be a filter.
         RAISES (ValueError): If the encoder cannot be loaded, or not be marked.
         """
         hf_tokenizer = hf.load_tokenizer(self.settings)
@@ -116,7 +116,7 @@ class SpanMarkerShim(TorchShim):
             )
 
     def extra(self) -> str:
-        """RETURNS (str): What else is to be saved, as JSON."""
+        """What else is to be saved, as JSON."""
         parts: dict[str, Any] = {
             "adopted": self.adopted,
             "tokenizer_config": self.tokenizer_config,
@@ -126,7 +126,7 @@ class SpanMarkerShim(TorchShim):
         return json.dumps(parts, sort_keys=True)
 
     def empty_copy(self) -> SpanMarkerShim:
-        """RETURNS (SpanMarkerShim): One of the same settings, without weights."""
+        """One of the same settings, without weights."""
         return SpanMarkerShim(self.options)
 
     def adopt_settings(self, adopted: dict[str, Any]) -> None:
@@ -138,7 +138,7 @@ class SpanMarkerShim(TorchShim):
     def paths(self) -> dict[str, str]:
         """Where weights are: those of the encoder below "transformer".
 
-        RETURNS (Dict[str, str]): A path for the name of each weight.
+        RETURNS: A path for the name of each weight.
         """
         return {
             name: f"transformer.{path}" if name.startswith("encoder.") else path
@@ -193,10 +193,7 @@ class SpanMarkerShim(TorchShim):
         return TextBatch(ids, numpy.ones_like(ids, dtype=bool))
 
     def _check_encoder(self) -> None:
-        """Check that pairs have positions, and do not know of each other.
-
-        RAISES (ValueError): If not.
-        """
+        """Check that pairs have positions, and do not know of each other."""
         batch, model = self._example(), self.model.eval()
         zeros = numpy.zeros(2, dtype="int64")
         pairs = Pairs(zeros, zeros, numpy.array([0, 1]), numpy.array([1, 2]))
@@ -223,7 +220,7 @@ class SpanMarkerShim(TorchShim):
     def resize(self, n_labels: int) -> None:
         """Append classes, which start far below the others.
 
-        n_labels (int): The number of all classes.
+        n_labels: The number of all classes.
         """
         if not self.is_loaded:
             return
@@ -239,7 +236,7 @@ class SpanMarkerShim(TorchShim):
     def set_filter(self, filter_: SpanFilter | None) -> None:
         """Put another filter in the place of the present one.
 
-        filter_ (Optional[SpanFilter]): The filter; None for none.
+        filter_: The filter; None for none.
         """
         self.model.filter = filter_
         if filter_ is None:
@@ -265,15 +262,13 @@ class SpanMarkerShim(TorchShim):
     def cut(self, words: Words, context: Context) -> Windows:
         """Cut texts into windows; see windows.cut.
 
-        words (Words): The words.
-        context (Context): Which text around a sentence belongs to its window.
-        RETURNS (Windows): The windows.
+        context: Which text around a sentence belongs to its window.
         """
         stride = self.options.stride
         return cut(self.tokenizer, words, self.size, stride, context, self.ready)
 
     def words_of(self, doc: Doc) -> list[str]:
-        """RETURNS (List[str]): The words of a document, without white space."""
+        """The words of a document, without white space."""
         return list(read_words([doc], by_sentence=False).docs[0])
 
     @property
@@ -303,10 +298,9 @@ class SpanMarkerShim(TorchShim):
     ) -> Scored:
         """Score spans.
 
-        windows (Windows): The windows of the texts.
-        spans (Spans): The spans.
-        use_filter (Optional[bool]): Whether the filter chooses; None for what is set.
-        RETURNS (Scored): The scores, of those that the filter lets through.
+        windows: The windows of the texts.
+        use_filter: Whether the filter chooses; None for what is set.
+        RETURNS: The scores, of those that the filter lets through.
         """
         self.model.eval()
         filters = self.filters if use_filter is None else use_filter
@@ -317,10 +311,8 @@ class SpanMarkerShim(TorchShim):
     def select(self, windows: Windows, spans: Spans, gold: Any) -> Ints:
         """Find the spans that training marks, without marking them.
 
-        windows (Windows): The windows of the texts.
-        spans (Spans): The spans.
-        gold (NDArray): Which spans get markers whatever the filter says, bools.
-        RETURNS (Ints): The numbers of the spans.
+        windows: The windows of the texts.
+        gold: Which spans get markers whatever the filter says, bools.
         """
         if not self.filters:
             return numpy.arange(len(spans))
@@ -338,11 +330,10 @@ class SpanMarkerShim(TorchShim):
     ) -> tuple[Scored, Callable[[Scored], None]]:
         """Score spans so that the result can be trained.
 
-        windows (Windows): The windows of the texts.
-        spans (Spans): The spans.
-        gold (NDArray): Which spans get markers whatever the filter says, bools.
-        use_filter (Optional[bool]): Whether the filter chooses; None for what is set.
-        RETURNS (Tuple): The scores, and a callback that takes their gradients.
+        windows: The windows of the texts.
+        gold: Which spans get markers whatever the filter says, bools.
+        use_filter: Whether the filter chooses; None for what is set.
+        RETURNS: The scores, and a callback that takes their gradients.
         """
         self.model.train()
         filters = self.filters if use_filter is None else use_filter
@@ -394,10 +385,7 @@ class SpanMarkerShim(TorchShim):
     def read(self, windows: Windows, rows: Ints, with_states: bool) -> Text:
         """Let the texts of some windows pass through the encoder.
 
-        windows (Windows): The windows.
-        rows (Ints): Which of them.
-        with_states (bool): Whether their last hidden states are needed.
-        RETURNS (Text): What markers need of them.
+        with_states: Whether their last hidden states are needed.
         """
         assert self.specials is not None
         starts, ends = windows.starts[rows], windows.ends[rows]
@@ -407,9 +395,7 @@ class SpanMarkerShim(TorchShim):
     def batches(self, windows: Windows, spans: Spans) -> list[Ints]:
         """Put windows of similar length together.
 
-        windows (Windows): The windows.
-        spans (Spans): The spans; a window without any is left out.
-        RETURNS (List[Ints]): The windows of each batch.
+        spans: The spans; a window without any is left out.
         """
         assert self.specials is not None
         device = self.model.device.type

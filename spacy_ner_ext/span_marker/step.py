@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 class Scored:
     """What the model says about spans, or the gradient of that.
 
-    chosen (Ints): The numbers of the spans that were marked, shape (n_chosen,).
-    logits (Floats2d): Their logits, shape (n_chosen, n_labels).
-    filter_logits (Optional[Floats1d]): The logits of the filter for all spans; None
-        without a filter.
+    chosen: The numbers of the spans that were marked, shape (n_chosen,).
+    logits: Their logits, shape (n_chosen, n_labels).
+    filter_logits: The logits of the filter for all spans; None without a filter.
     """
 
     chosen: Ints
@@ -38,12 +37,12 @@ class Scored:
 class Step:
     """The texts that were read, and the spans in them that wait for markers.
 
-    shim (SpanMarkerShim): What runs texts and markers.
-    windows (Windows): The windows of the texts.
-    spans (Spans): The spans.
-    gold (Optional[NDArray]): Spans that get markers whatever the filter says, bools.
-    filters (bool): Whether the filter chooses the spans that get markers.
-    limit (int): The most pairs of markers in one pass.
+    shim: What runs texts and markers.
+    windows: The windows of the texts.
+    spans: The spans.
+    gold: Spans that get markers whatever the filter says, bools.
+    filters: Whether the filter chooses the spans that get markers.
+    limit: The most pairs of markers in one pass.
     """
 
     def __init__(

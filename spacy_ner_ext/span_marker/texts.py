@@ -17,8 +17,8 @@ DENSE_PAIRS = 64
 class TextBatch:
     """Texts that pass through the encoder together.
 
-    ids (Ints): Pieces with special and padding pieces, shape (n_rows, width).
-    mask (NDArray): What of these is no padding, bools of the same shape.
+    ids: Pieces with special and padding pieces, shape (n_rows, width).
+    mask: What of these is no padding, bools of the same shape.
     """
 
     ids: Ints
@@ -34,9 +34,9 @@ class TextBatch:
 class Pairs:
     """Pairs of markers, each of shape (n_pairs,).
 
-    batches (Ints): The text batch of each.
-    rows (Ints): Its row there.
-    starts, ends (Ints): The places of its start and of its end in that row.
+    batches: The text batch of each.
+    rows: Its row there.
+    starts, ends: The places of its start and of its end in that row.
     """
 
     batches: Ints
@@ -56,10 +56,10 @@ class Pairs:
 class Dense:
     """Texts with their pairs behind them, each of shape (n_rows, width).
 
-    ids (Ints): The pieces.
-    places (Ints): The place that each has the position of.
-    mask (NDArray): What each piece attends to, bools, (n_rows, width, width).
-    rows, columns (Ints): Where the markers are, (n_pairs, 2).
+    ids: The pieces.
+    places: The place that each has the position of.
+    mask: What each piece attends to, bools, (n_rows, width, width).
+    rows, columns: Where the markers are, (n_pairs, 2).
     """
 
     ids: Ints
@@ -72,10 +72,8 @@ class Dense:
 def with_markers(batch: TextBatch, pairs: Pairs, markers: tuple[int, int]) -> Dense:
     """Write pairs behind copies of their texts, as SpanMarker does.
 
-    batch (TextBatch): The texts.
-    pairs (Pairs): The pairs, by row.
-    markers (Tuple[int, int]): The pieces that mark a start and an end.
-    RETURNS (Dense): What an encoder needs that takes a mask for each piece.
+    markers: The pieces that mark a start and an end.
+    RETURNS: What an encoder needs that takes a mask for each piece.
     """
     _, first, nth = numpy.unique(pairs.rows, return_index=True, return_inverse=True)
     rank = numpy.arange(len(pairs)) - first[nth.ravel()]

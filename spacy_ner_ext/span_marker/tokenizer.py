@@ -13,11 +13,7 @@ START, END = "<start>", "<end>"
 
 
 def describe_tokenizer(tokenizer: Any) -> str:
-    """What transformers needs to know beside tokenizer.json to make a tokenizer.
-
-    tokenizer (PreTrainedTokenizerFast): The tokenizer.
-    RETURNS (str): The text of its tokenizer_config.json.
-    """
+    """What transformers needs to know beside tokenizer.json to make a tokenizer."""
     with TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
         return (Path(folder) / "tokenizer_config.json").read_text(encoding="utf8")
@@ -27,9 +23,7 @@ def add_markers(encoder: Any, tokenizer: Any, config: str) -> None:
     """Add the pieces that mark spans, with new embeddings as in SpanMarker: the matrix
     grows to a multiple of 8.
 
-    encoder (PreTrainedModel): The encoder.
-    tokenizer (tokenizers.Tokenizer): Its tokenizer.
-    config (str): The text of its tokenizer_config.json.
+    config: The text of its tokenizer_config.json.
     """
     tokenizer.add_special_tokens([START, END])
     n_pieces = tokenizer.get_vocab_size(with_added_tokens=True)
@@ -45,9 +39,7 @@ def start_as_mask(encoder: Any, tokenizer: Any, config: str) -> None:
     """Let the markers start as the piece that stands for an unknown one, which the
     encoder has learned to fill from what is around.
 
-    encoder (PreTrainedModel): The encoder, with markers.
-    tokenizer (tokenizers.Tokenizer): Its tokenizer.
-    config (str): The text of its tokenizer_config.json.
+    config: The text of its tokenizer_config.json.
     """
     mask = json.loads(config).get("mask_token")
     # Older files describe a piece by more than its text.
@@ -62,8 +54,7 @@ def start_as_mask(encoder: Any, tokenizer: Any, config: str) -> None:
 def split_punctuation(tokenizer: Any, config: str) -> None:
     """Let the tokenizer of XLM-RoBERTa part words from punctuation, as SpanMarker.
 
-    tokenizer (tokenizers.Tokenizer): The tokenizer.
-    config (str): The text of its tokenizer_config.json.
+    config: The text of its tokenizer_config.json.
     """
     from tokenizers.pre_tokenizers import Punctuation, Sequence
 

@@ -17,11 +17,11 @@ from .settings import Context
 class Words:
     """The words of some documents: their tokens that are not white space.
 
-    docs (Sequence[Sequence[str]]): The words of each document.
-    tokens (Ints): The token of its document that each word is, shape (n_words,).
-    sentences (Ints): The first word of each sentence and the one after its last,
-        counted over all documents, shape (n_sentences, 2).
-    sentence_docs (Ints): The document of each sentence.
+    docs: The words of each document.
+    tokens: The token of its document that each word is, shape (n_words,).
+    sentences: The first word of each sentence and the one after its last, counted over
+        all documents, shape (n_sentences, 2).
+    sentence_docs: The document of each sentence.
     """
 
     docs: Sequence[Sequence[str]]
@@ -39,14 +39,14 @@ class Words:
 class Windows:
     """Texts that pass through the encoder, and the sentences that they are of.
 
-    pieces (Pieces): The pieces of all words.
-    bounds (Ints): The first piece of each word, counted over all documents; and the
-        number of all, shape (n_words + 1,).
-    starts, ends (Ints): The first piece of each window and the one after its last.
-    begins (Ints): The first piece of each sentence.
-    first, n (Ints): The first window of each sentence, and how many it has.
-    stride (int): Pieces from one window of a sentence to the next.
-    size (int): The most pieces of a window.
+    pieces: The pieces of all words.
+    bounds: The first piece of each word, counted over all documents; and the number of
+        all, shape (n_words + 1,).
+    starts, ends: The first piece of each window and the one after its last.
+    begins: The first piece of each sentence.
+    first, n: The first window of each sentence, and how many it has.
+    stride: Pieces from one window of a sentence to the next.
+    size: The most pieces of a window.
     """
 
     pieces: Pieces
@@ -68,10 +68,9 @@ class Windows:
         """Find the window of each span: of those that hold it the one in which it is
         most central. A span that none holds gets a window of its own around it.
 
-        sentences (Ints): The sentence of each span, shape (n_spans,).
-        first, last (Ints): Its first and its last word.
-        RETURNS (Tuple[Windows, Ints]): The windows, with the new ones at the end, and
-            the window of each span.
+        sentences: The sentence of each span, shape (n_spans,).
+        first, last: Its first and its last word.
+        RETURNS: The windows, with the new ones at the end, and the window of each span.
         """
         begin, end = self.bounds[first], self.bounds[last + 1]
         origin = self.starts[self.first[sentences]]
@@ -125,14 +124,12 @@ def cut(
 ) -> Windows:
     """Cut sentences into windows.
 
-    tokenizer (tokenizers.Tokenizer): The tokenizer.
-    words (Words): The words.
-    size (int): The most pieces of a window, without special pieces.
-    stride (Optional[int]): Pieces from one window of a longer sentence to the next;
-        None for half of `size`.
-    context (Context): Which text around a sentence belongs to its window.
-    ready (Optional[Ready]): The pieces of documents that were cut before.
-    RETURNS (Windows): The windows; each sentence has at least one.
+    size: The most pieces of a window, without special pieces.
+    stride: Pieces from one window of a longer sentence to the next; None for half of
+        `size`.
+    context: Which text around a sentence belongs to its window.
+    ready: The pieces of documents that were cut before.
+    RETURNS: The windows; each sentence has at least one.
     """
     pieces = cut_words(tokenizer, words.docs, ready)
     counts = pieces.counts()

@@ -15,10 +15,8 @@ from .windows import Words
 def read_words(docs: Sequence[Doc], by_sentence: bool = True) -> Words:
     """Read the words and sentences of documents; white space is no word.
 
-    docs (Sequence[Doc]): The documents.
-    by_sentence (bool): Whether sentences are told apart, where the documents have
-        them; if not, a document is one sentence.
-    RETURNS (Words): The words.
+    by_sentence: Whether sentences are told apart, where the documents have them; if
+        not, a document is one sentence.
     """
     texts, tokens, borders, doc_of = [], [], [], []
     offset = 0
@@ -50,7 +48,8 @@ def _first_words(doc: Doc, tokens: Ints, by_sentence: bool) -> list[int]:
 
 
 def words_before(doc: Doc) -> Ints:
-    """RETURNS (Ints): The number of words before each token, and of all, shape
-    (n_tokens + 1,)."""
+    """The number of words before each token, and of all, shape
+    (n_tokens + 1,).
+    """
     is_word = doc.to_array(IS_SPACE) == 0
     return numpy.concatenate([[0], numpy.cumsum(is_word)]).astype("int64")

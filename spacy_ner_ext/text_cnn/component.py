@@ -9,7 +9,7 @@ from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.training import Example, validate_get_examples
 from thinc.api import Config, Model
 
-from ..listeners import check_widths, check_widths_of
+from ..pipes.listeners import check_widths, check_widths_of
 
 default_model_config = """
 [model]
@@ -43,8 +43,8 @@ DEFAULT_TEXT_CNN_MODEL = Config().from_str(default_model_config)["model"]
 def make_text_cnn(nlp: Language, name: str, model: Model) -> "TextCNNPipe":
     """Make a `text_cnn` component.
 
-    model (Model[List[Doc], List[Floats2d]]): A spacy_ner_ext.TextCNN.v1 over token
-        vectors, as a rule over a listener to `tok2vec` or `transformer`.
+    model: A spacy_ner_ext.TextCNN.v1 over token vectors, as a rule over a listener to
+        `tok2vec` or `transformer`.
     """
     return TextCNNPipe(nlp.vocab, model, name)
 
@@ -65,11 +65,11 @@ class TextCNNPipe(Tok2Vec):
     ) -> None:
         """Infer shapes from data and set the weights.
 
-        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
-        nlp (Optional[Language]): The pipeline.
-        RAISES (ValueError): If no document has a token, or a component after this
-            one listens to another Tok2Vec before it, by name or by "*": it would not
-            see its vectors in prediction, or cut it off from training; or a listener
+        get_examples: Gives the training data.
+        nlp: The pipeline.
+        RAISES (ValueError): If no document has a token, or a component after this one
+            listens to another Tok2Vec before it, by name or by "*": it would not see
+            its vectors in prediction, or cut it off from training; or a listener
             expects another width.
         """
         validate_get_examples(get_examples, "TextCNNPipe.initialize")
@@ -126,10 +126,10 @@ class TextCNNPipe(Tok2Vec):
 def upstreams(nlp: Language, name: str) -> List[Tuple[str, bool]]:
     """What a component listens to.
 
-    nlp (Language): The pipeline.
-    name (str): The name of the component.
-    RETURNS (List[Tuple[str, bool]]): The upstream name of each of its listeners, and
-        whether the listener is one of spaCy's Tok2Vec (and not of a transformer).
+    nlp: The pipeline.
+    name: The name of the component.
+    RETURNS: The upstream name of each of its listeners, and whether the listener is one
+        of spaCy's Tok2Vec (and not of a transformer).
     """
     model = getattr(nlp.get_pipe(name), "model", None)
     nodes = model.walk() if isinstance(model, Model) else ()

@@ -65,8 +65,7 @@ def TextCNN(
     For the arguments see spacy_ner_ext.TextCNN.v1; `n_inputs` is the width of the
     input where that is known already.
 
-    RETURNS (Model[List[Floats2d], List[Floats2d]]): The layer; results have shape
-        (n_words, output_size).
+    RETURNS: The layer; results have shape (n_words, output_size).
     RAISES (ValueError): If an argument has a value that makes no network.
     """
     _check(kernel_sizes, out_channels, output_size, activation, normalize, dropout)
@@ -176,10 +175,9 @@ def forward(
 def convolve(sizes: Sequence[int], filters: Sequence[Model]) -> Model[Ragged, Ragged]:
     """Convolutions side by side: their results are joined in the order of `sizes`.
 
-    sizes (Sequence[int]): Words that each convolution sees.
-    filters (Sequence[Model[Floats2d, Floats2d]]): What it makes of a window, from
-        width size * n.
-    RETURNS (Model[Ragged, Ragged]): The layer.
+    sizes: Words that each convolution sees.
+    filters: What it makes of a window, from width size * n.
+    RETURNS: The layer.
     """
     forward = partial(convolve_forward, tuple(sizes))
     return Model("convolve", forward, init=initialize_layers, layers=filters)
@@ -211,11 +209,11 @@ def convolve_forward(
 def windows(ops: Ops, X: Floats2d, lengths: Ints1d, size: int) -> Floats2d:
     """Put the vectors of the words around each word side by side.
 
-    X (Floats2d): Vectors of width n, the documents one after another.
-    lengths (Ints1d): Words of each document; beyond its ends are zeros.
-    size (int): Words in a window: (size - 1) // 2 on the left, the word, and
-        size // 2 on the right.
-    RETURNS (Floats2d): Windows of width size * n.
+    X: Vectors of width n, the documents one after another.
+    lengths: Words of each document; beyond its ends are zeros.
+    size: Words in a window: (size - 1) // 2 on the left, the word, and size // 2 on the
+        right.
+    RETURNS: Windows of width size * n.
     """
     if size == 1:
         return X

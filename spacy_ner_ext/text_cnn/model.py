@@ -23,20 +23,18 @@ def build_text_cnn(
 ) -> Model[List[Doc], List[Floats2d]]:
     """Re-contextualize token vectors with convolutions over each document.
 
-    tok2vec (Model[List[Doc], List[Floats2d]]): Token vectors.
-    kernel_sizes (List[int]): Words that each convolution sees; an even size sees
-        one word more on the right.
-    out_channels (Optional[int]): Width of each convolution; by default the width
-        of the token vectors.
-    output_size (Optional[int]): Width of the result; by default the same.
-    activation (str): One of spacy_ner_ext.text_cnn.layer.ACTIVATIONS.
-    normalize (str): Layer normalization "pre" (of what the convolutions add),
-        "post" (of the sum) or "none".
-    residual (bool): Whether the input is added to the result, projected where the
-        widths differ.
-    dropout (Optional[float]): Dropout of the activations in training; by default
-        the rate of [training].
-    RETURNS (Model[List[Doc], List[Floats2d]]): The model.
+    tok2vec: Token vectors.
+    kernel_sizes: Words that each convolution sees; an even size sees one word more on
+        the right.
+    out_channels: Width of each convolution; by default the width of the token vectors.
+    output_size: Width of the result; by default the same.
+    activation: One of spacy_ner_ext.text_cnn.layer.ACTIVATIONS.
+    normalize: Layer normalization "pre" (of what the convolutions add), "post" (of the
+        sum) or "none".
+    residual: Whether the input is added to the result, projected where the widths
+        differ.
+    dropout: Dropout of the activations in training; by default the rate of [training].
+    RETURNS: The model.
     RAISES (ValueError): If an option has a value that makes no network.
     """
     cnn = TextCNN(

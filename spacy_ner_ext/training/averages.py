@@ -25,7 +25,7 @@ class Averages:
 
     As usual, the decay of step n is at most (1 + n) / (10 + n).
 
-    decay (float): The part of an average that stays in each step; 0 for no averages.
+    decay: The part of an average that stays in each step; 0 for no averages.
     RAISES (ValueError): If it is none.
     """
 
@@ -43,10 +43,7 @@ class Averages:
         self._shims: dict[Key, PyTorchShim] = {}
 
     def bind(self, nlp: Language) -> None:
-        """Find the torch modules of thinc, which want all of their state at once.
-
-        nlp (Language): The pipeline.
-        """
+        """Find the torch modules of thinc, which want all of their state at once."""
         for shim in _modules_of_thinc(nlp):
             for name, _ in shim._model.named_parameters():
                 self._shims[shim.id, name] = shim
@@ -56,10 +53,7 @@ class Averages:
         self.n_steps += 1
 
     def begin(self, weights: Mapping[Key, Tensor]) -> None:
-        """Begin the averages of weights that have none yet, before they are changed.
-
-        weights (Mapping[Key, Tensor]): The weights.
-        """
+        """Begin the averages of weights that have none yet, before they are changed."""
         if self.arrays is None:
             return
         for key, weight in weights.items():
@@ -88,10 +82,7 @@ class Averages:
                 self.arrays[shown] = torch2xp(tensor)
 
     def update(self, weights: Mapping[Key, Tensor]) -> None:
-        """Move averages towards weights that have been changed.
-
-        weights (Mapping[Key, Tensor]): The weights.
-        """
+        """Move averages towards weights that have been changed."""
         if self.arrays is None:
             return
         decay = min(self.decay, (1 + self.n_steps) / (10 + self.n_steps))
@@ -102,8 +93,8 @@ class Averages:
     def restore(self, n_steps: int, averages: Mapping[Key, tuple[Tensor, Any]]) -> None:
         """Go on with saved averages.
 
-        n_steps (int): The steps that were made.
-        averages (Mapping[Key, Tuple[Tensor, Tensor]]): The weights, and their averages.
+        n_steps: The steps that were made.
+        averages: The weights, and their averages.
         """
         self.n_steps = n_steps
         self.begin({key: weight for key, (weight, _) in averages.items()})
@@ -115,7 +106,7 @@ def warn_about_torch(nlp: Language) -> None:
     """Log, once for a pipeline, if the config asks for averages of thinc's optimizers,
     and there are torch modules, whose averages they keep but never use.
 
-    nlp (Language): The pipeline, as its training begins.
+    nlp: The pipeline, as its training begins.
     """
     if nlp in _checked:
         return

@@ -30,18 +30,17 @@ def make_batch_by_pieces(
     """Make a batcher that counts word pieces, with documents of similar length
     together.
 
-    name (str): The encoder whose tokenizer counts: hub name or path of a folder, as a
-        rule the same as that of spacy_ner_ext.Transformer.v1.
-    size (Union[str, int]): The most pieces of a batch, such as "4096 pieces", or
-        "4096 padded pieces" to count each document as long as the longest of its
-        batch; a number is pieces.
-    buffer (int): Documents that are sorted by length before they are cut into
-        batches, whose order is random again; 1 keeps documents in their order.
-    discard_oversize (bool): Whether a document with more pieces is left out, and
-        counted and reported; otherwise it is a batch by itself.
-    tokenizer_config (Dict[str, Any]): Arguments of AutoTokenizer.from_pretrained.
-    trust_remote_code (bool): Whether code that comes with the tokenizer may run.
-    RETURNS (Callable[[Iterable[Example]], Iterable[List[Example]]]): The batcher.
+    name: The encoder whose tokenizer counts: hub name or path of a folder, as a rule
+        the same as that of spacy_ner_ext.Transformer.v1.
+    size: The most pieces of a batch, such as "4096 pieces", or "4096 padded pieces" to
+        count each document as long as the longest of its batch; a number is pieces.
+    buffer: Documents that are sorted by length before they are cut into batches, whose
+        order is random again; 1 keeps documents in their order.
+    discard_oversize: Whether a document with more pieces is left out, and counted and
+        reported; otherwise it is a batch by itself.
+    tokenizer_config: Arguments of AutoTokenizer.from_pretrained.
+    trust_remote_code: Whether code that comes with the tokenizer may run.
+    RETURNS: The batcher.
     RAISES (ValueError): If `size` or `buffer` make no batches, or there is no such
         tokenizer.
     """
@@ -79,8 +78,8 @@ def make_batch_by_pieces(
 def parse_size(size: Union[str, int]) -> Tuple[int, bool]:
     """Read the size of a batch.
 
-    size (Union[str, int]): Such as "4096 pieces", "4096 padded pieces" or 4096.
-    RETURNS (Tuple[int, bool]): The number, and whether padding is counted.
+    size: Such as "4096 pieces", "4096 padded pieces" or 4096.
+    RETURNS: The number, and whether padding is counted.
     RAISES (ValueError): If it is none of these.
     """
     number, _, unit = str(size).strip().partition(" ")
@@ -120,10 +119,9 @@ def _cut_buffers(
 def cut(counted: Iterable[Counted], limit: int, padded: bool) -> Iterator[Batch]:
     """Cut examples into batches, in their order.
 
-    counted (Iterable[Tuple[int, Example]]): Examples, each after its pieces.
-    limit (int): The most pieces of a batch; one example may have more.
-    padded (bool): Whether each counts like the longest of its batch.
-    YIELDS (Tuple[List[Example], int]): A batch and its pieces.
+    counted: Examples, each after its pieces.
+    limit: The most pieces of a batch; one example may have more.
+    padded: Whether each counts like the longest of its batch.
     """
     batch: List[Example] = []
     total = longest = 0

@@ -18,9 +18,8 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 class FusedAdams:
     """An AdamW for each module, which changes all its weights in one call.
 
-    find (Callable[[Key], Tuple[Group, float]]): Gives the group of a weight and its
-        weight decay.
-    options (Dict[str, Any]): Arguments of torch.optim.AdamW.
+    find: Gives the group of a weight and its weight decay.
+    options: Arguments of torch.optim.AdamW.
     """
 
     def __init__(
@@ -34,8 +33,8 @@ class FusedAdams:
     def update(self, shim_id: int, weights: dict[str, Parameter]) -> None:
         """Change weights by their gradients.
 
-        shim_id (int): The id of the shim of the module.
-        weights (Dict[str, Parameter]): The weights that have a gradient.
+        shim_id: The id of the shim of the module.
+        weights: The weights that have a gradient.
         """
         self._add(shim_id, weights)
         adam = self._adams.get(shim_id)
@@ -63,8 +62,9 @@ class FusedAdams:
                 self._adams[shim_id].add_param_group(settings)
 
     def state(self) -> tuple[dict[str, dict[Key, Tensor]], dict[Key, int]]:
-        """RETURNS (Tuple): The moments of each weight, by their names in torch, and
-        the steps that it made."""
+        """The moments of each weight, by their names in torch, and
+        the steps that it made.
+        """
         moments: dict[str, dict[Key, Tensor]] = {name: {} for name in MOMENTS}
         steps = {}
         for key, weight in self._weights.items():
@@ -76,10 +76,7 @@ class FusedAdams:
         return moments, steps
 
     def register(self, weights: Mapping[Key, Parameter]) -> None:
-        """Add weights before their first step, those of a module together.
-
-        weights (Mapping[Key, Parameter]): The weights.
-        """
+        """Add weights before their first step, those of a module together."""
         modules: dict[int, dict[str, Parameter]] = {}
         for (shim_id, name), weight in weights.items():
             modules.setdefault(shim_id, {})[name] = weight
@@ -89,9 +86,8 @@ class FusedAdams:
     def restore(self, key: Key, step: int, moments: dict[str, Tensor]) -> None:
         """Go on with what `state` gave for a weight that was registered.
 
-        key (Key): The weight.
-        step (int): The steps that it made.
-        moments (Dict[str, Tensor]): Its moments, by their names in torch.
+        step: The steps that it made.
+        moments: Its moments, by their names in torch.
         """
         weight = self._weights[key]
         state = {name: moments[name].to(weight.device) for name in MOMENTS}

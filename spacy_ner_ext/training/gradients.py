@@ -24,8 +24,8 @@ EPSILON = 1e-6
 class GradientWatch:
     """Measures the norm of all gradients once a step, and limits it.
 
-    max_norm (float): The highest norm, 0 for any.
-    spikes (Spikes): Finds norms that are out of line.
+    max_norm: The highest norm, 0 for any.
+    spikes: Finds norms that are out of line.
     RAISES (ValueError): If `max_norm` is below 0.
     """
 
@@ -50,21 +50,20 @@ class GradientWatch:
 
     @property
     def n_spikes(self) -> int:
-        """RETURNS (int): The norms that were out of line, or not finite."""
+        """The norms that were out of line, or not finite."""
         return self.spikes.n_found + self._n_not_finite
 
     @property
     def skips(self) -> bool:
-        """RETURNS (bool): Whether this step is to leave all weights as they are."""
+        """Whether this step is to leave all weights as they are."""
         return self.factor == 0
 
     def measure(self, nlp: Language, unscaled: int | None = None) -> None:
         """Measure the norm of a step, and find by what its gradients are to be
         multiplied: `factor`.
 
-        nlp (Language): The pipeline, after the backward pass.
-        unscaled (Optional[int]): The id of a shim that has undone the scaling of its
-            gradients already.
+        nlp: The pipeline, after the backward pass.
+        unscaled: The id of a shim that has undone the scaling of its gradients already.
         """
         self.norm, self.norms_of_modules = measure_norms(nlp, unscaled)
         limit = self.spikes.limit(self.norm)
@@ -84,9 +83,9 @@ class GradientWatch:
         """Scale the gradients of a torch module by the factor of the step, and clip
         their norm.
 
-        shim_id (int): The id of its shim.
-        weights (Iterable[Parameter]): Its weights that have a gradient.
-        clip (float): The highest norm of its gradients, 0 for any.
+        shim_id: The id of its shim.
+        weights: Its weights that have a gradient.
+        clip: The highest norm of its gradients, 0 for any.
         """
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         factor = self.factor
@@ -100,8 +99,8 @@ class GradientWatch:
     def take(self) -> tuple[float, float, int]:
         """Take what was measured since this was called before.
 
-        RETURNS (Tuple[float, float, int]): The mean of the norms and the highest,
-            without those that are not finite, and the number of spikes.
+        RETURNS: The mean of the norms and the highest, without those that are not
+            finite, and the number of spikes.
         """
         mean = self._sum / max(1, self._n_norms)
         taken = mean, self._highest, self.n_spikes - self._n_before
@@ -109,7 +108,7 @@ class GradientWatch:
         return taken
 
     def state(self) -> dict[str, Any]:
-        """RETURNS (Dict[str, Any]): What is remembered."""
+        """What is remembered."""
         return {
             "spikes": self.spikes.state(),
             "n_not_finite": self._n_not_finite,
@@ -132,11 +131,10 @@ def measure_norms(
 ) -> tuple[float, dict[int, float]]:
     """Measure the gradients of a pipeline.
 
-    nlp (Language): The pipeline.
-    unscaled (Optional[int]): The id of a shim whose gradients are not scaled.
-    RETURNS (Tuple[float, Dict[int, float]]): The norm of all together, and those of
-        torch modules by the ids of their shims. Modules whose gradient scaler is going
-        to leave them out of this step are left out.
+    unscaled: The id of a shim whose gradients are not scaled.
+    RETURNS: The norm of all together, and those of torch modules by the ids of their
+        shims. Modules whose gradient scaler is going to leave them out of this step are
+        left out.
     """
     arrays, norms = [], {}
     for node in find_nodes(nlp):

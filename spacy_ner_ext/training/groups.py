@@ -20,7 +20,7 @@ DEFAULT = "default"
 class Rate:
     """A learning rate and how it goes on.
 
-    value (FloatOrSeq): A number, or a schedule: numbers for one step after another.
+    value: A number, or a schedule: numbers for one step after another.
     RAISES (ValueError): If it is neither.
     """
 
@@ -43,11 +43,11 @@ class Rate:
 class Group:
     """Weights that share a learning rate.
 
-    name (str): What it is called in the config.
-    pattern (str): A regular expression that is searched in the paths of weights.
-    rate (Rate): Its learning rate.
-    weight_decay (float): The part of a weight, times the rate, that is taken from it
-        at each step.
+    name: What it is called in the config.
+    pattern: A regular expression that is searched in the paths of weights.
+    rate: Its learning rate.
+    weight_decay: The part of a weight, times the rate, that is taken from it at each
+        step.
     """
 
     def __init__(
@@ -64,10 +64,9 @@ def make_groups(
 ) -> list[Group]:
     """Make the groups of a config, and one for all other weights at their end.
 
-    settings (Dict[str, Dict[str, Any]]): The settings of each group, by its name.
-    learn_rate (FloatOrSeq): The learning rate of groups that have none of their own.
-    weight_decay (float): The same for weight decay.
-    RETURNS (List[Group]): The groups.
+    settings: The settings of each group, by its name.
+    learn_rate: The learning rate of groups that have none of their own.
+    weight_decay: The same for weight decay.
     RAISES (ValueError): If a group, a rate or a pattern is no such thing.
     """
     shared = Rate(learn_rate)
@@ -83,9 +82,7 @@ def make_groups(
 def compile_pattern(text: str, where: str) -> re.Pattern[str]:
     """Compile a pattern of a config.
 
-    text (str): The regular expression.
-    where (str): Whose it is, for the error.
-    RETURNS (re.Pattern[str]): The pattern.
+    where: Whose it is, for the error.
     RAISES (ValueError): If it is no regular expression.
     """
     try:
@@ -121,9 +118,8 @@ def _check_group(name: str, settings: dict[str, Any]) -> None:
 def choose_groups(groups: list[Group], paths: Iterable[str]) -> dict[str, Group]:
     """Find the group of each weight: the first that matches.
 
-    groups (List[Group]): The groups; the last takes what no other does.
-    paths (Iterable[str]): The paths of the weights.
-    RETURNS (Dict[str, Group]): The group of each path.
+    groups: The groups; the last takes what no other does.
+    paths: The paths of the weights.
     RAISES (ValueError): If no weight is in some group.
     """
     chosen = {

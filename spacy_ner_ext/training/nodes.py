@@ -12,11 +12,7 @@ Key = tuple[int, str]
 
 
 def find_nodes(nlp: Language) -> Iterator[Model]:
-    """Find all layers of a pipeline.
-
-    nlp (Language): The pipeline.
-    YIELDS (Model): The layers, each once.
-    """
+    """Find all layers of a pipeline."""
     seen: set[int] = set()
     for _, component in nlp.pipeline:
         model = getattr(component, "model", None)

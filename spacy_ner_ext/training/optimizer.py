@@ -15,7 +15,7 @@ from .fused import FusedAdams
 from .gradients import GradientWatch
 from .groups import NO_DECAY, Group, choose_groups, compile_pattern, make_groups
 from .nodes import Key
-from .paths import Parameter, announce_optimizer, announced, find_parameters
+from .parameters import Parameter, announce_optimizer, announced, find_parameters
 from .spikes import Spikes
 
 
@@ -41,35 +41,34 @@ def make_adam(
     Under `spacy train` it needs the callback spacy_ner_ext.name_parameters.v1 as
     [training.before_update]; elsewhere call its `bind(nlp)` once.
 
-    learn_rate (FloatOrSeq): The learning rate, or a schedule, of all weights that are
-        in no group, and of groups that have none of their own.
-    weight_decay (float): The weight decay of these.
-    groups (Dict[str, Dict]): By name, the `pattern` of each group (a regular
-        expression that is searched in the paths of weights, which
-        `python -m spacy_ner_ext params CONFIG` prints), and optionally its
-        `learn_rate` and `weight_decay`. A weight is in the first group that matches.
-    no_decay (List[str]): Patterns of weights that have no decay in any group: by
-        default biases, normalizations, and what a CRF adds to its emissions.
-    grad_clip (float): The highest norm of gradients: of all of an encoder
+    learn_rate: The learning rate, or a schedule, of all weights that are in no group,
+        and of groups that have none of their own.
+    weight_decay: The weight decay of these.
+    groups: By name, the `pattern` of each group (a regular expression that is searched
+        in the paths of weights, which `python -m spacy_ner_ext params CONFIG` prints),
+        and optionally its `learn_rate` and `weight_decay`. A weight is in the first
+        group that matches.
+    no_decay: Patterns of weights that have no decay in any group: by default biases,
+        normalizations, and what a CRF adds to its emissions.
+    grad_clip: The highest norm of gradients: of all of an encoder
         (spacy_ner_ext.Transformer.v1) together, and of each other array. 0 for none.
-    grad_max_norm (float): The highest norm of all gradients of the pipeline together,
-        which are scaled down to it before `grad_clip`. 0 for none.
-    spikes (str): What is done in a step whose gradients are far larger than in those
-        before: "none"; "clip_mean" to scale all gradients down to the mean of their
-        norms, "clip_threshold" to the highest norm that would have been no spike, or
-        "skip" to change no weight. But for "none", a step whose norm is infinite or
-        not a number is always skipped. See Spikes.
-    spike_window (int): The steps that mean and standard deviation of the norm are
-        about; there are no spikes before.
-    spike_deviations (float): How many standard deviations above the mean a norm is a
-        spike.
-    averages (float): The decay of an exponential moving average of all weights, such as
-        0.999: evaluated and saved in the place of the weights, which training goes on
-        with. 0 for none. See Averages.
-    beta1 (float): Decay of the mean of the gradients.
-    beta2 (float): Decay of the mean of their squares.
-    eps (float): Keeps from dividing by zero.
-    RETURNS (GroupedAdam): The optimizer.
+    grad_max_norm: The highest norm of all gradients of the pipeline together, which are
+        scaled down to it before `grad_clip`. 0 for none.
+    spikes: What is done in a step whose gradients are far larger than in those before:
+        "none"; "clip_mean" to scale all gradients down to the mean of their norms,
+        "clip_threshold" to the highest norm that would have been no spike, or "skip" to
+        change no weight. But for "none", a step whose norm is infinite or not a number
+        is always skipped. See Spikes.
+    spike_window: The steps that mean and standard deviation of the norm are about;
+        there are no spikes before.
+    spike_deviations: How many standard deviations above the mean a norm is a spike.
+    averages: The decay of an exponential moving average of all weights, such as 0.999:
+        evaluated and saved in the place of the weights, which training goes on with. 0
+        for none. See Averages.
+    beta1: Decay of the mean of the gradients.
+    beta2: Decay of the mean of their squares.
+    eps: Keeps from dividing by zero.
+    RETURNS: The optimizer.
     RAISES (ValueError): If a group, a rate, a pattern or another setting is no such
         thing.
     """
@@ -82,11 +81,11 @@ def make_adam(
 class GroupedAdam(Optimizer):
     """See `make_adam`.
 
-    groups (List[Group]): The groups; the last takes what no other does.
-    no_decay (List[str]): Patterns of weights without decay.
-    options (Dict[str, float]): beta1, beta2, eps and grad_clip.
-    gradients (GradientWatch): Measures and limits the norm of all gradients.
-    averaging (Averages): Keeps the averages of weights.
+    groups: The groups; the last takes what no other does.
+    no_decay: Patterns of weights without decay.
+    options: beta1, beta2, eps and grad_clip.
+    gradients: Measures and limits the norm of all gradients.
+    averaging: Keeps the averages of weights.
     """
 
     def __init__(
@@ -112,8 +111,7 @@ class GroupedAdam(Optimizer):
     def bind(self, nlp: Language) -> Dict[str, Group]:
         """Find the group of each weight of a pipeline.
 
-        nlp (Language): The pipeline, initialized.
-        RETURNS (Dict[str, Group]): The group of each weight, by its path.
+        RETURNS: The group of each weight, by its path.
         RAISES (ValueError): If no weight is in some group.
         """
         self._pipeline = weakref.ref(nlp)
@@ -127,7 +125,7 @@ class GroupedAdam(Optimizer):
         return chosen
 
     def decay_of(self, parameter: Parameter, group: Group) -> float:
-        """RETURNS (float): The weight decay of a weight of a group."""
+        """The weight decay of a weight of a group."""
         exempt = any(pattern.search(parameter.path) for pattern in self.no_decay)
         return 0.0 if exempt else group.weight_decay
 
@@ -198,8 +196,8 @@ class GroupedAdam(Optimizer):
     ) -> None:
         """Update weights of a torch module in one call, by torch's own fused AdamW.
 
-        shim_id (int): The id of the shim of the module.
-        weights (Dict[str, torch.nn.Parameter]): The weights that have a gradient.
+        shim_id: The id of the shim of the module.
+        weights: The weights that have a gradient.
         RAISES (ValueError): If it is not known which weights these are.
         """
         by_key = {(shim_id, name): weight for name, weight in weights.items()}

@@ -15,7 +15,7 @@ from thinc.shims import PyTorchShim
 from .fused import MOMENTS
 from .nodes import Key, find_nodes
 from .optimizer import GroupedAdam
-from .paths import Parameter, find_parameters
+from .parameters import Parameter, find_parameters
 from .shim_state import restore_shims, save_shims
 
 Arrays = dict[str, numpy.ndarray]
@@ -31,10 +31,9 @@ def save_optimizer(optimizer: Optimizer, nlp: Language) -> tuple[Arrays, Facts]:
     schedules of learning rates are not part of that: call `step_schedules` as often as
     there were steps.
 
-    optimizer (Optimizer): The optimizer: any of thinc, or spacy_ner_ext.Adam.v1.
-    nlp (Language): The pipeline that it trains.
-    RETURNS (Tuple[Dict[str, NDArray], Dict[str, Any]]): Arrays, and facts that fit
-        into JSON.
+    optimizer: The optimizer: any of thinc, or spacy_ner_ext.Adam.v1.
+    nlp: The pipeline that it trains.
+    RETURNS: Arrays, and facts that fit into JSON.
     """
     paths = {parameter.key: parameter.path for parameter in find_parameters(nlp)}
     arrays = {
@@ -62,10 +61,8 @@ def restore_optimizer(
 ) -> None:
     """Go on with what `save_optimizer` gave.
 
-    optimizer (Optimizer): A new optimizer of the same settings.
-    nlp (Language): The pipeline, with the weights of that time.
-    arrays (Dict[str, NDArray]): The arrays.
-    facts (Dict[str, Any]): The facts.
+    optimizer: A new optimizer of the same settings.
+    nlp: The pipeline, with the weights of that time.
     RAISES (ValueError): If they are of another optimizer, or of weights that the
         pipeline does not have.
     """

@@ -15,12 +15,12 @@ def linear_warmup(
 ) -> Iterator[float]:
     """Rise in a line from `start_value` to `value`, then fall in a line to `end_value`.
 
-    value (float): The highest value.
-    total_steps (int): Steps until `end_value`, which stays from there on.
-    warmup_rate (float): The part of these in which the value rises, 0 to 1.
-    start_value (float): The value at the first step.
-    end_value (float): The value at the end.
-    YIELDS (float): The value of each step.
+    value: The highest value.
+    total_steps: Steps until `end_value`, which stays from there on.
+    warmup_rate: The part of these in which the value rises, 0 to 1.
+    start_value: The value at the first step.
+    end_value: The value at the end.
+    YIELDS: The value of each step.
     RAISES (ValueError): If `total_steps` or `warmup_rate` make no schedule.
     """
     if total_steps < 1:

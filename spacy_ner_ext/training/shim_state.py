@@ -10,16 +10,14 @@ from thinc.shims import PyTorchShim, Shim
 
 from ..encoder.torch_shim import TorchShim
 from .nodes import find_nodes
-from .paths import find_parameters
+from .parameters import find_parameters
 
 
 def save_shims(nlp: Language) -> dict[str, Any]:
     """Collect what else the torch modules of a pipeline learn in training: the factors
     of their gradient scalers.
 
-    nlp (Language): The pipeline.
-    RETURNS (Dict[str, Any]): Facts that fit into JSON, by the path of a weight of each
-        module.
+    RETURNS: Facts that fit into JSON, by the path of a weight of each module.
     """
     facts = {}
     for path, shim in _shims(nlp).items():
@@ -35,9 +33,7 @@ def save_shims(nlp: Language) -> dict[str, Any]:
 def restore_shims(nlp: Language, facts: dict[str, Any]) -> None:
     """Go on with what `save_shims` gave.
 
-    nlp (Language): The pipeline.
-    facts (Dict[str, Any]): The facts; those of modules that scale no gradients now
-        have no effect.
+    facts: The facts; those of modules that scale no gradients now have no effect.
     """
     shims = _shims(nlp)
     for path, state in facts.items():

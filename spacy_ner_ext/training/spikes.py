@@ -24,13 +24,13 @@ class Spikes:
     in a row they begin anew, as this is how gradients are by now. Under any policy but
     "none", a norm that is infinite or not a number is a spike as well.
 
-    policy (str): "none" to look for none, "clip_mean" to scale the gradients of a spike
-        down to the mean, "clip_threshold" to scale them down to the highest norm that
-        would have been none, or "skip" to leave all weights as they are in such a step.
-        A norm that is not finite is always skipped.
-    window (int): The span of the weights: they fall by a factor of (window - 1) /
-        (window + 1) with each step.
-    deviations (float): The standard deviations.
+    policy: "none" to look for none, "clip_mean" to scale the gradients of a spike down
+        to the mean, "clip_threshold" to scale them down to the highest norm that would
+        have been none, or "skip" to leave all weights as they are in such a step. A
+        norm that is not finite is always skipped.
+    window: The span of the weights: they fall by a factor of (window - 1) / (window +
+        1) with each step.
+    deviations: The standard deviations.
     RAISES (ValueError): If a setting is no such thing.
     """
 
@@ -59,7 +59,7 @@ class Spikes:
 
     @property
     def threshold(self) -> float:
-        """RETURNS (float): The highest norm that is no spike."""
+        """The highest norm that is no spike."""
         if self.policy == "none" or self.n_norms < self.window:
             return math.inf
         return self.mean + self.deviations * math.sqrt(self.variance)
@@ -67,8 +67,8 @@ class Spikes:
     def limit(self, norm: float) -> float:
         """Find the highest norm that the gradients of a step may have.
 
-        norm (float): The norm that they have; it is remembered.
-        RETURNS (float): The limit; infinite for any, 0 to skip the step.
+        norm: The norm that they have; it is remembered.
+        RETURNS: The limit; infinite for any, 0 to skip the step.
         """
         if self.policy == "none":
             return math.inf
@@ -107,7 +107,7 @@ class Spikes:
             )
 
     def state(self) -> dict[str, Any]:
-        """RETURNS (Dict[str, Any]): What is remembered."""
+        """What is remembered."""
         return {
             "n_found": self.n_found,
             "in_a_row": self._in_a_row,

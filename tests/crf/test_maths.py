@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_ner_ext.crf.decode import decode
-from spacy_ner_ext.crf.inference import (
+from spacy_ner_ext.crf.lattice import Lattice
+from spacy_ner_ext.crf.log_space import LogChains
+from spacy_ner_ext.crf.marginals import (
     entity_probabilities,
     log_partition,
     solve,
     tag_marginals,
 )
-from spacy_ner_ext.crf.lattice import Lattice
-from spacy_ner_ext.crf.log_space import LogChains
 from spacy_ner_ext.crf.objectives import OBJECTIVES, allowed_tags
+from spacy_ner_ext.crf.tags import MISSING, Legality, TagSet
 from spacy_ner_ext.crf.viterbi import best_paths
-from spacy_ner_ext.labels import MISSING, Legality, TagSet
 
 
 def random_lattice(rng, lengths, n_chains, n_tags, scale=1.0, dtype="float64"):

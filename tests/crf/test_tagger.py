@@ -6,7 +6,13 @@ import logging
 import numpy
 import pytest
 import spacy
-from pipelines import (
+from spacy.tokens import Doc, DocBin, Token
+from spacy.training import Example
+from thinc.api import Adam, fix_random_seed
+
+from spacy_ner_ext.crf.objectives import OBJECTIVES
+from spacy_ner_ext.crf.tags import MISSING
+from tests.helpers.pipelines import (
     CORPUS,
     TEXTS,
     TOK2VEC,
@@ -24,12 +30,6 @@ from pipelines import (
     weights,
     words_of,
 )
-from spacy.tokens import Doc, DocBin, Token
-from spacy.training import Example
-from thinc.api import Adam, fix_random_seed
-
-from spacy_ner_ext.crf.objectives import OBJECTIVES
-from spacy_ner_ext.labels import MISSING
 
 WORDS = ["Tom", "sang", "here", "Anna"]
 THREE = ["A", "B", "C"]

@@ -7,7 +7,11 @@ import numpy
 import pytest
 import spacy
 import torch
-from encoders import (
+from thinc.api import Adam
+from transformers import AutoModel, AutoTokenizer
+
+from spacy_ner_ext.encoder.model import build_transformer
+from tests.helpers.encoders import (
     KINDS,
     N_LAYERS,
     WIDTH,
@@ -22,10 +26,6 @@ from encoders import (
     warnings_of_spacy,
     weights_of,
 )
-from thinc.api import Adam
-from transformers import AutoModel, AutoTokenizer
-
-from spacy_ner_ext.encoder.model import build_transformer
 
 TEXT = "Anna lives in New York with an unbelievable ferry"
 

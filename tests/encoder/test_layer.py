@@ -3,7 +3,11 @@
 import numpy
 import pytest
 import torch
-from encoders import (
+from thinc.api import fix_random_seed
+from transformers import AutoTokenizer
+
+from spacy_ner_ext.encoder.pieces import cut_words
+from tests.helpers.encoders import (
     KINDS,
     N_LAYERS,
     SENTENCES,
@@ -15,10 +19,6 @@ from encoders import (
     make_model,
     module_of,
 )
-from thinc.api import fix_random_seed
-from transformers import AutoTokenizer
-
-from spacy_ner_ext.encoder.pieces import cut_words
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 DOCS = [

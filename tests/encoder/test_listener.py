@@ -1,9 +1,10 @@
 import numpy
 import pytest
 import spacy
-from encoders import WIDTH, encoder_folder, module_of
-from pipelines import CORPUS, make_examples
 from spacy.pipeline.tok2vec import Tok2VecListener
+
+from tests.helpers.encoders import WIDTH, encoder_folder, module_of
+from tests.helpers.pipelines import CORPUS, make_examples
 
 NAME = "spacy_ner_ext.Tok2VecListener.v1"
 

@@ -4,7 +4,6 @@ from functools import cache
 
 import numpy
 import pytest
-from encoders import BERT_NAMES, byte_level, make_tokenizer, unigram, wordpiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,13 @@ from spacy_ner_ext.encoder.pieces import (
     cut_windows,
     cut_words,
     make_batches,
+)
+from tests.helpers.encoders import (
+    BERT_NAMES,
+    byte_level,
+    make_tokenizer,
+    unigram,
+    wordpiece,
 )
 
 LENGTHS = st.lists(st.integers(0, 40), max_size=8)

@@ -10,7 +10,12 @@ import numpy
 import pytest
 import spacy
 import torch
-from encoders import (
+from thinc.api import Adam, fix_random_seed
+
+from spacy_ner_ext.encoder.cache import EmbeddingCache
+from spacy_ner_ext.encoder.gradient_scaler import GradientScaler
+from spacy_ner_ext.encoder.model import build_transformer
+from tests.helpers.encoders import (
     SENTENCES,
     WIDTH,
     changed,
@@ -22,12 +27,16 @@ from encoders import (
     warnings_of_spacy,
     weights_of,
 )
-from pipelines import CORPUS, TEXTS, build, crf, found, make_examples, step, train
-from thinc.api import Adam, fix_random_seed
-
-from spacy_ner_ext.encoder.cache import EmbeddingCache
-from spacy_ner_ext.encoder.gradient_scaler import GradientScaler
-from spacy_ner_ext.encoder.model import build_transformer
+from tests.helpers.pipelines import (
+    CORPUS,
+    TEXTS,
+    build,
+    crf,
+    found,
+    make_examples,
+    step,
+    train,
+)
 
 DOCS = [*SENTENCES[:3], [], ["ferry", "\n", "unbelievable"], " ".join(SENTENCES[2:])]
 

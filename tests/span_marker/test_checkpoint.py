@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save_file
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_ner_ext.cli import main
-from spacy_ner_ext.errors import UserError
+from spacy_ner_ext.tools.app import main
+from spacy_ner_ext.util.errors import UserError
 
 KINDS = ("bert", "roberta", "xlm-roberta")
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 # Where `make` puts SpanMarker: not in the environment, whose pipelines it would join.
 PEERS = Path(sys.prefix) / "peers"
 
@@ -28,8 +28,8 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 def run_peer(*args):
     assert PEERS.is_dir(), f"SpanMarker is not in {PEERS}: run `make test`"
-    paths = os.pathsep.join(map(str, (PEERS, HERE.parent)))
-    command = [sys.executable, HERE / "peer.py", *args]
+    paths = os.pathsep.join(map(str, (PEERS, ROOT)))
+    command = [sys.executable, "-m", "tests.helpers.span_marker_peer", *args]
     environment = {**os.environ, "PYTHONPATH": paths, "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -8,8 +8,19 @@ import numpy
 import pytest
 import spacy
 import torch
-from encoders import encoder_folder, make_encoder
-from pipelines import (
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from spacy.util import load_model_from_config
+from thinc.api import Adam, fix_random_seed
+from torch.nn import functional
+
+from spacy_ner_ext.span_marker.candidates import best
+from spacy_ner_ext.span_marker.decode import Candidates
+from spacy_ner_ext.span_marker.gold import IGNORED, LostGold
+from spacy_ner_ext.span_marker.model import shim_of
+from spacy_ner_ext.span_marker.step import Scored
+from tests.helpers.encoders import encoder_folder, make_encoder
+from tests.helpers.pipelines import (
     CORPUS,
     OVERLAPS,
     TEXTS,
@@ -23,17 +34,6 @@ from pipelines import (
     train,
     words_of,
 )
-from spacy.tokens import Doc, DocBin
-from spacy.training import Example
-from spacy.util import load_model_from_config
-from thinc.api import Adam, fix_random_seed
-from torch.nn import functional
-
-from spacy_ner_ext.span_marker.candidates import best
-from spacy_ner_ext.span_marker.decode import Candidates
-from spacy_ner_ext.span_marker.gold import IGNORED, LostGold
-from spacy_ner_ext.span_marker.model import shim_of
-from spacy_ner_ext.span_marker.step import Scored
 
 ARCHITECTURE = "spacy_ner_ext.SpanMarker.v1"
 ALL = {"candidates": "all", "head": "markers"}

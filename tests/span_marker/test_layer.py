@@ -10,7 +10,6 @@ from unittest import mock
 import numpy
 import pytest
 import torch
-from encoders import N_POSITIONS, WIDTH, WITH_BYTES, encoder_folder, make_encoder
 from thinc.api import fix_random_seed
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
@@ -22,6 +21,13 @@ from spacy_ner_ext.span_marker.settings import Context
 from spacy_ner_ext.span_marker.step import Scored
 from spacy_ner_ext.span_marker.texts import Pairs, TextBatch
 from spacy_ner_ext.span_marker.windows import Words
+from tests.helpers.encoders import (
+    N_POSITIONS,
+    WIDTH,
+    WITH_BYTES,
+    encoder_folder,
+    make_encoder,
+)
 
 # Those of which transformers takes a mask for each piece, and a position.
 BY_MASK = ["bert", "roberta", "xlm-roberta", "electra"]

@@ -4,10 +4,8 @@ from itertools import accumulate, pairwise
 
 import numpy
 import pytest
-from encoders import BERT_NAMES, make_tokenizer, wordpiece
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from pipelines import words_of
 from spacy.lang.xx import MultiLanguage
 from spacy.tokens import Doc
 from tokenizers import Tokenizer, models
@@ -16,6 +14,8 @@ from spacy_ner_ext.span_marker.candidates import all_spans, place
 from spacy_ner_ext.span_marker.settings import Context
 from spacy_ner_ext.span_marker.windows import Words, cut
 from spacy_ner_ext.span_marker.words import read_words, words_before
+from tests.helpers.encoders import BERT_NAMES, make_tokenizer, wordpiece
+from tests.helpers.pipelines import words_of
 
 NO_CONTEXT = Context()
 VOCAB = MultiLanguage().vocab

@@ -2,12 +2,13 @@
 
 import numpy
 import pytest
-from encoders import encoder_folder
-from pipelines import build, crf, make_examples, span_marker, step
 from spacy.tokens import Span
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
-from weights import gradients_of, transformer
+
+from tests.helpers.encoders import encoder_folder
+from tests.helpers.pipelines import build, crf, make_examples, span_marker, step
+from tests.helpers.weights import gradients_of, transformer
 
 WITH_GAPS = "Tom Lee met Anna in Bergen ."
 

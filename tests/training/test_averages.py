@@ -4,15 +4,18 @@ import numpy
 import pytest
 import spacy
 import torch
-from encoders import encoder_folder, warnings_of_spacy
-from pipelines import TOK2VEC, build, crf, make_examples, step
 from spacy import registry
 from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from thinc.api import PyTorchWrapper, chain, with_array
-from training_runs import make_config, write_corpus
-from weights import (
+
+from spacy_ner_ext import train as train_with_checkpoints
+from spacy_ner_ext.training.optimizer import make_adam
+from tests.helpers.encoders import encoder_folder, warnings_of_spacy
+from tests.helpers.pipelines import TOK2VEC, build, crf, make_examples, step
+from tests.helpers.training_runs import make_config, write_corpus
+from tests.helpers.weights import (
     LSTM,
     apply,
     nodes,
@@ -22,9 +25,6 @@ from weights import (
     transformer,
     values_of,
 )
-
-from spacy_ner_ext import train as train_with_checkpoints
-from spacy_ner_ext.training.optimizer import make_adam
 
 MAKERS = {
     "cnn": lambda: crf(TOK2VEC),

@@ -6,7 +6,6 @@ from itertools import count, islice
 
 import pytest
 import spacy
-from encoders import SENTENCES, make_encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy import registry
@@ -17,6 +16,7 @@ from spacy.vocab import Vocab
 from transformers import AutoTokenizer
 
 from spacy_ner_ext.training.batcher import cut, make_batch_by_pieces, parse_size
+from tests.helpers.encoders import SENTENCES, make_encoder
 
 LENGTHS = st.lists(st.integers(0, 30), max_size=60)
 VOCAB = Vocab()

@@ -5,10 +5,15 @@ import math
 
 import numpy
 import pytest
-from encoders import encoder_folder, warnings_of_spacy
-from pipelines import TOK2VEC, crf, step
 from spacy.pipeline import TrainablePipe
-from weights import (
+
+from spacy_ner_ext.encoder.gradient_scaler import GradientScaler
+from spacy_ner_ext.training.optimizer import make_adam
+from spacy_ner_ext.training.parameters import announced_optimizer
+from spacy_ner_ext.training.spikes import Spikes
+from tests.helpers.encoders import encoder_folder, warnings_of_spacy
+from tests.helpers.pipelines import TOK2VEC, crf, step
+from tests.helpers.weights import (
     LSTM,
     apply,
     gradients_of,
@@ -19,11 +24,6 @@ from weights import (
     transformer,
     values_of,
 )
-
-from spacy_ner_ext.encoder.gradient_scaler import GradientScaler
-from spacy_ner_ext.training.optimizer import make_adam
-from spacy_ner_ext.training.paths import announced_optimizer
-from spacy_ner_ext.training.spikes import Spikes
 
 
 def pipes(*names):

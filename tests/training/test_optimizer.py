@@ -8,8 +8,20 @@ import numpy
 import pytest
 import spacy
 import torch
-from encoders import make_encoder
-from pipelines import (
+from spacy import registry, util
+from spacy.cli.init_config import fill_config
+from spacy.tokens import DocBin
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from thinc.api import Adam, Config
+
+from spacy_ner_ext.training import parameters as paths
+from spacy_ner_ext.training.groups import NO_DECAY, Rate
+from spacy_ner_ext.training.optimizer import make_adam
+from spacy_ner_ext.training.parameters import find_parameters, name_parameters
+from spacy_ner_ext.training.schedules import linear_warmup
+from tests.helpers.encoders import make_encoder
+from tests.helpers.pipelines import (
     CORPUS,
     PIPELINES,
     TOK2VEC,
@@ -20,13 +32,7 @@ from pipelines import (
     step,
     text_cnn,
 )
-from spacy import registry, util
-from spacy.cli.init_config import fill_config
-from spacy.tokens import DocBin
-from spacy.training.initialize import init_nlp
-from spacy.training.loop import train
-from thinc.api import Adam, Config
-from weights import (
+from tests.helpers.weights import (
     apply,
     arrays,
     away_from_zero,
@@ -38,12 +44,6 @@ from weights import (
     transformer,
     values_of,
 )
-
-from spacy_ner_ext.training import paths
-from spacy_ner_ext.training.groups import NO_DECAY, Rate
-from spacy_ner_ext.training.optimizer import make_adam
-from spacy_ner_ext.training.paths import find_parameters, name_parameters
-from spacy_ner_ext.training.schedules import linear_warmup
 
 DEEP = {**TOK2VEC, "depth": 3, "subword_features": True}
 SHARED = {

@@ -7,19 +7,24 @@ import numpy
 import pytest
 import safetensors.numpy
 import torch
-from encoders import encoder_folder
-from pipelines import TOK2VEC, build, crf, listener, make_examples, step, text_cnn
 from spacy.training import Example
 from thinc.api import SGD, Adam, RAdam, fix_random_seed
-from weights import LSTM, nodes, start, transformer, values_of
 
 from spacy_ner_ext.encoder.gradient_scaler import GradientScaler
 from spacy_ner_ext.training.optimizer import make_adam
-from spacy_ner_ext.training.optimizer_state import (
-    restore_optimizer,
-    save_optimizer,
-)
+from spacy_ner_ext.training.optimizer_state import restore_optimizer, save_optimizer
 from spacy_ner_ext.training.schedules import linear_warmup
+from tests.helpers.encoders import encoder_folder
+from tests.helpers.pipelines import (
+    TOK2VEC,
+    build,
+    crf,
+    listener,
+    make_examples,
+    step,
+    text_cnn,
+)
+from tests.helpers.weights import LSTM, nodes, start, transformer, values_of
 
 MAKERS = {
     "cnn": lambda: {

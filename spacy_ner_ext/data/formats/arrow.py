@@ -9,7 +9,7 @@ import numpy
 import pyarrow
 from spacy.tokens import Doc, Span
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..report import ConversionReport
 from .json_checks import check_storable, checked, excerpt, name_of, parse_json
 from .spans import note_lost, spans_to_write
@@ -30,9 +30,8 @@ DATA_COLUMNS = [
 def token_values(doc: Doc) -> dict[str, Any]:
     """Take what the columns of tokens hold.
 
-    doc (Doc): The document.
-    RETURNS (Dict[str, Any]): Whether a space follows each token, and the tokens that
-        start a sentence; None for what is unknown.
+    RETURNS: Whether a space follows each token, and the tokens that start a sentence;
+        None for what is unknown.
     """
     spaces = None if doc.has_unknown_spaces else [bool(t.whitespace_) for t in doc]
     starts = None
@@ -44,9 +43,7 @@ def token_values(doc: Doc) -> dict[str, Any]:
 def data_values(doc: Doc) -> dict[str, str | None]:
     """Take what the other columns of a document hold.
 
-    doc (Doc): The document.
-    RETURNS (Dict[str, Optional[str]]): Its name, language and the like; categories
-        and other data as JSON.
+    RETURNS: Its name, language and the like; categories and other data as JSON.
     """
     data = doc.user_data
     named = {key: data.get(key) for key in ("id", "document", "lang")}
@@ -64,33 +61,27 @@ def _to_json(value: Any) -> str:
 def read_tokens(row: Mapping[str, Any], n_words: int, place: Place) -> dict[str, Any]:
     """Read the columns of tokens.
 
-    row (Mapping[str, Any]): The row.
-    n_words (int): How many tokens it has.
-    place (Place): Where it is.
-    RETURNS (Dict[str, Any]): Arguments of `Record`.
-    RAISES (DataError): If a value does not fit the tokens.
+    n_words: How many tokens it has.
+    RAISES (UserError): If a value does not fit the tokens.
     """
     spaces, starts = row.get("spaces"), row.get("sent_starts")
     if spaces is not None:
         checked(spaces, list, "'spaces'", place)
         if len(spaces) != n_words or not all(type(s) is bool for s in spaces):
             what = f"'spaces' is not true or false for each of {n_words} tokens"
-            raise DataError.at(place, f"{what}; correct it or leave it out")
+            raise UserError.at(place, f"{what}; correct it or leave it out")
     if starts is not None:
         for start in checked(starts, list, "'sent_starts'", place):
             if type(start) is not int or not 0 <= start < n_words:
                 what = f"'sent_starts' holds {excerpt(start)}, not a token's number"
-                raise DataError.at(place, f"{what}; there are {n_words}, from 0")
+                raise UserError.at(place, f"{what}; there are {n_words}, from 0")
     return {"spaces": spaces, "starts": starts}
 
 
 def read_data(row: Mapping[str, Any], place: Place) -> dict[str, Any]:
     """Read the other columns of a document.
 
-    row (Mapping[str, Any]): The row.
-    place (Place): Where it is.
-    RETURNS (Dict[str, Any]): Arguments of `Record`.
-    RAISES (DataError): If a value has the wrong type.
+    RAISES (UserError): If a value has the wrong type.
     """
     return {
         **{key: name_of(row, key, place) for key in ("id", "document", "lang")},
@@ -126,11 +117,9 @@ def spans_or_none(
 ) -> list[Span] | None:
     """Take the spans of a document for a table, which can tell that there are none.
 
-    doc (Doc): The document.
-    spans_key (Optional[str]): The span group, or None for `doc.ents`.
-    place (Place): Which document it is.
-    report (ConversionReport): Gets what has no column.
-    RETURNS (Optional[List[Span]]): The spans; None if the document is not annotated.
+    spans_key: The span group, or None for `doc.ents`.
+    report: Gets what has no column.
+    RETURNS: The spans; None if the document is not annotated.
     """
     is_known = spans_key in doc.spans
     if spans_key is None:
@@ -152,12 +141,9 @@ def row_batches(
 
     Of no document comes one batch without rows, so that there are columns to write.
 
-    docs (Iterable[Doc]): The documents, taken as they come.
-    name (str): How they are called if the report does not tell.
-    schema (pyarrow.Schema): The columns.
-    to_row (Callable[[Doc, Place], Dict[str, Any]]): Makes the row of a document.
-    report (ConversionReport): Tells what is read.
-    YIELDS (pyarrow.RecordBatch): The rows.
+    docs: The documents, taken as they come.
+    name: How they are called if the report does not tell.
+    to_row: Makes the row of a document.
     """
     rows: list[dict[str, Any]] = []
     n_tokens = number = 0

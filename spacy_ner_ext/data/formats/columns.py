@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..text import MAX_LINE, check_input, read_lines
 from .json_checks import checked
 from .json_values import read_json_values
@@ -28,11 +28,11 @@ BATCH = 256
 def read_rows(path: Path, *, columns: Iterable[str] = ()) -> Iterator[Row]:
     """Read a table row by row.
 
-    path (Path): The file: .csv, .tsv, .jsonl, .json or .parquet.
-    columns (Iterable[str]): The columns that every row must have.
-    YIELDS (Tuple[Place, Dict[str, Any]]): Where each row starts, and its values by
-        column, all columns of the file; strings if the file is .csv or .tsv.
-    RAISES (DataError): If the file cannot be read as its ending tells, has no row, or
+    path: The file: .csv, .tsv, .jsonl, .json or .parquet.
+    columns: The columns that every row must have.
+    YIELDS: Where each row starts, and its values by column, all columns of the file;
+        strings if the file is .csv or .tsv.
+    RAISES (UserError): If the file cannot be read as its ending tells, has no row, or
         lacks a column.
     """
     check_input(path)
@@ -45,21 +45,18 @@ def read_rows(path: Path, *, columns: Iterable[str] = ()) -> Iterator[Row]:
         is_empty = False
         yield place, row
     if is_empty:
-        raise DataError("the table has no row; check how it was made", path)
+        raise UserError("the table has no row; check how it was made", path)
 
 
 def missing_columns(
     missing: Iterable[str], there: Iterable[str], place: Place
-) -> DataError:
+) -> UserError:
     """Tell which columns a table lacks.
 
-    missing (Iterable[str]): Those that it should have.
-    there (Iterable[str]): Those that it has.
-    place (Place): The row.
-    RETURNS (DataError): The error.
+    missing: Those that it should have.
     """
     what = f"there is no column {', '.join(missing)}; there are: {', '.join(there)}"
-    return DataError.at(place, what)
+    return UserError.at(place, what)
 
 
 def _rows(path: Path) -> Iterator[Row]:
@@ -71,7 +68,7 @@ def _rows(path: Path) -> Iterator[Row]:
     if suffix == ".parquet":
         return _read_parquet(path)
     known = ", ".join(SUFFIXES)
-    raise DataError(f"a table must have one of the endings {known}; rename it", path)
+    raise UserError(f"a table must have one of the endings {known}; rename it", path)
 
 
 def _read_objects(path: Path) -> Iterator[Row]:
@@ -87,7 +84,7 @@ def _read_delimited(path: Path, delimiter: str) -> Iterator[Row]:
             _check_names(header, place)
         elif len(fields) != len(header):
             what = f"has {len(fields)} fields, and the header has {len(header)}"
-            raise DataError.at(place, f"{what}; quote fields that hold a separator")
+            raise UserError.at(place, f"{what}; quote fields that hold a separator")
         else:
             yield place, dict(zip(header, fields))
 
@@ -103,7 +100,7 @@ def _fields(path: Path, delimiter: str) -> Iterator[tuple[Place, list[str]]]:
         except csv.Error as err:
             what = f"the row cannot be read ({err})"
             advice = "double the quotes in a quoted field, or make the file .jsonl"
-            raise DataError.at(place, f"{what}; {advice}") from err
+            raise UserError.at(place, f"{what}; {advice}") from err
         if fields is None:
             return
         if fields:
@@ -113,7 +110,7 @@ def _fields(path: Path, delimiter: str) -> Iterator[tuple[Place, list[str]]]:
 def _check_names(names: list[str], place: Place) -> None:
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
-        raise DataError.at(place, f"two columns are named '{repeated}'; rename one")
+        raise UserError.at(place, f"two columns are named '{repeated}'; rename one")
 
 
 def _read_parquet(path: Path) -> Iterator[Row]:
@@ -128,11 +125,11 @@ def _read_parquet(path: Path) -> Iterator[Row]:
                 for row in batch.to_pylist():
                     number += 1
                     yield Place(path, number, "row"), row
-    except DataError:
+    except UserError:
         raise
     # Times out of Python's range and unknown time zones are errors of value.
     except (ArrowException, OSError, ValueError, OverflowError) as err:
         what = " ".join(str(err).split())
-        raise DataError(
+        raise UserError(
             f"cannot be read as Parquet ({what}); make the file anew", path
         ) from err

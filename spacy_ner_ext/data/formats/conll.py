@@ -21,8 +21,8 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
-from ..errors import DataError, Place
-from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ...util.errors import Place, UserError
+from ..docs import DEFAULT, MakesDocs, Making, make_docs
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from ..text import check_input, read_lines
@@ -61,24 +61,21 @@ def read_conll(
     The file is read twice, first to check every line and recognise the scheme, then
     to make the documents one by one, so nothing is yielded from a file with errors.
 
-    path (Path): The file, in UTF-8.
-    nlp (MakesDocs): A pipeline, for its vocabulary.
-    report (Optional[ConversionReport]): Gets what was repaired; complete after the
-        last document.
-    making (Making): How documents are made; tokens are those of the file.
-    token_column (Optional[int]): The column of the token, 0-based, negative from the
-        end; None for the first, or for the second of the Universal NER project's
-        columns.
-    tag_column (Optional[int]): The column of the tag, 0-based, negative from the end;
-        None for the last, or for the third of Universal NER's.
-    delimiter (str): What separates columns: "tab", "space" (runs of spaces and
-        tabs), or "auto": a tab if the line has one, else space.
-    scheme (str): The tag scheme, or "auto". See `spacy_ner_ext.data.formats.tags`.
-    docs_of (int): Sentences a document; 0 for all sentences between two document
-        starts. No document reaches over a document start.
-    YIELDS (Doc): The documents. Spaces between tokens are unknown, so spaCy trains
-        and evaluates on the tokens of the file.
-    RAISES (DataError): If the file or an option cannot be used.
+    nlp: A pipeline, for its vocabulary.
+    report: Gets what was repaired; complete after the last document.
+    making: How documents are made; tokens are those of the file.
+    token_column: The column of the token, 0-based, negative from the end; None for the
+        first, or for the second of the Universal NER project's columns.
+    tag_column: The column of the tag, 0-based, negative from the end; None for the
+        last, or for the third of Universal NER's.
+    delimiter: What separates columns: "tab", "space" (runs of spaces and tabs), or
+        "auto": a tab if the line has one, else space.
+    scheme: The tag scheme, or "auto". See `spacy_ner_ext.data.formats.tags`.
+    docs_of: Sentences a document; 0 for all sentences between two document starts. No
+        document reaches over a document start.
+    YIELDS: The documents. Spaces between tokens are unknown, so spaCy trains and
+        evaluates on the tokens of the file.
+    RAISES (UserError): If the file or an option cannot be used.
     """
     check_docs_of(docs_of)
     report = ConversionReport() if report is None else report
@@ -99,9 +96,9 @@ def _is_universal_ner(columns: tuple[str, ...]) -> bool:
 class _Layout:
     """Where the columns of a file are.
 
-    width (int): The number of columns.
-    first_line (int): The line that the number was taken from.
-    first (Tuple[str, ...]): The columns of that line.
+    width: The number of columns.
+    first_line: The line that the number was taken from.
+    first: The columns of that line.
     """
 
     path: Path
@@ -122,7 +119,7 @@ class _Layout:
     ) -> "_Layout":
         if delimiter not in DELIMITERS:
             known = ", ".join(DELIMITERS)
-            raise DataError(f"unknown delimiter '{delimiter}'; choose one of {known}")
+            raise UserError(f"unknown delimiter '{delimiter}'; choose one of {known}")
         check_input(path)
         layout = cls(path, 0, -1, delimiter)
         layout._measure()
@@ -145,26 +142,26 @@ class _Layout:
             if not line.startswith(COMMENT):
                 return
         if not self.width:
-            raise DataError("the file holds no token; check how it was made", self.path)
+            raise UserError("the file holds no token; check how it was made", self.path)
 
     def _check_columns(self) -> None:
         width = self.width
         if width < 2:
             what = "has 1 column, a token and a tag need 2; check --delimiter"
-            raise DataError(what, self.path, self.first_line)
+            raise UserError(what, self.path, self.first_line)
         columns = {"token": self.token_column, "tag": self.tag_column}
         for name, column in columns.items():
             if type(column) is not int:
-                raise DataError(f"{name}_column = {column!r} is no whole number")
+                raise UserError(f"{name}_column = {column!r} is no whole number")
             if not -width <= column < width:
                 what = (
                     f"has {width} columns, so --{name}-column {column} is out of "
                     f"range; choose one from {-width} to {width - 1}"
                 )
-                raise DataError(what, self.path, self.first_line)
+                raise UserError(what, self.path, self.first_line)
         if self.token_column % width == self.tag_column % width:
             what = f"column {self.tag_column} is both token and tag; choose two columns"
-            raise DataError(what, self.path, self.first_line)
+            raise UserError(what, self.path, self.first_line)
 
     def split(self, line: str) -> list[str]:
         if self.delimiter == "tab" or (self.delimiter == "auto" and "\t" in line):
@@ -173,7 +170,7 @@ class _Layout:
         return BLANKS.split(line.strip(" \t"))
 
     def row(self, number: int, line: str) -> tuple[str, Tag] | None:
-        """RETURNS (Optional[Tuple[str, Tag]]): Token and tag; None for a comment."""
+        """Token and tag; None for a comment."""
         columns = self.split(line)
         fits = len(columns) == self.width
         text = columns[self.tag_column].strip() if fits else ""
@@ -189,15 +186,15 @@ class _Layout:
             found = f"{len(columns)} column{'s' * (len(columns) > 1)}"
             what = f"has {found}, line {self.first_line} has {self.width}"
             advice = "correct it or check --delimiter"
-        raise DataError(f"{what}; {advice}", self.path, number)
+        raise UserError(f"{what}; {advice}", self.path, number)
 
 
 @dataclass
 class _Sentence:
     """The tokens of one sentence.
 
-    path (Path): The file.
-    starts_document (bool): Whether a document start stands before it.
+    path: The file.
+    starts_document: Whether a document start stands before it.
     """
 
     path: Path
@@ -245,7 +242,7 @@ def _find_scheme(layout: _Layout, scheme: str) -> str:
     for sentence in _sentences(layout):
         survey.add(sentence.tags, sentence.lines)
     if not survey.first_line:
-        raise DataError("the file holds no token but comments", layout.path)
+        raise UserError("the file holds no token but comments", layout.path)
     return find_scheme(survey, scheme, layout.path)
 
 

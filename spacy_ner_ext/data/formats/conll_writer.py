@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spacy.tokens import Doc, Span
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..report import ConversionReport
 from .conll import DOCSTART
 from .spans import note_lost, spans_to_write, without_overlap
@@ -31,13 +31,12 @@ def write_conll(
 ) -> None:
     """Write documents as one column file.
 
-    docs (Iterable[Doc]): The documents, taken as they come.
-    folder (Path): An empty folder.
-    name (str): The name of the file, to which ".conll" is added.
-    report (ConversionReport): Gets what the format cannot hold.
-    spans_key (Optional[str]): A span group to write in place of `doc.ents`; where its
-        spans overlap, the longest is written, of equal ones the first.
-    RAISES (DataError): If the file cannot be written.
+    docs: The documents, taken as they come.
+    name: The name of the file, to which ".conll" is added.
+    report: Gets what the format cannot hold.
+    spans_key: A span group to write in place of `doc.ents`; where its spans overlap,
+        the longest is written, of equal ones the first.
+    RAISES (UserError): If the file cannot be written.
     """
     path = folder / f"{name}.conll"
     try:
@@ -46,7 +45,7 @@ def write_conll(
                 place = Place(Path(report.source or name), number, "document")
                 file.writelines(_lines(doc, spans_key, place, report))
     except OSError as err:
-        raise DataError(f"cannot be written ({err.strerror})", path) from err
+        raise UserError(f"cannot be written ({err.strerror})", path) from err
 
 
 def _lines(

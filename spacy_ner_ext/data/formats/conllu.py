@@ -20,8 +20,8 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
-from ..errors import DataError, Place
-from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ...util.errors import Place, UserError
+from ..docs import DEFAULT, MakesDocs, Making, make_docs
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from ..text import check_input
@@ -58,18 +58,15 @@ def read_conllu(
     The file is read twice, first to check every line and find the tags, then to make
     the documents one by one, so nothing is yielded from a file with errors.
 
-    path (Path): The file, in UTF-8.
-    nlp (MakesDocs): A pipeline, for its vocabulary.
-    report (Optional[ConversionReport]): Gets what was repaired or skipped; complete
-        after the last document.
-    making (Making): How documents are made; tokens are those of the file.
-    entity_key (Optional[str]): The column or key of MISC that has the tags; None for
-        the first of `ENTITY_KEYS` whose values are tags.
-    scheme (str): The tag scheme, or "auto". See `spacy_ner_ext.data.formats.tags`.
-    docs_of (int): Sentences a document; 0 for all sentences between two document
-        starts. No document reaches over a document start.
-    YIELDS (Doc): The documents.
-    RAISES (DataError): If the file or an option cannot be used.
+    nlp: A pipeline, for its vocabulary.
+    report: Gets what was repaired or skipped; complete after the last document.
+    making: How documents are made; tokens are those of the file.
+    entity_key: The column or key of MISC that has the tags; None for the first of
+        `ENTITY_KEYS` whose values are tags.
+    scheme: The tag scheme, or "auto". See `spacy_ner_ext.data.formats.tags`.
+    docs_of: Sentences a document; 0 for all sentences between two document starts. No
+        document reaches over a document start.
+    RAISES (UserError): If the file or an option cannot be used.
     """
     check_docs_of(docs_of)
     path, scheme = Path(path), resolve_scheme(scheme)
@@ -92,14 +89,13 @@ def read_conllu(
 class _Survey:
     """What a whole file has.
 
-    keys (Tuple[str, ...]): Where tags may be.
-    tags (Dict[str, SchemeSurvey]): The tags of each key that occurs.
-    faults (Dict[str, Tuple[str, Place]]): The first value that is no tag, by key.
-    misc (Dict[str, None]): Keys of MISC, in the order of the file.
-    filled (Set[str]): The columns of `LAYERS` that some word has.
-    unparsed (Optional[Place]): The first word without head or relation.
-    has_words (bool), has_heads (bool), has_spaces (bool): Whether the file tells
-        these anywhere.
+    keys: Where tags may be.
+    tags: The tags of each key that occurs.
+    faults: The first value that is no tag, by key.
+    misc: Keys of MISC, in the order of the file.
+    filled: The columns of `LAYERS` that some word has.
+    unparsed: The first word without head or relation.
+    has_words, has_heads, has_spaces: Whether the file tells these anywhere.
     """
 
     path: Path
@@ -151,12 +147,12 @@ class _Survey:
 
     @property
     def is_partly_parsed(self) -> bool:
-        """RETURNS (bool): Whether some words have a head and some have no parse."""
+        """Whether some words have a head and some have no parse."""
         return self.has_heads and self.unparsed is not None
 
     def key(self) -> str:
-        """RETURNS (str): The first key with tags.
-        RAISES (DataError): If there is none.
+        """The first key with tags.
+        RAISES (UserError): If there is none.
         """
         for key in self.keys:
             if key in self.tags and key not in self.faults:
@@ -164,12 +160,12 @@ class _Survey:
         advice = "choose a column or a key of MISC with --entity-key"
         for value, place in self.faults.values():
             what = f"'{value[:EXCERPT]}' is not O or a prefix and a label such as B-PER"
-            raise DataError.at(place, f"{what}; correct it or {advice}")
+            raise UserError.at(place, f"{what}; correct it or {advice}")
         if not self.has_words:
-            raise DataError("the file holds no word; check how it was made", self.path)
+            raise UserError("the file holds no word; check how it was made", self.path)
         listed = ", ".join(list(self.misc)[:MAX_LISTED]) or "none"
         what = f"no entities under {', '.join(self.keys)}; keys of MISC are: {listed}"
-        raise DataError(f"{what}; {advice}", self.path)
+        raise UserError(f"{what}; {advice}", self.path)
 
 
 def _value(word: Word, key: str) -> str:

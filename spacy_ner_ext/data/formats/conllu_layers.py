@@ -2,7 +2,7 @@
 
 from spacy.parts_of_speech import IDS
 
-from ..errors import DataError
+from ...util.errors import UserError
 from .conllu_sentences import EXCERPT, Sentence, Word
 
 MISSING = ("_", "")
@@ -12,7 +12,7 @@ ROOT = "ROOT"
 
 
 def cell_value(word: Word, column: str) -> str:
-    """RETURNS (str): The content of a column; empty for none."""
+    """The content of a column; empty for none."""
     value = word.cells.get(column, "")
     if column == "LEMMA" and value == word.cells["FORM"]:
         return value
@@ -22,25 +22,24 @@ def cell_value(word: Word, column: str) -> str:
 def check_layers(sentence: Sentence) -> None:
     """Raise if spaCy could not take the annotation of a sentence.
 
-    sentence (Sentence): The sentence.
-    RAISES (DataError): If a part of speech, features or heads are not valid.
+    RAISES (UserError): If a part of speech, features or heads are not valid.
     """
     for word in sentence.words:
         part_of_speech = cell_value(word, "UPOS")
         if part_of_speech not in IDS:
             what = f"UPOS '{part_of_speech[:EXCERPT]}' is no universal part of speech"
-            raise DataError.at(sentence.place(word), f"{what}; correct it or write _")
+            raise UserError.at(sentence.place(word), f"{what}; correct it or write _")
         features = cell_value(word, "FEATS")
         if features and not all(map(_is_feature, features.split("|"))):
             what = f"FEATS '{features[:EXCERPT]}' is not like Case=Nom|Number=Sing"
-            raise DataError.at(sentence.place(word), f"{what}; correct it or write _")
+            raise UserError.at(sentence.place(word), f"{what}; correct it or write _")
     heads = [_head(sentence, word) for word in sentence.words]
     if None not in heads:
         _check_tree(sentence, [head for head in heads if head is not None])
 
 
 def has_parse(word: Word) -> bool:
-    """RETURNS (bool): Whether a word has a head and a relation to it."""
+    """Whether a word has a head and a relation to it."""
     return bool(cell_value(word, "HEAD") and cell_value(word, "DEPREL"))
 
 
@@ -49,11 +48,10 @@ def make_layers(
 ) -> dict[str, list]:
     """Make the arguments of `Doc`.
 
-    sentence (Sentence): A sentence that was checked.
-    columns (Set[str]): The columns to take, keys of `LAYERS`.
-    is_parsed (bool): Whether to take heads and relations.
-    RETURNS (Dict[str, list]): The arguments; heads are words of the sentence, and a
-        root is its own.
+    sentence: A sentence that was checked.
+    columns: The columns to take, keys of `LAYERS`.
+    is_parsed: Whether to take heads and relations.
+    RETURNS: The arguments; heads are words of the sentence, and a root is its own.
     """
     layers: dict[str, list] = {
         layer: [cell_value(word, column) for word in sentence.words]
@@ -83,7 +81,7 @@ def _head(sentence: Sentence, word: Word) -> int | None:
     is_number = text.isascii() and text.isdecimal() and len(text) < 10
     if not is_number or int(text) > n_words:
         what = f"HEAD '{text[:EXCERPT]}' is not from 0 to {n_words}; correct it"
-        raise DataError.at(sentence.place(word), what)
+        raise UserError.at(sentence.place(word), what)
     return int(text)
 
 
@@ -91,7 +89,7 @@ def _check_tree(sentence: Sentence, heads: list[int]) -> None:
     roots = [i for i, head in enumerate(heads) if not head]
     if len(roots) > 1:
         what = "is a second word with HEAD 0; give each sentence one root"
-        raise DataError.at(sentence.place(sentence.words[roots[1]]), what)
+        raise UserError.at(sentence.place(sentence.words[roots[1]]), what)
     reaches_root = [head == 0 for head in heads]
     for first in range(len(heads)):
         path: list[int] = []
@@ -99,7 +97,7 @@ def _check_tree(sentence: Sentence, heads: list[int]) -> None:
         while not reaches_root[i]:
             if len(path) > len(heads):
                 what = f"the heads of word {first + 1} form a circle; correct HEAD"
-                raise DataError.at(sentence.place(sentence.words[first]), what)
+                raise UserError.at(sentence.place(sentence.words[first]), what)
             path.append(i)
             i = heads[i] - 1
         for i in path:

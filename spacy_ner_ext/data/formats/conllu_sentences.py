@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..report import ConversionReport
 from ..text import read_lines
 
@@ -27,9 +27,9 @@ EXCERPT = 40
 class Word(NamedTuple):
     """A line of a sentence.
 
-    line (int): Its number.
-    cells (Mapping[str, str]): Its columns by their names.
-    misc (Mapping[str, str]): The column MISC by its keys.
+    line: Its number.
+    cells: Its columns by their names.
+    misc: The column MISC by its keys.
     """
 
     line: int
@@ -40,8 +40,8 @@ class Word(NamedTuple):
 class Multiword(NamedTuple):
     """The line of a token that consists of several words.
 
-    start (int), end (int): The words, the end exclusive.
-    word (Word): The line.
+    start, end: The words, the end exclusive.
+    word: The line.
     """
 
     start: int
@@ -53,10 +53,10 @@ class Multiword(NamedTuple):
 class Sentence:
     """A sentence of syntactic words.
 
-    path (Path): The file.
-    document (str): The name or number of its document; empty if the file has none.
-    id (str): The `sent_id`.
-    has_text (bool): Whether its text is told, so that spaces are known.
+    path: The file.
+    document: The name or number of its document; empty if the file has none.
+    id: The `sent_id`.
+    has_text: Whether its text is told, so that spaces are known.
     """
 
     path: Path
@@ -67,7 +67,7 @@ class Sentence:
     multiwords: list[Multiword] = field(default_factory=list)
 
     def place(self, word: Word) -> Place:
-        """RETURNS (Place): Where a word is."""
+        """Where a word is."""
         return Place(self.path, word.line)
 
 
@@ -76,11 +76,9 @@ def read_sentences(
 ) -> Iterator[Sentence]:
     """Read the sentences of a file.
 
-    path (Path): The file, in UTF-8.
-    report (Optional[ConversionReport]): Gets comments and empty nodes.
-    YIELDS (Sentence): The sentences.
-    RAISES (DataError): If a line has another number of columns, or IDs do not count
-        the words.
+    report: Gets comments and empty nodes.
+    RAISES (UserError): If a line has another number of columns, or IDs do not count the
+        words.
     """
     reader = _Reader(path, report)
     for number, line in read_lines(path):
@@ -113,7 +111,7 @@ class _Reader:
                     f"token {multiword.word.cells['ID']} reaches over the end of the "
                     f"sentence, which has {len(sentence.words)} words; correct the ID"
                 )
-                raise DataError.at(sentence.place(multiword.word), what)
+                raise UserError.at(sentence.place(multiword.word), what)
         self.sentence = Sentence(self.path, sentence.document)
         return sentence
 
@@ -134,13 +132,13 @@ class _Reader:
     def _set_columns(self, columns: tuple[str, ...], place: Place) -> None:
         if self.columns and columns != self.columns:
             what = "the columns change inside the file; make it two files"
-            raise DataError.at(place, what)
+            raise UserError.at(place, what)
         for name in ("ID", "FORM"):
             if name not in columns:
                 what = f"global.columns has no {name}; add that column"
-                raise DataError.at(place, what)
+                raise UserError.at(place, what)
         if len(set(columns)) < len(columns):
-            raise DataError.at(place, "global.columns has a name twice; rename one")
+            raise UserError.at(place, "global.columns has a name twice; rename one")
         self.columns = columns
 
     def _split(self, line: str, place: Place) -> Word:
@@ -151,7 +149,7 @@ class _Reader:
         if len(cells) != wanted:
             found = f"{len(cells)} column{'s' * (len(cells) > 1)}"
             what = f"has {found}, not {wanted} with tabs between; correct it"
-            raise DataError.at(place, what)
+            raise UserError.at(place, what)
         named = dict(zip(self.columns, cells, strict=True))
         return Word(place.number, named, _misc(named.get("MISC", "_")))
 
@@ -161,7 +159,7 @@ class _Reader:
         if match is None:
             shown = word.cells["ID"][:EXCERPT]
             what = f"'{shown}' is no ID such as 1, 1-2 or 1.1; correct it"
-            raise DataError.at(place, what)
+            raise UserError.at(place, what)
         if match[2] == ".":
             if self.report is not None:
                 self.report.note("skipped", place, f"empty node {match[0]}")
@@ -169,7 +167,7 @@ class _Reader:
         start = len(self.sentence.words)
         if int(match[1]) != start + 1:
             what = f"ID {match[0]} stands where {start + 1} is due; correct it"
-            raise DataError.at(place, what)
+            raise UserError.at(place, what)
         if match[3] is None:
             self.sentence.words.append(word)
         else:
@@ -182,7 +180,7 @@ class _Reader:
                 f"token {added.word.cells['ID']} has no words or overlaps an earlier "
                 "one; correct its ID"
             )
-            raise DataError.at(place, what)
+            raise UserError.at(place, what)
         earlier.append(added)
 
 

@@ -8,7 +8,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..text import check_input
 from .columns import SUFFIXES, Row, read_rows
 
@@ -26,9 +26,9 @@ MAX_REASON = 200
 class Source(NamedTuple):
     """A dataset that can be read more than once.
 
-    features (Mapping[str, Any]): What it tells of its columns, as plain JSON values;
-        empty if it tells nothing.
-    rows (Callable[[], Iterator[Row]]): Reads its rows.
+    features: What it tells of its columns, as plain JSON values; empty if it tells
+        nothing.
+    rows: Reads its rows.
     """
 
     features: Mapping[str, Any]
@@ -38,13 +38,12 @@ class Source(NamedTuple):
 def open_source(path: Path, split: str | None, config: str | None) -> Source:
     """Find out where the rows of a dataset come from.
 
-    path (Path): A .parquet, .jsonl or .json file, a folder of such files, which are
-        read by name, a folder written by `save_to_disk`, or if there is none of these
-        the id of a dataset on the hub: "owner/name".
-    split (Optional[str]): The split, if there are several.
-    config (Optional[str]): The configuration of a dataset on the hub.
-    RETURNS (Source): The rows.
-    RAISES (DataError): If there is no such dataset, or the split is not clear.
+    path: A .parquet, .jsonl or .json file, a folder of such files, which are read by
+        name, a folder written by `save_to_disk`, or if there is none of these the id of
+        a dataset on the hub: "owner/name".
+    split: The split, if there are several.
+    config: The configuration of a dataset on the hub.
+    RAISES (UserError): If there is no such dataset, or the split is not clear.
     """
     name = path.as_posix()
     is_hub_id = HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES
@@ -52,7 +51,7 @@ def open_source(path: Path, split: str | None, config: str | None) -> Source:
         return _of_dataset(_load(path, split, config), path)
     if config is not None:
         what = "is on this disk and has no configurations; leave out --dataset-config"
-        raise DataError(what, path)
+        raise UserError(what, path)
     if path.is_dir():
         files = data_files(path)
         if not files:
@@ -68,8 +67,7 @@ def open_source(path: Path, split: str | None, config: str | None) -> Source:
 def data_files(folder: Path) -> list[Path]:
     """Find the files of rows in a folder that `save_to_disk` did not write.
 
-    folder (Path): The folder.
-    RETURNS (List[Path]): The files by name, without that of the names of tags.
+    RETURNS: The files by name, without that of the names of tags.
     """
     if any((folder / name).is_file() for name in SAVED_DATASET):
         return []
@@ -82,7 +80,7 @@ def data_files(folder: Path) -> list[Path]:
 
 def _check_one_split(split: str | None, path: Path) -> None:
     if split is not None:
-        raise DataError("is of one split; leave out --dataset-split", path)
+        raise UserError("is of one split; leave out --dataset-split", path)
 
 
 def _of_file(path: Path, split: str | None) -> Source:
@@ -90,7 +88,7 @@ def _of_file(path: Path, split: str | None) -> Source:
     if path.suffix.lower() not in FILE_SUFFIXES:
         known = ", ".join(FILE_SUFFIXES)
         what = f"is not a folder of save_to_disk, nor a file that ends in {known}"
-        raise DataError(f"{what}; convert it to one of these", path)
+        raise UserError(f"{what}; convert it to one of these", path)
     _check_one_split(split, path)
     return Source(_file_features(path), lambda: read_rows(path))
 
@@ -122,7 +120,7 @@ def _load(path: Path, split: str | None, config: str | None) -> Any:
                 found = _stream(path.as_posix(), config)
     # What datasets, pyarrow, fsspec and the HTTP client raise has no common class.
     except Exception as err:
-        raise DataError(_reason(err, is_local), path) from err
+        raise UserError(_reason(err, is_local), path) from err
     return _choose(found, split, path)
 
 
@@ -158,7 +156,7 @@ def _choose(found: Any, split: str | None, path: Path) -> Any:
     if not isinstance(found, dict):
         if split not in (None, str(found.split)):
             what = f"is one split, and not '{split}'; leave out --dataset-split"
-            raise DataError(what, path)
+            raise UserError(what, path)
         return found
     if split is None and len(found) == 1:
         return next(iter(found.values()))
@@ -167,7 +165,7 @@ def _choose(found: Any, split: str | None, path: Path) -> Any:
         what = f"holds the splits {names}"
         if split is not None:
             what = f"has no split '{split}'; it holds {names}"
-        raise DataError(f"{what}; choose one with --dataset-split", path)
+        raise UserError(f"{what}; choose one with --dataset-split", path)
     return found[split]
 
 
@@ -189,17 +187,14 @@ def _dataset_rows(dataset: Any, path: Path) -> Iterator[Row]:
         told = " ".join(str(err).split())[:MAX_REASON]
         what = f"cannot be read on ({type(err).__name__}: {told})"
         place = Place(path, number + 1, "row")
-        raise DataError.at(place, f"{what}; get the dataset anew") from err
+        raise UserError.at(place, f"{what}; get the dataset anew") from err
     if not number:
-        raise DataError("the dataset has no row; check how it was made", path)
+        raise UserError("the dataset has no row; check how it was made", path)
 
 
 @contextmanager
 def without_progress_bars() -> Iterator[None]:
-    """Keep the datasets library from showing progress for a while.
-
-    YIELDS (None): Nothing.
-    """
+    """Keep the datasets library from showing progress for a while."""
     from datasets import utils
 
     are_shown = not utils.are_progress_bars_disabled()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
-from ..errors import DataError, Place
-from ..make import DEFAULT, MakesDocs, Making
+from ...util.errors import Place, UserError
+from ..docs import DEFAULT, MakesDocs, Making
 from ..read import read_docs
 from ..report import ConversionReport
 from .spans import NAMES
@@ -30,15 +30,13 @@ def read_docbin(
 ) -> Iterator[Doc]:
     """Read the documents of .spacy files.
 
-    path (Path): The file, or a folder of such files.
-    nlp (MakesDocs): A pipeline, for its vocabulary.
-    report (Optional[ConversionReport]): Gets what was left out; complete after the
-        last document.
-    making (Making): The languages, by `doc.user_data["lang"]`, and labels to take, and
-        a span group that gets the entities of documents that do not have this group.
-        Tokens stay, so that nothing is aligned.
-    YIELDS (Doc): The documents.
-    RAISES (DataError): If a file is missing, damaged or no .spacy file.
+    path: The file, or a folder of such files.
+    nlp: A pipeline, for its vocabulary.
+    report: Gets what was left out; complete after the last document.
+    making: The languages, by `doc.user_data["lang"]`, and labels to take, and a span
+        group that gets the entities of documents that do not have this group. Tokens
+        stay, so that nothing is aligned.
+    RAISES (UserError): If a file is missing, damaged or no .spacy file.
     """
     report = ConversionReport() if report is None else report
     for file in find_files(Path(path)):
@@ -62,9 +60,9 @@ def read_docbin(
 def find_files(path: Path) -> list[Path]:
     """Find the files of a corpus.
 
-    path (Path): A .spacy file, or a folder of such files.
-    RETURNS (List[Path]): The file itself, or those of the folder in their order.
-    RAISES (DataError): If the folder has none.
+    path: A .spacy file, or a folder of such files.
+    RETURNS: The file itself, or those of the folder in their order.
+    RAISES (UserError): If the folder has none.
     """
     if not path.is_dir():
         return [path]
@@ -75,7 +73,7 @@ def find_files(path: Path) -> list[Path]:
         and not file.is_dir()
     )
     if not files:
-        raise DataError(f"no file in this folder ends in {SUFFIX}; check it", path)
+        raise UserError(f"no file in this folder ends in {SUFFIX}; check it", path)
     return files
 
 
@@ -87,21 +85,21 @@ def _check_names(doc: Doc, place: Place) -> None:
             doc.user_data[key] = str(value)
         elif value is not None and not isinstance(value, kind):
             found = f"user data '{key}' is of type {type(value).__name__}, not {what}"
-            raise DataError.at(place, f"{found}; store it under another name")
+            raise UserError.at(place, f"{found}; store it under another name")
 
 
 def _check(doc: Doc, place: Place) -> None:
     for name, value in doc.cats.items():
         if not isinstance(name, str) or not isinstance(value, int | float):
             what = f"category {name!r} is {value!r}, not a number from 0 to 1"
-            raise DataError.at(place, f"{what}; correct doc.cats")
+            raise UserError.at(place, f"{what}; correct doc.cats")
     try:
         for group in (doc.ents, *doc.spans.values()):
             for span in group:
                 assert span.label_ is not None
     except (KeyError, ValueError) as err:
         what = "a label is not among the strings of the file"
-        raise DataError.at(place, f"{what}; write the file anew") from err
+        raise UserError.at(place, f"{what}; write the file anew") from err
 
 
 def _fill_group(doc: Doc, key: str | None) -> None:

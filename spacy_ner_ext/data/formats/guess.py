@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ...util.errors import UserError
 from ..text import check_input
 from .columns import read_rows
 from .dataset_source import SAVED_DATASET, data_files
@@ -42,22 +42,20 @@ SPAN_KEYS = ("spans", "entities", "annotations", "labels")
 def guess_format(path: Path) -> str:
     """Recognise a format.
 
-    path (Path): The input.
-    RETURNS (str): A key of `registry.READERS`.
-    RAISES (DataError): If there is no such input, or the format is not certain.
+    RAISES (UserError): If there is no such input, or the format is not certain.
     """
     if path.is_dir():
         found = _of_folder(path)
     elif not path.exists() and not path.suffix and len(path.parts) == 2:
         what = "there is no such file; for a dataset of the hub give --format datasets"
-        raise DataError(what, path)
+        raise UserError(what, path)
     else:
         check_input(path)
         found = _of_file(path)
     if found is None:
         known = ", ".join(READERS)
         what = "the format is not certain; name it with --format, one of"
-        raise DataError(f"{what} {known}", path)
+        raise UserError(f"{what} {known}", path)
     return found
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
-from ..errors import DataError, Place
-from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ...util.errors import Place, UserError
+from ..docs import DEFAULT, MakesDocs, Making, make_docs
 from ..record import Entity, Record
 from ..report import ConversionReport
 from ..text import check_input, read_lines
@@ -39,13 +39,9 @@ def read_inline(
 ) -> Iterator[Doc]:
     """Read lines of text with marks such as `[Ada](PER)` as documents.
 
-    path (Path): The file, in UTF-8.
-    nlp (MakesDocs): Makes the tokens.
-    report (Optional[ConversionReport]): Gets what was changed; complete after the last
-        document.
-    making (Making): How documents are made; nested entities need a span group.
-    YIELDS (Doc): A document of each line.
-    RAISES (DataError): If the file cannot be used or a mark is not complete.
+    report: Gets what was changed; complete after the last document.
+    making: How documents are made; nested entities need a span group.
+    RAISES (UserError): If the file cannot be used or a mark is not complete.
     """
     report = ConversionReport() if report is None else report
     yield from make_docs(_records(Path(path)), nlp, report, making)
@@ -59,7 +55,7 @@ def _records(path: Path) -> Iterator[Record]:
             is_empty = False
             yield _record(line, Place(path, number))
     if is_empty:
-        raise DataError("the file holds no text; check how it was made", path)
+        raise UserError("the file holds no text; check how it was made", path)
 
 
 def _record(line: str, place: Place) -> Record:
@@ -82,7 +78,7 @@ def _record(line: str, place: Place) -> Record:
         pieces.append(match[0][-1])
     if opened:
         what = "'[' is not closed; add ']' and a label, or write '\\[' for a bracket"
-        raise DataError.at(place, what)
+        raise UserError.at(place, what)
     pieces.append(line[end:])
     return _with_characters(pieces, found, place)
 
@@ -94,20 +90,20 @@ def _opening(opened: list[int], line: str, match: re.Match[str], place: Place) -
             f"{shown!r} is no label: it is not closed or holds a bracket or backslash; "
             "correct it, or write ']\\(' if it is text"
         )
-        raise DataError.at(place, what)
+        raise UserError.at(place, what)
     if not opened:
         what = "']' closes nothing; add '[', or write '\\]' for a bracket"
-        raise DataError.at(place, what)
+        raise UserError.at(place, what)
     return opened.pop()
 
 
 def _label(match: re.Match[str], place: Place) -> str:
     label = match["label"]
     if not label:
-        raise DataError.at(place, "'()' holds no label; write one such as '(PER)'")
+        raise UserError.at(place, "'()' holds no label; write one such as '(PER)'")
     if "://" in label or WHITE_SPACE.search(label):
         what = f"'({label[:EXCERPT]})' is no label: it has white space or is a link"
-        raise DataError.at(place, f"{what}; write ']\\(' if it is text")
+        raise UserError.at(place, f"{what}; write ']\\(' if it is text")
     return label
 
 

@@ -7,7 +7,7 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..text import MAX_LINE
 from .json_checks import DECODER, bad_value, check_storable
 
@@ -18,9 +18,9 @@ BLANK = re.compile(r"[ \t\r\n]*")
 def read_json_array(path: Path) -> Iterator[tuple[Place, Any]]:
     """Read the elements of an array; one of them is in memory at a time.
 
-    path (Path): The file, in UTF-8; it starts with "[".
-    YIELDS (Tuple[Place, Any]): The line where each element starts, and the element.
-    RAISES (DataError): If the file cannot be read, is not a JSON array, or an element
+    path: The file, in UTF-8; it starts with "[".
+    YIELDS: The line where each element starts, and the element.
+    RAISES (UserError): If the file cannot be read, is not a JSON array, or an element
         is longer than `text.MAX_LINE` characters or cannot be stored by spaCy.
     """
     array = _Array(path)
@@ -38,10 +38,10 @@ def read_json_array(path: Path) -> Iterator[tuple[Place, Any]]:
 class _Array:
     """An array, of which a part is in memory.
 
-    path (Path): The file.
-    text (str): The part.
-    position (int): The first of its characters that is not read yet.
-    line (int): The line of that character.
+    path: The file.
+    text: The part.
+    position: The first of its characters that is not read yet.
+    line: The line of that character.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,20 +56,20 @@ class _Array:
         self.next()
         return Place(self.path, self.line)
 
-    def error(self, what: str, position: int) -> DataError:
+    def error(self, what: str, position: int) -> UserError:
         line = self.line + self.text.count("\n", self.position, position)
         advice = "correct it, or check whether the file is whole"
-        return DataError(f"is not a JSON array ({what}); {advice}", self.path, line)
+        return UserError(f"is not a JSON array ({what}); {advice}", self.path, line)
 
     def next(self) -> str:
-        """RETURNS (str): The next character that is not blank; empty at the end."""
+        """The next character that is not blank; empty at the end."""
         while True:
             self._advance(self._behind_blank(self.position))
             if self.position < len(self.text) or not self._read():
                 return self.text[self.position : self.position + 1]
 
     def skip(self, character: str) -> bool:
-        """RETURNS (bool): Whether this character was next; it is passed then."""
+        """Whether this character was next; it is passed then."""
         is_next = self.next() == character
         self._advance(self.position + is_next)
         return is_next
@@ -95,7 +95,7 @@ class _Array:
                 raise bad_value(err, self.place) from err
             if len(self.text) - self.position > MAX_LINE:
                 what = f"an element has more than {MAX_LINE} characters, or no end"
-                raise DataError.at(self.place, f"{what}; correct it")
+                raise UserError.at(self.place, f"{what}; correct it")
             # What looks wrong may only be cut off.
             if not self._read():
                 raise error
@@ -136,6 +136,6 @@ def _chunks(path: Path) -> Iterator[str]:
     except UnicodeDecodeError as err:
         line += err.object.count(b"\n", 0, err.start)
         what = f"byte 0x{err.object[err.start]:02x} is not UTF-8"
-        raise DataError(f"{what}; convert the file to UTF-8", path, line) from err
+        raise UserError(f"{what}; convert the file to UTF-8", path, line) from err
     except OSError as err:
-        raise DataError(f"cannot be read ({err.strerror})", path) from err
+        raise UserError(f"cannot be read ({err.strerror})", path) from err

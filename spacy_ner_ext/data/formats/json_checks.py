@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 from srsly.msgpack import Packer
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 
 T = TypeVar("T")
 EXCERPT = 40
@@ -38,11 +38,9 @@ DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 def parse_json(text: str, place: Place, name: str = "") -> Any:
     """Parse one JSON value.
 
-    text (str): The value, and nothing else but white space.
-    place (Place): Where it is.
-    name (str): What it is, for the error, if it is but a part of the place.
-    RETURNS (Any): The value.
-    RAISES (DataError): If it is not JSON, or spaCy cannot store it.
+    text: The value, and nothing else but white space.
+    name: What it is, for the error, if it is but a part of the place.
+    RAISES (UserError): If it is not JSON, or spaCy cannot store it.
     """
     try:
         value = DECODER.decode(text)
@@ -50,7 +48,7 @@ def parse_json(text: str, place: Place, name: str = "") -> Any:
         found = f"{err.msg.removesuffix(' at')} at character {err.pos + 1}"
         advice = "correct it" if name else "write one value a line, or one array of all"
         what = f"{name} is not a JSON value ({found}); {advice}".lstrip()
-        raise DataError.at(place, what) from err
+        raise UserError.at(place, what) from err
     except (ValueError, RecursionError) as err:
         raise bad_value(err, place) from err
     check_storable(value, place)
@@ -60,9 +58,7 @@ def parse_json(text: str, place: Place, name: str = "") -> Any:
 def check_storable(value: Any, place: Place) -> None:
     """Raise if spaCy could not store a value with a document.
 
-    value (Any): A JSON value.
-    place (Place): Where it is.
-    RAISES (DataError): If it has half of a surrogate pair, a whole number of more than
+    RAISES (UserError): If it has half of a surrogate pair, a whole number of more than
         64 bits, or is nested too deep.
     """
     try:
@@ -71,15 +67,13 @@ def check_storable(value: Any, place: Place) -> None:
         raise bad_value(err, place) from err
     except TypeError as err:
         what = f"holds something that is no plain JSON value ({err})"
-        raise DataError.at(place, f"{what}; leave it out") from err
+        raise UserError.at(place, f"{what}; leave it out") from err
 
 
-def bad_value(err: Exception, place: Place) -> DataError:
+def bad_value(err: Exception, place: Place) -> UserError:
     """Tell why a value cannot be used, other than its syntax.
 
-    err (Exception): What parsing or storing it raised.
-    place (Place): Where it is.
-    RETURNS (DataError): The error.
+    err: What parsing or storing it raised.
     """
     if isinstance(err, UnicodeEncodeError):
         half = f"\\u{ord(err.object[err.start]):04x}"
@@ -90,48 +84,41 @@ def bad_value(err: Exception, place: Place) -> DataError:
         what = "a whole number has more than 64 bits; write it as a string"
     else:
         what = str(err)
-    return DataError.at(place, what)
+    return UserError.at(place, what)
 
 
 def field(values: Mapping[str, Any], name: str, kind: type[T], place: Place) -> T:
     """Take a value out of an object.
 
-    values (Mapping[str, Any]): The object.
-    name (str): The name of the value.
-    kind (Type[T]): The type it must have: str, int, float, list or dict.
-    place (Place): Where the object is.
-    RETURNS (T): The value.
-    RAISES (DataError): If it is missing or of another type.
+    name: The name of the value.
+    kind: The type it must have: str, int, float, list or dict.
+    RAISES (UserError): If it is missing or of another type.
     """
     if name not in values:
         there = ", ".join(values)[: 4 * EXCERPT] or "nothing"
-        raise DataError.at(place, f"there is no '{name}' beside {there}; add it")
+        raise UserError.at(place, f"there is no '{name}' beside {there}; add it")
     return checked(values[name], kind, f"'{name}'", place)
 
 
 def checked(value: Any, kind: type[T], name: str, place: Place) -> T:
     """Check the type of a value.
 
-    value (Any): The value.
-    kind (Type[T]): The type it must have: str, int, float, list or dict; a bool is no
-        number, and a whole number is a float.
-    name (str): What it is, for the error.
-    place (Place): Where it is.
-    RETURNS (T): The value.
-    RAISES (DataError): If it is of another type.
+    kind: The type it must have: str, int, float, list or dict; a bool is no number, and
+        a whole number is a float.
+    name: What it is, for the error.
+    RAISES (UserError): If it is of another type.
     """
     kinds = (int, float) if kind is float else kind
     if not isinstance(value, kinds) or isinstance(value, bool):
         what = f"{name} is {excerpt(value)}, not {KIND_NAMES[kind]}; correct it"
-        raise DataError.at(place, what)
+        raise UserError.at(place, what)
     return value  # type: ignore[return-value]
 
 
 def excerpt(value: Any) -> str:
     """Shorten a value for a message.
 
-    value (Any): A value.
-    RETURNS (str): The start of it, as JSON if it can be.
+    RETURNS: The start of it, as JSON if it can be.
     """
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}..."
@@ -140,11 +127,9 @@ def excerpt(value: Any) -> str:
 def name_of(values: Mapping[str, Any], name: str, place: Place) -> str:
     """Take a name or number out of an object, such as an ID or a language.
 
-    values (Mapping[str, Any]): The object.
-    name (str): The name of the value.
-    place (Place): Where the object is.
-    RETURNS (str): The value; empty if it is missing or null.
-    RAISES (DataError): If it is neither a string nor a whole number.
+    name: The name of the value.
+    RETURNS: The value; empty if it is missing or null.
+    RAISES (UserError): If it is neither a string nor a whole number.
     """
     value = values.get(name)
     return "" if value is None else as_name(value, f"'{name}'", place)
@@ -153,11 +138,8 @@ def name_of(values: Mapping[str, Any], name: str, place: Place) -> str:
 def as_name(value: Any, name: str, place: Place) -> str:
     """Take a string, or a whole number as a string.
 
-    value (Any): The value.
-    name (str): What it is, for the error.
-    place (Place): Where it is.
-    RETURNS (str): The string.
-    RAISES (DataError): If it is neither.
+    name: What it is, for the error.
+    RAISES (UserError): If it is neither.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)

@@ -19,7 +19,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..record import Entity, Record
 from ..report import ConversionReport
 from .json_checks import as_name, checked, excerpt, field, name_of
@@ -41,11 +41,9 @@ KNOWN = (
 def read_record(value: Any, place: Place, report: ConversionReport) -> Record | None:
     """Read one record.
 
-    value (Any): The JSON value.
-    place (Place): Where it is.
-    report (ConversionReport): Gets what was repaired or left out.
-    RETURNS (Optional[Record]): The record; None if it was rejected or ignored.
-    RAISES (DataError): If it is none of the shapes above.
+    report: Gets what was repaired or left out.
+    RETURNS: The record; None if it was rejected or ignored.
+    RAISES (UserError): If it is none of the shapes above.
     """
     if isinstance(value, list) and len(value) == 2:
         return _read_pair(value, place, report)
@@ -56,7 +54,7 @@ def read_record(value: Any, place: Place, report: ConversionReport) -> Record | 
             if value.get(key) is not None:
                 text = field(value, key, str, place)
                 return _read_object(value, text, place, report)
-    raise DataError.at(place, f"{excerpt(value)} is no record; these are: {KNOWN}")
+    raise UserError.at(place, f"{excerpt(value)} is no record; these are: {KNOWN}")
 
 
 def _read_pair(value: list[Any], place: Place, report: ConversionReport) -> Record:
@@ -79,7 +77,7 @@ def _read_object(
     answer = name_of(values, "answer", place)
     if answer not in ANSWERS:
         known = ", ".join(ANSWERS[1:])
-        raise DataError.at(place, f"the answer is '{answer}', none of {known}")
+        raise UserError.at(place, f"the answer is '{answer}', none of {known}")
     if answer in ("reject", "ignore"):
         report.note("rejected", place, f"the answer is {answer}")
         return None
@@ -128,7 +126,7 @@ def _list(values: Values, name: str, place: Place) -> list[Any]:
 
 
 def _names(value: Any) -> list[str]:
-    """RETURNS (List[str]): The categories in a value; empty if it holds spans."""
+    """The categories in a value; empty if it holds spans."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, list) and all(isinstance(item, str) for item in value):

@@ -9,7 +9,7 @@ count a character beyond U+FFFF as two; where the "text" shows that, it is repai
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..record import Entity
 from ..report import ConversionReport
 from .json_checks import checked, excerpt, field
@@ -20,12 +20,9 @@ def read_spans(
 ) -> list[Entity]:
     """Read annotated spans.
 
-    items (Sequence[Any]): The JSON values.
-    text (str): The text that they are of.
-    place (Place): Where the record is.
-    report (ConversionReport): Gets what was repaired or left out.
-    RETURNS (List[Entity]): The spans, counted in characters.
-    RAISES (DataError): If one is something else, or its text differs.
+    text: The text that they are of.
+    report: Gets what was repaired or left out.
+    RAISES (UserError): If one is something else, or its text differs.
     """
     return [span for item in items for span in _spans(item, text, place, report)]
 
@@ -36,7 +33,7 @@ def _spans(
     if isinstance(item, list):
         if len(item) != 3:
             what = f"span {excerpt(item)} is not of start, end and label; correct it"
-            raise DataError.at(place, what)
+            raise UserError.at(place, what)
         item = dict(zip(("start", "end", "label"), item))
     checked(item, dict, "a span", place)
     start, end = _offset(item, "start", place), _offset(item, "end", place)
@@ -81,10 +78,10 @@ def _located(
         return moved
     what = f"the span from {start} to {end} is {excerpt(text[start:end])}"
     advice = f"and its text says {excerpt(surface)}; correct its start and end"
-    raise DataError.at(place, f"{what}, {advice}")
+    raise UserError.at(place, f"{what}, {advice}")
 
 
 def _characters(text: str, n_units: int) -> int:
-    """RETURNS (int): The characters in so many UTF-16 units at the start of a text."""
+    """The characters in so many UTF-16 units at the start of a text."""
     units = text.encode("utf-16-le")[: 2 * n_units]
     return len(units.decode("utf-16-le", "ignore"))

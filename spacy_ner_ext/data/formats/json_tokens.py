@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..record import Entity
 from .json_checks import checked, field
 
@@ -15,12 +15,10 @@ def read_words(
 ) -> tuple[list[str], list[bool]]:
     """Read tokens that spell a text.
 
-    tokens (Sequence[Any]): Objects with "text" and "ws", whether a space follows; or
-        "start" in place of "ws".
-    text (str): The text.
-    place (Place): Where the record is.
-    RETURNS (Tuple[List[str], List[bool]]): The words, and whether a space follows each.
-    RAISES (DataError): If the tokens do not spell the text.
+    tokens: Objects with "text" and "ws", whether a space follows; or "start" in place
+        of "ws".
+    RETURNS: The words, and whether a space follows each.
+    RAISES (UserError): If the tokens do not spell the text.
     """
     words: list[str] = []
     spaces: list[bool] = []
@@ -29,18 +27,18 @@ def read_words(
         word = field(checked(token, dict, "a token", place), "text", str, place)
         if not word or not text.startswith(word, position):
             what = f"token {i}, {word!r}, is not at character {position} of the text"
-            raise DataError.at(place, f"{what}; {ADVICE}")
+            raise UserError.at(place, f"{what}; {ADVICE}")
         position += len(word)
         has_space = _has_space(tokens, i, position, text, place)
         if has_space and not text.startswith(" ", position):
             what = f"no space follows token {i}, {word!r}, at character {position}"
-            raise DataError.at(place, f"{what}; {ADVICE}")
+            raise UserError.at(place, f"{what}; {ADVICE}")
         position += has_space
         words.append(word)
         spaces.append(has_space)
     if position != len(text):
         what = f"the tokens spell {position} of {len(text)} characters of the text"
-        raise DataError.at(place, f"{what}; {ADVICE}")
+        raise UserError.at(place, f"{what}; {ADVICE}")
     return words, spaces
 
 
@@ -61,11 +59,10 @@ def read_starts(
 ) -> list[int] | None:
     """Read which words start a sentence.
 
-    values (Mapping[str, Any]): The record; "sent_starts" holds the numbers of words.
-    n_words (int): How many words there are.
-    place (Place): Where the record is.
-    RETURNS (Optional[List[int]]): The numbers; None if they are not given.
-    RAISES (DataError): If there is no such word.
+    values: The record; "sent_starts" holds the numbers of words.
+    n_words: How many words there are.
+    RETURNS: The numbers; None if they are not given.
+    RAISES (UserError): If there is no such word.
     """
     if values.get("sent_starts") is None:
         return None
@@ -73,7 +70,7 @@ def read_starts(
     for start in starts:
         if not 0 <= checked(start, int, "a sentence start", place) < n_words:
             what = f"a sentence starts at token {start}, and there are {n_words}"
-            raise DataError.at(place, f"{what}; correct 'sent_starts'")
+            raise UserError.at(place, f"{what}; correct 'sent_starts'")
     return starts
 
 
@@ -82,11 +79,8 @@ def spans_of_words(
 ) -> list[Entity] | None:
     """Count entities in words where all start and end with words.
 
-    entities (Sequence[Entity]): Entities that count characters.
-    words (Sequence[str]): The words.
-    spaces (Sequence[bool]): Whether a space follows each.
-    RETURNS (Optional[List[Entity]]): The same, counting words; None if one does not
-        start or end with a word.
+    spaces: Whether a space follows each.
+    RETURNS: The same, counting words; None if one does not start or end with a word.
     """
     first: dict[int, int] = {}
     behind: dict[int, int] = {}

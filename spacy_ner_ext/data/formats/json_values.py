@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..text import MAX_LINE, check_input, read_lines
 from .json_array import read_json_array
 from .json_checks import DECODER, parse_json
@@ -30,9 +30,8 @@ def read_json_values(path: Path) -> Iterator[tuple[Place, Any]]:
 
     One value is in memory at a time.
 
-    path (Path): The file, in UTF-8.
-    YIELDS (Tuple[Place, Any]): Where each value is, and the value.
-    RAISES (DataError): If the file cannot be read, is not JSON, or has a value that
+    YIELDS: Where each value is, and the value.
+    RAISES (UserError): If the file cannot be read, is not JSON, or has a value that
         spaCy cannot store: NaN, half of a surrogate pair, very deep nesting.
     """
     check_input(path)
@@ -47,16 +46,16 @@ def read_json_values(path: Path) -> Iterator[tuple[Place, Any]]:
 
 
 def _layout(path: Path) -> tuple[bool, bool]:
-    """RETURNS (Tuple[bool, bool]): Whether it is one array, and on a single line."""
+    """Whether it is one array, and on a single line."""
     try:
         with path.open("rb") as file:
             lines = iter(lambda: file.readline(MAX_LINE), b"")
             first = next(filter(None, map(_strip, lines)), b"")
             follows = any(map(_strip, lines))
     except OSError as err:
-        raise DataError(f"cannot be read ({err.strerror})", path) from err
+        raise UserError(f"cannot be read ({err.strerror})", path) from err
     if not first:
-        raise DataError("the file holds no value; check how it was made", path)
+        raise UserError("the file holds no value; check how it was made", path)
     if not first.startswith(b"["):
         return False, False
     if follows:

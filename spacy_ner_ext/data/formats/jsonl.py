@@ -14,8 +14,8 @@ from typing import Any
 
 from spacy.tokens import Doc, Span
 
-from ..errors import DataError, Place
-from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ...util.errors import Place, UserError
+from ..docs import DEFAULT, MakesDocs, Making, make_docs
 from ..record import Record
 from ..report import ConversionReport
 from .json_shapes import read_record
@@ -34,12 +34,10 @@ def read_jsonl(
 ) -> Iterator[Doc]:
     """Read records of Prodigy, Doccano, Label Studio or spaCy 2.
 
-    path (Path): The file, in UTF-8: one record a line, or an array of records.
-    nlp (MakesDocs): A pipeline, for its tokenizer where records have no tokens.
-    report (Optional[ConversionReport]): Gets what was changed or left out.
-    making (Making): How documents are made.
-    YIELDS (Doc): The documents.
-    RAISES (DataError): If the file cannot be used.
+    path: The file, in UTF-8: one record a line, or an array of records.
+    nlp: A pipeline, for its tokenizer where records have no tokens.
+    report: Gets what was changed or left out.
+    RAISES (UserError): If the file cannot be used.
     """
     report = ConversionReport() if report is None else report
     yield from make_docs(_records(Path(path), report), nlp, report, making)
@@ -62,12 +60,11 @@ def write_jsonl(
 ) -> None:
     """Write documents as NAME.jsonl, as Prodigy has them, one by one.
 
-    docs (Iterable[Doc]): The documents.
-    folder (Path): The folder to write into.
-    name (str): The name of the file without its ending.
-    report (ConversionReport): Gets what the format does not hold.
-    spans_key (Optional[str]): The span group to write; None for `doc.ents`.
-    RAISES (DataError): If a document holds what JSON cannot.
+    folder: The folder to write into.
+    name: The name of the file without its ending.
+    report: Gets what the format does not hold.
+    spans_key: The span group to write; None for `doc.ents`.
+    RAISES (UserError): If a document holds what JSON cannot.
     """
     path = folder / f"{name}.jsonl"
     with path.open("wb") as file:
@@ -86,7 +83,7 @@ def _encode(values: dict[str, Any], place: Place) -> bytes:
         return text.encode("utf-8") + b"\n"
     except (TypeError, ValueError, RecursionError) as err:
         what = f"the document cannot be written as JSON ({err}); correct its user data"
-        raise DataError.at(place, what) from err
+        raise UserError.at(place, what) from err
 
 
 def _to_dict(doc: Doc, spans: list[Span] | None) -> dict[str, Any]:
@@ -126,7 +123,7 @@ def _span_to_dict(span: Span) -> dict[str, Any]:
 def _spans(
     doc: Doc, spans_key: str | None, place: Place, report: ConversionReport
 ) -> list[Span] | None:
-    """RETURNS (Optional[List[Span]]): The spans to write; None if not annotated."""
+    """The spans to write; None if not annotated."""
     if spans_key is None:
         is_annotated = doc.has_annotation("ENT_IOB")
     else:

@@ -10,7 +10,7 @@ annotated.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..record import Entity, Record
 from ..report import ConversionReport
 from .json_checks import checked, field, name_of
@@ -24,11 +24,9 @@ ANNOTATIONS = ("annotations", "completions")
 def read_task(values: Values, place: Place, report: ConversionReport) -> Record | None:
     """Read one task.
 
-    values (Mapping[str, Any]): The task.
-    place (Place): Where it is.
-    report (ConversionReport): Gets what was repaired or left out.
-    RETURNS (Optional[Record]): The record; None if all annotations are cancelled.
-    RAISES (DataError): If it is not as Label Studio writes it.
+    report: Gets what was repaired or left out.
+    RETURNS: The record; None if all annotations are cancelled.
+    RAISES (UserError): If it is not as Label Studio writes it.
     """
     annotations = _annotations(values, place)
     valid = [values for values in annotations if not values.get("was_cancelled")]
@@ -74,7 +72,7 @@ def _text(data: dict[str, Any], results: list[dict[str, Any]], place: Place) -> 
         if name in strings:
             return str(data[name])
     what = f"'data' has no 'text', but {', '.join(data) or 'nothing'}"
-    raise DataError.at(place, f"{what}; name the text 'text'")
+    raise UserError.at(place, f"{what}; name the text 'text'")
 
 
 def _read_results(

@@ -14,7 +14,7 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ..errors import DataError
+from ...util.errors import UserError
 
 Reader = Callable[..., Iterator[Doc]]
 Writer = Callable[..., None]
@@ -46,7 +46,7 @@ RESERVED = ("path", "nlp", "report", "making")
 def _load(functions: Mapping[str, str | Callable[..., Any]], format: str) -> Any:
     if format not in functions:
         known = ", ".join(functions)
-        raise DataError(f"unknown format '{format}'; choose one of {known}")
+        raise UserError(f"unknown format '{format}'; choose one of {known}")
     found = functions[format]
     if not isinstance(found, str):
         return found
@@ -57,25 +57,21 @@ def _load(functions: Mapping[str, str | Callable[..., Any]], format: str) -> Any
 def get_reader(format: str, options: Iterable[str] = ()) -> Reader:
     """Look up the reader of a format.
 
-    format (str): A key of `READERS`.
-    options (Iterable[str]): Names of the options that it will be called with.
-    RETURNS (Reader): The reader.
-    RAISES (DataError): If there is no such format or it does not take an option.
+    options: Names of the options that it will be called with.
+    RAISES (UserError): If there is no such format or it does not take an option.
     """
     reader = _load(READERS, format)
     for name in options:
         known = inspect.signature(reader).parameters
         if name not in known or name in RESERVED:
             flag = "--" + name.replace("_", "-")
-            raise DataError(f"format '{format}' does not take {flag}; leave it out")
+            raise UserError(f"format '{format}' does not take {flag}; leave it out")
     return reader
 
 
 def get_writer(format: str) -> Writer:
     """Look up the writer of a format.
 
-    format (str): A key of `WRITERS`.
-    RETURNS (Writer): The writer.
-    RAISES (DataError): If there is no such format.
+    RAISES (UserError): If there is no such format.
     """
     return _load(WRITERS, format)

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from spacy.tokens import Doc
 
-from ..errors import DataError, Place
-from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ...util.errors import Place, UserError
+from ..docs import DEFAULT, MakesDocs, Making, make_docs
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from .arrow import read_data, read_tokens
@@ -46,22 +46,20 @@ def read_datasets(
 ) -> Iterator[Doc]:
     """Read the rows of a dataset as documents with gold tokens and entities.
 
-    path (Path): A folder written by `save_to_disk`, a .parquet, .jsonl or .json file,
-        or the id of a dataset on the hub, "owner/name", which is streamed; code that
-        comes with it is never run.
-    nlp (MakesDocs): A pipeline, for its vocabulary.
-    report (Optional[ConversionReport]): Gets what was repaired; complete after the
-        last document.
-    making (Making): How documents are made; tokens are those of the dataset.
-    dataset_split (Optional[str]): The split, if the dataset has several.
-    dataset_config (Optional[str]): The configuration of a dataset on the hub.
-    tokens_column (str), tags_column (str): The names of the two columns.
-    tag_names (Optional[Path]): A JSON file with the names of tags that are numbers;
-        None for those that the dataset tells, or of labels.json beside it.
-    docs_of (int): Rows a document; 0 for all that follow one another with the same
+    path: A folder written by `save_to_disk`, a .parquet, .jsonl or .json file, or the
+        id of a dataset on the hub, "owner/name", which is streamed; code that comes
+        with it is never run.
+    nlp: A pipeline, for its vocabulary.
+    report: Gets what was repaired; complete after the last document.
+    making: How documents are made; tokens are those of the dataset.
+    dataset_split: The split, if the dataset has several.
+    dataset_config: The configuration of a dataset on the hub.
+    tokens_column, tags_column: The names of the two columns.
+    tag_names: A JSON file with the names of tags that are numbers; None for those that
+        the dataset tells, or of labels.json beside it.
+    docs_of: Rows a document; 0 for all that follow one another with the same
         document_id and language.
-    YIELDS (Doc): The documents.
-    RAISES (DataError): If the dataset or an option cannot be used.
+    RAISES (UserError): If the dataset or an option cannot be used.
     """
     check_docs_of(docs_of)
     report = ConversionReport() if report is None else report
@@ -109,10 +107,10 @@ class _Columns(NamedTuple):
         if type(value) is int:
             tag = self.names.get(value)
             if tag is None:
-                raise DataError.at(place, self._unnamed(value))
+                raise UserError.at(place, self._unnamed(value))
         if tag is None:
             what = f"'{self.tags}' holds {excerpt(value)}, not O or a prefix and a "
-            raise DataError.at(place, f"{what}label such as B-PER; correct it")
+            raise UserError.at(place, f"{what}label such as B-PER; correct it")
         return tag
 
     def _unnamed(self, number: int) -> str:
@@ -152,7 +150,7 @@ def _record(
     tags = columns.read_tags(row, place)
     if tags is not None and len(tags) != len(words):
         what = f"{len(words)} tokens have {len(tags)} tags; give each token one"
-        raise DataError.at(place, what)
+        raise UserError.at(place, what)
     if words and tags is not None:
         record = tagged_record(words, tags, [place] * len(words), report)
     else:
@@ -176,7 +174,7 @@ def _joinable(records: Iterator[Record]) -> Iterator[Record]:
     for record in records:
         if record.entities is None and record.words:
             what = "the row is not annotated and cannot be joined with others"
-            raise DataError.at(record.place, f"{what}; read with --docs-of 1")
+            raise UserError.at(record.place, f"{what}; read with --docs-of 1")
         if record.spaces:
             record.spaces[-1] = True
         yield record

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow
 from spacy.tokens import Doc, Span
 
-from ..errors import Place
+from ...util.errors import Place
 from ..report import ConversionReport
 from .arrow import (
     DATA_COLUMNS,
@@ -45,11 +45,11 @@ def write_datasets(
 ) -> None:
     """Write documents as a dataset that `datasets.load_from_disk` reads.
 
-    docs (Iterable[Doc]): The documents, taken as they come.
-    folder (Path): An empty folder, which becomes the dataset.
-    name (str): How the documents are called in the report.
-    report (ConversionReport): Gets what the format cannot hold.
-    spans_key (Optional[str]): A span group to write in place of `doc.ents`.
+    docs: The documents, taken as they come.
+    folder: An empty folder, which becomes the dataset.
+    name: How the documents are called in the report.
+    report: Gets what the format cannot hold.
+    spans_key: A span group to write in place of `doc.ents`.
     """
     from datasets import Dataset, DatasetInfo
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from spacy.tokens import Doc, Span
 
-from ..errors import Place
+from ...util.errors import Place
 from ..report import ConversionReport
 
 # Annotation of tokens that no format but spaCy's own holds.
@@ -27,11 +27,9 @@ def spans_to_write(
     Where it is not known whether there are any, files that cannot tell this say "no
     entity"; it is noted. So are spans without a label, which are left out.
 
-    doc (Doc): The document.
-    spans_key (Optional[str]): The span group, or None for `doc.ents`.
-    place (Place): Which document it is.
-    report (ConversionReport): Gets what cannot be written.
-    RETURNS (List[Span]): The spans by their start, of the same start the longest first.
+    spans_key: The span group, or None for `doc.ents`.
+    report: Gets what cannot be written.
+    RETURNS: The spans by their start, of the same start the longest first.
     """
     if spans_key is None:
         spans = list(doc.ents)
@@ -57,10 +55,9 @@ def without_overlap(
 ) -> list[Span]:
     """Leave out spans that overlap, for formats that give each token one tag.
 
-    spans (List[Span]): The spans.
-    place (Place): Which document they are of.
-    report (ConversionReport): Gets those that are left out.
-    RETURNS (List[Span]): The longest, of equal ones the first.
+    place: Which document they are of.
+    report: Gets those that are left out.
+    RETURNS: The longest, of equal ones the first.
     """
     kept: list[Span] = []
     taken: set[int] = set()
@@ -86,13 +83,11 @@ def note_lost(
 ) -> None:
     """Note what a document has and a format does not hold.
 
-    doc (Doc): The document.
-    spans (Iterable[Span]): The spans that are written.
-    place (Place): Which document it is.
-    report (ConversionReport): Gets what is left out.
-    held (Collection[str]): What the format holds of "categories", "attributes" (of
-        extensions) and "ids" (the name of the document, its language and the like).
-    spans_key (Optional[str]): The span group that is written, or None for `doc.ents`.
+    spans: The spans that are written.
+    report: Gets what is left out.
+    held: What the format holds of "categories", "attributes" (of extensions) and "ids"
+        (the name of the document, its language and the like).
+    spans_key: The span group that is written, or None for `doc.ents`.
     """
     lost = [what for attr, what in LAYERS.items() if doc.to_array(attr).any()]
     if doc.cats and "categories" not in held:

@@ -24,8 +24,8 @@ from typing import Any
 
 from spacy.tokens import Doc, Span
 
-from ..errors import DataError, Place
-from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ...util.errors import Place, UserError
+from ..docs import DEFAULT, MakesDocs, Making, make_docs
 from ..record import Entity, Record
 from ..report import ConversionReport
 from ..text import BOM, read_lines
@@ -58,20 +58,17 @@ def read_standoff(
 ) -> Iterator[Doc]:
     """Read BRAT standoff as documents with entities and their attributes.
 
-    path (Path): A folder of any depth, or a .txt or .ann file, in UTF-8.
-    nlp (MakesDocs): Makes the tokens.
-    report (Optional[ConversionReport]): Gets what was changed or skipped; complete
-        after the last document.
-    making (Making): How documents are made.
-    fragments (str): What an entity of several fragments becomes: "merge" makes it
-        reach from the first to the last, "parts" makes each an entity of its own.
-    YIELDS (Doc): The documents by name. The "id" is the name of the file without its
-        ending, with the folders that it is in.
-    RAISES (DataError): If a file or an option cannot be used.
+    path: A folder of any depth, or a .txt or .ann file, in UTF-8.
+    report: Gets what was changed or skipped; complete after the last document.
+    fragments: What an entity of several fragments becomes: "merge" makes it reach from
+        the first to the last, "parts" makes each an entity of its own.
+    YIELDS: The documents by name. The "id" is the name of the file without its ending,
+        with the folders that it is in.
+    RAISES (UserError): If a file or an option cannot be used.
     """
     if fragments not in FRAGMENTS:
         known = ", ".join(FRAGMENTS)
-        raise DataError(f"unknown fragments '{fragments}'; choose one of {known}")
+        raise UserError(f"unknown fragments '{fragments}'; choose one of {known}")
     report = ConversionReport() if report is None else report
     yield from make_docs(_records(Path(path), fragments, report), nlp, report, making)
 
@@ -92,9 +89,9 @@ def _records(path: Path, fragments: str, report: ConversionReport) -> Iterator[R
 class _Annotations:
     """The annotations of one text.
 
-    entities (Dict[str, List[Entity]]): What each T line becomes, by its name.
-    values (Dict[str, Dict[str, Any]]): Attributes by the name of their entity.
-    others (Set[str]): Names of events and relations.
+    entities: What each T line becomes, by its name.
+    values: Attributes by the name of their entity.
+    others: Names of events and relations.
     """
 
     path: Path
@@ -132,7 +129,7 @@ class _Annotations:
                 f"{line[:EXCERPT]!r} is no annotation: it must start with one of "
                 f"{known} and have a tab; correct it"
             )
-            raise DataError.at(place, what)
+            raise UserError.at(place, what)
         if line[0] in TARGETS:
             self.others.add(name)
         self.report.note("skipped", place, f"{OTHERS[line[0]]} {name}")
@@ -144,10 +141,10 @@ class _Annotations:
                 f"{line[:EXCERPT]!r} is no entity; write "
                 "T1<TAB>LABEL START END<TAB>TEXT"
             )
-            raise DataError.at(place, what)
+            raise UserError.at(place, what)
         name, label, ranges, shown = match.groups()
         if name in self.entities:
-            raise DataError.at(place, f"{name} is there twice; rename one of them")
+            raise UserError.at(place, f"{name} is there twice; rename one of them")
         spans = [_span(range) for range in ranges.split(";")]
         self._check(name, spans, shown, place)
         parts = self._parts(sorted(spans), name, place)
@@ -161,7 +158,7 @@ class _Annotations:
             if not start < end <= size:
                 what = f"{name} from {start} to {end} is not in the text of {size}"
                 what += " characters" if start < end else " characters or is empty"
-                raise DataError.at(place, f"{what}; correct its offsets")
+                raise UserError.at(place, f"{what}; correct its offsets")
         found = on_one_line(" ".join(self.text[start:end] for start, end in spans))
         if found != on_one_line(shown):
             what = (
@@ -170,7 +167,7 @@ class _Annotations:
             )
             if self.text.startswith(BOM):
                 what += ", or remove the byte order mark of the text"
-            raise DataError.at(place, what)
+            raise UserError.at(place, what)
 
     def _parts(
         self, spans: list[tuple[int, int]], name: str, place: Place
@@ -180,7 +177,7 @@ class _Annotations:
             first, last = parts[-1]
             if start < last:
                 what = f"fragments of {name} overlap; correct its offsets"
-                raise DataError.at(place, what)
+                raise UserError.at(place, what)
             if self.text[last:start].strip():
                 parts.append((start, end))
             else:
@@ -197,14 +194,14 @@ class _Annotations:
         match = ATTRIBUTE.fullmatch(line)
         if match is None:
             what = f"{line[:EXCERPT]!r} is no attribute; write A1<TAB>NAME T1 VALUE"
-            raise DataError.at(place, what)
+            raise UserError.at(place, what)
         name, target, value = match.groups()
         if target in self.others:
             self.report.note("skipped", place, f"attribute {name} of {target}")
             return
         if target not in self.entities:
             what = f"attribute {name} of {target}, which is not in the file"
-            raise DataError.at(place, f"{what}; correct or remove it")
+            raise UserError.at(place, f"{what}; correct or remove it")
         _check_extension(name, place)
         values = self.values.setdefault(target, {})
         if name in values:
@@ -213,7 +210,7 @@ class _Annotations:
 
 
 def on_one_line(text: str) -> str:
-    """RETURNS (str): The text with a space for each line feed and carriage return."""
+    """The text with a space for each line feed and carriage return."""
     return text.replace("\n", " ").replace("\r", " ")
 
 
@@ -244,4 +241,4 @@ def _check_extension(name: str, place: Place) -> None:
             f"attribute {name} cannot be stored, since a package has defined "
             f"span._.{name} as computed; rename the attribute"
         )
-        raise DataError.at(place, what)
+        raise UserError.at(place, what)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..report import ConversionReport
 from ..text import MAX_LINE
 
@@ -13,16 +13,16 @@ TEXT, ANNOTATIONS = ".txt", ".ann"
 def find_documents(path: Path, report: ConversionReport) -> list[tuple[str, Path]]:
     """List the texts of a folder, or the one that a file belongs to.
 
-    path (Path): A folder of any depth, or a .txt or .ann file.
-    report (ConversionReport): Gets links to folders, which are not followed.
-    RETURNS (List[Tuple[str, Path]]): Name and .txt file of each, by name.
-    RAISES (DataError): If there is none, or a text or its annotations are missing.
+    path: A folder of any depth, or a .txt or .ann file.
+    report: Gets links to folders, which are not followed.
+    RETURNS: Name and .txt file of each, by name.
+    RAISES (UserError): If there is none, or a text or its annotations are missing.
     """
     try:
         return _documents(path, report)
     except OSError as err:
         where = Path(err.filename or path)
-        raise DataError(f"cannot be read ({err.strerror})", where) from err
+        raise UserError(f"cannot be read ({err.strerror})", where) from err
 
 
 def _documents(path: Path, report: ConversionReport) -> list[tuple[str, Path]]:
@@ -35,16 +35,16 @@ def _documents(path: Path, report: ConversionReport) -> list[tuple[str, Path]]:
     for _, text_path in documents:
         _check_pair(text_path)
     if not documents:
-        raise DataError("the folder holds no .txt file; check the path", path)
+        raise UserError("the folder holds no .txt file; check the path", path)
     return documents
 
 
 def _check_single(path: Path) -> None:
     if not path.exists():
-        raise DataError("there is no such file or folder; check the path", path)
+        raise UserError("there is no such file or folder; check the path", path)
     if path.suffix not in (TEXT, ANNOTATIONS):
         what = "is neither a folder nor a .txt or .ann file; give one of these"
-        raise DataError(what, path)
+        raise UserError(what, path)
 
 
 def _check_pair(text_path: Path) -> None:
@@ -54,13 +54,13 @@ def _check_pair(text_path: Path) -> None:
             f"its annotations {annotations_path.name} are missing; add the file, empty "
             "if the text has no entity, or move the text elsewhere"
         )
-        raise DataError(what, text_path)
+        raise UserError(what, text_path)
     if not text_path.exists():
         what = f"its text {text_path.name} is missing; add it or remove this file"
-        raise DataError(what, annotations_path)
+        raise UserError(what, annotations_path)
     for path in (text_path, annotations_path):
         if not path.is_file():
-            raise DataError("is not a regular file; save its content to a file", path)
+            raise UserError("is not a regular file; save its content to a file", path)
 
 
 def _names(root: Path, report: ConversionReport) -> set[str]:
@@ -83,7 +83,7 @@ def _name(path: Path) -> str:
         name.encode("utf-8")
     except UnicodeEncodeError as err:
         what = f"the name of the file {name!a} is not UTF-8; rename it"
-        raise DataError(what) from err
+        raise UserError(what) from err
     return name
 
 
@@ -96,21 +96,19 @@ def read_text(path: Path) -> str:
 
     Offsets count both, as in BRAT.
 
-    path (Path): The file, in UTF-8.
-    RETURNS (str): The text.
-    RAISES (DataError): If it cannot be read, is not UTF-8 or too long.
+    RAISES (UserError): If it cannot be read, is not UTF-8 or too long.
     """
     try:
         size = path.stat().st_size
         if size > MAX_LINE:
             what = f"is longer than {MAX_LINE // 2**20} MiB; cut the text into several"
-            raise DataError(what, path)
+            raise UserError(what, path)
         raw = path.read_bytes()
     except OSError as err:
-        raise DataError(f"cannot be read ({err.strerror})", path) from err
+        raise UserError(f"cannot be read ({err.strerror})", path) from err
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as err:
         line = raw.count(b"\n", 0, err.start) + 1
         what = f"byte 0x{raw[err.start]:02x} is not UTF-8; convert the file to UTF-8"
-        raise DataError(what, path, line) from err
+        raise UserError(what, path, line) from err

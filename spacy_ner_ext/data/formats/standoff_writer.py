@@ -13,7 +13,7 @@ from typing import Any
 
 from spacy.tokens import Doc, Span
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..report import ConversionReport
 from .spans import note_lost, spans_to_write
 from .standoff import on_one_line
@@ -39,14 +39,12 @@ def write_standoff(
 ) -> None:
     """Write each document as a .txt and an .ann file.
 
-    docs (Iterable[Doc]): The documents, taken as they come.
-    folder (Path): An empty folder.
-    name (str): Documents without an "id" in `doc.user_data` are called this and their
-        number.
-    report (ConversionReport): Gets what the format cannot hold.
-    spans_key (Optional[str]): A span group to write in place of `doc.ents`.
-    RAISES (DataError): If an id is no name for a file or names two documents, or a
-        file cannot be written.
+    docs: The documents, taken as they come.
+    name: Documents without an "id" in `doc.user_data` are called this and their number.
+    report: Gets what the format cannot hold.
+    spans_key: A span group to write in place of `doc.ents`.
+    RAISES (UserError): If an id is no name for a file or names two documents, or a file
+        cannot be written.
     """
     names = _Names()
     for number, doc in enumerate(docs, start=1):
@@ -81,7 +79,7 @@ class _Names:
             fault = "needs a folder where an earlier one has a file, or the reverse"
         if fault:
             what = f"the id {name[:EXCERPT]!r} {fault}; give the document another"
-            raise DataError.at(place, what)
+            raise UserError.at(place, what)
         self.files |= files
         self.folders |= folders
 
@@ -163,6 +161,6 @@ def _write(path: Path, text: str) -> None:
         path.write_bytes(text.encode("utf-8"))
     except UnicodeEncodeError as err:
         what = f"{err.object[err.start]!r} in an attribute is half a character"
-        raise DataError(f"{what}; correct it", path) from err
+        raise UserError(f"{what}; correct it", path) from err
     except OSError as err:
-        raise DataError(f"cannot be written ({err.strerror})", path) from err
+        raise UserError(f"cannot be written ({err.strerror})", path) from err

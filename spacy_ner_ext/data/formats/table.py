@@ -20,8 +20,8 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ..errors import DataError, Place
-from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ...util.errors import Place, UserError
+from ..docs import DEFAULT, MakesDocs, Making, make_docs
 from ..record import Entity, Record
 from ..report import ConversionReport
 from .arrow import read_data, read_tokens
@@ -49,20 +49,18 @@ def read_table(
 ) -> Iterator[Doc]:
     """Read a table as documents.
 
-    path (Path): The .parquet, .csv or .tsv file.
-    nlp (MakesDocs): A pipeline, for its tokenizer.
-    report (Optional[ConversionReport]): Gets what was changed or dropped; complete
-        after the last document.
-    making (Making): How entities become spans of tokens.
-    text_column (str), spans_column (str): The names of the two columns.
-    YIELDS (Doc): The documents.
-    RAISES (DataError): If the file or an option cannot be used.
+    path: The .parquet, .csv or .tsv file.
+    nlp: A pipeline, for its tokenizer.
+    report: Gets what was changed or dropped; complete after the last document.
+    making: How entities become spans of tokens.
+    text_column, spans_column: The names of the two columns.
+    RAISES (UserError): If the file or an option cannot be used.
     """
     path = Path(path)
     if path.is_file() and path.suffix.lower() not in SUFFIXES:
         known = ", ".join(SUFFIXES)
         what = f"a table of spans ends in {known}; for .jsonl use --format jsonl"
-        raise DataError(what, path)
+        raise UserError(what, path)
     report = ConversionReport() if report is None else report
     records = _records(path, text_column, spans_column)
     yield from make_docs(records, nlp, report, making)
@@ -110,7 +108,7 @@ def _rows_of(columns: Mapping[str, Any], name: str, place: Place) -> list[Any]:
     lists = [checked(value, list, name, place) for value in columns.values()]
     if len({len(values) for values in lists}) > 1:
         what = f"{name} holds lists of unequal length; give each span all its values"
-        raise DataError.at(place, what)
+        raise UserError.at(place, what)
     return [dict(zip(columns, values)) for values in zip(*lists)]
 
 
@@ -122,7 +120,7 @@ def _entity(span: Any, name: str, place: Place) -> Entity:
         label = span.get("label")
     else:
         what = f"{name} holds {excerpt(span)}, not a start, an end and a label"
-        raise DataError.at(place, f'{what}; write each span as [0, 3, "PER"]')
+        raise UserError.at(place, f'{what}; write each span as [0, 3, "PER"]')
     return Entity(
         _offset(start, f"the start of a span in {name}", place),
         _offset(end, f"the end of a span in {name}", place),

@@ -13,7 +13,7 @@ import pyarrow
 from pyarrow.parquet import ParquetWriter
 from spacy.tokens import Doc
 
-from ..errors import Place
+from ...util.errors import Place
 from ..report import ConversionReport
 from .arrow import (
     DATA_COLUMNS,
@@ -50,11 +50,11 @@ def write_parquet(
 ) -> None:
     """Write documents as the rows of a Parquet file, `name`.parquet.
 
-    docs (Iterable[Doc]): The documents, taken as they come.
-    folder (Path): The folder to write it to.
-    name (str): The name of the file without its ending.
-    report (ConversionReport): Gets what the format cannot hold.
-    spans_key (Optional[str]): A span group to write in place of `doc.ents`.
+    docs: The documents, taken as they come.
+    folder: The folder to write it to.
+    name: The name of the file without its ending.
+    report: Gets what the format cannot hold.
+    spans_key: A span group to write in place of `doc.ents`.
     """
     to_row = partial(_row, spans_key=spans_key, report=report)
     with ParquetWriter(folder / f"{name}.parquet", SCHEMA) as file:

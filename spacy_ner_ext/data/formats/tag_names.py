@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..text import check_input, read_lines
 from .dataset_source import NAMES_FILE
 from .json_checks import excerpt, parse_json
@@ -37,11 +37,10 @@ def find_tag_names(
 ) -> TagNames | None:
     """Find names that are given, told by the dataset, or known.
 
-    path (Path): The file or folder with the dataset, or its id on the hub.
-    feature (Any): What the dataset tells of the column, as plain JSON values.
-    names_path (Optional[Path]): The file of `--tag-names`.
-    RETURNS (Optional[TagNames]): The tag of each number; None if there are no names.
-    RAISES (DataError): If the file cannot be read, or a name is no tag.
+    path: The file or folder with the dataset, or its id on the hub.
+    feature: What the dataset tells of the column, as plain JSON values.
+    RETURNS: The tag of each number; None if there are no names.
+    RAISES (UserError): If the file cannot be read, or a name is no tag.
     """
     if names_path is not None:
         return _read_names(Path(names_path))
@@ -56,9 +55,8 @@ def find_tag_names(
 def find_names_beside(path: Path) -> TagNames | None:
     """Read `labels.json` in the folder of a dataset, or beside its file.
 
-    path (Path): The folder or file.
-    RETURNS (Optional[TagNames]): The tag of each number; None if there is no such file.
-    RAISES (DataError): If the file cannot be read, or a name is no tag.
+    RETURNS: The tag of each number; None if there is no such file.
+    RAISES (UserError): If the file cannot be read, or a name is no tag.
     """
     beside = (path if path.is_dir() else path.parent) / NAMES_FILE
     return _read_names(beside) if beside.is_file() else None
@@ -67,8 +65,8 @@ def find_names_beside(path: Path) -> TagNames | None:
 def class_names(feature: Any) -> list[str] | None:
     """Take the names out of what a dataset tells of a column.
 
-    feature (Any): What it tells, as plain JSON values.
-    RETURNS (Optional[List[str]]): The names of its `ClassLabel`; None if it has none.
+    feature: What it tells, as plain JSON values.
+    RETURNS: The names of its `ClassLabel`; None if it has none.
     """
     while feature:
         if isinstance(feature, list):
@@ -90,12 +88,12 @@ def _read_names(path: Path) -> TagNames:
         return _parsed(enumerate(values), path)
     if not isinstance(values, dict):
         what = f"holds {excerpt(values)}, not a list of tags"
-        raise DataError(f'{what}; write one such as ["O", "B-PER"]', path)
+        raise UserError(f'{what}; write one such as ["O", "B-PER"]', path)
     pairs = [_pair(key, value, path) for key, value in values.items()]
     numbers = [number for number, _ in pairs]
     for number in numbers:
         if numbers.count(number) > 1:
-            raise DataError(f"number {number} has two names; keep one", path)
+            raise UserError(f"number {number} has two names; keep one", path)
     return _parsed(pairs, path)
 
 
@@ -105,7 +103,7 @@ def _pair(key: str, value: Any, path: Path) -> tuple[int, Any]:
     if key.isdecimal():
         return int(key), value
     what = f"'{key}' is with {excerpt(value)}, not with the number of the tag"
-    raise DataError(f"{what}; correct it", path)
+    raise UserError(f"{what}; correct it", path)
 
 
 def _parsed(names: Iterable[tuple[int, Any]], path: Path) -> TagNames:
@@ -115,6 +113,6 @@ def _parsed(names: Iterable[tuple[int, Any]], path: Path) -> TagNames:
         if tag is None:
             what = f"the name of tag {number}, {excerpt(name)}, is not O or a prefix"
             advice = "and a label such as B-PER; give the names with --tag-names"
-            raise DataError.at(Place(path, number, "tag"), f"{what} {advice}")
+            raise UserError.at(Place(path, number, "tag"), f"{what} {advice}")
         tags[number] = tag
     return tags

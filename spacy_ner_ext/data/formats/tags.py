@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from ..errors import DataError, Place
+from ...util.errors import Place, UserError
 from ..record import Entity, Record
 from ..report import ConversionReport
 
@@ -41,8 +41,8 @@ LAST = "EL"
 def parse_tag(text: str) -> Tag | None:
     """Split a tag into prefix and label.
 
-    text (str): "O", or a prefix B, I, E, S, L or U with a label: "B-person".
-    RETURNS (Optional[Tag]): ("B", "person"), ("O", ""), or None if it is no tag.
+    text: "O", or a prefix B, I, E, S, L or U with a label: "B-person".
+    RETURNS: ("B", "person"), ("O", ""), or None if it is no tag.
     """
     if text == "O":
         return OUTSIDE
@@ -55,21 +55,21 @@ def parse_tag(text: str) -> Tag | None:
 def resolve_scheme(name: str) -> str:
     """Look up a scheme by name.
 
-    name (str): "auto", the name of a scheme, or another name for one.
-    RETURNS (str): "auto" or a key of `SCHEMES`.
-    RAISES (DataError): If there is no such scheme.
+    name: "auto", the name of a scheme, or another name for one.
+    RETURNS: "auto" or a key of `SCHEMES`.
+    RAISES (UserError): If there is no such scheme.
     """
     scheme = ALIASES.get(name, name)
     if scheme != "auto" and scheme not in SCHEMES:
         known = ", ".join(["auto", *SCHEMES, *ALIASES])
-        raise DataError(f"unknown tag scheme '{name}'; choose one of {known}")
+        raise UserError(f"unknown tag scheme '{name}'; choose one of {known}")
     return scheme
 
 
 class SchemeSurvey:
     """Recognises the scheme of a file from its sentences' tags.
 
-    first_line (Dict[str, int]): The line where each prefix occurs first.
+    first_line: The line where each prefix occurs first.
     """
 
     def __init__(self) -> None:
@@ -80,8 +80,7 @@ class SchemeSurvey:
     def add(self, tags: Sequence[Tag], lines: Sequence[int]) -> None:
         """Take in the tags of one sentence.
 
-        tags (Sequence[Tag]): The tags.
-        lines (Sequence[int]): The line of each tag.
+        lines: The line of each tag.
         """
         previous = ""
         for (prefix, label), line in zip(tags, lines, strict=True):
@@ -92,13 +91,13 @@ class SchemeSurvey:
             previous = label
 
     def clash(self) -> tuple[str, str] | None:
-        """RETURNS (Optional[Tuple[str, str]]): Two prefixes no scheme has both of."""
+        """Two prefixes no scheme has both of."""
         bilou = [prefix for prefix in "LU" if prefix in self.first_line]
         bioes = [prefix for prefix in "ES" if prefix in self.first_line]
         return (bilou[0], bioes[0]) if bilou and bioes else None
 
     def scheme(self) -> str:
-        """RETURNS (str): The key of `SCHEMES` that the tags follow."""
+        """The key of `SCHEMES` that the tags follow."""
         if self.first_line.keys() & {"L", "U"}:
             return "bilou"
         if self.first_line.keys() & {"E", "S"}:
@@ -114,10 +113,9 @@ def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Re
     Every tag other than O ends up in exactly one span. Where a tag breaks the
     scheme, the entity starts or ends there and the repair is told.
 
-    tags (Sequence[Tag]): The tags, with prefixes of the scheme alone.
-    scheme (str): A key of `SCHEMES`.
-    RETURNS (Tuple[List[Span], List[Repair]]): The spans as (start, end, label) in
-        tokens, end exclusive, and the repairs as (token index, what was wrong).
+    tags: The tags, with prefixes of the scheme alone.
+    RETURNS: The spans as (start, end, label) in tokens, end exclusive, and the repairs
+        as (token index, what was wrong).
     """
     spans: list[Span] = []
     repairs: list[Repair] = []
@@ -156,10 +154,8 @@ def _start_fault(tags: Sequence[Tag], i: int, scheme: str) -> str:
 def check_clash(survey: SchemeSurvey, path: Path, unit: str = "line") -> None:
     """Raise if no scheme has all the prefixes that were found.
 
-    survey (SchemeSurvey): What was found.
-    path (Path): Where.
-    unit (str): What the survey's numbers count.
-    RAISES (DataError): If there is no such scheme.
+    unit: What the survey's numbers count.
+    RAISES (UserError): If there is no such scheme.
     """
     clash = survey.clash()
     if clash is not None:
@@ -169,17 +165,15 @@ def check_clash(survey: SchemeSurvey, path: Path, unit: str = "line") -> None:
             f"a tag with {second}-, but {first}- on {there}: "
             "no scheme has both (E and S are bioes, L and U bilou); correct the tags"
         )
-        raise DataError(what, path, survey.first_line[second], unit)
+        raise UserError(what, path, survey.first_line[second], unit)
 
 
 def find_scheme(survey: SchemeSurvey, scheme: str, path: Path) -> str:
     """Recognise the scheme, or check the one that was asked for.
 
-    survey (SchemeSurvey): The tags of the file, with their lines.
-    scheme (str): "auto" or a key of `SCHEMES`.
-    path (Path): The file.
-    RETURNS (str): A key of `SCHEMES`.
-    RAISES (DataError): If the tags do not belong to it, or to no scheme.
+    survey: The tags of the file, with their lines.
+    scheme: "auto" or a key of `SCHEMES`.
+    RAISES (UserError): If the tags do not belong to it, or to no scheme.
     """
     if scheme == "auto":
         check_clash(survey, path)
@@ -187,7 +181,7 @@ def find_scheme(survey: SchemeSurvey, scheme: str, path: Path) -> str:
     for prefix, line in survey.first_line.items():
         if prefix not in SCHEMES[scheme]:
             what = f"a tag with {prefix}- does not belong to the scheme {scheme}"
-            raise DataError(f"{what}; choose another --scheme", path, line)
+            raise UserError(f"{what}; choose another --scheme", path, line)
     return scheme
 
 
@@ -199,11 +193,8 @@ def tagged_record(
 ) -> Record:
     """Make a record of the words and tags of a sentence.
 
-    words (List[str]): The words.
-    tags (Sequence[Tag]): The tag of each.
-    places (Sequence[Place]): Where each is in the input.
-    report (ConversionReport): Has the scheme, and gets blank words and repairs.
-    RETURNS (Record): The record.
+    places: Where each is in the input.
+    report: Has the scheme, and gets blank words and repairs.
     """
     for word, place in zip(words, places, strict=True):
         if not word.strip():

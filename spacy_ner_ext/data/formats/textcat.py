@@ -19,8 +19,8 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ..errors import DataError, Place
-from ..make import DEFAULT, MakesDocs, Making, make_docs
+from ...util.errors import Place, UserError
+from ..docs import DEFAULT, MakesDocs, Making, make_docs
 from ..record import Record
 from ..report import ConversionReport
 from .columns import missing_columns, read_rows
@@ -44,23 +44,21 @@ def read_textcat(
 
     Nothing is yielded from a file with errors.
 
-    path (Path): The file: .csv, .tsv, .jsonl, .json or .parquet.
-    nlp (MakesDocs): A pipeline, for its tokenizer.
-    report (Optional[ConversionReport]): Gets what was changed or left out.
-    making (Making): How documents are made.
-    text_column (str): The column of the text.
-    label_column (str): The column of the categories.
-    exclusive (bool): Whether each text must have exactly one category, as `textcat`
-        needs it, or may have any number, for `textcat_multilabel`.
-    categories (Sequence[str]): All categories, also those that are not in the file;
-        other whole numbers in the file are their indices. Empty for those of the file.
-    YIELDS (Doc): The documents.
-    RAISES (DataError): If the file or an option cannot be used.
+    path: The file: .csv, .tsv, .jsonl, .json or .parquet.
+    nlp: A pipeline, for its tokenizer.
+    report: Gets what was changed or left out.
+    text_column: The column of the text.
+    label_column: The column of the categories.
+    exclusive: Whether each text must have exactly one category, as `textcat` needs it,
+        or may have any number, for `textcat_multilabel`.
+    categories: All categories, also those that are not in the file; other whole numbers
+        in the file are their indices. Empty for those of the file.
+    RAISES (UserError): If the file or an option cannot be used.
     """
     path = Path(path)
     if text_column == label_column:
         what = f"column '{text_column}' is both text and label; choose two columns"
-        raise DataError(what, path)
+        raise UserError(what, path)
     report = ConversionReport() if report is None else report
     read = partial(
         _records, path, text_column, label_column, exclusive, list(categories)
@@ -68,7 +66,7 @@ def read_textcat(
     found = {label for record in read() for label in record.cats}
     every = dict.fromkeys(categories or sorted(found), 0.0)
     if not every:
-        raise DataError("no text has a category; check how the file was made", path)
+        raise UserError("no text has a category; check how the file was made", path)
     yield from make_docs(_completed(read(), every), nlp, report, making)
 
 
@@ -104,7 +102,7 @@ def _check_exclusive(cats: Mapping[str, float], place: Place) -> None:
     true = [label for label, value in cats.items() if value]
     if len(true) != 1:
         what = f"a text must have one category, and has {', '.join(true) or 'none'}"
-        raise DataError.at(place, f"{what}; correct it, or allow any number")
+        raise UserError.at(place, f"{what}; correct it, or allow any number")
 
 
 def _cats(
@@ -129,18 +127,18 @@ def _cats(
 def _label(value: Any, column: str, categories: Sequence[str], place: Place) -> str:
     label = as_name(value, f"'{column}'", place)
     if not label.strip():
-        raise DataError.at(place, f"'{column}' is empty; give the text a category")
+        raise UserError.at(place, f"'{column}' is empty; give the text a category")
     if not categories or label in categories:
         return label
     by_index = {str(i): category for i, category in enumerate(categories)}
     if label not in by_index:
         what = f"'{column}' is {excerpt(label)}, none of {', '.join(categories)}"
-        raise DataError.at(place, f"{what}; correct it")
+        raise UserError.at(place, f"{what}; correct it")
     return by_index[label]
 
 
 def _truth(value: Any, label: str, place: Place) -> float:
     if value not in (0, 1):
         what = f"category '{label}' is {excerpt(value)}, neither 0 nor 1; round it"
-        raise DataError.at(place, what)
+        raise UserError.at(place, what)
     return float(value)

@@ -4,8 +4,8 @@ import pyarrow
 import pytest
 from pyarrow.parquet import write_table
 
-from spacy_ner_ext.data.errors import DataError
 from spacy_ner_ext.data.formats.columns import read_rows
+from spacy_ner_ext.util.errors import UserError
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ ERRORS = {
 @pytest.mark.parametrize("case", ERRORS)
 def test_error_names_file_and_line(read, tmp_path, case):
     name, content, line, what = ERRORS[case]
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read(name, content, ["x", "y"])
     message = str(caught.value)
     assert what in message
@@ -82,14 +82,14 @@ def test_parquet_that_is_not_utf8(tmp_path):
     buffers = pyarrow.array([b"\xff"]).buffers()
     texts = pyarrow.Array.from_buffers(pyarrow.string(), 1, buffers)
     write_table(pyarrow.table({"text": texts}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match="cannot be read as Parquet"):
+    with pytest.raises(UserError, match="cannot be read as Parquet"):
         list(read_rows(tmp_path / "a.parquet"))
 
 
 def test_parquet_with_two_columns_of_a_name(tmp_path):
     table = pyarrow.table([pyarrow.array([1]), pyarrow.array([2])], names=["a", "a"])
     write_table(table, tmp_path / "a.parquet")
-    with pytest.raises(DataError, match="two columns are named 'a'"):
+    with pytest.raises(UserError, match="two columns are named 'a'"):
         list(read_rows(tmp_path / "a.parquet"))
 
 
@@ -105,5 +105,5 @@ def test_times_that_python_does_not_have(tmp_path):
     times = pyarrow.array([2**60], type=pyarrow.timestamp("ms"))
     table = pyarrow.table({"text": ["a"], "time": times})
     parquet.write_table(table, tmp_path / "a.parquet")
-    with pytest.raises(DataError, match=r"a\.parquet: cannot be read as Parquet"):
+    with pytest.raises(UserError, match=r"a\.parquet: cannot be read as Parquet"):
         list(read_rows(tmp_path / "a.parquet"))

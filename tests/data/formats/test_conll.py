@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.training import Corpus, Example
 
-from spacy_ner_ext.data.errors import DataError
 from spacy_ner_ext.data.formats.conll import read_conll
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.report import MAX_EXAMPLES, ConversionReport
-from spacy_ner_ext.data.write import write_docs
+from spacy_ner_ext.util.errors import UserError
+from tests.helpers.corpora import write_docs
 
 NLP = BlankPipeline("en")
 
@@ -93,7 +93,7 @@ def test_auto_delimiter_is_chosen_line_by_line(read):
 def test_given_delimiter(read):
     docs, _ = read("a \t b B-X\n", delimiter="space", token_column=1)
     assert words(docs) == [["b"]]
-    with pytest.raises(DataError, match="1 column"):
+    with pytest.raises(UserError, match="1 column"):
         read("a B-X\n", delimiter="tab")
 
 
@@ -236,7 +236,7 @@ ERRORS = {
 @pytest.mark.parametrize("case", sorted(ERRORS))
 def test_error_names_line_and_value(read, tmp_path, case):
     text, options, line, what = ERRORS[case]
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read(text, **options)
     message = str(caught.value)
     assert what in message
@@ -247,7 +247,7 @@ def test_error_names_line_and_value(read, tmp_path, case):
 
 def test_missing_file_and_folder(tmp_path):
     for path, what in [(tmp_path / "no", "no such file"), (tmp_path, "is a folder")]:
-        with pytest.raises(DataError, match=what):
+        with pytest.raises(UserError, match=what):
             list(read_conll(path, NLP, report=ConversionReport()))
 
 
@@ -318,5 +318,5 @@ def test_round_trip(folder, corpus, scheme, delimiter, end, by_hand):
 def test_line_ends_of_carriage_returns_are_an_error(tmp_path):
     path = tmp_path / "old.conll"
     path.write_bytes(b"Ann B-PER\rBob B-PER\r")
-    with pytest.raises(DataError, match="line 1: a carriage return is inside"):
+    with pytest.raises(UserError, match="line 1: a carriage return is inside"):
         list(read_conll(path, NLP, report=ConversionReport()))

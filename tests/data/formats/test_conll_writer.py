@@ -3,12 +3,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
-from spacy_ner_ext.data.errors import DataError
 from spacy_ner_ext.data.formats.conll import read_conll
 from spacy_ner_ext.data.formats.conll_writer import write_conll
 from spacy_ner_ext.data.formats.registry import get_writer
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.util.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_what_is_not_annotated_is_noted(tmp_path, nlp):
 
 
 def test_folder_that_is_not_there(tmp_path, nlp):
-    with pytest.raises(DataError, match=r"corpus\.conll: cannot be written \(No such"):
+    with pytest.raises(UserError, match=r"corpus\.conll: cannot be written \(No such"):
         write([], tmp_path / "no")
 
 

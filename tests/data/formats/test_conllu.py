@@ -2,12 +2,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_ner_ext.data.errors import DataError
 from spacy_ner_ext.data.formats.conllu import read_conllu
 from spacy_ner_ext.data.formats.registry import get_reader
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.report import ConversionReport
-from spacy_ner_ext.data.write import write_docs
+from spacy_ner_ext.util.errors import UserError
+from tests.helpers.corpora import write_docs
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +277,7 @@ ERRORS = {
 @pytest.mark.parametrize("case", sorted(ERRORS))
 def test_error_names_line_and_value(read, tmp_path, case):
     text, options, line, what = ERRORS[case]
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read(text, **options)
     message = str(caught.value)
     assert what in message
@@ -288,7 +288,7 @@ def test_error_names_line_and_value(read, tmp_path, case):
 
 def test_missing_file_and_folder(tmp_path, nlp):
     for path, what in [(tmp_path / "no", "no such file"), (tmp_path, "is a folder")]:
-        with pytest.raises(DataError, match=what):
+        with pytest.raises(UserError, match=what):
             list(read_conllu(path, nlp))
 
 

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus
 
-from spacy_ner_ext.data.errors import DataError
+from spacy_ner_ext.data.docs import Making
+from spacy_ner_ext.data.filter import Selection
 from spacy_ner_ext.data.formats.docbin import read_docbin
 from spacy_ner_ext.data.lang import BlankPipeline
-from spacy_ner_ext.data.make import Making
 from spacy_ner_ext.data.report import ConversionReport
-from spacy_ner_ext.data.select import Selection
-from spacy_ner_ext.data.write import write_docs
+from spacy_ner_ext.util.errors import UserError
+from tests.helpers.corpora import write_docs
 
 NLP = BlankPipeline("en")
 
@@ -132,7 +132,7 @@ BROKEN = {
 def test_damaged_file(tmp_path, case):
     write_docs([make()], tmp_path / "a.spacy")
     (tmp_path / "b.spacy").write_bytes(BROKEN[case])
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path / 'b.spacy'}: ")
     assert "\n" not in str(caught.value)
@@ -144,14 +144,14 @@ def test_cut_file(tmp_path, share):
     write_docs([make(f"number {i}") for i in range(50)], path)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(DataError, match=r"a\.spacy: .* is damaged"):
+    with pytest.raises(UserError, match=r"a\.spacy: .* is damaged"):
         read(path)
 
 
 def test_missing_file_and_folder_without_files(tmp_path):
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(UserError, match="no such file"):
         read(tmp_path / "no.spacy")
-    with pytest.raises(DataError, match=r"no file in this folder ends in \.spacy"):
+    with pytest.raises(UserError, match=r"no file in this folder ends in \.spacy"):
         read(tmp_path)
 
 

@@ -3,12 +3,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from spacy_ner_ext.data.errors import DataError
+from spacy_ner_ext.data.docs import Making
 from spacy_ner_ext.data.formats.inline import read_inline
 from spacy_ner_ext.data.formats.registry import get_reader
 from spacy_ner_ext.data.lang import BlankPipeline, blank_vocab
-from spacy_ner_ext.data.make import Making
 from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.util.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ ERRORS = {
 @pytest.mark.parametrize("case", sorted(ERRORS))
 def test_error_names_line_and_value(read, tmp_path, case):
     text, line, what = ERRORS[case]
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read(text)
     message = str(caught.value)
     place = f", line {line}: " if line else ": "
@@ -130,7 +130,7 @@ def test_error_names_line_and_value(read, tmp_path, case):
 
 def test_missing_file_and_folder(tmp_path, nlp):
     for path, what in [(tmp_path / "no", "no such file"), (tmp_path, "is a folder")]:
-        with pytest.raises(DataError, match=what):
+        with pytest.raises(UserError, match=what):
             list(read_inline(path, nlp))
 
 

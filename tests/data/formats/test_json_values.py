@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_ner_ext.data.errors import DataError, Place
 from spacy_ner_ext.data.formats import json_array
 from spacy_ner_ext.data.formats.json_checks import checked, field, name_of
 from spacy_ner_ext.data.formats.json_values import read_json_values
+from spacy_ner_ext.util.errors import Place, UserError
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ ERRORS = {
 @pytest.mark.parametrize("case", ERRORS)
 def test_error_names_file_and_line(read, tmp_path, case):
     text, line, what = ERRORS[case]
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read(text)
     message = str(caught.value)
     assert what in message
@@ -101,7 +101,7 @@ def test_error_names_file_and_line(read, tmp_path, case):
 
 def test_missing_file_and_folder(tmp_path):
     for path, what in [(tmp_path / "no", "no such file"), (tmp_path, "is a folder")]:
-        with pytest.raises(DataError, match=what):
+        with pytest.raises(UserError, match=what):
             list(read_json_values(path))
 
 
@@ -110,7 +110,7 @@ def test_elements_have_a_limit(read, monkeypatch, text):
     monkeypatch.setattr(json_array, "MAX_LINE", 1000)
     monkeypatch.setattr(json_array, "CHUNK", 100)
     assert len(read(text.format("a" * 900))) == len(json.loads(text.format("")))
-    with pytest.raises(DataError, match="more than 1000 characters, or no end"):
+    with pytest.raises(UserError, match="more than 1000 characters, or no end"):
         read(text.format("a" * 5000))
 
 
@@ -177,7 +177,7 @@ PLACE = Place("in.json", 3)
     ],
 )
 def test_types_are_checked(value, kind, what):
-    with pytest.raises(DataError, match=r"in\.json, line 3: 'x' is ") as caught:
+    with pytest.raises(UserError, match=r"in\.json, line 3: 'x' is ") as caught:
         field({"x": value}, "x", kind, PLACE)
     assert what in str(caught.value)
 
@@ -185,7 +185,7 @@ def test_types_are_checked(value, kind, what):
 def test_checked_values_are_given_back():
     assert checked(3, float, "x", PLACE) == 3
     assert field({"x": [1]}, "x", list, PLACE) == [1]
-    with pytest.raises(DataError, match="there is no 'y' beside x; add it"):
+    with pytest.raises(UserError, match="there is no 'y' beside x; add it"):
         field({"x": 1}, "y", int, PLACE)
 
 
@@ -193,5 +193,5 @@ def test_names_are_strings_or_whole_numbers():
     values = {"a": "x", "b": 7, "c": None, "d": True, "e": [1]}
     assert [name_of(values, name, PLACE) for name in "abcz"] == ["x", "7", "", ""]
     for name in "de":
-        with pytest.raises(DataError, match=f"'{name}' is "):
+        with pytest.raises(UserError, match=f"'{name}' is "):
             name_of(values, name, PLACE)

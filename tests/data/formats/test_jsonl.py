@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
-from spacy_ner_ext.data.errors import DataError
+from spacy_ner_ext.data.docs import Making
+from spacy_ner_ext.data.filter import Selection
 from spacy_ner_ext.data.formats.jsonl import read_jsonl, write_jsonl
 from spacy_ner_ext.data.formats.registry import get_reader, get_writer
 from spacy_ner_ext.data.lang import BlankPipeline
-from spacy_ner_ext.data.make import Making
 from spacy_ner_ext.data.report import ConversionReport
-from spacy_ner_ext.data.select import Selection
+from spacy_ner_ext.util.errors import UserError
 
 NLP = BlankPipeline("en")
 TEXT = "Ann saw New York."
@@ -230,7 +230,7 @@ def test_offsets_in_utf_16_units_are_repaired(read):
     (place, what), *_ = report.notes["repaired"].examples
     assert place.number == 1
     assert what == "span 3 to 8 counts UTF-16 units, and is 2 to 6 in characters"
-    with pytest.raises(DataError, match="its text says"):
+    with pytest.raises(UserError, match="its text says"):
         read({"text": text, "label": [{**region, "start": 4}]})
 
 
@@ -312,7 +312,7 @@ ERRORS = {
 @pytest.mark.parametrize("case", ERRORS)
 def test_error_names_file_and_line(read, tmp_path, case):
     value, what = ERRORS[case]
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read({"text": "fine"}, "", value)
     message = str(caught.value)
     assert message.startswith(f"{tmp_path / 'in.jsonl'}, line 3: ")
@@ -372,7 +372,7 @@ def test_what_is_not_written_is_noted(tmp_path):
 def test_what_is_no_json_is_an_error(tmp_path, meta):
     doc = NLP.make_doc("a")
     doc.user_data["meta"] = meta
-    with pytest.raises(DataError, match="document 2: the document cannot be written"):
+    with pytest.raises(UserError, match="document 2: the document cannot be written"):
         write([NLP.make_doc("b"), doc], tmp_path)
 
 

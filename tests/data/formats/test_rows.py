@@ -17,14 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
-from spacy_ner_ext.data.errors import DataError
+from spacy_ner_ext.data.docs import Making
+from spacy_ner_ext.data.filter import Selection
 from spacy_ner_ext.data.formats.guess import guess_format
 from spacy_ner_ext.data.formats.rows import read_datasets
 from spacy_ner_ext.data.formats.rows_writer import write_datasets
 from spacy_ner_ext.data.lang import BlankPipeline
-from spacy_ner_ext.data.make import Making
 from spacy_ner_ext.data.report import ConversionReport
-from spacy_ner_ext.data.select import Selection
+from spacy_ner_ext.util.errors import UserError
 
 NLP = BlankPipeline("en")
 NAMES = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
@@ -97,9 +97,9 @@ def test_splits_are_chosen_by_name(tmp_path, bars_off):
     splits = {"train": class_labels(), "test": class_labels(ROWS[1:])}
     DatasetDict(splits).save_to_disk(tmp_path / "d")
     assert ents(read(tmp_path / "d", dataset_split="test")[0]) == ENTS[1:]
-    with pytest.raises(DataError, match=r"the splits train, test; .*--dataset-split"):
+    with pytest.raises(UserError, match=r"the splits train, test; .*--dataset-split"):
         read(tmp_path / "d")
-    with pytest.raises(DataError, match="no split 'dev'; it holds train, test"):
+    with pytest.raises(UserError, match="no split 'dev'; it holds train, test"):
         read(tmp_path / "d", dataset_split="dev")
     DatasetDict({"all": class_labels()}).save_to_disk(tmp_path / "one")
     assert ents(read(tmp_path / "one")[0]) == ENTS
@@ -145,7 +145,7 @@ def test_names_in_a_file(tmp_path, case, indent):
 def test_names_beside_matter_to_numbers_alone(tmp_path):
     (tmp_path / "labels.json").write_text('["PER", "LOC"]')
     assert ents(read(write_lines(tmp_path / "a.jsonl", NAMED))[0]) == ENTS
-    with pytest.raises(DataError, match='name of tag 0, "PER", is not O or'):
+    with pytest.raises(UserError, match='name of tag 0, "PER", is not O or'):
         read(write_lines(tmp_path / "a.jsonl", ROWS))
 
 
@@ -203,7 +203,7 @@ def test_row_without_tags_is_not_annotated(tmp_path):
     path = write_lines(tmp_path / "a.jsonl", rows)
     docs, _ = read(path)
     assert [doc.has_annotation("ENT_IOB") for doc in docs] == [True, False]
-    with pytest.raises(DataError, match=r"line 2: the row is not annotated and cannot"):
+    with pytest.raises(UserError, match=r"line 2: the row is not annotated and cannot"):
         read(path, docs_of=2)
 
 
@@ -294,7 +294,7 @@ def test_error_names_line_and_value(tmp_path, case):
     lines, options, line, what = MALFORMED[case]
     path = tmp_path / "in.jsonl"
     path.write_text("\n".join(lines))
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read(path, **options)
     message = str(caught.value)
     assert what in message
@@ -320,7 +320,7 @@ def test_names_that_do_not_fit(tmp_path, case):
     path = write_lines(tmp_path / "a.jsonl", ROWS)
     text, what = BAD_NAMES[case]
     (tmp_path / "names.json").write_text(text)
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read(path, tag_names=tmp_path / "names.json")
     assert what in str(caught.value)
 
@@ -330,7 +330,7 @@ def test_number_without_name_in_a_saved_dataset(tmp_path, bars_off):
     (tmp_path / "saved" / "labels.json").write_text(json.dumps(NAMES[:4]))
     assert ents(read(tmp_path / "saved")[0]) == ENTS
     (tmp_path / "saved" / "labels.json").write_text(json.dumps(NAMES[:3]))
-    with pytest.raises(DataError, match=r"saved, row 2: 'ner_tags' holds 3"):
+    with pytest.raises(UserError, match=r"saved, row 2: 'ner_tags' holds 3"):
         read(tmp_path / "saved")
 
 
@@ -344,9 +344,9 @@ def test_paths_that_are_no_dataset(tmp_path, saved):
         (tmp_path / "no.jsonl", "no such file"),
         (tmp_path / "empty.jsonl", "empty"),
     ]:
-        with pytest.raises(DataError, match=what):
+        with pytest.raises(UserError, match=what):
             read(path)
-    with pytest.raises(DataError, match="is one split, and not 'dev'"):
+    with pytest.raises(UserError, match="is one split, and not 'dev'"):
         read(saved, dataset_split="dev")
 
 
@@ -357,7 +357,7 @@ def test_damaged_folder(saved, name, content):
     file.unlink()
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read(saved)
     assert str(caught.value).startswith(str(saved))
     assert "\n" not in str(caught.value)
@@ -367,7 +367,7 @@ def test_damaged_parquet(tmp_path, bars_off):
     path = tmp_path / "a.parquet"
     class_labels().to_parquet(path)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"a\.parquet: cannot be read as Parquet"):
+    with pytest.raises(UserError, match=r"a\.parquet: cannot be read as Parquet"):
         read(path)
 
 
@@ -391,9 +391,9 @@ def test_hub_is_streamed_and_multinerd_has_names(hub):
     assert hub == [(name, "en", True)]
     assert ents(docs) == [[(0, 2, "PER")], [(1, 2, "ORG"), (2, 3, "ORG")]]
     assert (report.scheme, counts(report)) == ("iob2", {})
-    with pytest.raises(DataError, match="multinerd: holds the splits train, test"):
+    with pytest.raises(UserError, match="multinerd: holds the splits train, test"):
         read(name)
-    with pytest.raises(DataError, match=r"other/one, row 1: .*--tag-names"):
+    with pytest.raises(UserError, match=r"other/one, row 1: .*--tag-names"):
         read("other/one", dataset_split="test")
 
 
@@ -421,7 +421,7 @@ def test_hub_that_fails(monkeypatch, case):
         raise error
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    with pytest.raises(DataError, match=f"owner/name: .*{what}"):
+    with pytest.raises(UserError, match=f"owner/name: .*{what}"):
         read("owner/name")
 
 
@@ -477,7 +477,7 @@ def test_what_tags_cannot_hold_is_noted(tmp_path):
 def test_no_documents_make_a_dataset_without_rows(tmp_path):
     write([], tmp_path / "out")
     assert len(datasets.load_from_disk(tmp_path / "out")) == 0
-    with pytest.raises(DataError, match="the dataset has no row"):
+    with pytest.raises(UserError, match="the dataset has no row"):
         read(tmp_path / "out")
 
 
@@ -543,5 +543,5 @@ def test_a_folder_of_files_is_read_by_name(tmp_path):
     docs, _ = read(folder)
     assert [doc[0].text for doc in docs] == ["Anna", "Oslo"]
     assert ents(docs) == [[(0, 1, "X")]] * 2
-    with pytest.raises(DataError, match="is of one split; leave out --dataset-split"):
+    with pytest.raises(UserError, match="is of one split; leave out --dataset-split"):
         read(folder, dataset_split="train")

@@ -5,13 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
-from spacy_ner_ext.data.errors import DataError
+from spacy_ner_ext.data.docs import Making
 from spacy_ner_ext.data.formats.registry import get_reader, get_writer
 from spacy_ner_ext.data.formats.standoff import read_standoff
 from spacy_ner_ext.data.formats.standoff_writer import write_standoff
 from spacy_ner_ext.data.lang import BlankPipeline
-from spacy_ner_ext.data.make import Making
 from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.util.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_carriage_returns_count(read):
 def test_byte_order_mark_of_the_text_counts(read):
     (doc,), _ = read("\ufeff Ada", "\ufeffT1\tPER 2 5\tAda\n")
     assert spans(doc) == [(2, 5, "PER")]
-    with pytest.raises(DataError, match="remove the byte order mark of the text"):
+    with pytest.raises(UserError, match="remove the byte order mark of the text"):
         read("\ufeff Ada", "T1\tPER 1 4\tAda\n")
 
 
@@ -255,7 +255,7 @@ ERRORS = {
 @pytest.mark.parametrize("case", sorted(ERRORS))
 def test_error_names_line_and_value(read, tmp_path, case):
     annotations, line, what = ERRORS[case]
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read("Ada met Bob.", annotations)
     message = str(caught.value)
     assert message.startswith(f"{tmp_path / 'a.ann'}, line {line}: ")
@@ -264,19 +264,19 @@ def test_error_names_line_and_value(read, tmp_path, case):
 
 
 def test_text_that_is_not_utf8(read, tmp_path):
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read(b"Ada\nM\xfcnchen", "")
     assert str(caught.value).startswith(f"{tmp_path / 'a.txt'}, line 2: byte 0xfc")
 
 
 def test_computed_extension_is_an_error(read):
     Span.set_extension("my_flag", getter=lambda span: 1)
-    with pytest.raises(DataError, match=r"a\.ann, line 2: attribute my_flag cannot"):
+    with pytest.raises(UserError, match=r"a\.ann, line 2: attribute my_flag cannot"):
         read("Ada", ADA + "A1\tmy_flag T1\n")
 
 
 def test_option_is_checked(read):
-    with pytest.raises(DataError, match="unknown fragments 'x'; choose one of merge"):
+    with pytest.raises(UserError, match="unknown fragments 'x'; choose one of merge"):
         read("Ada", ADA, fragments="x")
 
 
@@ -292,7 +292,7 @@ def test_pairs_must_be_whole(tmp_path, nlp, missing, what):
     (tmp_path / missing).unlink()
     (other,) = tmp_path.iterdir()
     for path in (tmp_path, other):
-        with pytest.raises(DataError) as caught:
+        with pytest.raises(UserError) as caught:
             list(read_standoff(path, nlp))
         assert what in str(caught.value)
 
@@ -305,7 +305,7 @@ def test_paths_that_hold_no_standoff(tmp_path, nlp):
         tmp_path / "no": "there is no such file or folder",
     }
     for path, what in cases.items():
-        with pytest.raises(DataError, match=what):
+        with pytest.raises(UserError, match=what):
             list(read_standoff(path, nlp))
 
 
@@ -313,11 +313,11 @@ def test_folder_or_pipe_in_place_of_a_file(tmp_path, nlp):
     make_pair(tmp_path, "a")
     (tmp_path / "a.ann").unlink()
     (tmp_path / "a.ann").mkdir()
-    with pytest.raises(DataError, match=r"a\.ann: is not a regular file"):
+    with pytest.raises(UserError, match=r"a\.ann: is not a regular file"):
         list(read_standoff(tmp_path, nlp))
     (tmp_path / "a.ann").rmdir()
     os.mkfifo(tmp_path / "a.ann")
-    with pytest.raises(DataError, match=r"a\.ann: is not a regular file"):
+    with pytest.raises(UserError, match=r"a\.ann: is not a regular file"):
         list(read_standoff(tmp_path, nlp))
 
 
@@ -325,7 +325,7 @@ def test_file_name_that_is_not_utf8(tmp_path, nlp):
     name = os.fsencode(tmp_path) + b"/M\xfc.txt"
     with open(name, "wb"):
         pass
-    with pytest.raises(DataError, match="is not UTF-8; rename it"):
+    with pytest.raises(UserError, match="is not UTF-8; rename it"):
         list(read_standoff(tmp_path, nlp))
 
 
@@ -426,7 +426,7 @@ BAD_IDS = {
 @pytest.mark.parametrize("name", BAD_IDS)
 def test_ids_that_are_no_names_of_files(tmp_path, nlp, name):
     folder = tmp_path / "out"
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         write([make_doc(nlp, "x", name=name)], folder)
     message = str(caught.value)
     assert message.startswith("corpus, document 1: the id '")
@@ -448,7 +448,7 @@ def test_ids_that_are_no_names_of_files(tmp_path, nlp, name):
 )
 def test_ids_that_meet(tmp_path, nlp, first, second, what):
     docs = [make_doc(nlp, "x", name=first), make_doc(nlp, "y", name=second)]
-    with pytest.raises(DataError, match=f"corpus, document 2: the id .*{what}"):
+    with pytest.raises(UserError, match=f"corpus, document 2: the id .*{what}"):
         write(docs, tmp_path)
 
 

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
-from spacy_ner_ext.data.errors import DataError
+from spacy_ner_ext.data.docs import Making
+from spacy_ner_ext.data.filter import Selection
 from spacy_ner_ext.data.formats.table import read_table
 from spacy_ner_ext.data.formats.table_writer import write_parquet
 from spacy_ner_ext.data.lang import BlankPipeline
-from spacy_ner_ext.data.make import Making
 from spacy_ner_ext.data.report import ConversionReport
-from spacy_ner_ext.data.select import Selection
+from spacy_ner_ext.util.errors import UserError
 
 NLP = BlankPipeline("en")
 TEXT = "Ann Lee left Oslo."
@@ -190,7 +190,7 @@ def test_error_names_line_and_value(tmp_path, case):
     content, what = MALFORMED[case]
     path = tmp_path / "in.csv"
     path.write_text(content)
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read(path)
     message = str(caught.value)
     assert what in message
@@ -206,10 +206,10 @@ def test_parquet_values_that_do_not_fit(tmp_path):
         ({"text": TEXT, "spans": [None]}, "row 1: 'spans' holds null, not a start"),
     ]:
         parquet(path, [row])
-        with pytest.raises(DataError, match=what):
+        with pytest.raises(UserError, match=what):
             read(path)
     path.write_bytes(b"PAR1")
-    with pytest.raises(DataError, match=r"a\.parquet: cannot be read as Parquet"):
+    with pytest.raises(UserError, match=r"a\.parquet: cannot be read as Parquet"):
         read(path)
 
 
@@ -223,7 +223,7 @@ def test_paths_that_are_no_table(tmp_path):
             r"ends in \.parquet, \.csv, \.tsv; for \.jsonl use --fo",
         ),
     ]:
-        with pytest.raises(DataError, match=what):
+        with pytest.raises(UserError, match=what):
             read(path)
 
 
@@ -283,7 +283,7 @@ def test_many_documents_are_written_in_groups_of_rows(tmp_path):
 def test_no_documents_make_a_table_without_rows(tmp_path):
     path, _ = write([], tmp_path)
     assert "spans" in pyarrow.parquet.read_schema(path).names
-    with pytest.raises(DataError, match="the table has no row"):
+    with pytest.raises(UserError, match="the table has no row"):
         read(path)
 
 

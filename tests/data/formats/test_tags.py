@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_ner_ext.data.errors import DataError
 from spacy_ner_ext.data.formats.tags import (
     SCHEMES,
     SchemeSurvey,
@@ -10,6 +9,7 @@ from spacy_ner_ext.data.formats.tags import (
     resolve_scheme,
     tags_to_spans,
 )
+from spacy_ner_ext.util.errors import UserError
 
 LABELS = ["PER", "creative-work", "B-I"]
 
@@ -125,5 +125,5 @@ def test_scheme_names():
     names = {"iob": "iob1", "bio": "iob2", "iobes": "bioes", "biluo": "bilou"}
     assert {name: resolve_scheme(name) for name in names} == names
     assert resolve_scheme("auto") == "auto"
-    with pytest.raises(DataError, match="unknown tag scheme 'bmes'; choose one of"):
+    with pytest.raises(UserError, match="unknown tag scheme 'bmes'; choose one of"):
         resolve_scheme("bmes")

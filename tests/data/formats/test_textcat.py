@@ -6,14 +6,14 @@ import spacy
 from pyarrow.parquet import write_table
 from spacy.training import Corpus
 
-from spacy_ner_ext.data.errors import DataError
+from spacy_ner_ext.data.docs import Making
+from spacy_ner_ext.data.filter import Selection
 from spacy_ner_ext.data.formats.registry import get_reader
 from spacy_ner_ext.data.formats.textcat import read_textcat
 from spacy_ner_ext.data.lang import BlankPipeline
-from spacy_ner_ext.data.make import Making
 from spacy_ner_ext.data.report import ConversionReport
-from spacy_ner_ext.data.select import Selection
-from spacy_ner_ext.data.write import write_docs
+from spacy_ner_ext.util.errors import UserError
+from tests.helpers.corpora import write_docs
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ ERRORS = {
 @pytest.mark.parametrize("case", ERRORS)
 def test_error_names_file_and_line(read, tmp_path, case):
     rows, options, line, what = ERRORS[case]
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         read(rows, "in.jsonl", **options)
     message = str(caught.value)
     assert what in message
@@ -198,7 +198,7 @@ def test_error_names_file_and_line(read, tmp_path, case):
 def test_nothing_is_yielded_from_a_file_with_errors(tmp_path, nlp):
     path = tmp_path / "in.csv"
     path.write_text("text,label\na,A\nb,\n")
-    with pytest.raises(DataError, match="line 3: 'label' is empty"):
+    with pytest.raises(UserError, match="line 3: 'label' is empty"):
         next(read_textcat(path, nlp))
 
 

@@ -1,0 +1,155 @@
+"""Check the .spacy files of a corpus before training."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...util.files import check_output, write_json
+from ..output import printer, progress
+from .check import check_files
+from .html import write_html
+from .labels import RARE
+from .report import CheckReport
+from .tables import Table, count_table, piece_table, seen_table
+
+# Examples of a finding.
+SHOWN = {"error": 3, "warning": 3, "note": 10}
+
+
+def check(
+    train: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TRAIN.spacy", help="The training set: a file, or a folder of them."
+        ),
+    ],
+    dev: Annotated[
+        Path, typer.Argument(metavar="DEV.spacy", help="The development set, likewise.")
+    ],
+    test: Annotated[
+        Path | None,
+        typer.Argument(metavar="TEST.spacy", help="The test set, likewise."),
+    ] = None,
+    lang: Annotated[
+        str,
+        typer.Option(help="The language whose tokenizer the pipeline will use."),
+    ] = "en",
+    rare: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="A label with fewer entities in train is rare."
+        ),
+    ] = RARE,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CONFIG.cfg",
+            help="A config: what is longer than its components and corpus readers take "
+            "is reported. Its encoder, if in a folder, is the default of --tokenizer.",
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER|NAME",
+            help="The tokenizer of an encoder, in a folder or on the Hugging Face hub: "
+            "pieces a document and a sentence are counted.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.json", help="Also write the result as JSON."),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Also write the result as a page."),
+    ] = None,
+) -> None:
+    """Check the entities of .spacy files, each split alone and against the others.
+
+    Errors make training or evaluation wrong, and the exit code 1: an empty split, no
+    entity in train or dev, entities that start or end in a white-space token, a file
+    that cannot be read. Warnings do not: entities that do not fit the tokenizer's
+    tokens, repeated texts inside a split or across splits, labels of one split
+    only, documents without annotation, no entity in test, and with --config what is
+    too long for it. Notes may well be meant: rare labels, and strings that are
+    annotated in different ways.
+
+    \b
+    Example:
+      python -m spacy_ner_ext check corpus/train.spacy corpus/dev.spacy
+      python -m spacy_ner_ext check corpus/train corpus/dev.spacy corpus/test.spacy
+        --config configs/span_marker.cfg --tokenizer assets/encoder
+        --output metrics/check.json --html metrics/check.html
+    """
+    if output is not None:
+        check_output(output, ".json")
+    if html is not None:
+        check_output(html, ".html")
+    paths = {"train": train, "dev": dev}
+    if test is not None:
+        paths["test"] = test
+    report = check_files(
+        paths,
+        lang=lang,
+        rare=rare,
+        config=config,
+        tokenizer=tokenizer,
+        progress=progress,
+    )
+    if output is not None:
+        write_json(report.to_dict(), output)
+    if html is not None:
+        write_html(report, html)
+    _print(report)
+    if report.of("error"):
+        raise typer.Exit(1)
+
+
+def _print(report: CheckReport) -> None:
+    _print_table(count_table(report))
+    for seen in report.seen:
+        if seen.all.entities:
+            _print_titled(seen_table(seen, report.splits[0].name))
+    if report.pieces:
+        _print_titled(piece_table(report))
+    _print_findings(report)
+
+
+def _print_titled(table: Table) -> None:
+    typer.echo(f"{table.title} ({table.note})")
+    _print_table(table)
+
+
+def _print_table(table: Table) -> None:
+    printer().table(
+        [tuple(row) for row in table.rows],
+        header=table.header,
+        divider=True,
+        max_col=60,
+        aligns=["l"] + ["r"] * (len(table.header) - 1),
+    )
+
+
+def _print_findings(report: CheckReport) -> None:
+    msg = printer()
+    tell: dict[str, Callable[[str], object]] = {
+        "error": msg.fail,
+        "warning": msg.warn,
+        "note": msg.info,
+    }
+    for found in report.findings:
+        tell[found.severity](found.what)
+        for example in found.examples[: SHOWN[found.severity]]:
+            typer.echo(f"    {example}")
+    errors, warnings = len(report.of("error")), len(report.of("warning"))
+    summary = f"errors: {errors}, warnings: {warnings}"
+    notes = len(report.of("note"))
+    if notes:
+        summary = f"{summary}, notes: {notes}"
+    if errors:
+        msg.fail(summary)
+    else:
+        msg.good(summary)

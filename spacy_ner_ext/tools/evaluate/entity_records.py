@@ -1,0 +1,156 @@
+"""Gold and predicted entities of documents, without the documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from ...crf.tags import LabelledSpan
+from ...pipes.spans import get_score, missing_tokens, read_gold
+from ...scorers.ner import compare
+
+
+@dataclass(frozen=True)
+class Entity:
+    """An entity on the tokens of the gold document.
+
+    start: The first token.
+    end: The end, exclusive.
+    label: The label.
+    text: The text.
+    score: The probability of a predicted entity; None for gold, and for components that
+        give none.
+    sentence_length: Words of the sentence that it starts in, or of the document if gold
+        has no sentences.
+    """
+
+    start: int
+    end: int
+    label: str
+    text: str
+    score: float | None = None
+    sentence_length: int = 0
+
+    @property
+    def key(self) -> LabelledSpan:
+        """What makes entities the same."""
+        return self.start, self.end, self.label
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept of a document.
+
+    index: The number of the document in the corpus, from 0.
+    n_tokens: The tokens of the gold document.
+    gold: Gold entities, each once.
+    predicted: Predictions that are right or wrong.
+    missing: Tokens without annotation.
+    unjudged: Predictions over such tokens, neither right nor wrong.
+    unaligned: Predictions over white space that gold does not have.
+    misaligned: Gold entities that start or end inside a token of the pipeline.
+    """
+
+    index: int
+    n_tokens: int
+    gold: tuple[Entity, ...]
+    predicted: tuple[Entity, ...]
+    missing: int = 0
+    unjudged: int = 0
+    unaligned: int = 0
+    misaligned: int = 0
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A document on its way through the collectors, none of which may keep the example.
+
+    record: What may be kept.
+    example: Gold and prediction; what it holds is freed soon.
+    """
+
+    record: Record
+    example: Example
+
+
+def make_record(
+    index: int, example: Example, target: Sequence[str], annotate: Sequence[str]
+) -> Record:
+    """Take gold and predictions of an example.
+
+    index: The number of the document.
+    target: Where gold is: "ents" and span groups.
+    RETURNS: The record, for which nothing of the example is kept.
+    """
+    reference = example.reference
+    compared = compare(example, target, annotate)
+    lengths = _sentence_lengths(reference)
+    scores = _group_scores(example.predicted, annotate)
+    gold = {_key(span) for span in compared.gold}
+    found = [
+        ((start, end, span.label_), _score(span, scores))
+        for start, end, span in compared.predicted
+    ]
+    return Record(
+        index=index,
+        n_tokens=len(reference),
+        gold=tuple(_entity(reference, key, None, lengths) for key in sorted(gold)),
+        predicted=tuple(
+            _entity(reference, key, score, lengths)
+            for key, score in sorted(found, key=_by_place)
+        ),
+        missing=int(missing_tokens(reference, target).sum()),
+        unjudged=compared.unjudged,
+        unaligned=compared.unaligned,
+        misaligned=len(read_gold(example, target).misaligned) if gold else 0,
+    )
+
+
+def _key(span: Span) -> LabelledSpan:
+    return span.start, span.end, span.label_
+
+
+def _entity(
+    doc: Doc, key: LabelledSpan, score: float | None, lengths: numpy.ndarray
+) -> Entity:
+    start, end, label = key
+    text = doc[start:end].text
+    length = int(lengths[start]) if start < len(lengths) else 0
+    return Entity(start, end, label, text, score, length)
+
+
+def _score(span: Span, scores: dict[LabelledSpan, float]) -> float | None:
+    own = get_score(span)
+    return scores.get(_key(span)) if own is None else own
+
+
+def _by_place(pair: tuple[LabelledSpan, float | None]) -> tuple[LabelledSpan, float]:
+    key, score = pair
+    return key, -1.0 if score is None else -score
+
+
+def _group_scores(doc: Doc, keys: Sequence[str]) -> dict[LabelledSpan, float]:
+    """What spaCy's span categorizers store beside their groups."""
+    scores: dict[LabelledSpan, float] = {}
+    for key in keys:
+        group: Any = doc.spans.get(key, ())
+        found = group.attrs.get("scores", ()) if len(group) else ()
+        if len(found) == len(group):
+            pairs = zip(group, found, strict=True)
+            scores.update((_key(s), float(p)) for s, p in pairs if numpy.isfinite(p))
+    return scores
+
+
+def _sentence_lengths(doc: Doc) -> numpy.ndarray:
+    """The words of the sentence of each token."""
+    lengths = numpy.zeros(len(doc), dtype=int)
+    sentences = doc.sents if doc.has_annotation("SENT_START") else [doc[:]]
+    for sentence in sentences:
+        n_words = sum(not token.is_space for token in sentence)
+        lengths[sentence.start : sentence.end] = n_words
+    return lengths

@@ -1,0 +1,99 @@
+"""The four schemes of SemEval 2013 task 9 (Segura-Bedmar et al.), by nervaluate."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from .entity_records import Entity, Judged
+
+SCHEMES = ("strict", "exact", "partial", "ent_type")
+COUNTS = ("correct", "incorrect", "partial", "missed", "spurious")
+# Where a partial match counts one half; nervaluate has none in the other schemes.
+HALF = 0.5
+
+
+class SharedTaskScores:
+    """Collects nervaluate's counts of each document; nothing if it is not installed."""
+
+    def __init__(self) -> None:
+        self._evaluator = _find_evaluator()
+        self._all: dict[str, Counter[str]] = defaultdict(Counter)
+        self._labels: dict[str, dict[str, Counter[str]]] = defaultdict(
+            lambda: defaultdict(Counter)
+        )
+
+    def add(self, judged: Judged) -> None:
+        """Count a document."""
+        gold, predicted = judged.record.gold, judged.record.predicted
+        labels = sorted({entity.label for entity in (*gold, *predicted)})
+        if not labels or self._evaluator is None:
+            return
+        # A document at a time, which takes only its own labels and no memory.
+        sides = [_as_dicts(gold)], [_as_dicts(predicted)]
+        found = self._evaluator(*sides, tags=labels, loader="dict").evaluate()
+        _add(self._all, found["overall"])
+        for label, counts in found["entities"].items():
+            _add(self._labels[label], counts)
+
+    def result(self) -> dict[str, Any]:
+        """ "nervaluate": scores and counts of each scheme, and
+        in "labels" the same of each label; None if it is not installed.
+        """
+        if self._evaluator is None:
+            return {"nervaluate": None}
+        labels = {label: _scores(self._labels[label]) for label in sorted(self._labels)}
+        return {"nervaluate": {**_scores(self._all), "labels": labels}}
+
+    def notes(self) -> Iterator[str]:
+        """How the library is installed, if it is not."""
+        if self._evaluator is None:
+            yield (
+                "The schemes of nervaluate are left out, as it is not installed: with "
+                "Python 3.11 or newer, pip install 'spacy-ner-ext[evaluate]'."
+            )
+
+
+def _find_evaluator() -> Callable[..., Any] | None:
+    try:
+        # Not there before its version 1, whose interface is another one.
+        from nervaluate.evaluator import Evaluator
+    except ImportError:
+        return None
+    return Evaluator
+
+
+def _as_dicts(entities: Sequence[Entity]) -> list[dict[str, Any]]:
+    # The end is inclusive there.
+    return [
+        {"label": entity.label, "start": entity.start, "end": entity.end - 1}
+        for entity in entities
+    ]
+
+
+def _add(total: dict[str, Counter[str]], found: dict[str, Any]) -> None:
+    for scheme in SCHEMES:
+        for name in COUNTS:
+            total[scheme][name] += getattr(found[scheme], name)
+
+
+def _scores(counts: dict[str, Counter[str]]) -> dict[str, Any]:
+    return {scheme: _scheme(counts[scheme]) for scheme in SCHEMES}
+
+
+def _scheme(counts: Counter[str]) -> dict[str, Any]:
+    matched = counts["correct"] + counts["incorrect"] + counts["partial"]
+    actual, possible = matched + counts["spurious"], matched + counts["missed"]
+    value = counts["correct"] + HALF * counts["partial"]
+    precision = value / actual if actual else 0.0
+    recall = value / possible if possible else 0.0
+    both = precision + recall
+    return {
+        "precision": precision,
+        "recall": recall,
+        "f1": 2 * precision * recall / both if both else 0.0,
+        **{name: counts[name] for name in COUNTS},
+        "possible": possible,
+        "actual": actual,
+    }

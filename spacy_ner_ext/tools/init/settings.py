@@ -1,0 +1,83 @@
+"""The recipes there are, and which fit together with which component."""
+
+from dataclasses import dataclass
+
+from ...util.errors import UserError
+
+CRF_NER = "crf_ner"
+CRF_TAGGER = "crf_tagger"
+SPAN_MARKER = "span_marker_ner"
+COMPONENTS = (CRF_NER, SPAN_MARKER, CRF_TAGGER)
+# By pattern, the components that it trains; the first is its own.
+PATTERNS = {
+    "eds": (CRF_NER, CRF_TAGGER),
+    "flair": (CRF_NER, CRF_TAGGER),
+    "spanmarker": (SPAN_MARKER,),
+    "multinerd": (CRF_NER, SPAN_MARKER),
+}
+# The pattern of a component if none is named.
+USUAL = {CRF_NER: "eds", SPAN_MARKER: "spanmarker", CRF_TAGGER: "flair"}
+# Which trains from characters and words, without a pretrained encoder.
+WITHOUT_ENCODER = "flair"
+ENGLISH_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+MULTILINGUAL_ENCODER = "FacebookAI/xlm-roberta-base"
+TRAIN = "corpus/train.spacy"
+DEV = "corpus/dev.spacy"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a config is written for.
+
+    component: One of `COMPONENTS`.
+    pattern: A key of `PATTERNS`.
+    encoder: A folder, or a name on the hub; None for no encoder.
+    lang: The language of the tokenizer.
+    train, dev: The corpora.
+    """
+
+    component: str
+    pattern: str
+    encoder: str | None
+    lang: str = "en"
+    train: str = TRAIN
+    dev: str = DEV
+
+
+def choose(
+    component: str | None = None,
+    pattern: str | None = None,
+    encoder: str | None = None,
+    lang: str = "en",
+    train: str = TRAIN,
+    dev: str = DEV,
+) -> Recipe:
+    """Choose what is not named, and check that all fits together.
+
+    component: The component; None for that of the pattern.
+    pattern: The pattern; None for the usual one of the component.
+    encoder: The encoder; None for a small one of the language, or for none with the
+        pattern "flair".
+    lang: The language of the tokenizer.
+    RAISES (UserError): If a name is unknown, or component and pattern do not fit.
+    """
+    _check_name("--component", component, COMPONENTS)
+    _check_name("--pattern", pattern, tuple(PATTERNS))
+    if component is None:
+        component = PATTERNS[pattern][0] if pattern else CRF_NER
+    pattern = pattern or USUAL[component]
+    if component not in PATTERNS[pattern]:
+        fitting = " or ".join(name for name in PATTERNS if component in PATTERNS[name])
+        trained = " and ".join(PATTERNS[pattern])
+        raise UserError(
+            f"--pattern {pattern} trains {trained}, not {component}: "
+            f"choose --pattern {fitting}"
+        )
+    if encoder is None and pattern != WITHOUT_ENCODER:
+        encoder = ENGLISH_ENCODER if lang == "en" else MULTILINGUAL_ENCODER
+    return Recipe(component, pattern, encoder, lang, train, dev)
+
+
+def _check_name(option: str, name: str | None, known: tuple[str, ...]) -> None:
+    if name is not None and name not in known:
+        raise UserError(f"{option} {name} is not one of {', '.join(known)}")

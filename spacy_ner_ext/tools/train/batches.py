@@ -1,0 +1,181 @@
+"""The batches of all epochs, in an order that can be gone on with."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.training import Example
+
+from ...util.errors import UserError
+from .random_state import State, Stream, capture_data, restore_data
+
+Corpus = Callable[[Language], Iterable[Example]]
+Batcher = Callable[[Iterable[Example]], Iterable[Sequence[Example]]]
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in the shuffled data.
+
+    at_start: The random numbers when the corpus was first read.
+    at_epoch: Those when this epoch began, before it was shuffled.
+    order: The examples in the order that the epoch shuffled; None for a stream, which
+        is read anew.
+    epoch: The epoch.
+    n_batches: Batches of the epoch that were taken.
+    n_before: Batches of the epochs before.
+    n_examples: The examples of these.
+    checksum: A checksum of the texts; None for a stream.
+    """
+
+    at_start: State
+    at_epoch: State
+    order: list[int] | None
+    epoch: int = 0
+    n_batches: int = 0
+    n_before: int = 0
+    n_examples: int = 0
+    checksum: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The place as plain values."""
+        return asdict(self)
+
+
+class Batch(NamedTuple):
+    """A batch, and the place in the data behind it.
+
+    epoch: The epoch.
+    examples: The examples.
+    position: Where the data goes on.
+    epochs: The epochs until there; those that have ended, for a stream.
+    """
+
+    epoch: int
+    examples: list[Example]
+    position: Position
+    epochs: float
+
+
+def train_batches(
+    nlp: Language,
+    corpus: Corpus,
+    batcher: Batcher,
+    max_epochs: int,
+    position: Position | None = None,
+    *,
+    from_start: bool = False,
+) -> Iterator[Batch]:
+    """Make the batches of spaCy's `create_train_batches`: the same ones in the same
+    order for the same random numbers. These are drawn from a stream of their own, so
+    that the order depends on nothing else.
+
+    batcher: Makes batches of an epoch.
+    max_epochs: The epochs; 0 for no end, -1 for a stream.
+    from_start: Whether all batches before that are made anew and left out, since the
+        batcher has a state of its own, such as a schedule of its sizes.
+    RAISES (UserError): If the data is not that of the position.
+    RAISES (ValueError): If there is no data, or an epoch without a batch.
+    """
+    stream = Stream()
+    n_skipped = 0
+    with stream.used():
+        if position is not None:
+            restore_data(position.at_start)
+        at_start = capture_data()
+        examples = list(corpus(nlp)) if max_epochs >= 0 else None
+        first = _first_position(examples, at_start)
+        if position is None:
+            position = first
+        elif position.checksum != first.checksum:
+            raise UserError(
+                "The training data is not what the run began with (its texts or their "
+                "order differ): give the same files, or train anew with --overwrite."
+            )
+        elif from_start:
+            n_skipped = position.n_before + position.n_batches
+            position = first
+        restore_data(position.at_epoch)
+    while max_epochs < 1 or position.epoch != max_epochs:
+        n_batches = 0
+        for batch in _epoch(nlp, corpus, batcher, examples, position, stream):
+            n_batches = batch.position.n_batches
+            if batch.position.n_before + n_batches > n_skipped:
+                yield batch
+        if not n_batches and not position.n_batches:
+            raise ValueError(
+                "An epoch has no batch: [training.batcher] leaves out all examples, "
+                "or the stream that is the training data is at its end."
+            )
+        with stream.used():
+            position = _next_epoch(position, n_batches or position.n_batches)
+
+
+def _first_position(examples: list[Example] | None, at_start: State) -> Position:
+    if examples is None:
+        return Position(at_start, capture_data(), None)
+    if not examples:
+        raise ValueError(Errors.E986)
+    order = list(range(len(examples)))
+    return Position(at_start, capture_data(), order, checksum=_checksum(examples))
+
+
+def _epoch(
+    nlp: Language,
+    corpus: Corpus,
+    batcher: Batcher,
+    examples: list[Example] | None,
+    position: Position,
+    stream: Stream,
+) -> Iterator[Batch]:
+    """The batches of an epoch that were not taken yet. `position.order` is shuffled, as
+    it is what the next epoch begins with."""
+    n_skipped, n_examples = position.n_batches, 0
+    order, n_all = position.order, 0
+    with stream.used():
+        if examples is not None and order is not None:
+            before, n_all = list(order), len(order)
+            random.shuffle(order)
+            position = replace(position, order=before)
+            data: Iterable[Example] = [examples[i] for i in order]
+        else:
+            data = corpus(nlp)
+        batches = iter(batcher(data))
+    n_batches = 0
+    while (batch := _take(batches, stream)) is not None:
+        n_batches += 1
+        n_examples += len(batch)
+        if n_batches > n_skipped:
+            place = replace(position, n_batches=n_batches, n_examples=n_examples)
+            part = n_examples / n_all if n_all else 0.0
+            yield Batch(position.epoch, batch, place, position.epoch + part)
+
+
+def _take(batches: Iterator[Sequence[Example]], stream: Stream) -> list[Example] | None:
+    with stream.used():
+        batch = next(batches, None)
+    return None if batch is None else list(batch)
+
+
+def _next_epoch(position: Position, n_batches: int) -> Position:
+    return Position(
+        at_start=position.at_start,
+        at_epoch=capture_data(),
+        order=position.order,
+        epoch=position.epoch + 1,
+        n_before=position.n_before + n_batches,
+        checksum=position.checksum,
+    )
+
+
+def _checksum(examples: Iterable[Example]) -> int:
+    checksum = 0
+    for example in examples:
+        checksum = zlib.crc32(example.reference.text.encode("utf8"), checksum)
+    return checksum

@@ -1,0 +1,187 @@
+"""How far training is, when it is evaluated, and when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from math import floor
+from typing import Any
+
+from spacy.training import Example
+
+from ...util.errors import UserError
+from .settings import EPOCHS, EVALUATIONS, STEPS, Amount
+
+
+@dataclass(frozen=True)
+class Result:
+    """An evaluation.
+
+    score: The main score.
+    step: The step after which it was made.
+    epochs: The epochs until then.
+    scores: All scores.
+    """
+
+    score: float
+    step: int
+    epochs: float
+    scores: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Progress:
+    """What is known of a run at some step.
+
+    step: The number of the last step; the first is 0.
+    epoch: Its epoch.
+    epochs: The epochs until there, with the part of the last one.
+    words: Words that were trained on.
+    seconds: Time that it took, without that before a stop.
+    losses: The losses since the last evaluation.
+    results: The evaluations; of the saved one alone with all scores.
+    epoch_starts: The first step of each epoch.
+    extended_to: Until where a run that had ended was extended, as --resume-to has it.
+    extended_at: Where that was: patience begins anew.
+    max_docs: The most docs of a sub-batch that fit into the memory of the GPU, once
+        more did not.
+    """
+
+    step: int = -1
+    epoch: int = 0
+    epochs: float = 0.0
+    words: int = 0
+    seconds: float = 0.0
+    losses: dict[str, float] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+    epoch_starts: list[int] = field(default_factory=list)
+    extended_to: str | None = None
+    extended_at: Result | None = None
+    max_docs: int | None = None
+
+    @property
+    def best(self) -> Result | None:
+        """The first of the best evaluations, from which
+        patience counts.
+        """
+        return max(self.results, key=lambda r: (r.score, -r.step), default=None)
+
+    @property
+    def saved(self) -> Result | None:
+        """The last of the best evaluations, whose pipeline
+        is the one that is kept.
+        """
+        return max(self.results, key=lambda r: (r.score, r.step), default=None)
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """The steps of the first epoch, once it is over."""
+        starts = self.epoch_starts
+        if len(starts) > 1:
+            return starts[1] - starts[0]
+        return self.step + 1 if self.epochs >= 1 else None
+
+    def advance(
+        self,
+        epoch: int,
+        epochs: float,
+        examples: Sequence[Example],
+        losses: Mapping[str, float],
+    ) -> None:
+        """Count a step."""
+        self.step += 1
+        self.epoch, self.epochs = epoch, epochs
+        if epoch == len(self.epoch_starts):
+            self.epoch_starts.append(self.step)
+        self.words += sum(len(example) for example in examples)
+        for name, loss in losses.items():
+            self.losses[name] = self.losses.get(name, 0.0) + float(loss)
+
+    def add(self, result: Result) -> bool:
+        """Add an evaluation. RETURNS (bool): Whether it is as good as the best."""
+        self.results.append(result)
+        saved = self.saved
+        self.results = [
+            each if each is saved else replace(each, scores={}) for each in self.results
+        ]
+        return result is saved
+
+    def to_json(self) -> dict[str, Any]:
+        """The progress as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Progress:
+        """Make it from what `to_json` returned."""
+        values = dict(values)
+        values["results"] = [Result(**each) for each in values["results"]]
+        if values["extended_at"] is not None:
+            values["extended_at"] = Result(**values["extended_at"])
+        return cls(**values)
+
+
+class Evaluating:
+    """Whether a step is followed by an evaluation; the first step always is.
+
+    frequency: Steps or epochs between evaluations.
+    default: The steps if that is None.
+    is_stream: Whether the length of an epoch is unknown.
+    RAISES (UserError): If parts of epochs are meant, and the length is unknown.
+    """
+
+    def __init__(self, frequency: Amount | None, default: int, is_stream: bool) -> None:
+        self.by_epochs = frequency is not None and frequency.unit == EPOCHS
+        self.every = default if frequency is None else frequency.number
+        if self.by_epochs and is_stream and self.every % 1:
+            raise UserError(
+                f'[spacy_ner_ext] eval_frequency = "{float(self.every):g} epochs": the '
+                "length of an epoch is unknown with training.max_epochs = -1; set it "
+                "to whole epochs, or to steps."
+            )
+
+    def __call__(self, step: int, before: float, after: float) -> bool:
+        """Whether to evaluate."""
+        if step == 0:
+            return True
+        if not self.by_epochs:
+            return step % self.every == 0
+        # An epoch's end is a whole number; its parts are sums of rounded ones.
+        return self._count(after) > self._count(before)
+
+    def _count(self, epochs: float) -> int:
+        return floor(epochs / float(self.every) + 1e-9)
+
+
+class Stopping:
+    """Whether training has come to its end.
+
+    patience: Evaluations, epochs or steps without a better score.
+    default: The steps if that is None; 0 for none.
+    max_steps: The number of the last step; 0 for none.
+    """
+
+    def __init__(self, patience: Amount | None, default: int, max_steps: int) -> None:
+        self.unit = STEPS if patience is None else patience.unit
+        self.patience = default if patience is None else patience.number
+        self.max_steps = max_steps
+
+    def __call__(self, progress: Progress) -> str | None:
+        """Why to stop; None to go on."""
+        if self.patience and self._waited(progress) >= self.patience:
+            return f"no better score for {float(self.patience):g} {self.unit}"
+        if self.max_steps and progress.step >= self.max_steps:
+            return f"step {self.max_steps} was reached"
+        return None
+
+    def _waited(self, progress: Progress) -> float:
+        since = progress.best
+        extended = progress.extended_at
+        if since is None or (extended is not None and extended.step > since.step):
+            since = extended
+        if since is None:
+            return 0
+        if self.unit == EVALUATIONS:
+            return sum(result.step > since.step for result in progress.results)
+        if self.unit == EPOCHS:
+            return progress.epochs - since.epochs + 1e-9
+        return progress.step - since.step

@@ -1,0 +1,146 @@
+"""Several corpora as one, each with its share."""
+
+import logging
+import random
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Dict, Optional
+
+from spacy import registry
+from spacy.language import Language
+from spacy.training import Example
+
+from ...util.errors import UserError
+from .order import begin_epoch
+
+logger = logging.getLogger("spacy")
+Corpus = Callable[[Language], Iterable[Example]]
+
+
+@registry.readers("spacy_ner_ext.Mixture.v1")
+def make_mixture(
+    corpora: Dict[str, Any],
+    weights: Dict[str, float] = {},  # noqa: B006
+    examples_per_epoch: Optional[int] = None,
+    shuffle: bool = True,
+) -> "Mixture":
+    """Registered as `spacy_ner_ext.Mixture.v1`: draw each example from one of several
+    corpora, at random by their weights.
+
+    A corpus that is used up is begun again, and every epoch begins all of them.
+
+    corpora: The corpora by name, any readers.
+    weights: How often each is drawn from, in relation to the others; 1 for those that
+        are not named, so that by default all have the same share, whatever their size.
+    examples_per_epoch: The examples of an epoch; None for as many as it takes until
+        each corpus was used up once, so that all examples are seen.
+    shuffle: Whether each corpus is read into memory and shuffled when it is begun;
+        false for those that shuffle themselves, such as Shards.v1.
+    RETURNS: The corpus.
+    RAISES (UserError): If a weight or a number cannot be used.
+    """
+    if not corpora:
+        raise UserError("Mixture.v1 has no corpora; add [corpora.train.corpora.NAME]")
+    # confection would check them against a type before it makes readers of them.
+    for name, corpus in corpora.items():
+        if not callable(corpus):
+            what = f"the corpus '{name}' of Mixture.v1 is no reader"
+            raise UserError(f"{what}; begin its block with @readers")
+    for name, weight in weights.items():
+        if name not in corpora:
+            known = ", ".join(corpora)
+            what = f"weights of Mixture.v1 name the corpus '{name}'"
+            raise UserError(f"{what}; choose of: {known}")
+        if not 0 < weight < float("inf"):
+            what = f"weights.{name} = {weight} of Mixture.v1"
+            raise UserError(f"{what}; set it to a number above 0, or leave it out")
+    if examples_per_epoch is not None and examples_per_epoch < 1:
+        what = f"examples_per_epoch = {examples_per_epoch} of Mixture.v1"
+        raise UserError(f"{what}; set it to 1 or more, or to null")
+    return Mixture(corpora, weights, examples_per_epoch, shuffle)
+
+
+class Mixture:
+    """Several corpora as one; see `make_mixture` for the arguments."""
+
+    def __init__(
+        self,
+        corpora: Dict[str, Corpus],
+        weights: Dict[str, float],
+        examples_per_epoch: Optional[int],
+        shuffle: bool,
+    ) -> None:
+        self.corpora = corpora
+        self.weights = [float(weights.get(name, 1.0)) for name in corpora]
+        self.examples_per_epoch = examples_per_epoch
+        self.shuffle = shuffle
+        self._is_reported = False
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Read an epoch.
+
+        RAISES (UserError): If a corpus has no example.
+        """
+        generator = begin_epoch()
+        order = generator if self.shuffle else None
+        sources = [
+            _Source(name, corpus, nlp, order) for name, corpus in self.corpora.items()
+        ]
+        while not self._is_over(sources):
+            (source,) = generator.choices(sources, self.weights)
+            yield source.draw()
+        self._report(sources)
+
+    def _is_over(self, sources: "list[_Source]") -> bool:
+        if self.examples_per_epoch is None:
+            return all(source.n_ends for source in sources)
+        return sum(source.n_drawn for source in sources) >= self.examples_per_epoch
+
+    def _report(self, sources: "list[_Source]") -> None:
+        level = logging.DEBUG if self._is_reported else logging.INFO
+        self._is_reported = True
+        total = sum(source.n_drawn for source in sources)
+        parts = [
+            f"{each.name} {each.n_drawn} ({each.n_drawn / total:.1%}, used up "
+            f"{each.n_ends} times)"
+            for each in sources
+        ]
+        logger.log(level, "Mixture of %d examples: %s", total, ", ".join(parts))
+
+
+class _Source:
+    """A corpus that begins again when it is used up.
+
+    n_drawn: The examples that were drawn.
+    n_ends: How often its last example was.
+    """
+
+    def __init__(
+        self, name: str, corpus: Corpus, nlp: Language, order: Optional[random.Random]
+    ) -> None:
+        self.name = name
+        self.n_drawn = self.n_ends = 0
+        self._corpus, self._nlp, self._order = corpus, nlp, order
+        self._examples: Iterator[Example] = iter(())
+        self._following: Optional[Example] = None
+
+    def draw(self) -> Example:
+        if self._following is None:
+            self._begin()
+        example = self._following
+        assert example is not None
+        self.n_drawn += 1
+        # One ahead, so that the end is known when the last one is drawn.
+        self._following = next(self._examples, None)
+        self.n_ends += self._following is None
+        return example
+
+    def _begin(self) -> None:
+        examples = self._corpus(self._nlp)
+        if self._order is not None:
+            examples = list(examples)
+            self._order.shuffle(examples)
+        self._examples = iter(examples)
+        self._following = next(self._examples, None)
+        if self._following is None:
+            what = f"the corpus '{self.name}' of Mixture.v1 has no example"
+            raise UserError(f"{what}; check its path and settings, or leave it out")

@@ -1,0 +1,121 @@
+"""A part of any corpus, with rare labels more often."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Dict, Optional
+
+from spacy import registry
+from spacy.language import Language
+from spacy.training import Example
+
+from ...data.split.sample import Repeating, find_factors, sample
+from ...data.split.settings import Shaping
+from ...data.split.split import count_labels
+from ...util.errors import UserError
+from .order import begin_epoch, shuffled_in_buffer, unnoticed
+
+logger = logging.getLogger("spacy")
+Corpus = Callable[[Language], Iterable[Example]]
+
+
+@registry.readers("spacy_ner_ext.Sampler.v1")
+def make_sampler(
+    corpus: Callable[[Language], Iterable[Example]],
+    limit: int = 0,
+    downsample: float = 1.0,
+    oversample: Dict[str, float] = {},  # noqa: B006
+    seed: int = 0,
+    shuffle_buffer: int = 0,
+) -> "Sampler":
+    """Registered as `spacy_ner_ext.Sampler.v1`: take a part of the examples of any
+    corpus, and repeat those with rare labels.
+
+    corpus: The corpus, any reader.
+    limit: The most examples, before they are repeated; 0 for all.
+    downsample: The share of examples to draw.
+    oversample: Labels of entities, span groups or categories, and the share of examples
+        that shall have each; examples with one are repeated until then. For that the
+        corpus is read once more, before the first epoch.
+    seed: Seed of what is drawn and repeated, the same in each epoch.
+    shuffle_buffer: The examples that are held to be given in random order, which parts
+        the repeated ones; 0 where the training loop shuffles (`max_epochs` of 0 or
+        more).
+    RETURNS: The corpus.
+    RAISES (UserError): If a setting cannot be used.
+    """
+    shaping = Shaping(
+        downsample=downsample, limit=limit, oversample=oversample, seed=seed
+    )
+    if shuffle_buffer < 0:
+        what = f"shuffle_buffer = {shuffle_buffer} of Sampler.v1"
+        raise UserError(f"{what}; set it to 0 or more")
+    return Sampler(corpus, shaping, shuffle_buffer)
+
+
+class Sampler:
+    """A part of a corpus, with rare labels more often.
+
+    corpus: The corpus.
+    shaping: What is sampled and repeated.
+    shuffle_buffer: The examples that are shuffled together.
+    """
+
+    def __init__(self, corpus: Corpus, shaping: Shaping, shuffle_buffer: int) -> None:
+        self.corpus = corpus
+        self.shaping = shaping
+        self.shuffle_buffer = shuffle_buffer
+        self._factors: Optional[dict[str, float]] = None
+        self._is_reported = False
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Read an epoch.
+
+        RAISES (UserError): If the shares of labels cannot be reached.
+        """
+        examples = self._repeat(nlp)
+        if self.shuffle_buffer:
+            examples = shuffled_in_buffer(examples, self.shuffle_buffer, begin_epoch())
+        yield from examples
+
+    def _repeat(self, nlp: Language) -> Iterator[Example]:
+        often = Repeating(self._find_factors(nlp), self.shaping.seed)
+        counts: Counter[str] = Counter()
+        for example in self._sample(nlp, counts):
+            n = often(count_labels(example.reference))
+            counts.update(taken=1, given=n)
+            yield from [example] * n
+        self._report(counts)
+
+    def _find_factors(self, nlp: Language) -> dict[str, float]:
+        """Factors belong to labels, so that they hold in whatever order a corpus gives
+        its examples. A run that goes on counts them anew, and has to find the same."""
+        if self._factors is None and not self.shaping.oversample:
+            self._factors = {}
+        elif self._factors is None:
+            with unnoticed(self.shaping.seed):
+                labels = Counter(
+                    frozenset(count_labels(example.reference))
+                    for example in self._sample(nlp, Counter())
+                )
+            self._factors = find_factors(labels, self.shaping.oversample)
+        return self._factors
+
+    def _sample(self, nlp: Language, counts: Counter[str]) -> Iterator[Example]:
+        shaping = self.shaping
+
+        def count(example: Example) -> tuple[int, Example]:
+            counts["read"] += 1
+            return 0, example
+
+        taken = sample(
+            *(map(count, self.corpus(nlp)), 1, shaping.downsample),
+            *(shaping.limit, shaping.seed, lambda kind, item: None),
+        )
+        return (example for _, example in taken)
+
+    def _report(self, counts: Counter[str]) -> None:
+        level = logging.DEBUG if self._is_reported else logging.INFO
+        self._is_reported = True
+        what = "Sampler: %d example(s) were read, %d taken, and given %d times in all"
+        logger.log(level, what, counts["read"], counts["taken"], counts["given"])

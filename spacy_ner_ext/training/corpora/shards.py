@@ -1,0 +1,196 @@
+"""Corpora of many .spacy files, of which one is in memory at a time."""
+
+import logging
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import List, Optional, Union
+
+from spacy import registry
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from spacy.vocab import Vocab
+
+from ...data.formats.docbin import find_files
+from ...data.read import explained, read_docbin
+from ...util.errors import UserError
+from .base import DocsCorpus
+from .order import begin_epoch
+
+logger = logging.getLogger("spacy")
+# A shard, and how many of its documents are read; None for all.
+Shard = tuple[Path, int | None]
+
+
+@registry.readers("spacy_ner_ext.Shards.v1")
+def make_shards(
+    path: Optional[Union[Path, List[Path]]],
+    shuffle: bool = True,
+    mixed_shards: int = 1,
+    limit: int = 0,
+    max_length: int = 0,
+    gold_preproc: bool = False,
+    augmenter: Optional[Callable[[Language, Example], Iterable[Example]]] = None,
+) -> "Shards":
+    """Registered as `spacy_ner_ext.Shards.v1`: read .spacy files one at a time, each
+    epoch in another order.
+
+    For `max_epochs = -1`: with others spaCy keeps all examples in memory.
+
+    path: A folder of .spacy files, such as `convert --shard-size` writes, or a list of
+        files and folders.
+    shuffle: Whether the order of the shards, and of the documents in each, is drawn
+        anew in each epoch; false for evaluation.
+    mixed_shards: The shards that are in memory together, and whose documents are
+        shuffled together.
+    limit: The most documents, the first ones in the order of the paths; 0 for all.
+    max_length, gold_preproc, augmenter: As in `spacy.Corpus.v1`.
+    RETURNS: The corpus.
+    RAISES (UserError): If a setting cannot be used.
+    """
+    if not path:
+        raise UserError("Shards.v1 has no path; set --paths.train, for instance")
+    for name, value, least in (
+        ("mixed_shards", mixed_shards, 1),
+        ("limit", limit, 0),
+        ("max_length", max_length, 0),
+    ):
+        if value < least:
+            raise UserError(f"{name} = {value} of Shards.v1; set it to {least} or more")
+    return Shards(
+        [path] if isinstance(path, (str, Path)) else path,
+        shuffle=shuffle,
+        mixed_shards=mixed_shards,
+        limit=limit,
+        max_length=max_length,
+        gold_preproc=gold_preproc,
+        augmenter=augmenter,
+    )
+
+
+class Shards(DocsCorpus):
+    """A corpus of .spacy files; see `make_shards` for the arguments.
+
+    paths: Files and folders.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        shuffle: bool = True,
+        mixed_shards: int = 1,
+        limit: int = 0,
+        max_length: int = 0,
+        gold_preproc: bool = False,
+        augmenter: Optional[Callable] = None,
+    ) -> None:
+        super().__init__(
+            paths[0],
+            limit=limit,
+            gold_preproc=gold_preproc,
+            max_length=max_length,
+            augmenter=augmenter,
+            shuffle=shuffle,
+        )
+        self.paths = paths
+        self.mixed_shards = mixed_shards
+        self._limited: Optional[list[Shard]] = None
+        self._is_begun = self._is_reported = False
+
+    def find(self) -> list[Path]:
+        """Find the shards.
+
+        RETURNS: The files, in the order of their paths in each folder.
+        RAISES (UserError): If a folder has none.
+        """
+        return [file for path in self.paths for file in find_files(Path(path))]
+
+    def read(self, nlp: Language) -> Iterator[Doc]:
+        """Read the documents of an epoch.
+
+        nlp: The pipeline, for its vocabulary.
+        RAISES (UserError): If a shard is missing or damaged.
+        """
+        shards = self._choose()
+        self._announce(len(shards))
+        n_docs = 0
+        generator = begin_epoch() if self.shuffle else None
+        if generator is not None:
+            generator.shuffle(shards)
+        for first in range(0, len(shards), self.mixed_shards):
+            some = shards[first : first + self.mixed_shards]
+            for doc in _read_together(some, nlp.vocab, generator):
+                n_docs += 1
+                yield doc
+        self._report(len(shards), n_docs)
+
+    def _choose(self) -> list[Shard]:
+        if not self.limit:
+            return [(path, None) for path in self.find()]
+        if self._limited is None:
+            self._limited = list(_take(self.find(), self.limit))
+        return list(self._limited)
+
+    def _announce(self, n_shards: int) -> None:
+        # An epoch may take days: its documents are counted at its end.
+        if not self._is_begun:
+            self._is_begun = True
+            logger.info("%s: %d shard(s), read in turn", self._where, n_shards)
+
+    def _report(self, n_shards: int, n_docs: int) -> None:
+        level = logging.DEBUG if self._is_reported else logging.INFO
+        self._is_reported = True
+        what = "%s: %d shard(s) with %d documents were read"
+        logger.log(level, what, self._where, n_shards, n_docs)
+
+    @property
+    def _where(self) -> str:
+        return ", ".join(map(str, self.paths))
+
+
+def _take(paths: Sequence[Path], limit: int) -> Iterator[Shard]:
+    for path in paths:
+        n_docs = min(len(read_docbin(path)), limit)
+        yield path, n_docs
+        limit -= n_docs
+        if not limit:
+            break
+
+
+def _read_together(
+    shards: Sequence[Shard], vocab: Vocab, generator: Optional[random.Random]
+) -> Iterator[Doc]:
+    readers = []
+    turns: list[int] = []
+    for number, (path, n_docs) in enumerate(shards):
+        stored = read_docbin(path)
+        n_docs = len(stored) if n_docs is None else n_docs
+        logger.debug("%s: %d documents", path, n_docs)
+        with explained(path):
+            _reorder(stored, n_docs, generator)
+        readers.append(_make_docs(path, stored, vocab))
+        turns += [number] * n_docs
+    del stored
+    if generator is not None:
+        generator.shuffle(turns)
+    for number in turns:
+        yield next(readers[number])
+
+
+def _reorder(stored: DocBin, n_docs: int, generator: Optional[random.Random]) -> None:
+    """Keep the first documents of what is stored, shuffled; a document takes several
+    times the memory of its arrays, so that they are made one by one afterwards."""
+    order = list(range(n_docs))
+    if generator is not None:
+        generator.shuffle(order)
+    for name in ("tokens", "spaces", "cats", "span_groups", "flags", "user_data"):
+        values = getattr(stored, name)
+        setattr(stored, name, [values[i] for i in order])
+
+
+def _make_docs(path: Path, stored: DocBin, vocab: Vocab) -> Iterator[Doc]:
+    with explained(path):
+        yield from islice(stored.get_docs(vocab), len(stored))

@@ -1,0 +1,69 @@
+"""The error that commands report in one line, without a traceback."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+# A quoted error, and a whole sentence, are cut at these lengths.
+MAX_QUOTE = 300
+MAX_LENGTH = 600
+
+
+class Place(NamedTuple):
+    """A place in an input.
+
+    path: The file, or what else was read.
+    number: The line, or what `unit` says, 1-based.
+    unit: What is counted: "line", "row" of a table, "document".
+    """
+
+    path: Path
+    number: int
+    unit: str = "line"
+
+    def __str__(self) -> str:
+        return f"{self.path}, {self.unit} {self.number}"
+
+
+class UserError(ValueError):
+    """An error that the user can fix, such as an unusable file or option.
+
+    what: What is wrong, with the value and the next step.
+    path: The file it is about.
+    line: The number of the line in that file, 1-based.
+    unit: What is counted in place of lines.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        path: Path | None = None,
+        line: int | None = None,
+        unit: str = "line",
+    ) -> None:
+        place = "" if path is None else f"{path}: "
+        if path is not None and line is not None:
+            place = f"{Place(path, line, unit)}: "
+        super().__init__(_printable(place) + _shortened(_printable(what)))
+
+    @classmethod
+    def at(cls, place: Place, what: str) -> "UserError":
+        """Create the error for a place in a file."""
+        return cls(what, *place)
+
+
+def one_line(err: BaseException) -> str:
+    """Quote another error in a sentence: the start of its message on one line, or the
+    name of its class if it has none."""
+    return " ".join(str(err).split())[:MAX_QUOTE] or type(err).__name__
+
+
+def _printable(text: str) -> str:
+    # What is quoted, or the name of a file, may hold line breaks and the like.
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= MAX_LENGTH:
+        return text
+    # The end has the advice.
+    return f"{text[: MAX_LENGTH // 2]} ... {text[-MAX_LENGTH // 2 :]}"

@@ -1,0 +1,199 @@
+"""From records to documents: alignment, overlaps, what is counted."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.util import filter_spans
+
+from spacy_ner_ext.data.docs import Making, make_docs
+from spacy_ner_ext.data.filter import Selection
+from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.record import Entity, Record
+from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.util.errors import Place, UserError
+
+NLP = BlankPipeline("en")
+PLACE = Place(Path("in.jsonl"), 7)
+TEXT = "The HIV-positive man saw New  York today."
+
+
+def make(*entities, text=TEXT, **settings):
+    report = ConversionReport()
+    marks = [
+        Entity(text.index(e), text.index(e) + len(e), name) for e, name in entities
+    ]
+    record = Record(PLACE, text=text, entities=marks)
+    (doc,) = make_docs([record], NLP, report, Making(**settings))
+    return doc, report
+
+
+def ents(doc):
+    return [(ent.text, ent.label_) for ent in doc.ents]
+
+
+def counts(report):
+    return {kind: notes.count for kind, notes in report.notes.items() if notes.count}
+
+
+@pytest.mark.parametrize("align", ["strict", "contract", "expand"])
+def test_entities_of_whole_tokens_are_kept(align):
+    doc, report = make(("man", "X"), ("New  York", "LOC"), align=align)
+    assert ents(doc) == [("man", "X"), ("New  York", "LOC")]
+    assert counts(report) == {}
+
+
+@pytest.mark.parametrize(
+    ("align", "found", "noted"),
+    [
+        ("strict", [], {"misaligned": 2}),
+        ("contract", [("New  York", "LOC")], {"misaligned": 1, "contracted": 1}),
+        ("expand", [("man", "X"), ("New  York today", "LOC")], {"expanded": 2}),
+    ],
+)
+def test_entities_inside_tokens(align, found, noted):
+    doc, report = make(("ma", "X"), ("New  York tod", "LOC"), align=align)
+    assert ents(doc) == found
+    assert counts(report) == noted
+    places = [place for n in report.notes.values() for place, _ in n.examples]
+    assert places == [PLACE, PLACE]
+
+
+def test_tokens_of_a_dropped_entity_are_not_annotated():
+    doc, _ = make(("ma", "X"), align="strict")
+    by_text = {token.text: token.ent_iob_ for token in doc}
+    assert (by_text["man"], by_text["saw"]) == ("", "O")
+
+
+def test_white_space_at_the_ends_is_left_out():
+    doc, report = make((" man ", "X"), ("  York", "LOC"))
+    assert ents(doc) == [("man", "X"), ("York", "LOC")]
+    assert counts(report) == {"trimmed": 2}
+    doc, report = make(("  ", "X"))
+    assert (ents(doc), counts(report)) == ([], {"dropped": 1})
+
+
+def test_entities_given_twice_are_kept_once():
+    doc, report = make(("man", "X"), ("man", "X"))
+    assert (ents(doc), counts(report)) == ([("man", "X")], {"duplicates": 1})
+
+
+def test_of_overlapping_entities_the_longest_then_the_first_stays():
+    marks = [("York", "CITY"), ("New  York", "LOC"), ("man", "X"), ("man", "Y")]
+    doc, report = make(*marks)
+    assert ents(doc) == [("man", "X"), ("New  York", "LOC")]
+    assert counts(report) == {"overlapping": 2}
+    whats = [what for _, what in report.notes["overlapping"].examples]
+    assert sorted(what.split()[0] for what in whats) == ["CITY", "Y"]
+
+
+def test_a_span_group_gets_all_entities():
+    doc, report = make(("York", "CITY"), ("New  York", "LOC"), spans_key="sc")
+    assert [(s.text, s.label_) for s in doc.spans["sc"]] == [
+        ("New  York", "LOC"),
+        ("York", "CITY"),
+    ]
+    assert "in doc.spans['sc'] alone" in report.notes["overlapping"].examples[0][1]
+
+
+@pytest.mark.parametrize(
+    ("entity", "what"),
+    [
+        ((3, 99, "X"), "X from 3 to 99 is not in the text of 4 characters"),
+        ((-2, 3, "X"), "X from -2 to 3 is not in the text of 4 characters"),
+        ((3, 3, "X"), "X from 3 to 3 covers nothing"),
+        ((3, 1, "X"), "X from 3 to 1 covers nothing"),
+        ((0, 3, " "), "from 0 to 3 has no label"),
+    ],
+)
+def test_impossible_entities_are_named_with_their_place(entity, what):
+    record = Record(PLACE, text="Anna", entities=[Entity(*entity)])
+    with pytest.raises(UserError, match=rf"in\.jsonl, line 7: .*{what}"):
+        list(make_docs([record], NLP, ConversionReport()))
+    record.entities = [Entity(*entity, place=Place(Path("b.ann"), 9))]
+    with pytest.raises(UserError, match=r"b\.ann, line 9"):
+        list(make_docs([record], NLP, ConversionReport()))
+
+
+def test_no_annotation_is_not_no_entity():
+    records = [Record(PLACE, text="a b"), Record(PLACE, text="a b", entities=[])]
+    without, empty = make_docs(records, NLP, ConversionReport())
+    assert not without.has_annotation("ENT_IOB")
+    assert empty.has_annotation("ENT_IOB")
+
+
+def test_texts_of_other_languages_and_without_a_token_are_counted():
+    langs = ["en", "de", "", "fr", "en-US", "ENG", "zz"]
+    records = [Record(PLACE, text="a", lang=lang) for lang in langs]
+    records.append(Record(PLACE, text=""))
+    report = ConversionReport()
+    docs = list(
+        make_docs(records, NLP, report, Making(selection=Selection(("en", "fr"))))
+    )
+    assert [doc.user_data.get("lang", "") for doc in docs] == [
+        *("en", "", "fr", "en-US", "ENG"),
+    ]
+    assert counts(report) == {"other_language": 2, "empty": 1}
+
+
+def test_all_languages():
+    records = [Record(PLACE, text="a", lang=lang) for lang in ("en", "de")]
+    making = Making(selection=Selection(("xx",)))
+    assert len(list(make_docs(records, NLP, ConversionReport(), making))) == 2
+
+
+def test_labels_are_renamed_first_and_then_chosen():
+    marks = [("man", "GPE"), ("saw", "PER"), ("today", "FAC")]
+    chosen = Selection(map={"GPE": "LOC"}, labels=("LOC", "PER", "ORG"))
+    doc, report = make(*marks, selection=chosen, spans_key="sc")
+    assert ents(doc) == [("man", "LOC"), ("saw", "PER")]
+    assert [span.label_ for span in doc.spans["sc"]] == ["LOC", "PER"]
+    assert all(token.ent_iob_ for token in doc)
+    assert counts(report) == {"deselected": 1, "relabelled": 1}
+    assert report.more_warnings == [": no entity has the label ORG"]
+
+
+def test_a_label_that_is_not_wanted_hides_no_other():
+    marks = [("New  York", "GPE"), ("York", "LOC")]
+    doc, report = make(*marks, selection=Selection(labels=("LOC",)))
+    assert ents(doc) == [("York", "LOC")]
+    assert counts(report) == {"deselected": 1}
+
+
+def test_unknown_alignment():
+    with pytest.raises(UserError, match="'widen'; choose one of strict, contract"):
+        Making(align="widen")
+
+
+@settings(deadline=None)
+@given(
+    st.text(min_size=1, max_size=40),
+    st.lists(st.tuples(st.integers(0, 39), st.integers(1, 9), st.sampled_from("XYZ"))),
+    st.sampled_from(["strict", "contract", "expand"]),
+)
+def test_every_entity_is_in_the_document_or_in_the_report(text, spans, align):
+    text = text.encode("utf8", "ignore").decode("utf8") or "a"
+    marks = [
+        Entity(start, min(start + size, len(text)), label)
+        for start, size, label in spans
+        if start < len(text)
+    ]
+    report = ConversionReport()
+    record = Record(PLACE, text=text, entities=list(marks))
+    (doc,) = make_docs([record], NLP, report, Making(align, "all"))
+    noted = counts(report)
+    lost = ("duplicates", "dropped", "misaligned")
+    assert len(doc.spans["all"]) == len(marks) - sum(noted.get(k, 0) for k in lost)
+    assert len(doc.ents) == len(doc.spans["all"]) - noted.get("overlapping", 0)
+    assert list(doc.ents) == filter_spans(doc.spans["all"])
+    for span in doc.spans["all"]:
+        assert span[0].text.strip() and span[-1].text.strip()
+    exact = {
+        (e.start, e.end, e.label)
+        for e in marks
+        if doc.char_span(e.start, e.end) is not None
+        and text[e.start : e.end].strip() == text[e.start : e.end]
+    }
+    found = {(s.start_char, s.end_char, s.label_) for s in doc.spans["all"]}
+    assert exact <= found

@@ -1,0 +1,70 @@
+"""Trains in processes that are killed one after another.
+
+    python -m tests.helpers.killed CONFIG.json OUTPUT KILLS.json
+
+KILLS.json is a list of pairs of a step and of where in it the process is killed. Each
+process goes on where the last checkpoint is, and is forked before it has done anything,
+so that what takes long, the imports, is done once.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+# Not a component of its own: what the pipelines are made of is imported before.
+from spacy_ner_ext import train
+from spacy_ner_ext.tools.train import checkpoint
+from spacy_ner_ext.tools.train import run_folder as output
+
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run(config, folder, step, place):
+    """Train until the process is killed, or to the end."""
+
+    def kill(info):
+        if info["step"] < step:
+            return
+        if place == "step":
+            die()
+        # When half of it is written.
+        checkpoint.save_optimizer = die
+        if place == "saving":
+            output.replace = die
+
+    resume = bool(checkpoint.find_checkpoints(folder))
+    train(
+        config,
+        folder,
+        callbacks=[kill],
+        resume=resume,
+        checkpoint_every=4,
+        overwrite=not resume,
+        silent=True,
+    )
+
+
+def main():
+    config = json.loads(Path(sys.argv[1]).read_text(encoding="utf8"))
+    folder = Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    statuses = []
+    for step, place in [
+        *json.loads(Path(sys.argv[3]).read_text(encoding="utf8")),
+        (10**9, "step"),
+    ]:
+        child = os.fork()
+        if not child:
+            run(config, folder, step, place)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        statuses.append(status)
+    print(json.dumps(statuses))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""`python -m spacy_ner_ext train`, as people run it."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import spacy
+import srsly
+from thinc.api import Config
+
+from tests.helpers.training_runs import make_config, write_corpus
+
+STEPS = 400
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """A config whose corpora are given as its paths."""
+    folder = tmp_path_factory.mktemp("train")
+    corpus = write_corpus(folder / "corpus")
+    config = make_config("crf_ner", corpus, max_steps=6, eval_frequency=3)
+    for name in ("train", "dev"):
+        config["paths"][name] = str(corpus / f"{name}.spacy")
+        config["corpora"][name]["path"] = f"${{paths.{name}}}"
+    Config(config).to_disk(folder / "train.cfg")
+    return folder / "train.cfg"
+
+
+def test_trains_as_spacy_does_and_says_where(config, run, tmp_path):
+    done = run("train", config, "--output", tmp_path / "run", "--checkpoint-every", 3)
+    assert done.returncode == 0, done.stderr
+    assert "ENTS_F" in done.stdout
+    assert "step 6 was reached" in done.stdout
+    assert "model-best" in done.stdout.replace("\n", "")
+    assert spacy.load(tmp_path / "run/model-best").pipe_names[-1] == "crf_ner"
+    assert [line["step"] for line in srsly.read_jsonl(tmp_path / "run/log.jsonl")] == [
+        *(0, 3, 6)
+    ]
+
+
+def test_goes_on_to_a_later_end(config, run, tmp_path):
+    run("train", config, "--output", tmp_path, "--checkpoint-every", 3)
+    options = ("--resume-to", "9 steps", "--training.eval_frequency", 3)
+    done = run("train", config, "--output", tmp_path, *options)
+    assert done.returncode == 0, done.stderr
+    assert "step 9 was reached" in done.stdout
+    steps = [line["step"] for line in srsly.read_jsonl(tmp_path / "log.jsonl")]
+    assert steps == [0, 3, 6, 9]
+
+
+def test_a_run_that_has_ended_says_how_to_extend_it(config, run, tmp_path):
+    run("train", config, "--output", tmp_path, "--checkpoint-every", 3)
+    done = run("train", config, "--output", tmp_path, "--resume")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if "extend" in line]
+    assert lines == [
+        "The run had ended already: step 6 was reached; extend it by "
+        '--resume-to "12 steps"'
+    ]
+
+
+def hear_interrupts():
+    # Shells let what runs in the background ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(config, run, tmp_path):
+    output = tmp_path / "run"
+    command = [sys.executable, "-m", "spacy_ner_ext", "train", str(config)]
+    options = ["--output", str(output), "--training.max_steps", str(STEPS)]
+    process = subprocess.Popen(
+        [*command, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,
+    )
+    while process.poll() is None and not (output / "model-last").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 130, stderr
+    assert "Training was stopped" in stdout
+    (line,) = [line for line in stdout.splitlines() if line.startswith("Go on with")]
+    assert line == f"Go on with: python -m spacy_ner_ext train {config} " + (
+        " ".join([*options, "--resume"])
+    )
+    facts = srsly.read_json(output / "run.json")
+    assert facts["status"] == "stopped"
+    assert facts["step"] < STEPS
+    # Patience ends it soon.
+    done = run("train", config, *options, "--resume", "--training.patience", 3)
+    assert done.returncode == 0, done.stderr
+    assert f"Going on after step {facts['step']}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--resume"], ["has no checkpoint", "--checkpoint-every"]),
+        (["--resume-to", "9 lives"], ["has no checkpoint"]),
+        (["--training.max_stepz", "3"], ["max_stepz"]),
+        (["--max-steps", "3"], ["no such option --max-steps", "--paths.train"]),
+        (["--spacy_ner_ext.patience", "long"], ["patience = 'long'", "5 evaluations"]),
+        (["--spacy_ner_ext.sub_batch", "9 pieces"], ["sub_batch counts pieces"]),
+        (["--paths.train", "nowhere.spacy"], ["nowhere.spacy"]),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(options, parts, config, run, tmp_path):
+    done = run("train", config, "--output", tmp_path / "run", *options)
+    assert done.returncode == 1
+    *log, line = done.stderr.strip().splitlines()
+    assert all("[INFO]" in each for each in log)
+    assert line.startswith("Error: ")
+    for part in parts:
+        assert part in line
+    assert not (tmp_path / "run/model-last").exists()
+
+
+def test_help_has_an_example(run):
+    done = run("train", "--help")
+    assert "--resume-to" in done.stdout
+    assert "Examples:" in done.stdout
