@@ -32,7 +32,7 @@ except ImportError:
 
 from spacy_ner_ext.crf.lattice import Lattice
 from spacy_ner_ext.crf.objectives import joint
-from spacy_ner_ext.crf.tags import Legality, TagSet
+from spacy_ner_ext.crf.tags import AllowedTransitions, TagSet
 from spacy_ner_ext.crf.viterbi import best_paths
 
 # As good as impossible beside scores of variance 1. The usual -10,000 would make
@@ -57,10 +57,10 @@ class Case:
         return f"{self.n_tags} tags, {self.n_labels} labels in BILUO"
 
     @property
-    def legality(self) -> Legality:
+    def legality(self) -> AllowedTransitions:
         if self.n_labels is None:
             everything = numpy.ones((self.n_tags, self.n_tags), bool)
-            return Legality(everything, everything[0], everything[0])
+            return AllowedTransitions(everything, everything[0], everything[0])
         return TagSet(tuple(map(str, range(self.n_labels)))).legality
 
 

@@ -5,8 +5,8 @@
 
 WNUT17: 3 epochs of 16 sentences a batch. NCBI-disease (BRAT standoff with the folders
 train, devel and test): 300 steps of 768 word pieces, whole documents. The last weights
-are scored, without any choice on dev or test; an entity whose borders are not those of
-tokens counts as missed. One thread.
+are scored, without any choice on dev or test; an entity whose boundaries are not those
+of tokens counts as missed. One thread.
 """
 
 import argparse

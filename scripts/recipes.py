@@ -11,13 +11,15 @@ from typing import Any
 
 from scripts.assets import PROJECT_FILE, corpus_folder, read_project
 from spacy_ner_ext.data.report import ConversionReport
-from spacy_ner_ext.data.split.settings import PARTS, Shaping
+from spacy_ner_ext.data.split.settings import PARTS, SplitOptions
 from spacy_ner_ext.tools.convert.convert import Progress, convert_file
 from spacy_ner_ext.util.errors import UserError
 from spacy_ner_ext.util.files import check_output
 
 SHAPING = tuple(
-    setting.name for setting in fields(Shaping) if setting.name not in ("split", "seed")
+    setting.name
+    for setting in fields(SplitOptions)
+    if setting.name not in ("split", "seed")
 )
 # Settings of the conversion; all others have to be those of the format.
 CONVERSION = ("format", "align", "spans_key", "labels", "map")
@@ -35,7 +37,7 @@ class Recipe:
     split: If dev is empty: the shares of train and dev, or of train, dev and test, that
         the training file is divided in.
     hub: A dataset of the Hugging Face hub that `download` takes the files from.
-    settings: Arguments of `convert_file`, of the format's reader and of `Shaping`.
+    settings: Arguments of `convert_file`, of the format's reader and of `SplitOptions`.
     """
 
     train: str = "train.conll"
@@ -143,13 +145,13 @@ def prepare_corpus(
 
 def _shaping(
     settings: Mapping[str, Any], part: str, split: tuple[float, ...], seed: int
-) -> Shaping:
+) -> SplitOptions:
     own = {**settings, "split": split, "seed": seed}
     if not split:
         own["stratify"] = False
     if part != "train":
         own["oversample"] = {}
-    return Shaping(**own)
+    return SplitOptions(**own)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import numpy
 from thinc.api import get_array_module
 
 from .lattice import Array, Lattice, Packing
-from .tags import Legality
+from .tags import AllowedTransitions
 
 # Scores further apart than this (in nats) can hide a path from float32.
 MAX_SPREAD = 60.0
@@ -75,7 +75,10 @@ class ScaledChains:
     """
 
     def __init__(
-        self, lattice: Lattice, legality: Legality, allowed: Array | None = None
+        self,
+        lattice: Lattice,
+        legality: AllowedTransitions,
+        allowed: Array | None = None,
     ) -> None:
         self.packing = Packing.from_lengths(lattice.lengths)
         self.xp: Any = get_array_module(lattice.emissions)
@@ -88,7 +91,7 @@ class ScaledChains:
             self._check()
 
     def _exponentiate(
-        self, lattice: Lattice, legality: Legality, allowed: Array | None
+        self, lattice: Lattice, legality: AllowedTransitions, allowed: Array | None
     ) -> None:
         xp, packing = self.xp, self.packing
         scores = to_chains(lattice.emissions, packing, lattice.n_chains)

@@ -18,7 +18,7 @@ from .tags import MISSING, TagSet, keep_longest
 class LostGold:
     """Gold entities that the tags cannot hold, counted by label.
 
-    misaligned: Their borders are not borders of tokens.
+    misaligned: Their boundaries are not boundaries of tokens.
     overlapping: They overlap a longer entity of the same chain.
     other: Their label is not one of the component's.
     """
@@ -41,7 +41,7 @@ class LostGold:
             )
         yield (
             self.misaligned,
-            "their borders are not borders of tokens, so their tokens count as "
+            "their boundaries are not boundaries of tokens, so their tokens count as "
             "unannotated; see `python -m spacy_ner_ext check`",
         )
         yield self.overlapping, overlap

@@ -13,7 +13,7 @@ from thinc.api import get_array_module
 
 from .forward_backward import to_chains
 from .lattice import Array, Lattice, Packing
-from .tags import Legality
+from .tags import AllowedTransitions
 
 
 def log_sum_exp(values: Array, axis: int) -> Array:
@@ -34,7 +34,10 @@ class LogChains:
     """
 
     def __init__(
-        self, lattice: Lattice, legality: Legality, allowed: Array | None = None
+        self,
+        lattice: Lattice,
+        legality: AllowedTransitions,
+        allowed: Array | None = None,
     ) -> None:
         self.packing = Packing.from_lengths(lattice.lengths)
         xp = self.xp = get_array_module(lattice.emissions)

@@ -11,14 +11,14 @@ from thinc.api import get_array_module
 from .forward_backward import ScaledChains, from_chains
 from .lattice import Array, Lattice
 from .log_space import LogChains
-from .tags import Legality, TagSet
+from .tags import AllowedTransitions, TagSet
 
 Chains = Union[ScaledChains, LogChains]
 
 
 def solve(
     lattice: Lattice,
-    legality: Legality,
+    legality: AllowedTransitions,
     allowed: Array | None = None,
     is_sound: Callable[[ScaledChains, numpy.ndarray], numpy.ndarray] | None = None,
 ) -> Iterator[tuple[numpy.ndarray, Chains]]:
@@ -46,7 +46,7 @@ def solve(
             yield words, kind(lattice.select(chosen), legality, part)
 
 
-def log_partition(lattice: Lattice, legality: Legality) -> numpy.ndarray:
+def log_partition(lattice: Lattice, legality: AllowedTransitions) -> numpy.ndarray:
     """The log-partition function of each document.
 
     RETURNS: Float64 on the host, shape (n_docs, n_chains); 0 for a document without
@@ -62,7 +62,7 @@ def log_partition(lattice: Lattice, legality: Legality) -> numpy.ndarray:
 
 
 def tag_marginals(
-    lattice: Lattice, legality: Legality, allowed: Array | None = None
+    lattice: Lattice, legality: AllowedTransitions, allowed: Array | None = None
 ) -> Array:
     """The probability of each tag at each word: (n_words, n_chains, n_tags)."""
     xp = get_array_module(lattice.emissions)
@@ -80,7 +80,7 @@ def entity_probabilities(
     allowed: Array | None = None,
 ) -> numpy.ndarray:
     """The exact probability of entities: that a span is an entity of its label, with
-    these borders, whatever the rest of the document holds.
+    these boundaries, whatever the rest of the document holds.
 
     It is the weight of all paths with that entity over the weight of all paths:
     alpha up to its first tag, the steps inside, and beta after its last.

@@ -10,7 +10,7 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from ..pipes.confidence import Found, Threshold
+from ..pipes.confidence import Predictions, Threshold
 from ..pipes.entities import Recognizer, warn_about_score_weights
 from ..pipes.listeners import check_widths
 from ..pipes.spans import ENTS
@@ -151,7 +151,7 @@ class CRFEntityRecognizer(CRFPipe, Recognizer):
 
     # --- Prediction ---------------------------------------------------------
 
-    def find(self, docs: Sequence[Doc]) -> Found:
+    def find(self, docs: Sequence[Doc]) -> Predictions:
         """Find the entities of some documents, before any is dropped.
 
         docs: The documents, at least one with a token.
@@ -163,7 +163,7 @@ class CRFEntityRecognizer(CRFPipe, Recognizer):
             allowed = constrain(docs, tags, self.annotate)
         decoded = decode(lattice, tags, allowed, self.cfg["entity_bias"])
         overlap = self.cfg["structure"] == "per_label"
-        return Found(decoded.entities, decoded.probabilities, overlap)
+        return Predictions(decoded.entities, decoded.probabilities, overlap)
 
     # --- Training -----------------------------------------------------------
 

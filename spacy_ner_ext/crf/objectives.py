@@ -15,12 +15,14 @@ from thinc.api import get_array_module
 from .forward_backward import ScaledChains
 from .lattice import Array, Lattice
 from .marginals import Chains, solve, to_host
-from .tags import MISSING, Legality
+from .tags import MISSING, AllowedTransitions
 
 # The square of a smaller probability would be lost in float32.
 MIN_MARGINAL = 1e-15
 
-Objective = Callable[[Lattice, numpy.ndarray, Legality], tuple[float, Lattice]]
+Objective = Callable[
+    [Lattice, numpy.ndarray, AllowedTransitions], tuple[float, Lattice]
+]
 
 
 def zero_gradient(lattice: Lattice) -> Lattice:
@@ -48,7 +50,7 @@ def add_counts(
 
 
 def joint(
-    lattice: Lattice, gold: numpy.ndarray, legality: Legality
+    lattice: Lattice, gold: numpy.ndarray, legality: AllowedTransitions
 ) -> tuple[float, Lattice]:
     """Negative log-likelihood of the gold sequences (Lafferty et al. 2001); with
     gaps, of all sequences that agree with what is known (Tsuboi et al. 2008).
@@ -93,7 +95,7 @@ def _add_partition(
     gradient: Lattice,
     lattice: Lattice,
     documents: numpy.ndarray,
-    legality: Legality,
+    legality: AllowedTransitions,
     allowed: Any,
     sign: int,
 ) -> float:
@@ -147,7 +149,7 @@ def _add_gold_paths(
 
 
 def marginal(
-    lattice: Lattice, gold: numpy.ndarray, legality: Legality
+    lattice: Lattice, gold: numpy.ndarray, legality: AllowedTransitions
 ) -> tuple[float, Lattice]:
     """Negative log of the product of the gold tags' marginals (Kakade et al. 2002).
 
@@ -207,7 +209,7 @@ def _add_marginal(
 
 
 def independent(
-    lattice: Lattice, gold: numpy.ndarray, legality: Legality
+    lattice: Lattice, gold: numpy.ndarray, legality: AllowedTransitions
 ) -> tuple[float, Lattice]:
     """Cross-entropy of each word's tag by itself; transitions are not trained.
 

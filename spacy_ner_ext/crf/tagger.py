@@ -10,7 +10,7 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, get_array_module
 
-from ..pipes.confidence import read_temperature
+from ..pipes.confidence import check_temperature
 from ..pipes.listeners import check_widths
 from .base import DEFAULT_CRF_MODEL, CRFPipe
 from .lattice import Lattice
@@ -118,7 +118,7 @@ class CRFTagger(CRFPipe):
             "objective": objective,
             "overwrite": overwrite,
             "scores": scores,
-            "temperature": read_temperature(name, temperature),
+            "temperature": check_temperature(name, temperature),
         }
         super().__init__(vocab, model, name, scorer, settings)
         if target not in TARGETS:

@@ -38,7 +38,7 @@ class BlockStructure:
 
 
 @dataclass(frozen=True)
-class Legality:
+class AllowedTransitions:
     """Which tag sequences a chain may take.
 
     transitions: Whether the column's tag may follow the row's, shape (n_tags, n_tags),
@@ -132,7 +132,7 @@ class TagSet:
         return prefix, label
 
     @cached_property
-    def legality(self) -> Legality:
+    def legality(self) -> AllowedTransitions:
         """The sequences of the scheme that are entities and nothing else."""
         prefix, label = self._parts
         same = label[:, None] == label[None, :]
@@ -145,7 +145,7 @@ class TagSet:
             transitions = numpy.where(is_open, same & goes_on, ~goes_on)
             end = numpy.isin(prefix, ("O", "L", "U"))
         start = numpy.isin(prefix, ("O", "B", "U"))
-        return Legality(transitions, start, end, self.block_structure)
+        return AllowedTransitions(transitions, start, end, self.block_structure)
 
     @cached_property
     def block_structure(self) -> BlockStructure:

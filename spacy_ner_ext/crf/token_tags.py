@@ -7,7 +7,7 @@ from typing import ClassVar, Union
 
 import numpy
 
-from .tags import Legality, TagSet
+from .tags import AllowedTransitions, TagSet
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,12 @@ class TokenTags:
         return len(self.labels)
 
     @property
-    def legality(self) -> Legality:
+    def legality(self) -> AllowedTransitions:
         """All sequences."""
         every_tag = numpy.ones(self.n_tags, dtype=bool)
-        return Legality(numpy.outer(every_tag, every_tag), every_tag, every_tag)
+        return AllowedTransitions(
+            numpy.outer(every_tag, every_tag), every_tag, every_tag
+        )
 
 
 Tags = Union[TagSet, TokenTags]

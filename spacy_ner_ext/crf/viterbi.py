@@ -14,7 +14,7 @@ from thinc.api import get_array_module
 
 from .forward_backward import to_chains
 from .lattice import Array, Lattice, Packing
-from .tags import BlockStructure, Legality
+from .tags import AllowedTransitions, BlockStructure
 
 # Below this many tags one full step is faster than a step in parts.
 MIN_TAGS_FOR_BLOCKS = 20
@@ -23,7 +23,7 @@ MAX_CANDIDATES = 2**18
 
 
 def best_paths(
-    lattice: Lattice, legality: Legality, allowed: Array | None = None
+    lattice: Lattice, legality: AllowedTransitions, allowed: Array | None = None
 ) -> numpy.ndarray:
     """Find the best legal tag sequence of every document.
 
@@ -52,7 +52,7 @@ class Search:
     def __init__(
         self,
         lattice: Lattice,
-        legality: Legality,
+        legality: AllowedTransitions,
         packing: Packing,
         allowed: Array | None,
     ) -> None:

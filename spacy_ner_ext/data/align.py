@@ -59,7 +59,7 @@ class Tokens:
         White space at its ends is left out, since spaCy refuses to train on it.
 
         place: Where its record is in the input.
-        mode: "strict", "contract" or "expand", see `Making`.
+        mode: "strict", "contract" or "expand", see `AlignOptions`.
         RAISES (UserError): If it is empty or outside the text.
         """
         self._check(entity, entity.place or place)

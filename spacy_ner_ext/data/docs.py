@@ -9,7 +9,7 @@ from spacy.vocab import Vocab
 
 from ..util.errors import UserError
 from .align import ALIGNMENTS, Alignment, Tokens
-from .filter import Selection
+from .filter import LabelFilter
 from .record import Entity, Record
 from .report import ConversionReport
 
@@ -27,7 +27,7 @@ class MakesDocs(Protocol):
 
 
 @dataclass(frozen=True)
-class Making:
+class AlignOptions:
     """How documents are made, the same for all formats.
 
     align: What becomes of entities that do not start and end where tokens do: "strict"
@@ -42,7 +42,7 @@ class Making:
 
     align: str = "expand"
     spans_key: str | None = None
-    selection: Selection = field(default_factory=Selection)
+    selection: LabelFilter = field(default_factory=LabelFilter)
 
     def __post_init__(self) -> None:
         if self.align not in ALIGNMENTS:
@@ -50,14 +50,14 @@ class Making:
             raise UserError(f"unknown alignment '{self.align}'; choose one of {known}")
 
 
-DEFAULT = Making()
+DEFAULT = AlignOptions()
 
 
 def make_docs(
     records: Iterable[Record],
     nlp: MakesDocs,
     report: ConversionReport,
-    making: Making = DEFAULT,
+    making: AlignOptions = DEFAULT,
 ) -> Iterator[Doc]:
     """Make a document of each record.
 
@@ -86,7 +86,7 @@ def make_docs(
 
 
 def _chosen(
-    record: Record, report: ConversionReport, making: Making
+    record: Record, report: ConversionReport, making: AlignOptions
 ) -> Iterator[Entity]:
     for entity in record.entities or ():
         place = entity.place or record.place
@@ -108,7 +108,7 @@ def _tokenize(record: Record, nlp: MakesDocs) -> Doc:
 
 
 def _annotate(
-    doc: Doc, record: Record, report: ConversionReport, making: Making
+    doc: Doc, record: Record, report: ConversionReport, making: AlignOptions
 ) -> None:
     assert record.entities is not None
     spans: list[WordSpan] = []

@@ -15,7 +15,7 @@ ANY_LANGUAGE = "xx"
 
 
 @dataclass(frozen=True)
-class Selection:
+class LabelFilter:
     """What is taken of a corpus.
 
     langs: The languages; texts that tell another are left out. Empty, or with "xx", for

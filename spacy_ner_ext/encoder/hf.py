@@ -16,7 +16,7 @@ from spacy.util import logger
 from torch import nn
 
 from .pieces import Specials
-from .settings import ATTENTION, Settings
+from .settings import ATTENTION, EncoderSettings
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Encoder = Any  # a transformers.PreTrainedModel, which is not imported for its type
 
 
-def load(settings: Settings) -> tuple[Encoder, Tokenizer]:
+def load(settings: EncoderSettings) -> tuple[Encoder, Tokenizer]:
     """Load a pretrained encoder and its tokenizer, by the name in the settings.
 
     RETURNS: The encoder, in float32 and with the new pieces of the settings, and the
@@ -39,7 +39,7 @@ def load(settings: Settings) -> tuple[Encoder, Tokenizer]:
     return encoder, prepare(tokenizer.backend_tokenizer)
 
 
-def load_encoder(settings: Settings) -> Encoder:
+def load_encoder(settings: EncoderSettings) -> Encoder:
     """Load a pretrained encoder, by the name in the settings.
 
     RAISES (ValueError): If there is none of that name, its weights are no safetensors,
@@ -64,7 +64,7 @@ def load_encoder(settings: Settings) -> Encoder:
     return encoder
 
 
-def load_tokenizer(settings: Settings) -> Any:
+def load_tokenizer(settings: EncoderSettings) -> Any:
     """Load the tokenizer of a pretrained encoder.
 
     settings: The settings, for its name and `tokenizer_config`.
@@ -102,7 +102,7 @@ def begin_with_space(tokenizer: Tokenizer) -> None:
         tokenizer.pre_tokenizer.add_prefix_space = True
 
 
-def build(config: dict[str, Any], settings: Settings) -> Encoder:
+def build(config: dict[str, Any], settings: EncoderSettings) -> Encoder:
     """Build an encoder of a saved config, without its weights and without network.
 
     config: The encoder's config, as saved.
@@ -288,7 +288,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def explained(settings: Settings) -> Iterator[None]:
+def explained(settings: EncoderSettings) -> Iterator[None]:
     """Tell in one sentence why an encoder cannot be loaded."""
     from huggingface_hub.constants import HF_HUB_OFFLINE
 

@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from .settings import Settings
+from .settings import EncoderSettings
 from .shim import EncoderShim
 
 
@@ -70,7 +70,7 @@ def build_transformer(
     RETURNS: The model.
     RAISES (ValueError): If a setting has a value that makes no encoder.
     """
-    settings = Settings(
+    settings = EncoderSettings(
         name=name,
         window=window,
         stride=stride,

@@ -114,7 +114,7 @@ def cut_windows(lengths: Ints, window: int, stride: int) -> Windows:
     after_first = numpy.maximum(lengths - window, 0)
     n_windows = numpy.where(lengths > 0, 1 + -(-after_first // stride), 0)
     total = int(n_windows.sum())
-    # The number of each window within its document, and the borders of that.
+    # The number of each window within its document, and the boundaries of that.
     nth = numpy.arange(total) - numpy.repeat(
         numpy.cumsum(n_windows) - n_windows, n_windows
     )

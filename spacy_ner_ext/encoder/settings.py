@@ -14,7 +14,7 @@ EMBEDDING_CACHE = ("none", "cpu", "gpu")
 
 
 @dataclass(frozen=True)
-class Settings:
+class EncoderSettings:
     """The settings of spacy_ner_ext.Transformer.v1, which explains them.
 
     RAISES (ValueError): If one has a value that makes no encoder.

@@ -16,7 +16,7 @@ from . import hf
 from .cache import EmbeddingCache
 from .layer import TokenEncoder
 from .pieces import Ints, Specials, cut_windows, cut_words, make_batches
-from .settings import Settings
+from .settings import EncoderSettings
 from .torch_shim import TorchShim
 
 Words = Sequence[Sequence[str]]
@@ -34,7 +34,7 @@ class EncoderShim(TorchShim):
 
     structural = "layers and layer_mix"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EncoderSettings) -> None:
         super().__init__(settings, "Transformer")
         self.specials: Specials | None = None
         self.cache: EmbeddingCache | None = None

@@ -19,7 +19,7 @@ from torch import Tensor
 from . import hf
 from .gradient_scaler import GradientScaler
 from .pieces import Ready
-from .settings import Settings
+from .settings import EncoderSettings
 
 
 class TorchShim(Shim):
@@ -33,7 +33,7 @@ class TorchShim(Shim):
 
     _model: Any
 
-    def __init__(self, settings: Settings, kind: str) -> None:
+    def __init__(self, settings: EncoderSettings, kind: str) -> None:
         super().__init__(None)
         self.settings = settings
         self.kind = kind

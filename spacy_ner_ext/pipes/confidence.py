@@ -20,19 +20,19 @@ class ScoredSpan(NamedTuple):
     end: The end (exclusive).
     label: The label.
     score: The probability, at the temperature of the component.
-    strength: What overlapping ones are chosen by: the probability at temperature 1, so
-        that no temperature changes the choice.
+    rank_score: What overlapping ones are chosen by: the probability at temperature 1,
+        so that no temperature changes the choice.
     """
 
     start: int
     end: int
     label: str
     score: float
-    strength: float
+    rank_score: float
 
 
 @dataclass(frozen=True)
-class Found:
+class Predictions:
     """The entities of some documents, before any is dropped.
 
     spans: The document, the first token, the end (exclusive) and the label of each.
@@ -46,21 +46,21 @@ class Found:
 
 
 def score_entities(
-    found: Found, n_docs: int, temperature: float, threshold: Threshold
+    found: Predictions, n_docs: int, temperature: float, threshold: Threshold
 ) -> list[list[ScoredSpan]]:
     """Give entities their probabilities, and drop those below the threshold.
 
     temperature: The temperature of the probabilities.
     """
     scores = found.probabilities(temperature).tolist()
-    strengths = scores
+    rank_scores = scores
     if found.overlap and temperature != 1:
-        strengths = found.probabilities(1.0).tolist()
+        rank_scores = found.probabilities(1.0).tolist()
     result: list[list[ScoredSpan]] = [[] for _ in range(n_docs)]
-    for span, score, strength in zip(found.spans, scores, strengths):
+    for span, score, rank_score in zip(found.spans, scores, rank_scores):
         document, start, end, label = span
         if score >= threshold_of(threshold, label):
-            result[document].append(ScoredSpan(start, end, label, score, strength))
+            result[document].append(ScoredSpan(start, end, label, score, rank_score))
     return result
 
 
@@ -69,7 +69,7 @@ def threshold_of(threshold: Threshold, label: str) -> float:
     return threshold.get(label, 0.0) if isinstance(threshold, Mapping) else threshold
 
 
-def read_temperature(name: str, temperature: float) -> float:
+def check_temperature(name: str, temperature: float) -> float:
     """Check a temperature.
 
     name: The name of the component.
@@ -86,7 +86,7 @@ def read_temperature(name: str, temperature: float) -> float:
     return float(temperature)
 
 
-def read_threshold(name: str, threshold: Threshold) -> Threshold:
+def check_threshold(name: str, threshold: Threshold) -> Threshold:
     """Check a threshold.
 
     name: The name of the component.

@@ -11,11 +11,11 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from .confidence import (
-    Found,
+    Predictions,
     ScoredSpan,
+    check_temperature,
+    check_threshold,
     check_thresholds,
-    read_temperature,
-    read_threshold,
     score_entities,
 )
 from .labels import LabelledPipe
@@ -52,7 +52,7 @@ class Recognizer(LabelledPipe):
     ) -> None:
         super().__init__(vocab, model, name, scorer, settings)
         self._check_places()
-        read = {"temperature": read_temperature, "threshold": read_threshold}
+        read = {"temperature": check_temperature, "threshold": check_threshold}
         for setting, check in read.items():
             self.cfg[setting] = check(name, self.cfg[setting])
         register_score_extension()
@@ -78,7 +78,7 @@ class Recognizer(LabelledPipe):
 
     # --- Prediction ---------------------------------------------------------
 
-    def find(self, docs: Sequence[Doc]) -> Found:
+    def find(self, docs: Sequence[Doc]) -> Predictions:
         """Find the entities of some documents, before any is dropped.
 
         docs: The documents, at least one with a token.
@@ -113,7 +113,7 @@ class Recognizer(LabelledPipe):
                 labels,
                 keys,
                 overwrite=self.cfg["overwrite"],
-                strengths=[span.strength for span in found],
+                rank_scores=[span.rank_score for span in found],
             )
 
     # --- Labels ---------------------------------------------------------------

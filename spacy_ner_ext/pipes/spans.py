@@ -25,7 +25,7 @@ class Gold:
 
     spans: First token, end (exclusive) and label of each aligned span.
     missing: Whether a token's annotation is unknown, shape (n_tokens,), bool.
-    misaligned: Spans whose borders are not borders of tokens, as text and label;
+    misaligned: Spans whose boundaries are not boundaries of tokens, as text and label;
         their tokens are missing.
     """
 
@@ -160,7 +160,7 @@ def set_score(span: Span, score: float) -> None:
 def flat_subset(spans: Iterable[tuple[Span, float]], taken: set[int]) -> list[Span]:
     """Spans without overlap: the strongest first, then the longest.
 
-    spans: Spans and their strengths: probabilities.
+    spans: Spans and their rank_scores: probabilities.
     taken: Tokens that no span may cover; is added to.
     """
     chosen = []
@@ -180,7 +180,7 @@ def write_spans(
     keys: Sequence[str],
     *,
     overwrite: bool,
-    strengths: Sequence[float] | None = None,
+    rank_scores: Sequence[float] | None = None,
 ) -> None:
     """Write predicted entities, with their probabilities, to a document.
 
@@ -188,7 +188,7 @@ def write_spans(
     labels: All labels of the component ("*" makes a group of each).
     keys: Where to: "ents", span groups, "*" for a group a label.
     overwrite: Whether what is there is replaced, or kept and added to.
-    strengths: By what doc.ents chooses of those that overlap, the highest first; if
+    rank_scores: By what doc.ents chooses of those that overlap, the highest first; if
         None, by their probabilities.
     """
     spans = [
@@ -203,7 +203,7 @@ def write_spans(
             set_score(span, score)
     for key in keys:
         if key == ENTS:
-            ranks = [p for _, p in spans] if strengths is None else strengths
+            ranks = [p for _, p in spans] if rank_scores is None else rank_scores
             ranked = [(span, rank) for (span, _), rank in zip(spans, ranks)]
             write_ents(doc, ranked, overwrite=overwrite)
         elif key == PER_LABEL:

@@ -26,7 +26,7 @@ AVERAGES = ("micro", "macro", "weighted")
 def count_exact(
     gold: Iterable[LabelledSpan], predicted: Iterable[LabelledSpan]
 ) -> Counts:
-    """Count spans of one document with the same borders and label.
+    """Count spans of one document with the same boundaries and label.
 
     Of several predictions of the same span one is right, as in spaCy's scorer.
 

@@ -37,7 +37,7 @@ def ner_score(
     target: Where gold is, as in the component.
     labels: Labels of the component, for "*" in `annotate`.
     RETURNS: For doc.ents `ents_p`, `ents_r`, `ents_f` and `ents_per_type` of exact
-        entities, same borders and same label; `ents_macro_p`, `ents_macro_r` and
+        entities, same boundaries and same label; `ents_macro_p`, `ents_macro_r` and
         `ents_macro_f`, their means over labels; and the same as the first four as
         `ents_overlap_...` (a Dice coefficient of at least one half) and
         `ents_token_...`. For each span group as `spans_NAME_...`. All are numbers, 0.0

@@ -105,15 +105,15 @@ def reliability_bins(
     correct: Whether each entity is right, bools.
     RETURNS: All bins, from 0 to 1, the empty ones as well.
     """
-    borders = numpy.linspace(0, 1, n_bins + 1)
-    place = numpy.searchsorted(borders[1:-1], scores, side="left")
+    boundaries = numpy.linspace(0, 1, n_bins + 1)
+    place = numpy.searchsorted(boundaries[1:-1], scores, side="left")
     counts = numpy.bincount(place, minlength=n_bins)
     sums = numpy.bincount(place, weights=scores, minlength=n_bins)
     right = numpy.bincount(place, weights=correct, minlength=n_bins)
     return [
         Bin(
-            float(borders[index]),
-            float(borders[index + 1]),
+            float(boundaries[index]),
+            float(boundaries[index + 1]),
             int(count),
             float(sums[index] / count) if count else None,
             float(right[index] / count) if count else None,

@@ -66,7 +66,7 @@ class Embeddings(TorchFunctionMode):
 
 
 @dataclass
-class Kept:
+class KeyValueCache:
     """What the attention of one layer keeps of a text.
 
     keys, values: Shape (n_rows, n_heads, n_pieces, width).
@@ -92,7 +92,7 @@ class TextAttention(Embeddings):
     def __init__(self, *args: Any, stop_after: int | None = None) -> None:
         super().__init__(*args)
         self.stop_after = stop_after
-        self.layers: list[Kept] = []
+        self.layers: list[KeyValueCache] = []
 
     def attend(
         self,
@@ -109,7 +109,7 @@ class TextAttention(Embeddings):
         """
         if kwargs.get("is_causal"):
             raise ValueError("its pieces do not see what follows them")
-        self.layers.append(Kept(key, value, _as_bias(attn_mask, query)))
+        self.layers.append(KeyValueCache(key, value, _as_bias(attn_mask, query)))
         if len(self.layers) == self.stop_after:
             raise TextDone
         return functional.scaled_dot_product_attention(
@@ -131,7 +131,7 @@ def _as_bias(mask: Tensor | None, query: Tensor) -> Tensor | None:
 
 
 @dataclass(frozen=True)
-class Group:
+class MarkerGroup:
     """Markers whose attention is computed together: those of one row, or of several.
 
     rows: The rows of the text.
@@ -152,7 +152,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Segment:
+class MarkerBatch:
     """The markers of one text batch.
 
     layers: What each attention kept of the text.
@@ -160,13 +160,13 @@ class Segment:
     markers: Where they are among the markers of all segments.
     """
 
-    layers: Sequence[Kept]
-    groups: Sequence[Group]
+    layers: Sequence[KeyValueCache]
+    groups: Sequence[MarkerGroup]
     markers: slice
 
 
 @dataclass
-class Alike:
+class SharedMarkers:
     """Markers that are the same until they meet a text: same kind, same position.
 
     examples: One marker of each sort, shape (n_sorts,).
@@ -187,7 +187,7 @@ class MarkerAttention(Embeddings):
     """
 
     def __init__(
-        self, *args: Any, segments: Sequence[Segment], alike: Alike | None
+        self, *args: Any, segments: Sequence[MarkerBatch], alike: SharedMarkers | None
     ) -> None:
         super().__init__(*args)
         self.segments = segments
@@ -247,8 +247,8 @@ def _dot(queries: Tensor, keys: Tensor) -> Tensor:
 
 def _attend(
     markers: Sequence[Tensor],
-    kept: Kept,
-    group: Group,
+    kept: KeyValueCache,
+    group: MarkerGroup,
     scale: float,
     dropout: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -285,7 +285,7 @@ def _attend(
     return found[0], found[1], found[2]
 
 
-def _bias_of(kept: Kept, group: Group) -> Tensor | None:
+def _bias_of(kept: KeyValueCache, group: MarkerGroup) -> Tensor | None:
     """What is added to the scores of markers: what the pieces at their places have."""
     mask = kept.mask
     if mask is None:

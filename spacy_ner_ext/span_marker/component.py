@@ -13,19 +13,19 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..pipes.confidence import Found, Threshold
+from ..pipes.confidence import Predictions, Threshold
 from ..pipes.entities import Recognizer, warn_about_score_weights
 from ..pipes.spans import ENTS, expand
 from .candidates import Spans, all_spans, place
 from .checkpoint import adopt, read_checkpoint
-from .decode import Candidates, Chosen, choose, locate, probabilities_of, taken_words
+from .decode import Candidates, Decoded, choose, locate, probabilities_of, taken_words
 from .gold import OUTSIDE, LostGold, label_spans
-from .loss import Known, binary_cross_entropy, count_known, cross_entropy
+from .loss import Denominators, binary_cross_entropy, count_known, cross_entropy
 from .model import resize_output, shim_of
 from .report import dev_examples, report_lost_gold
 from .settings import Context
 from .shim import SpanMarkerShim
-from .step import Scored
+from .step import CandidateScores
 from .windows import Windows, Words
 from .words import read_words
 
@@ -259,7 +259,7 @@ class SpanMarkerRecognizer(Recognizer):
         spans = all_spans(windows, words, self.shim.options.entity_max_length)
         return words, *place(windows, self.shim.n_before, *spans)
 
-    def find(self, docs: Sequence[Doc]) -> Found:
+    def find(self, docs: Sequence[Doc]) -> Predictions:
         """Find the entities of some documents, before any is dropped.
 
         docs: The documents, at least one with a token.
@@ -277,9 +277,9 @@ class SpanMarkerRecognizer(Recognizer):
         found = Candidates(words, spans, scored)
         chosen = self.choose(found, taken)
         entities = locate(found, chosen, self.labels)
-        return Found(entities, probabilities_of(self.model.ops, found, chosen))
+        return Predictions(entities, probabilities_of(self.model.ops, found, chosen))
 
-    def choose(self, found: Candidates, taken: Any) -> Chosen:
+    def choose(self, found: Candidates, taken: Any) -> Decoded:
         """Choose the best spans without overlap, by falling probability.
 
         taken: Words that no entity may cover, bools; is added to.
@@ -289,7 +289,7 @@ class SpanMarkerRecognizer(Recognizer):
 
     # --- Training -----------------------------------------------------------
 
-    _known: Known | None = None
+    _known: Denominators | None = None
 
     def begin_batch(self, examples: Iterable[Example]) -> None:
         """Make the batches that follow parts of one: their losses and gradients then
@@ -381,7 +381,7 @@ class SpanMarkerRecognizer(Recognizer):
                 f"The loss of '{self.name}' is {loss}: training has diverged. Lower "
                 "the learning rate, or set training.optimizer.grad_clip."
             )
-        gradient = Scored(scored.chosen, d_logits, d_filter)
+        gradient = CandidateScores(scored.chosen, d_logits, d_filter)
         return loss, Candidates(scores.words, scores.spans, gradient)
 
     def initialize(

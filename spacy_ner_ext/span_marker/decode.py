@@ -11,7 +11,7 @@ from ..encoder.pieces import Ints
 from ..pipes.spans import ENTS, blocked_tokens, read_spans
 from .candidates import Spans, without_overlap
 from .gold import OUTSIDE
-from .step import Scored
+from .step import CandidateScores
 from .windows import Words
 from .words import words_before
 
@@ -27,11 +27,11 @@ class Candidates:
 
     words: Words
     spans: Spans
-    scored: Scored
+    scored: CandidateScores
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Decoded:
     """What the candidates are that were marked.
 
     labels: The number of the best label of each, shape (n_marked,); OUTSIDE for no
@@ -62,7 +62,7 @@ def taken_words(docs: Sequence[Doc], words: Words, places: Sequence[str]) -> Any
     return taken
 
 
-def choose(ops: Any, found: Candidates, taken: Any, bias: float) -> Chosen:
+def choose(ops: Any, found: Candidates, taken: Any, bias: float) -> Decoded:
     """Choose the best label of each candidate, and then as SpanMarker the most
     probable entity, the most probable that shares no word with it, and so on.
 
@@ -78,11 +78,11 @@ def choose(ops: Any, found: Candidates, taken: Any, bias: float) -> Chosen:
     entities = numpy.flatnonzero(labels != OUTSIDE)
     spans = found.spans[found.scored.chosen[entities]]
     best = entities[without_overlap(spans, scores[entities], taken)]
-    return Chosen(labels, scores, best)
+    return Decoded(labels, scores, best)
 
 
 def probabilities_of(
-    ops: Any, found: Candidates, chosen: Chosen
+    ops: Any, found: Candidates, chosen: Decoded
 ) -> Callable[[float], Any]:
     """Make what gives the probabilities of the entities; it keeps nothing of the other
     candidates, which are many more.
@@ -105,7 +105,7 @@ def probabilities_of(
 
 
 def locate(
-    found: Candidates, chosen: Chosen, labels: Sequence[str]
+    found: Candidates, chosen: Decoded, labels: Sequence[str]
 ) -> list[tuple[int, int, int, str]]:
     """Find the entities in the documents.
 

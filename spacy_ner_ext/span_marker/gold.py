@@ -26,9 +26,9 @@ class LostGold:
     n_gold: All entities.
     too_long: By their number of words: more than entity_max_length.
     no_window: By their number of words: a window cannot hold them.
-    misaligned: By label: their borders are not borders of words.
+    misaligned: By label: their boundaries are not boundaries of words.
     crossing: By label: they cross the border of a sentence.
-    conflicting: By label: another entity has the same borders.
+    conflicting: By label: another entity has the same boundaries.
     other: By label, which is not one of the component's.
     """
 

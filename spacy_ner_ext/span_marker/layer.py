@@ -19,12 +19,12 @@ from torch.utils.checkpoint import checkpoint
 from ..encoder.layer import DTYPES
 from ..encoder.pieces import Ints
 from .attention import (
-    Alike,
     Embeddings,
-    Group,
-    Kept,
+    KeyValueCache,
     MarkerAttention,
-    Segment,
+    MarkerBatch,
+    MarkerGroup,
+    SharedMarkers,
     TextAttention,
     TextDone,
 )
@@ -39,7 +39,7 @@ PRIOR = -4.0
 
 
 @dataclass
-class Text:
+class EncodedText:
     """A batch of texts that passed through the encoder.
 
     batch: The texts.
@@ -49,7 +49,7 @@ class Text:
     """
 
     batch: TextBatch
-    layers: Sequence[Kept]
+    layers: Sequence[KeyValueCache]
     states: Tensor | None
 
 
@@ -194,13 +194,13 @@ class SpanMarkerNetwork(nn.Module):
             )
         return result.last_hidden_state
 
-    def read(self, batch: TextBatch, with_states: bool) -> Text:
+    def read(self, batch: TextBatch, with_states: bool) -> EncodedText:
         """Let texts pass through the encoder.
 
         with_states: Whether their last hidden states are needed.
         """
         if not self.structured and not with_states:
-            return Text(batch, [], None)
+            return EncodedText(batch, [], None)
         ids = self.move(batch.ids)
         positions = torch.arange(ids.size(1), device=self.device) + self.offset
         embeddings = self._embeddings(self._lookup(), positions.expand_as(ids))
@@ -209,9 +209,11 @@ class SpanMarkerNetwork(nn.Module):
         with suppress(TextDone):
             mask = self.move(batch.mask.astype("int64"))
             states = self._encode(mode, ids, mask).float()
-        return Text(batch, mode.layers, states)
+        return EncodedText(batch, mode.layers, states)
 
-    def classify(self, texts: Sequence[Text], pairs: Pairs, limit: int) -> Tensor:
+    def classify(
+        self, texts: Sequence[EncodedText], pairs: Pairs, limit: int
+    ) -> Tensor:
         """Mark spans and classify them.
 
         limit: The most pairs in one pass. In training the activations of the last pass
@@ -229,7 +231,9 @@ class SpanMarkerNetwork(nn.Module):
             return self.classifier.weight.new_zeros(0, self.n_labels)
         return torch.cat(outputs)[self.move(numpy.argsort(order))]
 
-    def mark(self, texts: Sequence[Text], pairs: Pairs, lookup: Any = None) -> Tensor:
+    def mark(
+        self, texts: Sequence[EncodedText], pairs: Pairs, lookup: Any = None
+    ) -> Tensor:
         """The last states of pairs of markers.
 
         pairs: The pairs, by batch and row.
@@ -238,7 +242,9 @@ class SpanMarkerNetwork(nn.Module):
         mark = self._mark if self.structured else self._mark_dense
         return mark(texts, pairs, lookup).float()
 
-    def _classify(self, texts: Sequence[Text], pairs: Pairs, lookup: Any) -> Tensor:
+    def _classify(
+        self, texts: Sequence[EncodedText], pairs: Pairs, lookup: Any
+    ) -> Tensor:
         vectors = [self.dropout(self.mark(texts, pairs, lookup)).flatten(1)]
         if self.with_text:
             vectors += self._text_vectors(texts, pairs)
@@ -246,7 +252,7 @@ class SpanMarkerNetwork(nn.Module):
         with torch.autocast(self.device.type, enabled=False):
             return self.classifier(features)
 
-    def _text_vectors(self, texts: Sequence[Text], pairs: Pairs) -> list[Tensor]:
+    def _text_vectors(self, texts: Sequence[EncodedText], pairs: Pairs) -> list[Tensor]:
         """The states of the text at the first and the last piece of each span."""
         found = []
         for batch, part in _by_value(pairs.batches):
@@ -257,12 +263,12 @@ class SpanMarkerNetwork(nn.Module):
             found.append([states[rows, place] for place in places])
         return [torch.cat(column) for column in zip(*found)]
 
-    def _mark(self, texts: Sequence[Text], pairs: Pairs, lookup: Any) -> Tensor:
+    def _mark(self, texts: Sequence[EncodedText], pairs: Pairs, lookup: Any) -> Tensor:
         """By attention to what was kept of the texts."""
         places = numpy.stack([pairs.starts, pairs.ends], axis=1)
         ids = torch.tensor([self.markers], device=self.device).expand(len(pairs), 2)
         segments = [
-            Segment(
+            MarkerBatch(
                 texts[batch].layers,
                 list(self._group(texts[batch].batch, pairs.rows[part], places[part])),
                 slice(2 * part.start, 2 * part.stop),
@@ -277,14 +283,16 @@ class SpanMarkerNetwork(nn.Module):
         )
         return self._encode(mode, ids, torch.ones_like(ids))
 
-    def _alike(self, places: Ints) -> Alike | None:
+    def _alike(self, places: Ints) -> SharedMarkers | None:
         sorts = places * 2 + [0, 1]
         _, examples, which = numpy.unique(sorts, return_index=True, return_inverse=True)
         if len(examples) > len(places) // 2:
             return None
-        return Alike(self.move(examples), self.move(which.ravel()))
+        return SharedMarkers(self.move(examples), self.move(which.ravel()))
 
-    def _group(self, batch: TextBatch, rows: Ints, places: Ints) -> Iterator[Group]:
+    def _group(
+        self, batch: TextBatch, rows: Ints, places: Ints
+    ) -> Iterator[MarkerGroup]:
         """Put the pairs of a text batch into groups: rows with many pairs alone."""
         few: list[tuple[int, slice]] = []
         for row, part in _by_value(rows):
@@ -298,18 +306,18 @@ class SpanMarkerNetwork(nn.Module):
 
     def _single(
         self, batch: TextBatch, row: int, part: slice, places: Ints
-    ) -> Iterator[Group]:
+    ) -> Iterator[MarkerGroup]:
         length = int(batch.lengths[row])
         most = len(places) if self.on_gpu else max(1, SCORES_IN_CACHE // length)
         for first in range(part.start, part.stop, most):
             last = min(first + most, part.stop)
             own = self.move(places[first:last].reshape(1, -1))
             markers = slice(2 * first, 2 * last)
-            yield Group(slice(row, row + 1), length, markers, own)
+            yield MarkerGroup(slice(row, row + 1), length, markers, own)
 
     def _padded(
         self, batch: TextBatch, runs: list[tuple[int, slice]], places: Ints
-    ) -> Iterator[Group]:
+    ) -> Iterator[MarkerGroup]:
         if len(runs) < 2:
             for row, part in runs:
                 yield from self._single(batch, row, part, places)
@@ -324,7 +332,7 @@ class SpanMarkerNetwork(nn.Module):
         back = nth * len(columns) + numpy.arange(counts.sum()) - begins[nth]
         flat = places[first:last].reshape(-1)
         together = len(rows) == rows[-1] - rows[0] + 1
-        yield Group(
+        yield MarkerGroup(
             slice(rows[0], rows[-1] + 1) if together else self.move(rows),
             int(batch.lengths[rows].max()),
             slice(2 * first, 2 * last),
@@ -333,7 +341,9 @@ class SpanMarkerNetwork(nn.Module):
             self.move(back),
         )
 
-    def _mark_dense(self, texts: Sequence[Text], pairs: Pairs, lookup: Any) -> Tensor:
+    def _mark_dense(
+        self, texts: Sequence[EncodedText], pairs: Pairs, lookup: Any
+    ) -> Tensor:
         """The same for encoders that know no other way than a mask: texts pass through
         them again, with pairs behind."""
         found = []
@@ -348,8 +358,8 @@ class SpanMarkerNetwork(nn.Module):
 
 def _by_value(values: Ints) -> Iterator[tuple[int, slice]]:
     """Runs of equal numbers: the number, and where the run is."""
-    borders = numpy.flatnonzero(numpy.diff(values)) + 1
-    edges = [0, *borders.tolist(), len(values)]
+    boundaries = numpy.flatnonzero(numpy.diff(values)) + 1
+    edges = [0, *boundaries.tolist(), len(values)]
     for start, stop in pairwise(edges):
         if start < stop:
             yield int(values[start]), slice(start, stop)

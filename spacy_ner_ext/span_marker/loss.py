@@ -10,7 +10,7 @@ from .gold import IGNORED, OUTSIDE
 
 
 @dataclass(frozen=True)
-class Known:
+class Denominators:
     """What the losses of a batch are divided by.
 
     n_marked: The marked spans whose label is known.
@@ -21,14 +21,14 @@ class Known:
     n_words: int
 
 
-def count_known(spans: Spans, gold: Any, chosen: Any) -> Known:
+def count_known(spans: Spans, gold: Any, chosen: Any) -> Denominators:
     """Count what is known about a batch.
 
     gold: The label of each, or IGNORED, shape (n_spans,).
     chosen: The numbers of those that are marked.
     """
     n_words = len(numpy.unique(spans.first[gold != IGNORED]))
-    return Known(int((gold[chosen] != IGNORED).sum()), n_words)
+    return Denominators(int((gold[chosen] != IGNORED).sum()), n_words)
 
 
 def cross_entropy(ops: Any, logits: Any, gold: Any, n_known: int) -> tuple[float, Any]:

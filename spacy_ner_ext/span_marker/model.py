@@ -9,9 +9,9 @@ from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
 from .candidates import place
-from .settings import Context, Settings
+from .settings import Context, SpanMarkerSettings
 from .shim import SpanMarkerShim
-from .step import Scored
+from .step import CandidateScores
 from .words import read_words, words_before
 
 
@@ -75,7 +75,7 @@ def build_span_marker(
     RETURNS: The model.
     RAISES (ValueError): If a setting has a value that makes no model.
     """
-    settings = Settings(
+    settings = SpanMarkerSettings(
         name=name,
         candidates=candidates,
         head=head,
@@ -157,7 +157,7 @@ def forward(
 
     def backprop(d_scores: Floats2d) -> Tuple[List[Doc], Ragged]:
         gradient: Any = d_scores[xp.asarray(known)]
-        backprop_scored(Scored(scored.chosen, gradient, None))
+        backprop_scored(CandidateScores(scored.chosen, gradient, None))
         return docs, ragged
 
     return scores, backprop

@@ -52,7 +52,7 @@ def _table_of(lost: LostGold) -> str:
 def _other_reasons(lost: LostGold) -> Iterable[tuple[Counter[str], str]]:
     yield (
         lost.misaligned,
-        "their borders are not borders of words, so their words count as "
+        "their boundaries are not boundaries of words, so their words count as "
         "unannotated; see `python -m spacy_ner_ext check`",
     )
     yield (
@@ -62,7 +62,7 @@ def _other_reasons(lost: LostGold) -> Iterable[tuple[Counter[str], str]]:
     )
     yield (
         lost.conflicting,
-        "another entity has the same borders, and a span has one label; use spancat "
+        "another entity has the same boundaries, and a span has one label; use spancat "
         "with spacy_ner_ext.SpanMarker.v1 for several",
     )
     yield (

@@ -17,7 +17,7 @@ SPAN_MARKER_OFFSET = 2
 
 
 @dataclass(frozen=True)
-class Settings:
+class SpanMarkerSettings:
     """The settings of spacy_ner_ext.SpanMarker.v1, which explains them.
 
     RAISES (ValueError): If one has a value that makes no model.
@@ -58,9 +58,9 @@ class Settings:
             )
 
     @property
-    def encoder(self) -> encoder_settings.Settings:
+    def encoder(self) -> encoder_settings.EncoderSettings:
         """What of this is about the encoder."""
-        return encoder_settings.Settings(
+        return encoder_settings.EncoderSettings(
             name=self.name,
             window=self.model_max_length,
             stride=self.model_max_length,

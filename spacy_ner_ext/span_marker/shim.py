@@ -17,9 +17,9 @@ from ..encoder import hf
 from ..encoder.pieces import Ints, Specials, group_by_length, pad
 from ..encoder.torch_shim import TorchShim
 from .candidates import Spans
-from .layer import SpanFilter, SpanMarkerNetwork, Text
-from .settings import HEADS, Context, Settings
-from .step import Scored, Step
+from .layer import EncodedText, SpanFilter, SpanMarkerNetwork
+from .settings import HEADS, Context, SpanMarkerSettings
+from .step import CandidateScores, Step
 from .texts import Pairs, TextBatch
 from .tokenizer import add_markers, describe_tokenizer, start_as_mask
 from .windows import Windows, Words, cut
@@ -48,7 +48,7 @@ class SpanMarkerShim(TorchShim):
     _model: SpanMarkerNetwork | None
     structural = "entity_max_length and transformer_config"
 
-    def __init__(self, options: Settings) -> None:
+    def __init__(self, options: SpanMarkerSettings) -> None:
         super().__init__(options.encoder, "SpanMarker")
         self.options = options
         self.specials: Specials | None = None
@@ -295,7 +295,7 @@ class SpanMarkerShim(TorchShim):
 
     def score(
         self, windows: Windows, spans: Spans, use_filter: bool | None = None
-    ) -> Scored:
+    ) -> CandidateScores:
         """Score spans.
 
         windows: The windows of the texts.
@@ -327,7 +327,7 @@ class SpanMarkerShim(TorchShim):
 
     def begin_scoring(
         self, windows: Windows, spans: Spans, gold: Any, use_filter: bool | None = None
-    ) -> tuple[Scored, Callable[[Scored], None]]:
+    ) -> tuple[CandidateScores, Callable[[CandidateScores], None]]:
         """Score spans so that the result can be trained.
 
         windows: The windows of the texts.
@@ -339,7 +339,7 @@ class SpanMarkerShim(TorchShim):
         filters = self.filters if use_filter is None else use_filter
         found = self._run(windows, spans, gold, filters)
 
-        def backprop(gradient: Scored) -> None:
+        def backprop(gradient: CandidateScores) -> None:
             # A prediction may have been made since, and passes run a second time.
             self.model.train()
             given: list[Any] = [gradient.logits, gradient.filter_logits]
@@ -357,7 +357,7 @@ class SpanMarkerShim(TorchShim):
     def _to_arrays(self, chosen: Ints, logits: Tensor, filtered: Tensor | None) -> Any:
         to_array: Any = torch2xp
         filter_logits = None if filtered is None else to_array(filtered.detach())
-        return Scored(chosen, to_array(logits.detach()), filter_logits)
+        return CandidateScores(chosen, to_array(logits.detach()), filter_logits)
 
     def _run(
         self, windows: Windows, spans: Spans, gold: Any, filters: bool
@@ -382,7 +382,7 @@ class SpanMarkerShim(TorchShim):
             step.classify()
         return step.result()
 
-    def read(self, windows: Windows, rows: Ints, with_states: bool) -> Text:
+    def read(self, windows: Windows, rows: Ints, with_states: bool) -> EncodedText:
         """Let the texts of some windows pass through the encoder.
 
         with_states: Whether their last hidden states are needed.

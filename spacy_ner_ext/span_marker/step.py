@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..encoder.pieces import Ints
 from .candidates import Spans, best
-from .layer import Text
+from .layer import EncodedText
 from .texts import Pairs
 from .windows import Windows
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Scored:
+class CandidateScores:
     """What the model says about spans, or the gradient of that.
 
     chosen: The numbers of the spans that were marked, shape (n_chosen,).
@@ -60,7 +60,7 @@ class Step:
         self.by_row = numpy.argsort(spans.rows, kind="stable")
         n_windows = len(windows.starts)
         self.bounds = numpy.searchsorted(spans.rows[self.by_row], range(n_windows + 1))
-        self.texts: list[Text] = []
+        self.texts: list[EncodedText] = []
         self.waiting: list[tuple[Ints, Pairs]] = []
         self.chosen: list[Ints] = []
         self.logits: list[Tensor] = []
@@ -86,7 +86,7 @@ class Step:
         self.waiting.append((numbers, Pairs(batch, local, *places)))
         self.texts.append(text)
 
-    def _filter(self, text: Text, numbers: Ints, local: Ints) -> Any:
+    def _filter(self, text: EncodedText, numbers: Ints, local: Ints) -> Any:
         model, options = self.shim.model, self.shim.options
         spans = self.spans[numbers]
         arrays = (local, spans.starts, spans.ends, spans.widths)

@@ -18,7 +18,7 @@ def read_words(docs: Sequence[Doc], by_sentence: bool = True) -> Words:
     by_sentence: Whether sentences are told apart, where the documents have them; if
         not, a document is one sentence.
     """
-    texts, tokens, borders, doc_of = [], [], [], []
+    texts, tokens, boundaries, doc_of = [], [], [], []
     offset = 0
     for i, doc in enumerate(docs):
         own = numpy.flatnonzero(doc.to_array(IS_SPACE) == 0).astype("int64")
@@ -26,13 +26,13 @@ def read_words(docs: Sequence[Doc], by_sentence: bool = True) -> Words:
         tokens.append(own)
         begins = _first_words(doc, own, by_sentence)
         ends = [*begins[1:], len(own)]
-        borders += [(offset + a, offset + b) for a, b in zip(begins, ends)]
+        boundaries += [(offset + a, offset + b) for a, b in zip(begins, ends)]
         doc_of += [i] * len(begins)
         offset += len(own)
     return Words(
         texts,
         numpy.concatenate([numpy.zeros(0, dtype="int64"), *tokens]),
-        numpy.array(borders, dtype="int64").reshape(-1, 2),
+        numpy.array(boundaries, dtype="int64").reshape(-1, 2),
         numpy.array(doc_of, dtype="int64"),
     )
 

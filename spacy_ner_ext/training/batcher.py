@@ -10,7 +10,7 @@ from spacy.util import logger
 
 from ..encoder.hf import load_tokenizer, prepare
 from ..encoder.pieces import cut_words
-from ..encoder.settings import Settings
+from ..encoder.settings import EncoderSettings
 
 # Tokenizers are much faster with several documents at once.
 COUNTED_TOGETHER = 128
@@ -51,7 +51,7 @@ def make_batch_by_pieces(
         )
     # Loaded at the first batch: spaCy makes the batcher also where it does not train.
     count = _Counter(
-        Settings(
+        EncoderSettings(
             name=name,
             tokenizer_config=dict(tokenizer_config),
             trust_remote_code=trust_remote_code,
@@ -140,7 +140,7 @@ def cut(counted: Iterable[Counted], limit: int, padded: bool) -> Iterator[Batch]
 class _Counter:
     """The number of pieces of documents."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EncoderSettings) -> None:
         self.settings = settings
         self.tokenizer: Any = None
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from .groups import Group
 from .nodes import Key
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -23,7 +22,9 @@ class FusedAdams:
     """
 
     def __init__(
-        self, find: Callable[[Key], tuple[Group, float]], options: dict[str, Any]
+        self,
+        find: Callable[[Key], tuple[ParameterGroup, float]],
+        options: dict[str, Any],
     ) -> None:
         self.find = find
         self.options = options

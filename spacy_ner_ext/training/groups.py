@@ -40,7 +40,7 @@ class Rate:
         self.value = next(self._following, self.value)
 
 
-class Group:
+class ParameterGroup:
     """Weights that share a learning rate.
 
     name: What it is called in the config.
@@ -61,7 +61,7 @@ class Group:
 
 def make_groups(
     settings: dict[str, dict[str, Any]], learn_rate: FloatOrSeq, weight_decay: float
-) -> list[Group]:
+) -> list[ParameterGroup]:
     """Make the groups of a config, and one for all other weights at their end.
 
     settings: The settings of each group, by its name.
@@ -75,8 +75,8 @@ def make_groups(
         _check_group(name, found)
         rate = Rate(found["learn_rate"]) if "learn_rate" in found else shared
         decay = found.get("weight_decay", weight_decay)
-        made.append(Group(name, found["pattern"], rate, decay))
-    return [*made, Group(DEFAULT, "", shared, weight_decay)]
+        made.append(ParameterGroup(name, found["pattern"], rate, decay))
+    return [*made, ParameterGroup(DEFAULT, "", shared, weight_decay)]
 
 
 def compile_pattern(text: str, where: str) -> re.Pattern[str]:
@@ -115,7 +115,9 @@ def _check_group(name: str, settings: dict[str, Any]) -> None:
         )
 
 
-def choose_groups(groups: list[Group], paths: Iterable[str]) -> dict[str, Group]:
+def choose_groups(
+    groups: list[ParameterGroup], paths: Iterable[str]
+) -> dict[str, ParameterGroup]:
     """Find the group of each weight: the first that matches.
 
     groups: The groups; the last takes what no other does.
@@ -132,7 +134,7 @@ def choose_groups(groups: list[Group], paths: Iterable[str]) -> dict[str, Group]
     return chosen
 
 
-def _explain_unmatched(group: Group, chosen: dict[str, Group]) -> str:
+def _explain_unmatched(group: ParameterGroup, chosen: dict[str, ParameterGroup]) -> str:
     """Why a group has no weights, with the paths that look most like its pattern."""
     matching = [path for path in chosen if group.pattern.search(path)]
     start = (

@@ -13,7 +13,13 @@ from thinc.types import FloatsXd
 from .averages import Averages
 from .fused import FusedAdams
 from .gradients import GradientWatch
-from .groups import NO_DECAY, Group, choose_groups, compile_pattern, make_groups
+from .groups import (
+    NO_DECAY,
+    ParameterGroup,
+    choose_groups,
+    compile_pattern,
+    make_groups,
+)
 from .nodes import Key
 from .parameters import Parameter, announce_optimizer, announced, find_parameters
 from .spikes import Spikes
@@ -90,7 +96,7 @@ class GroupedAdam(Optimizer):
 
     def __init__(
         self,
-        groups: List[Group],
+        groups: List[ParameterGroup],
         no_decay: List[str],
         options: Dict[str, Any],
         gradients: GradientWatch,
@@ -103,12 +109,12 @@ class GroupedAdam(Optimizer):
         self.averaging = averaging
         self.averages = averaging.arrays
         self._pipeline: Callable[[], Optional[Language]] = lambda: None
-        self._bound: Dict[Key, Tuple[Group, float]] = {}
+        self._bound: Dict[Key, Tuple[ParameterGroup, float]] = {}
         self._updated: Set[Key] = set()
         betas = self.b1, self.b2
         self.fused = FusedAdams(self._find, {"betas": betas, "eps": self.eps})
 
-    def bind(self, nlp: Language) -> Dict[str, Group]:
+    def bind(self, nlp: Language) -> Dict[str, ParameterGroup]:
         """Find the group of each weight of a pipeline.
 
         RETURNS: The group of each weight, by its path.
@@ -124,12 +130,12 @@ class GroupedAdam(Optimizer):
         self.averaging.bind(nlp)
         return chosen
 
-    def decay_of(self, parameter: Parameter, group: Group) -> float:
+    def decay_of(self, parameter: Parameter, group: ParameterGroup) -> float:
         """The weight decay of a weight of a group."""
         exempt = any(pattern.search(parameter.path) for pattern in self.no_decay)
         return 0.0 if exempt else group.weight_decay
 
-    def _find(self, key: Key) -> Tuple[Group, float]:
+    def _find(self, key: Key) -> Tuple[ParameterGroup, float]:
         # A new label has new weights, in the pipeline that is known already.
         for nlp in (self._pipeline(), announced()):
             if key not in self._bound and nlp is not None:

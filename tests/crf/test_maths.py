@@ -20,7 +20,7 @@ from spacy_ner_ext.crf.marginals import (
     tag_marginals,
 )
 from spacy_ner_ext.crf.objectives import OBJECTIVES, allowed_tags
-from spacy_ner_ext.crf.tags import MISSING, Legality, TagSet
+from spacy_ner_ext.crf.tags import MISSING, AllowedTransitions, TagSet
 from spacy_ner_ext.crf.viterbi import best_paths
 
 
@@ -42,7 +42,7 @@ def random_legality(rng, n_tags):
     transitions = rng.random((n_tags, n_tags)) < 0.6
     start, end = rng.random(n_tags) < 0.6, rng.random(n_tags) < 0.6
     transitions[0, 0] = start[0] = end[0] = True
-    return Legality(transitions, start, end)
+    return AllowedTransitions(transitions, start, end)
 
 
 def enumerate_paths(lattice, legality, document, chain, allowed=None):
@@ -284,7 +284,7 @@ def test_equals_pytorch_crf(n_tags, n_words, n_docs):
     lengths = sorted(rng.integers(1, n_words + 1, n_docs).tolist(), reverse=True)
     lattice = random_lattice(rng, lengths, 1, n_tags, dtype="float32")
     everything = numpy.ones((n_tags, n_tags), bool)
-    legality = Legality(everything, everything[0], everything[0])
+    legality = AllowedTransitions(everything, everything[0], everything[0])
     gold = rng.integers(0, n_tags, (sum(lengths), 1))
     peer = torchcrf.CRF(n_tags, batch_first=True)
     with torch.no_grad():

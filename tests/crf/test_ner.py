@@ -314,7 +314,7 @@ def test_gold_that_is_misaligned_is_reported(caplog):
     examples = [Example(Doc(nlp.vocab, words=words), reference)]
     [message] = messages(caplog, nlp, examples)
     assert "1 gold entities" in message and "'PER' (1)" in message
-    assert "borders of tokens" in message
+    assert "boundaries of tokens" in message
 
 
 def test_gold_of_labels_that_were_not_given_is_reported(caplog):

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.util import filter_spans
 
-from spacy_ner_ext.data.docs import Making, make_docs
-from spacy_ner_ext.data.filter import Selection
+from spacy_ner_ext.data.docs import AlignOptions, make_docs
+from spacy_ner_ext.data.filter import LabelFilter
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.record import Entity, Record
 from spacy_ner_ext.data.report import ConversionReport
@@ -25,7 +25,7 @@ def make(*entities, text=TEXT, **settings):
         Entity(text.index(e), text.index(e) + len(e), name) for e, name in entities
     ]
     record = Record(PLACE, text=text, entities=marks)
-    (doc,) = make_docs([record], NLP, report, Making(**settings))
+    (doc,) = make_docs([record], NLP, report, AlignOptions(**settings))
     return doc, report
 
 
@@ -129,7 +129,9 @@ def test_texts_of_other_languages_and_without_a_token_are_counted():
     records.append(Record(PLACE, text=""))
     report = ConversionReport()
     docs = list(
-        make_docs(records, NLP, report, Making(selection=Selection(("en", "fr"))))
+        make_docs(
+            records, NLP, report, AlignOptions(selection=LabelFilter(("en", "fr")))
+        )
     )
     assert [doc.user_data.get("lang", "") for doc in docs] == [
         *("en", "", "fr", "en-US", "ENG"),
@@ -139,13 +141,13 @@ def test_texts_of_other_languages_and_without_a_token_are_counted():
 
 def test_all_languages():
     records = [Record(PLACE, text="a", lang=lang) for lang in ("en", "de")]
-    making = Making(selection=Selection(("xx",)))
+    making = AlignOptions(selection=LabelFilter(("xx",)))
     assert len(list(make_docs(records, NLP, ConversionReport(), making))) == 2
 
 
 def test_labels_are_renamed_first_and_then_chosen():
     marks = [("man", "GPE"), ("saw", "PER"), ("today", "FAC")]
-    chosen = Selection(map={"GPE": "LOC"}, labels=("LOC", "PER", "ORG"))
+    chosen = LabelFilter(map={"GPE": "LOC"}, labels=("LOC", "PER", "ORG"))
     doc, report = make(*marks, selection=chosen, spans_key="sc")
     assert ents(doc) == [("man", "LOC"), ("saw", "PER")]
     assert [span.label_ for span in doc.spans["sc"]] == ["LOC", "PER"]
@@ -156,14 +158,14 @@ def test_labels_are_renamed_first_and_then_chosen():
 
 def test_a_label_that_is_not_wanted_hides_no_other():
     marks = [("New  York", "GPE"), ("York", "LOC")]
-    doc, report = make(*marks, selection=Selection(labels=("LOC",)))
+    doc, report = make(*marks, selection=LabelFilter(labels=("LOC",)))
     assert ents(doc) == [("York", "LOC")]
     assert counts(report) == {"deselected": 1}
 
 
 def test_unknown_alignment():
     with pytest.raises(UserError, match="'widen'; choose one of strict, contract"):
-        Making(align="widen")
+        AlignOptions(align="widen")
 
 
 @settings(deadline=None)
@@ -181,7 +183,7 @@ def test_every_entity_is_in_the_document_or_in_the_report(text, spans, align):
     ]
     report = ConversionReport()
     record = Record(PLACE, text=text, entities=list(marks))
-    (doc,) = make_docs([record], NLP, report, Making(align, "all"))
+    (doc,) = make_docs([record], NLP, report, AlignOptions(align, "all"))
     noted = counts(report)
     lost = ("duplicates", "dropped", "misaligned")
     assert len(doc.spans["all"]) == len(marks) - sum(noted.get(k, 0) for k in lost)

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from spacy_ner_ext.tools.evaluate.entity_records import Entity, Judged, Record
+from spacy_ner_ext.tools.evaluate.entity_records import Entity, Record, ScoredDoc
 
 LENGTH = 8
 LABELS = ["A", "B", "C"]
@@ -11,9 +11,9 @@ LABELS = ["A", "B", "C"]
 @st.composite
 def flat_spans(draw):
     """Spans that do not overlap."""
-    borders = sorted(draw(st.sets(st.integers(0, LENGTH), min_size=2)))
-    labels = [draw(st.sampled_from([None, *LABELS])) for _ in borders[1:]]
-    pairs = zip(borders, borders[1:], labels)
+    boundaries = sorted(draw(st.sets(st.integers(0, LENGTH), min_size=2)))
+    labels = [draw(st.sampled_from([None, *LABELS])) for _ in boundaries[1:]]
+    pairs = zip(boundaries, boundaries[1:], labels)
     return [(start, end, label) for start, end, label in pairs if label]
 
 
@@ -40,7 +40,7 @@ def judged(gold, predicted, index=0, scores=None):
         tuple(entity(*span) for span in sorted(set(gold))),
         tuple(entity(*span, score=s) for span, s in zip(predicted, scores)),
     )
-    return Judged(record, None)
+    return ScoredDoc(record, None)
 
 
 def entity(start, end, label, score=None, text="", sentence_length=LENGTH):

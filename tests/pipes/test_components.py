@@ -632,7 +632,7 @@ EXISTING = [
 
 @every_crf_to_ents
 @pytest.mark.parametrize("existing", EXISTING)
-def test_existing_entities_keep_their_borders_and_labels(name, existing):
+def test_existing_entities_keep_their_boundaries_and_labels(name, existing):
     nlp = fitted(name)
     doc = annotate(nlp.make_doc(TEXTS[0]), existing)
     free = set(range(7)) - {i for start, end, _ in existing for i in range(start, end)}

@@ -87,7 +87,7 @@ def test_a_span_group_says_something_about_every_token():
     ],
 )
 @pytest.mark.parametrize("key", ["ents", "sc"])
-def test_gold_moves_to_tokens_with_the_same_borders(words, spans, key):
+def test_gold_moves_to_tokens_with_the_same_boundaries(words, spans, key):
     gold = gold_of(annotate(make_doc(), GOLD, key), [key], words)
     assert [span[:2] for span in gold.spans] == spans
     assert [span[2] for span in gold.spans] == ["PER", "LOC"]
@@ -191,7 +191,7 @@ def test_without_predictions_every_place_says_so(overwrite):
     assert doc.spans["sc"].attrs["scores"].shape == (0,)
 
 
-def test_a_score_belongs_to_borders_and_label():
+def test_a_score_belongs_to_boundaries_and_label():
     doc = make_doc()
     predictions = [(0, 2, "PER", 0.5), (0, 2, "ORG", 0.25)]
     write_spans(doc, predictions, ["PER", "ORG"], ["sc"], overwrite=False)

@@ -30,8 +30,8 @@ NAMES = [
 def documents(draw):
     """A document of the same text every time, on any tokens."""
     cuts = sorted(draw(st.sets(st.integers(1, LENGTH - 1))))
-    borders = [0, *cuts, LENGTH]
-    words = ["abcdefgh"[a:b] for a, b in itertools.pairwise(borders)]
+    boundaries = [0, *cuts, LENGTH]
+    words = ["abcdefgh"[a:b] for a, b in itertools.pairwise(boundaries)]
     return Doc(VOCAB, words=words, spaces=[False] * len(words))
 
 
@@ -94,7 +94,7 @@ GOLD = [(0, 2, "PER"), (3, 5, "LOC"), (5, 6, "DATE")]
 PREDICTED = [(0, 2, "PER"), (3, 5, "PER")]
 
 
-def test_borders_and_label_must_be_right():
+def test_boundaries_and_label_must_be_right():
     scores = ner_score([example(GOLD, PREDICTED)])
     assert scores["ents_p"] == 1 / 2
     assert scores["ents_r"] == 1 / 3

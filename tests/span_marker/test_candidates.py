@@ -87,21 +87,21 @@ def test_a_window_has_at_least_four_and_the_earlier_of_equals():
 def overlapping(draw):
     n_words = draw(st.integers(1, 12))
     word = st.integers(0, n_words - 1)
-    borders = draw(st.lists(st.tuples(word, word).map(sorted), max_size=15))
-    scores = [draw(SCORES) for _ in borders]
+    boundaries = draw(st.lists(st.tuples(word, word).map(sorted), max_size=15))
+    scores = [draw(SCORES) for _ in boundaries]
     taken = draw(st.lists(st.booleans(), min_size=n_words, max_size=n_words))
-    return borders, scores, taken
+    return boundaries, scores, taken
 
 
 @settings(deadline=None, max_examples=60)
 @given(overlapping())
 def test_spans_without_overlap_are_taken_greedily(case):
-    borders, scores, taken = case
-    spans = make_spans([a for a, _ in borders], [b for _, b in borders])
+    boundaries, scores, taken = case
+    spans = make_spans([a for a, _ in boundaries], [b for _, b in boundaries])
     free = {i for i, is_taken in enumerate(taken) if not is_taken}
     expected = []
-    for i in sorted(range(len(borders)), key=lambda i: (-scores[i], i)):
-        words = set(range(borders[i][0], borders[i][1] + 1))
+    for i in sorted(range(len(boundaries)), key=lambda i: (-scores[i], i)):
+        words = set(range(boundaries[i][0], boundaries[i][1] + 1))
         if words <= free:
             free -= words
             expected.append(i)
@@ -114,8 +114,8 @@ def test_spans_without_overlap_are_taken_greedily(case):
 @pytest.mark.parametrize("order,expected", [([0, 1, 2], [0, 2]), ([1, 0, 2], [0])])
 def test_of_equal_scores_the_earlier_span_is_taken(order, expected):
     """Also if it is the shorter one, or makes room for fewer."""
-    borders = numpy.array([(0, 1), (1, 2), (2, 3)])[order]
-    spans = make_spans(*borders.T)
+    boundaries = numpy.array([(0, 1), (1, 2), (2, 3)])[order]
+    spans = make_spans(*boundaries.T)
     scores = numpy.full(3, 0.5, "float32")
     found = without_overlap(spans, scores, numpy.zeros(4, bool))
     assert found.tolist() == expected

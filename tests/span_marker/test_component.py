@@ -18,7 +18,7 @@ from spacy_ner_ext.span_marker.candidates import best
 from spacy_ner_ext.span_marker.decode import Candidates
 from spacy_ner_ext.span_marker.gold import IGNORED, LostGold
 from spacy_ner_ext.span_marker.model import shim_of
-from spacy_ner_ext.span_marker.step import Scored
+from spacy_ner_ext.span_marker.step import CandidateScores
 from tests.helpers.encoders import encoder_folder, make_encoder
 from tests.helpers.pipelines import (
     CORPUS,
@@ -210,7 +210,9 @@ def drawn(component, examples, part=0.4, seed=0):
     chosen = numpy.flatnonzero(rng.random(len(spans)) < part)
     logits = rng.normal(size=(len(chosen), 1 + len(component.labels)), scale=3)
     filtered = rng.normal(size=len(spans), scale=3).astype("f")
-    return Candidates(words, spans, Scored(chosen, logits.astype("f"), filtered))
+    return Candidates(
+        words, spans, CandidateScores(chosen, logits.astype("f"), filtered)
+    )
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.25])
@@ -242,7 +244,7 @@ def test_the_loss_without_a_filter_is_the_mean_cross_entropy():
     nlp = fitted("all")
     component, examples = subject(nlp), make_examples(nlp)
     scores = drawn(component, examples, part=1.1)
-    alone = Scored(scores.scored.chosen, scores.scored.logits, None)
+    alone = CandidateScores(scores.scored.chosen, scores.scored.logits, None)
     scores = Candidates(scores.words, scores.spans, alone)
     gold = torch.tensor(gold_by_hand(component, examples, scores.words, scores.spans))
     loss, gradient = component.get_loss(examples, scores)
@@ -281,7 +283,7 @@ def test_spans_with_an_unknown_token_give_no_gradient():
     gold = torch.tensor(numpy.where(unknown, IGNORED, gold)[chosen])
     logits = torch.tensor(scores.scored.logits)
     expected = functional.cross_entropy(logits, gold, ignore_index=IGNORED)
-    only_logits = Scored(chosen, scores.scored.logits, None)
+    only_logits = CandidateScores(chosen, scores.scored.logits, None)
     scores = Candidates(scores.words, spans, only_logits)
     loss, _ = component.get_loss([example], scores)
     assert loss == pytest.approx(float(expected), rel=1e-5)
@@ -428,8 +430,8 @@ def test_an_entity_does_not_cross_the_border_of_a_sentence():
     doc = with_sentences(nlp, "Anna", "Berg lives in New", "York .")
     whole = nlp(TEXTS[0])
     assert found(whole) == CORPUS[0][1]
-    borders = {1, 5}
-    assert all(not borders & {*range(e.start + 1, e.end)} for e in nlp(doc).ents)
+    boundaries = {1, 5}
+    assert all(not boundaries & {*range(e.start + 1, e.end)} for e in nlp(doc).ents)
     reference = Doc(nlp.vocab, words=words_of(TEXTS[0]))
     annotate(reference, CORPUS[0][1])
     doc = with_sentences(nlp, "Anna", "Berg lives in New", "York .")
@@ -924,7 +926,7 @@ def test_gold_that_is_misaligned_is_reported(caplog):
     words = ["Anna", "Berg lives", "in", "New", "York", "."]
     [message] = messages(caplog, nlp, [Example(Doc(nlp.vocab, words=words), reference)])
     assert "1 gold entities of train" in message and "'PER' (1)" in message
-    assert "borders of words" in message
+    assert "boundaries of words" in message
 
 
 def test_gold_of_labels_that_were_not_given_is_reported(caplog):

@@ -18,7 +18,7 @@ from spacy_ner_ext.span_marker import shim as shim_module
 from spacy_ner_ext.span_marker.candidates import all_spans, place
 from spacy_ner_ext.span_marker.model import build_span_marker, shim_of
 from spacy_ner_ext.span_marker.settings import Context
-from spacy_ner_ext.span_marker.step import Scored
+from spacy_ner_ext.span_marker.step import CandidateScores
 from spacy_ner_ext.span_marker.texts import Pairs, TextBatch
 from spacy_ner_ext.span_marker.windows import Words
 from tests.helpers.encoders import (
@@ -68,9 +68,9 @@ def words_in(texts):
     """Documents of one sentence each."""
     docs = [text.split() for text in texts]
     ends = numpy.cumsum([len(words) for words in docs])
-    borders = numpy.stack([numpy.append(0, ends[:-1]), ends], axis=1)
+    boundaries = numpy.stack([numpy.append(0, ends[:-1]), ends], axis=1)
     tokens = numpy.concatenate([numpy.arange(len(words)) for words in docs])
-    return Words(docs, tokens, borders, numpy.arange(len(docs)))
+    return Words(docs, tokens, boundaries, numpy.arange(len(docs)))
 
 
 def candidates_in(shim, texts=TEXTS):
@@ -443,7 +443,7 @@ def gradients(shim, texts=TEXTS, keep=1.0, between=None):
         between()
     d_filter = scored.filter_logits
     d_filter = None if d_filter is None else draw(d_filter, 2)
-    backprop(Scored(scored.chosen, draw(scored.logits), d_filter))
+    backprop(CandidateScores(scored.chosen, draw(scored.logits), d_filter))
     named = shim.model.named_parameters()
     return {name: w.grad.clone() for name, w in named if w.grad is not None}
 
@@ -502,7 +502,7 @@ def test_activations_of_the_last_pass_alone_are_kept():
         scored, backprop = shim.begin_scoring(windows, spans, spans.first >= 0)
         n_passes = -(-len(spans) // 20)
         assert len(calls) == n_passes > 2
-        backprop(Scored(scored.chosen, draw(scored.logits), None))
+        backprop(CandidateScores(scored.chosen, draw(scored.logits), None))
     assert len(calls) == 2 * n_passes - 1
 
 

@@ -37,13 +37,13 @@ COUNTING = Tokenizer(models.BPE({"a": 0}, []))
 def words_in(docs):
     """What `read_words` makes of documents, given as numbers of pieces."""
     lengths = [len(sentence) for doc in docs for sentence in doc]
-    borders = [0, *accumulate(lengths)]
+    boundaries = [0, *accumulate(lengths)]
     return Words(
         [["a" * n or "-" for sentence in doc for n in sentence] for doc in docs],
         numpy.concatenate([numpy.arange(sum(map(len, doc))) for doc in docs])
         if docs
         else numpy.zeros(0, "int64"),
-        numpy.array(list(pairwise(borders)), "int64").reshape(-1, 2),
+        numpy.array(list(pairwise(boundaries)), "int64").reshape(-1, 2),
         numpy.array([i for i, doc in enumerate(docs) for _ in doc], "int64"),
     )
 
@@ -116,13 +116,13 @@ def test_every_span_has_the_one_window_in_which_it_is_most_central(
     n_windows = len(windows.starts)
     assert len(rows) == len(first)
     assert grown.starts[:n_windows].tolist() == windows.starts.tolist()
-    borders = [(p, p + sum(counts)) for p, _, counts in sentences_in(docs)]
+    boundaries = [(p, p + sum(counts)) for p, _, counts in sentences_in(docs)]
     spans = spans_by_hand(docs, sizes[0], max_words)
     for row, (sentence, _, _, begin, end) in zip(rows, spans, strict=True):
         window = int(grown.starts[row]), int(grown.ends[row])
         assert window[0] <= begin and end <= window[1]
         assert window[1] - window[0] <= sizes[0]
-        left, right = borders[sentence]
+        left, right = boundaries[sentence]
         assert left <= window[0] and window[1] <= right
         own = range(
             windows.first[sentence], windows.first[sentence] + windows.n[sentence]
@@ -359,10 +359,10 @@ def test_context_by_an_example():
         ("sentences", None, None): [(0, 5), (3, 9), (5, 12), (5, 12), (12, 17)],
         ("sentences", 0, 1): [(0, 5), (3, 9), (5, 12), (9, 12), (12, 17)],
     }
-    for settings_, borders in expected.items():
+    for settings_, boundaries in expected.items():
         _, windows = windows_in(docs, 8, None, Context(*settings_))
         found = list(zip(windows.starts.tolist(), windows.ends.tolist()))
-        assert found == borders, settings_
+        assert found == boundaries, settings_
 
 
 # --- Words of documents --------------------------------------------------------

@@ -22,7 +22,7 @@ from pathlib import Path
 from spacy.tokens import Doc
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, MakesDocs, Making, make_docs
+from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from ..text import check_input, read_lines
@@ -49,7 +49,7 @@ def read_conll(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: Making = DEFAULT,
+    making: AlignOptions = DEFAULT,
     token_column: int | None = None,
     tag_column: int | None = None,
     delimiter: str = "auto",

@@ -21,7 +21,7 @@ from pathlib import Path
 from spacy.tokens import Doc
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, MakesDocs, Making, make_docs
+from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from ..text import check_input
@@ -48,7 +48,7 @@ def read_conllu(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: Making = DEFAULT,
+    making: AlignOptions = DEFAULT,
     entity_key: str | None = None,
     scheme: str = "auto",
     docs_of: int = 1,

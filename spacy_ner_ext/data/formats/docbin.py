@@ -13,7 +13,7 @@ from pathlib import Path
 from spacy.tokens import Doc
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, MakesDocs, Making
+from ..docs import DEFAULT, AlignOptions, MakesDocs
 from ..read import read_docs
 from ..report import ConversionReport
 from .spans import NAMES
@@ -26,7 +26,7 @@ def read_docbin(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: Making = DEFAULT,
+    making: AlignOptions = DEFAULT,
 ) -> Iterator[Doc]:
     """Read the documents of .spacy files.
 

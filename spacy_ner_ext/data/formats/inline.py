@@ -20,7 +20,7 @@ from pathlib import Path
 from spacy.tokens import Doc
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, MakesDocs, Making, make_docs
+from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
 from ..record import Entity, Record
 from ..report import ConversionReport
 from ..text import check_input, read_lines
@@ -35,7 +35,7 @@ def read_inline(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: Making = DEFAULT,
+    making: AlignOptions = DEFAULT,
 ) -> Iterator[Doc]:
     """Read lines of text with marks such as `[Ada](PER)` as documents.
 

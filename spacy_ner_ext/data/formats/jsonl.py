@@ -15,7 +15,7 @@ from typing import Any
 from spacy.tokens import Doc, Span
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, MakesDocs, Making, make_docs
+from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
 from ..record import Record
 from ..report import ConversionReport
 from .json_shapes import read_record
@@ -30,7 +30,7 @@ def read_jsonl(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: Making = DEFAULT,
+    making: AlignOptions = DEFAULT,
 ) -> Iterator[Doc]:
     """Read records of Prodigy, Doccano, Label Studio or spaCy 2.
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from spacy.tokens import Doc
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, MakesDocs, Making, make_docs
+from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from .arrow import read_data, read_tokens
@@ -36,7 +36,7 @@ def read_datasets(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: Making = DEFAULT,
+    making: AlignOptions = DEFAULT,
     dataset_split: str | None = None,
     dataset_config: str | None = None,
     tokens_column: str = "tokens",

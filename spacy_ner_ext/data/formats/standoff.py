@@ -25,7 +25,7 @@ from typing import Any
 from spacy.tokens import Doc, Span
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, MakesDocs, Making, make_docs
+from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
 from ..record import Entity, Record
 from ..report import ConversionReport
 from ..text import BOM, read_lines
@@ -53,7 +53,7 @@ def read_standoff(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: Making = DEFAULT,
+    making: AlignOptions = DEFAULT,
     fragments: str = "merge",
 ) -> Iterator[Doc]:
     """Read BRAT standoff as documents with entities and their attributes.

@@ -21,7 +21,7 @@ from typing import Any
 from spacy.tokens import Doc
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, MakesDocs, Making, make_docs
+from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
 from ..record import Entity, Record
 from ..report import ConversionReport
 from .arrow import read_data, read_tokens
@@ -43,7 +43,7 @@ def read_table(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: Making = DEFAULT,
+    making: AlignOptions = DEFAULT,
     text_column: str = "text",
     spans_column: str = SPANS,
 ) -> Iterator[Doc]:

@@ -5,11 +5,11 @@
 | iob1  | I I B: B- only where an entity touches one of the same label | iob |
 | iob2  | B I B: B- starts every entity | bio |
 | bioes | B E S: E- ends an entity, S- is one token | iobes |
-| bilou | B L U: L- ends an entity, U- is one token | biluo |
+| biluo | B L U: L- ends an entity, U- is one token | biluo |
 
 The scheme is recognised from all tags of a file:
 
-1. L- or U- anywhere: bilou. E- or S- anywhere: bioes. Both: an error.
+1. L- or U- anywhere: biluo. E- or S- anywhere: bioes. Both: an error.
 2. Otherwise iob1 if some entity starts with I- and every B- directly follows an
    entity of its own label, the only place that iob1 has for it.
 3. Otherwise iob2. An I- that starts an entity is then a flaw and is repaired.
@@ -31,8 +31,8 @@ Span = tuple[int, int, str]
 Repair = tuple[int, str]
 
 OUTSIDE: Tag = ("O", "")
-SCHEMES = {"iob1": "OIB", "iob2": "OBI", "bioes": "OBIES", "bilou": "OBILU"}
-ALIASES = {"iob": "iob1", "bio": "iob2", "iobes": "bioes", "biluo": "bilou"}
+SCHEMES = {"iob1": "OIB", "iob2": "OBI", "bioes": "OBIES", "biluo": "OBILU"}
+ALIASES = {"iob": "iob1", "bio": "iob2", "iobes": "bioes", "biluo": "biluo"}
 ONE_TOKEN = "SU"
 LAST = "EL"
 
@@ -92,14 +92,14 @@ class SchemeSurvey:
 
     def clash(self) -> tuple[str, str] | None:
         """Two prefixes no scheme has both of."""
-        bilou = [prefix for prefix in "LU" if prefix in self.first_line]
+        biluo = [prefix for prefix in "LU" if prefix in self.first_line]
         bioes = [prefix for prefix in "ES" if prefix in self.first_line]
-        return (bilou[0], bioes[0]) if bilou and bioes else None
+        return (biluo[0], bioes[0]) if biluo and bioes else None
 
     def scheme(self) -> str:
         """The key of `SCHEMES` that the tags follow."""
         if self.first_line.keys() & {"L", "U"}:
-            return "bilou"
+            return "biluo"
         if self.first_line.keys() & {"E", "S"}:
             return "bioes"
         if self._starts_with_inside and not self._begin_after_other:
@@ -124,7 +124,7 @@ def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Re
         continues = label == current and prefix in ("I", *LAST)
         if current and not continues:
             spans.append((start, i, current))
-            if scheme in ("bioes", "bilou"):
+            if scheme in ("bioes", "biluo"):
                 repairs.append((i - 1, f"entity {current} ends without an end tag"))
             current = ""
         if not label:
@@ -163,7 +163,7 @@ def check_clash(survey: SchemeSurvey, path: Path, unit: str = "line") -> None:
         there = f"{unit} {survey.first_line[first]}"
         what = (
             f"a tag with {second}-, but {first}- on {there}: "
-            "no scheme has both (E and S are bioes, L and U bilou); correct the tags"
+            "no scheme has both (E and S are bioes, L and U biluo); correct the tags"
         )
         raise UserError(what, path, survey.first_line[second], unit)
 

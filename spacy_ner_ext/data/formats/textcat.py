@@ -20,7 +20,7 @@ from typing import Any
 from spacy.tokens import Doc
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, MakesDocs, Making, make_docs
+from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
 from ..record import Record
 from ..report import ConversionReport
 from .columns import missing_columns, read_rows
@@ -34,7 +34,7 @@ def read_textcat(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: Making = DEFAULT,
+    making: AlignOptions = DEFAULT,
     text_column: str = "text",
     label_column: str = "label",
     exclusive: bool = False,

@@ -12,7 +12,7 @@ from spacy.tokens import Doc, Span
 
 from ...util.errors import Place
 from ..report import ConversionReport
-from .settings import Shaping
+from .settings import SplitOptions
 
 ATTRS: tuple[int | str, ...] = (
     *("ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID", "SENT_START"),
@@ -22,7 +22,7 @@ PARSE = ("DEP", "HEAD")
 
 
 def cut_docs(
-    docs: Iterable[tuple[Place, Doc]], shaping: Shaping, report: ConversionReport
+    docs: Iterable[tuple[Place, Doc]], shaping: SplitOptions, report: ConversionReport
 ) -> Iterator[tuple[Place, Doc]]:
     """Cut documents of more than `max_length` tokens.
 
@@ -46,7 +46,7 @@ def cut_docs(
 
 
 def _find_bounds(
-    doc: Doc, shaping: Shaping, report: ConversionReport, place: Place
+    doc: Doc, shaping: SplitOptions, report: ConversionReport, place: Place
 ) -> list[int]:
     """Where the pieces of a document start, and its end."""
     size = shaping.max_length

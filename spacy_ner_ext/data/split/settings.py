@@ -12,7 +12,7 @@ PARTS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True)
-class Shaping:
+class SplitOptions:
     """How documents are cut, sampled and divided, in the order in which it is done.
 
     split_regex: Where documents may be cut: behind what this matches. Empty: at

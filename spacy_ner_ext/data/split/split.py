@@ -14,7 +14,7 @@ from ..report import ConversionReport, true_cats
 from .cut import cut_docs
 from .parts import split_by_labels, split_evenly
 from .sample import repeats, sample
-from .settings import Shaping
+from .settings import SplitOptions
 
 T = TypeVar("T")
 Stream = Callable[[ConversionReport], Iterator[Doc]]
@@ -45,7 +45,7 @@ class _Plan:
 
 
 def shape_docs(
-    read: Stream, shaping: Shaping, report: ConversionReport
+    read: Stream, shaping: SplitOptions, report: ConversionReport
 ) -> Iterator[tuple[str, Doc]]:
     """Cut, split, sample and repeat documents.
 
@@ -80,7 +80,9 @@ def shape_docs(
         raise UserError(f"{what}; give it a larger share", Path(report.source))
 
 
-def _cut(read: Stream, shaping: Shaping, report: ConversionReport) -> Iterator[Placed]:
+def _cut(
+    read: Stream, shaping: SplitOptions, report: ConversionReport
+) -> Iterator[Placed]:
     path = Path(report.source)
     docs: Iterator[Placed] = (
         (Place(path, number, "document"), doc)
@@ -92,7 +94,7 @@ def _cut(read: Stream, shaping: Shaping, report: ConversionReport) -> Iterator[P
 
 
 def _divide(
-    docs: Iterator[Placed], shaping: Shaping, plan: _Plan | None
+    docs: Iterator[Placed], shaping: SplitOptions, plan: _Plan | None
 ) -> Iterator[tuple[int, Placed]]:
     if plan is not None:
         yield from zip(plan.parts, docs, strict=True)
@@ -103,7 +105,9 @@ def _divide(
 
 
 def _sample(
-    items: Iterable[tuple[int, T]], shaping: Shaping, skipped: Callable[[str, T], None]
+    items: Iterable[tuple[int, T]],
+    shaping: SplitOptions,
+    skipped: Callable[[str, T], None],
 ) -> Iterator[tuple[int, T]]:
     share, limit = shaping.downsample, shaping.limit
     n_parts = max(len(shaping.parts), 1)
@@ -141,7 +145,7 @@ def count_labels(doc: Doc) -> Counter[str]:
     return labels + Counter(true_cats(doc))
 
 
-def _plan(found: list[Summary], shaping: Shaping) -> _Plan:
+def _plan(found: list[Summary], shaping: SplitOptions) -> _Plan:
     parts = _plan_parts(found, shaping) if shaping.split else [0] * len(found)
     kept = list(_sample(zip(parts, found), shaping, lambda kind, item: None))
     often = [1] * len(kept)
@@ -153,7 +157,7 @@ def _plan(found: list[Summary], shaping: Shaping) -> _Plan:
     return _Plan(parts, often)
 
 
-def _plan_parts(found: list[Summary], shaping: Shaping) -> list[int]:
+def _plan_parts(found: list[Summary], shaping: SplitOptions) -> list[int]:
     if not shaping.stratify:
         even = split_evenly(found, itemgetter(0), shaping.split, shaping.seed)
         return [part for part, _ in even]

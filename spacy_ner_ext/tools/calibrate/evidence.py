@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import minibatch
 
-from ...pipes.confidence import Found
+from ...pipes.confidence import Predictions
 from ...pipes.entities import Recognizer
 from ...pipes.spans import expand, read_gold, read_spans
 
@@ -25,14 +25,14 @@ class Evidence:
 
     gold: The number of gold entities of each label.
     skipped: Entities over words of which gold says nothing, left out.
-    misaligned: Gold entities whose borders are not borders of tokens, which cannot be
-        found.
+    misaligned: Gold entities whose boundaries are not boundaries of tokens, which cannot
+        be found.
     """
 
     gold: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
     misaligned: int = 0
-    _found: list[Found] = field(default_factory=list)
+    _found: list[Predictions] = field(default_factory=list)
     _counted: list[numpy.ndarray] = field(default_factory=list)
     _correct: list[bool] = field(default_factory=list)
     _labels: list[str] = field(default_factory=list)

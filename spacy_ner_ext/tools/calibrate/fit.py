@@ -10,7 +10,7 @@ import numpy
 from spacy.language import Language
 from spacy.training import Example
 
-from ...pipes.confidence import Threshold, read_temperature, read_threshold
+from ...pipes.confidence import Threshold, check_temperature, check_threshold
 from ...pipes.entities import Recognizer
 from ...scorers.reliability import brier_score, expected_calibration_error, log_loss
 from ...scorers.thresholds import Point, curve, lowest_for_precision, split_by_label
@@ -64,7 +64,7 @@ class Calibration:
     correct: How many of them are right.
     gold: The entities that there are.
     skipped: Found entities that were left out, as gold says nothing of them.
-    misaligned: Gold entities whose borders are not borders of tokens.
+    misaligned: Gold entities whose boundaries are not boundaries of tokens.
     before: The quality at temperature 1.
     after: The quality at the temperature.
     labels: For each label that was found its threshold; empty if no precision was asked
@@ -198,8 +198,8 @@ def fit(
     unfound = [label for label in component.labels if label not in labels]
     return Calibration(
         component=component.name,
-        temperature=read_temperature(component.name, temperature),
-        threshold=read_threshold(component.name, threshold),
+        temperature=check_temperature(component.name, temperature),
+        threshold=check_threshold(component.name, threshold),
         old_temperature=old["temperature"],
         old_threshold=old["threshold"],
         found=len(evidence.correct),

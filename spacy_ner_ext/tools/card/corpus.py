@@ -20,7 +20,7 @@ EXCERPT = 60
 class Lost:
     """Gold spans that a component cannot learn, counted.
 
-    misaligned: Their borders are not borders of tokens.
+    misaligned: Their boundaries are not boundaries of tokens.
     overlapping: They overlap a longer one.
     too_long: The component finds no span of their length.
     unknown: Their label is not one of the component's, by label.

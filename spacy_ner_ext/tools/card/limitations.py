@@ -52,7 +52,7 @@ def _few(task: Task, counts: TaskCounts) -> Iterator[str]:
 
 def _lost(task: Task, lost: Lost, total: int) -> Iterator[str]:
     reasons = [
-        (lost.misaligned, "their borders are not borders of tokens"),
+        (lost.misaligned, "their boundaries are not boundaries of tokens"),
         (lost.overlapping, "they overlap a longer one"),
         (lost.too_long, "they have more words than it can find"),
         (lost.unknown.total(), f"it has no label {', '.join(sorted(lost.unknown))}"),

@@ -9,7 +9,7 @@ from ...data.align import ALIGNMENTS
 from ...data.formats.registry import READERS
 from ...data.formats.tags import SCHEMES
 from ...data.report import HARMLESS, KINDS, ConversionReport, Counts
-from ...data.split.settings import Shaping
+from ...data.split.settings import SplitOptions
 from ..options import names, numbers, renames, shares
 from ..output import printer, progress
 from .convert import convert_file
@@ -272,7 +272,7 @@ def convert(
         "exclusive": exclusive,
         "categories": names("--categories", categories) or None,
     }
-    shaping = Shaping(
+    shaping = SplitOptions(
         split_regex=split_regex,
         max_length=max_length,
         downsample=downsample,

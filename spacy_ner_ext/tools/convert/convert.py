@@ -6,14 +6,14 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ...data.docs import Making
-from ...data.filter import Selection
+from ...data.docs import AlignOptions
+from ...data.filter import LabelFilter
 from ...data.formats.guess import guess_format
 from ...data.formats.registry import get_reader
 from ...data.lang import BlankPipeline, tokenizer_language
 from ...data.output import check_report, check_target, stale_parts, write_parts
 from ...data.report import ConversionReport, Counts
-from ...data.split.settings import Shaping
+from ...data.split.settings import SplitOptions
 from ...data.split.split import shape_docs
 from ...util.errors import Place, UserError
 
@@ -32,7 +32,7 @@ def convert_file(
     spans_key: str | None = None,
     labels: Sequence[str] = (),
     map: Mapping[str, str] | None = None,
-    shaping: Shaping | None = None,
+    shaping: SplitOptions | None = None,
     shard_size: int = 0,
     expected_parts: Sequence[str] = (),
     report_path: Path | None = None,
@@ -50,8 +50,8 @@ def convert_file(
     lang: The language of the tokenizer; of texts that tell their language others are
         left out. Several with commas between have the tokenizer of "xx", and "xx" takes
         all.
-    align, spans_key: See `make.Making`.
-    labels, map: See `select.Selection`.
+    align, spans_key: See `make.AlignOptions`.
+    labels, map: See `select.LabelFilter`.
     shaping: How to cut, sample and split.
     shard_size: Documents of each file of a folder of .spacy files; 0 for one file.
     expected_parts: Parts that something else writes to the same folder.
@@ -62,7 +62,7 @@ def convert_file(
     RETURNS: What was read, changed and written.
     RAISES (UserError): If an input or an option cannot be used.
     """
-    path, shaping = Path(source), shaping or Shaping()
+    path, shaping = Path(source), shaping or SplitOptions()
     format = format or guess_format(path)
     reader = get_reader(format, options)
     check_target(target, path, shaping.parts, shard_size)
@@ -70,7 +70,7 @@ def convert_file(
     check_report(report_path, path, target, *read_too)
     langs = tuple(code.strip() for code in lang.split(","))
     nlp = BlankPipeline(tokenizer_language(lang))
-    making = Making(align, spans_key, Selection(langs, map or {}, labels))
+    making = AlignOptions(align, spans_key, LabelFilter(langs, map or {}, labels))
     report = ConversionReport(source=str(source), target=str(target), format=format)
     report.parts = {part: Counts() for part in shaping.parts}
 

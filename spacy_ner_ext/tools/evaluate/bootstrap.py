@@ -76,8 +76,8 @@ class CountRows(Generic[Key]):
         entries = numpy.concatenate(parts)
         order = numpy.argsort(entries[:, 0], kind="stable")
         rows, entries = rows[order], entries[order]
-        borders = numpy.searchsorted(entries[:, 0], numpy.arange(len(self._ids) + 1))
-        for start, end in pairwise(borders):
+        boundaries = numpy.searchsorted(entries[:, 0], numpy.arange(len(self._ids) + 1))
+        for start, end in pairwise(boundaries):
             yield rows[start:end], entries[start:end, 1:].astype("float64")
 
 
@@ -104,15 +104,15 @@ def interval(values: numpy.ndarray, confidence: float) -> numpy.ndarray:
     """The percentile interval of resampled values.
 
     values: The values, resamples first; NaN where one is not defined.
-    confidence: The share of the values between the borders.
-    RETURNS: The lower borders and the upper ones, of shape (2, ...); NaN where no value
-        is defined.
+    confidence: The share of the values between the boundaries.
+    RETURNS: The lower boundaries and the upper ones, of shape (2, ...); NaN where no
+        value is defined.
     """
     tail = (1 - confidence) / 2
     flat = values.reshape(len(values), -1)
-    borders = numpy.full((2, flat.shape[1]), numpy.nan)
+    boundaries = numpy.full((2, flat.shape[1]), numpy.nan)
     defined = ~numpy.isnan(flat)
     for column in numpy.flatnonzero(defined.any(axis=0)):
         kept = flat[defined[:, column], column]
-        borders[:, column] = numpy.quantile(kept, [tail, 1 - tail])
-    return borders.reshape(2, *values.shape[1:])
+        boundaries[:, column] = numpy.quantile(kept, [tail, 1 - tail])
+    return boundaries.reshape(2, *values.shape[1:])

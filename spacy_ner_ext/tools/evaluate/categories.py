@@ -18,7 +18,7 @@ from ...scorers.reliability import reliability
 from ...scorers.thresholds import threshold_curves
 from .category_examples import CategoryExamples
 from .confusion import NONE
-from .entity_records import Entity, Judged, Record
+from .entity_records import Entity, EvaluatedEntity, ScoredDoc
 from .metrics import Metrics
 
 # The least value of a category that a text has.
@@ -102,7 +102,7 @@ class Categories:
         self._support: Counter[str] = Counter()
         self.documents = self.correct = 0
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: ScoredDoc) -> None:
         """Count a document, unless it has no gold categories."""
         cats = judged.example.reference.cats
         if not cats:
@@ -162,9 +162,11 @@ class Categories:
         return {"labels": labels, "rows": rows}
 
 
-def _as_spans(judged: Judged, gold: Sequence[str], chosen: Sequence[str]) -> Judged:
+def _as_spans(
+    judged: ScoredDoc, gold: Sequence[str], chosen: Sequence[str]
+) -> ScoredDoc:
     """A document whose entities are its categories."""
-    record = Record(judged.record.index, 1, _spans(gold), _spans(chosen))
+    record = EvaluatedEntity(judged.record.index, 1, _spans(gold), _spans(chosen))
     return replace(judged, record=record)
 
 

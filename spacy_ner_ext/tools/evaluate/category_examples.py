@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .entity_records import Judged
+from .entity_records import ScoredDoc
 from .top_examples import MOST, Shortlist
 
 # Characters of a text that are shown.
@@ -24,7 +24,9 @@ class CategoryExamples:
     def __init__(self, most: int = MOST) -> None:
         self._shortlist = Shortlist(most)
 
-    def add(self, judged: Judged, gold: Sequence[str], chosen: Sequence[str]) -> None:
+    def add(
+        self, judged: ScoredDoc, gold: Sequence[str], chosen: Sequence[str]
+    ) -> None:
         """Keep a document if it is among those that tell the most.
 
         judged: A document whose categories are wrong.

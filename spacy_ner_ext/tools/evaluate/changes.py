@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .entity_records import Entity, Judged, Record
+from .entity_records import Entity, EvaluatedEntity, ScoredDoc
 from .snippets import cut, passages
 from .top_examples import MOST, Shortlist
 
@@ -27,7 +27,7 @@ class Changes:
         self.counts = dict.fromkeys((BETTER, WORSE, OTHER), 0)
         self._shortlist = Shortlist(most)
 
-    def add(self, ours: Judged, baseline: Judged) -> None:
+    def add(self, ours: ScoredDoc, baseline: ScoredDoc) -> None:
         """Compare the predictions of a document.
 
         ours: The document with the predictions of the pipeline.
@@ -59,7 +59,7 @@ class Changes:
         return {**self.counts, "examples": self._shortlist.result()}
 
 
-def _differing(ours: Record, baseline: Record) -> list[Entity]:
+def _differing(ours: EvaluatedEntity, baseline: EvaluatedEntity) -> list[Entity]:
     """Entities that one of both predicts."""
     ours_by_key = {entity.key: entity for entity in ours.predicted}
     others_by_key = {entity.key: entity for entity in baseline.predicted}
@@ -67,12 +67,14 @@ def _differing(ours: Record, baseline: Record) -> list[Entity]:
     return [{**others_by_key, **ours_by_key}[key] for key in keys]
 
 
-def _count_errors(record: Record) -> int:
+def _count_errors(record: EvaluatedEntity) -> int:
     gold = {entity.key for entity in record.gold}
     return len(gold ^ {entity.key for entity in record.predicted})
 
 
-def _cut(ours: Judged, baseline: Record, changed: list[Entity]) -> dict[str, Any]:
+def _cut(
+    ours: ScoredDoc, baseline: EvaluatedEntity, changed: list[Entity]
+) -> dict[str, Any]:
     """The passage with most changes; of several the first."""
     placed = [(entity.start, entity.end, entity) for entity in changed]
     passage = max(passages(placed), key=lambda passage: len(passage.members))

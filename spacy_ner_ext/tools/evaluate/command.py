@@ -196,8 +196,8 @@ def _print_calibration(calibration: dict[str, Any] | None) -> None:
 
 
 def _interval(score: dict[str, Any]) -> str:
-    borders = score["f_interval"]
-    return "" if borders is None else " - ".join(map(_percent, borders))
+    boundaries = score["f_interval"]
+    return "" if boundaries is None else " - ".join(map(_percent, boundaries))
 
 
 def _percent(value: float) -> str:

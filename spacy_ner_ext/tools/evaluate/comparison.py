@@ -24,7 +24,7 @@ from ...scorers.counts import (
 )
 from .bootstrap import CountRows, draw_weights, interval
 from .changes import Changes
-from .entity_records import Judged, Record
+from .entity_records import EvaluatedEntity, ScoredDoc
 from .scores import NAMES
 from .top_examples import MOST
 
@@ -56,7 +56,7 @@ class Comparison:
         self._rows: CountRows[Key] = CountRows()
         self._changes = Changes(most)
 
-    def add(self, ours: Judged, baseline: Judged) -> None:
+    def add(self, ours: ScoredDoc, baseline: ScoredDoc) -> None:
         """Count a document.
 
         ours: The document with the predictions of the pipeline.
@@ -114,7 +114,7 @@ class Comparison:
         }
 
 
-def _count(ours: Record, baseline: Record) -> dict[Key, list[int]]:
+def _count(ours: EvaluatedEntity, baseline: EvaluatedEntity) -> dict[Key, list[int]]:
     counts: dict[Key, list[int]] = {}
     for metric, count in COUNTERS.items():
         found = [
@@ -148,9 +148,11 @@ def _tests(
     """The difference, its interval and its p-value, score by score."""
     unknown = [numpy.full((1, *observed.shape), numpy.nan)]
     resampled = numpy.concatenate(samples or unknown)
-    borders = numpy.moveaxis(interval(resampled, confidence), 0, -1)
+    boundaries = numpy.moveaxis(interval(resampled, confidence), 0, -1)
     p_values = two_sided(observed, resampled)
-    rows = zip(observed.ravel(), borders.reshape(-1, 2), p_values.ravel(), strict=True)
+    rows = zip(
+        observed.ravel(), boundaries.reshape(-1, 2), p_values.ravel(), strict=True
+    )
     for difference, ends, p_value in rows:
         is_known = not numpy.isnan(ends).any()
         yield {

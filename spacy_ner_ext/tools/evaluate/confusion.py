@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from .entity_records import Judged
+from .entity_records import ScoredDoc
 from .matching import KINDS, match
 
 NONE = "(none)"
@@ -18,7 +18,7 @@ class Errors:
         self._kinds: Counter[tuple[str, str]] = Counter()
         self._pairs: Counter[tuple[str | None, str | None]] = Counter()
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: ScoredDoc) -> None:
         """Count what is right and wrong in a document."""
         for each in match(judged.record.gold, judged.record.predicted):
             gold = each.gold.label if each.gold else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...pipes.spans import describe
-from .entity_records import Judged
+from .entity_records import ScoredDoc
 from .span_keys import Places
 
 COUNTED = ("missing", "unjudged", "unaligned", "misaligned")
@@ -24,7 +24,7 @@ class CorpusTotals:
         self._totals: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: ScoredDoc) -> None:
         """Count a document."""
         record, known = judged.record, self._places.labels
         counts = {"documents": 1, "tokens": record.n_tokens}

@@ -11,11 +11,11 @@ from spacy.language import Language
 from .confusion import Errors
 from .corpus import read_forms
 from .corpus_stats import CorpusTotals
-from .entity_records import Judged
+from .entity_records import ScoredDoc
 from .examples import ErrorExamples
 from .metrics import Metrics
 from .probabilities import Probabilities
-from .settings import Settings
+from .settings import EvaluationSettings
 from .shared_task import SharedTaskScores
 from .span_keys import Places
 
@@ -28,7 +28,7 @@ class Entities:
     RAISES (UserError): If the training corpus cannot be used.
     """
 
-    def __init__(self, places: Places, settings: Settings) -> None:
+    def __init__(self, places: Places, settings: EvaluationSettings) -> None:
         self.places, self.settings = places, settings
         train = settings.train
         seen = None if train is None else read_forms(Path(train), places.target)
@@ -39,7 +39,7 @@ class Entities:
         self.probabilities = Probabilities()
         self.examples = ErrorExamples(seen)
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: ScoredDoc) -> None:
         """Take what is needed of a document."""
         self.totals.add(judged)
         self.metrics.add(judged)

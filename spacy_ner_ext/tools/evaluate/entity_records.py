@@ -43,7 +43,7 @@ class Entity:
 
 
 @dataclass(frozen=True)
-class Record:
+class EvaluatedEntity:
     """What is kept of a document.
 
     index: The number of the document in the corpus, from 0.
@@ -67,20 +67,20 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredDoc:
     """A document on its way through the collectors, none of which may keep the example.
 
     record: What may be kept.
     example: Gold and prediction; what it holds is freed soon.
     """
 
-    record: Record
+    record: EvaluatedEntity
     example: Example
 
 
 def make_record(
     index: int, example: Example, target: Sequence[str], annotate: Sequence[str]
-) -> Record:
+) -> EvaluatedEntity:
     """Take gold and predictions of an example.
 
     index: The number of the document.
@@ -96,7 +96,7 @@ def make_record(
         ((start, end, span.label_), _score(span, scores))
         for start, end, span in compared.predicted
     ]
-    return Record(
+    return EvaluatedEntity(
         index=index,
         n_tokens=len(reference),
         gold=tuple(_entity(reference, key, None, lengths) for key in sorted(gold)),

@@ -16,14 +16,14 @@ from .categories import Categories, Categorizer, find_categorizer
 from .comparison import Comparison
 from .corpus import find_annotation
 from .entity_metrics import Entities
-from .entity_records import Judged
+from .entity_records import ScoredDoc
 from .predict import Stopwatch, judge
-from .settings import Settings
+from .settings import EvaluationSettings
 from .span_keys import Places, find_places
 
 FORMAT = 1
 NOWHERE = Places(None, (), ())
-Pair = tuple[Judged, Judged | None]
+Pair = tuple[ScoredDoc, ScoredDoc | None]
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def evaluate(
     baseline: Another pipeline that it is compared with.
     progress: Passes documents on, and may show how far it is.
     **settings: `train`, `component`, `target`, `annotate`, `resamples`, `confidence`,
-        `seed` and `batch_size`, see `Settings`.
+        `seed` and `batch_size`, see `EvaluationSettings`.
     RETURNS: What was found out.
     RAISES (UserError): If a setting or the corpus cannot be used, or a pipeline has
         nothing to judge.
     """
-    return _Run(nlp, baseline, Path(corpus), Settings(**settings))(progress)
+    return _Run(nlp, baseline, Path(corpus), EvaluationSettings(**settings))(progress)
 
 
 class _Run:
@@ -82,7 +82,7 @@ class _Run:
         nlp: Language,
         baseline: Language | None,
         corpus: Path,
-        settings: Settings,
+        settings: EvaluationSettings,
     ) -> None:
         self.nlp, self.baseline, self.corpus = nlp, baseline, corpus
         self.settings, self.stopwatch = settings, Stopwatch()

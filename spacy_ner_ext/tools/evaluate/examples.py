@@ -15,7 +15,7 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from .entity_records import Entity, Judged, Record
+from .entity_records import Entity, EvaluatedEntity, ScoredDoc
 from .groups import SAME, SeenForms
 from .matching import CORRECT, WRONG_LABEL, Match, match
 from .snippets import Passage, cut, passages
@@ -37,7 +37,7 @@ class ErrorExamples:
         self.seen = seen
         self._shortlist = Shortlist(most)
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: ScoredDoc) -> None:
         """Look for errors in a document."""
         record, doc = judged.record, judged.example.reference
         placed = [
@@ -48,7 +48,9 @@ class ErrorExamples:
         for passage in passages(placed):
             self._add_passage(passage, record, doc)
 
-    def _add_passage(self, passage: Passage[Match], record: Record, doc: Doc) -> None:
+    def _add_passage(
+        self, passage: Passage[Match], record: EvaluatedEntity, doc: Doc
+    ) -> None:
         weights = [self.weigh(error) for error in passage.members]
         heaviest = weights.index(max(weights))
         weight = weights.pop(heaviest) + FURTHER * sum(weights)

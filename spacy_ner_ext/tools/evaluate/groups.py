@@ -14,8 +14,8 @@ LENGTH = "entity_length"
 SEEN = "seen"
 SENTENCE = "sentence_length"
 # The longest entities and sentences of each group but the last.
-ENTITY_BORDERS = (1, 2, 3, 4)
-SENTENCE_BORDERS = (10, 20, 30, 50)
+ENTITY_BOUNDARIES = (1, 2, 3, 4)
+SENTENCE_BOUNDARIES = (10, 20, 30, 50)
 SAME = "seen with this label"
 OTHER = "seen with another label"
 UNSEEN = "unseen"
@@ -51,13 +51,13 @@ def form_of(text: str) -> str:
 def length_group(entity: Entity) -> str:
     """How many tokens an entity has."""
     length = entity.end - entity.start
-    name = _range(length, ENTITY_BORDERS)
+    name = _range(length, ENTITY_BOUNDARIES)
     return f"{name} token" if length == 1 else f"{name} tokens"
 
 
 def sentence_group(entity: Entity) -> str:
     """How many words the sentence of an entity has."""
-    return f"{_range(entity.sentence_length, SENTENCE_BORDERS)} words"
+    return f"{_range(entity.sentence_length, SENTENCE_BOUNDARIES)} words"
 
 
 def order_of(kind: str) -> list[str]:
@@ -68,15 +68,15 @@ def order_of(kind: str) -> list[str]:
     if kind == SEEN:
         return [SAME, OTHER, UNSEEN]
     is_length = kind == LENGTH
-    borders = ENTITY_BORDERS if is_length else SENTENCE_BORDERS
-    names = [_range(border, borders) for border in (*borders, borders[-1] + 1)]
+    boundaries = ENTITY_BOUNDARIES if is_length else SENTENCE_BOUNDARIES
+    names = [_range(border, boundaries) for border in (*boundaries, boundaries[-1] + 1)]
     unit = "token" if is_length else "word"
     return [f"{name} {unit}{'' if name == '1' else 's'}" for name in names]
 
 
-def _range(value: int, borders: tuple[int, ...]) -> str:
+def _range(value: int, boundaries: tuple[int, ...]) -> str:
     low = 1
-    for high in borders:
+    for high in boundaries:
         if value <= high:
             return str(high) if low == high else f"{low}-{high}"
         low = high + 1

@@ -8,7 +8,7 @@ from typing import Any
 from ...crf.tags import LabelledSpan
 from ...scorers.counts import COUNTERS, count_exact
 from .bootstrap import CountRows
-from .entity_records import Entity, Judged, Record
+from .entity_records import Entity, EvaluatedEntity, ScoredDoc
 from .groups import (
     LENGTH,
     SEEN,
@@ -56,7 +56,7 @@ class Metrics:
         if seen is not None:
             self._groups[SEEN] = seen.group
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: ScoredDoc) -> None:
         """Count a document."""
         record = judged.record
         gold = [entity.key for entity in record.gold]
@@ -99,7 +99,9 @@ class Metrics:
         ]
 
 
-def _split(record: Record, group_of: Callable[[Entity], str]) -> dict[str, Sides]:
+def _split(
+    record: EvaluatedEntity, group_of: Callable[[Entity], str]
+) -> dict[str, Sides]:
     """Gold and predictions of each group."""
     groups: dict[str, Sides] = {}
     for side, entities in enumerate((record.gold, record.predicted)):

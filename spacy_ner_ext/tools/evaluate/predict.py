@@ -12,7 +12,7 @@ from spacy.training import Example
 
 from ...data.examples import read_examples
 from ...data.formats.docbin import find_files
-from .entity_records import Judged, make_record
+from .entity_records import ScoredDoc, make_record
 from .span_keys import Places
 
 
@@ -46,7 +46,7 @@ def judge(
     places: Places,
     batch_size: int | None = None,
     stopwatch: Stopwatch | None = None,
-) -> Iterator[Judged]:
+) -> Iterator[ScoredDoc]:
     """Predict the documents of a corpus, the same as `spacy evaluate` does.
 
     The text of each is tokenized anew, or has the gold tokens if gold does not say
@@ -67,7 +67,7 @@ def judge(
         with nlp.memory_zone():
             for example in stopwatch.time(_predict(nlp, file, batch_size)):
                 record = make_record(index, example, places.target, places.annotate)
-                yield Judged(record, example)
+                yield ScoredDoc(record, example)
                 index += 1
 
 

@@ -10,7 +10,7 @@ import numpy
 
 from ...scorers.reliability import reliability
 from ...scorers.thresholds import threshold_curves
-from .entity_records import Judged
+from .entity_records import ScoredDoc
 
 
 class Probabilities:
@@ -27,7 +27,7 @@ class Probabilities:
         self._gold: Counter[str] = Counter()
         self.without = 0
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: ScoredDoc) -> None:
         """Take the predictions of a document."""
         left = {entity.key for entity in judged.record.gold}
         self._gold.update(label for *_, label in left)

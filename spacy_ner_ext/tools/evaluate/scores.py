@@ -42,7 +42,7 @@ class Scores:
             for weights in draw_weights(rows.repeats, resamples, seed)
         ]
         samples = numpy.concatenate(values) if values else None
-        self._borders = None if samples is None else interval(samples, confidence)
+        self._boundaries = None if samples is None else interval(samples, confidence)
 
     def __contains__(self, key: Key) -> bool:
         return key in self._columns
@@ -88,8 +88,8 @@ class Scores:
         self, values: numpy.ndarray, column: int, counts: numpy.ndarray
     ) -> dict[str, Any]:
         score: dict[str, Any] = dict(zip(NAMES, values.tolist(), strict=True))
-        for name, borders in zip(NAMES, self._intervals(column), strict=True):
-            score[f"{name}_interval"] = borders
+        for name, boundaries in zip(NAMES, self._intervals(column), strict=True):
+            score[f"{name}_interval"] = boundaries
         score["support"] = int(counts[GOLD])
         score["predicted"] = int(counts[PREDICTED])
         score["correct"] = int(counts[RIGHT])
@@ -97,11 +97,11 @@ class Scores:
 
     def _intervals(self, column: int) -> Iterator[list[float] | None]:
         for place in range(len(NAMES)):
-            if self._borders is None:
+            if self._boundaries is None:
                 yield None
                 continue
-            borders = self._borders[:, column, place]
-            yield None if numpy.isnan(borders).any() else borders.tolist()
+            boundaries = self._boundaries[:, column, place]
+            yield None if numpy.isnan(boundaries).any() else boundaries.tolist()
 
 
 def _where_counted(scores: numpy.ndarray, counts: numpy.ndarray) -> numpy.ndarray:

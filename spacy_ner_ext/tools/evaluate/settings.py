@@ -1,4 +1,4 @@
-"""Settings of an evaluation."""
+"""EvaluationSettings of an evaluation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .span_keys import Places
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluationSettings:
     """How a pipeline is evaluated.
 
     train: The corpus that it was trained on.

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from .entity_records import Entity, Judged
+from .entity_records import Entity, ScoredDoc
 
 SCHEMES = ("strict", "exact", "partial", "ent_type")
 COUNTS = ("correct", "incorrect", "partial", "missed", "spurious")
@@ -24,7 +24,7 @@ class SharedTaskScores:
             lambda: defaultdict(Counter)
         )
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: ScoredDoc) -> None:
         """Count a document."""
         gold, predicted = judged.record.gold, judged.record.predicted
         labels = sorted({entity.label for entity in (*gold, *predicted)})

@@ -12,7 +12,7 @@ from ...crf.forward_backward import from_chains
 from ...crf.lattice import Lattice
 from ...crf.marginals import solve, to_host
 from ...crf.objectives import zero_gradient
-from ...crf.tags import Legality, TagSet
+from ...crf.tags import AllowedTransitions, TagSet
 
 
 def entity_mask(
@@ -59,7 +59,7 @@ def entity_log_probabilities(
 
 
 def _log_partition(
-    lattice: Lattice, legality: Legality, allowed: Any
+    lattice: Lattice, legality: AllowedTransitions, allowed: Any
 ) -> tuple[numpy.ndarray, Any]:
     """log Z of each document, summed over its chains, and the marginals of its tags."""
     log_z = numpy.zeros(len(lattice.lengths))

@@ -123,8 +123,8 @@ def integrate(path: Path, steps: int, max_steps: int) -> tuple[Integral, int]:
     """
     points = min(POINTS, steps)
     split = partial(_add_up, path, _captum()(path.value), points)
-    borders = numpy.linspace(0, 1, 1 + steps // points).tolist()
-    found = Integral([split(*ends) for ends in pairwise(borders)])
+    boundaries = numpy.linspace(0, 1, 1 + steps // points).tolist()
+    found = Integral([split(*ends) for ends in pairwise(boundaries)])
     taken = len(found.sections) * points
     while not found.converged and taken + 2 * points <= max_steps:
         found = found.refined(split)

@@ -64,8 +64,8 @@ class MarkedSpan(Target):
         offsets = words.doc_starts[:-1]
         first = offsets + numpy.array([each[start] for each in before])
         last = offsets + numpy.array([each[end] - 1 for each in before])
-        borders = words.sentences[:, 0]
-        sentences = numpy.searchsorted(borders, first, side="right") - 1
+        boundaries = words.sentences[:, 0]
+        sentences = numpy.searchsorted(boundaries, first, side="right") - 1
         return words, sentences, first, last
 
     def locate(self, docs: Sequence[Doc]) -> tuple[Words, Windows, Spans]:
@@ -104,9 +104,9 @@ class MarkedSpanPath:
         words, windows, spans = target.locate([doc])
         row = slice(int(spans.rows[0]), int(spans.rows[0]) + 1)
         assert self.shim.specials is not None
-        borders = windows.starts[row], windows.ends[row]
-        ids, mask, flat = pad(windows.pieces.ids, *borders, self.shim.specials)
-        is_text = (flat >= borders[0]) & (flat < borders[1])
+        boundaries = windows.starts[row], windows.ends[row]
+        ids, mask, flat = pad(windows.pieces.ids, *boundaries, self.shim.specials)
+        is_text = (flat >= boundaries[0]) & (flat < boundaries[1])
         # Words are counted without white space.
         tokens = numpy.append(words.tokens, -1)
         owners = numpy.full(flat.shape, -1)

@@ -50,8 +50,8 @@ def pieces(influence: Influence) -> Iterator[Piece]:
     last = -1 if influence.end is None else influence.end - 1
     ends = [*influence.offsets[1:], len(influence.text)]
     for i, (token, start) in enumerate(zip(influence.tokens, influence.offsets)):
-        borders = i == influence.start, i == last
-        yield Piece(token, influence.scores[i], weights[i], True, *borders)
+        boundaries = i == influence.start, i == last
+        yield Piece(token, influence.scores[i], weights[i], True, *boundaries)
         space = influence.text[start + len(token) : ends[i]]
         if space:
             yield Piece(space, 0.0, 0.0, False)

@@ -31,8 +31,8 @@ def _shade(piece: Piece) -> str:
     if size < FAINT:
         return piece.text
     shades = AGAINST if piece.weight < 0 else FOR
-    strength = min(int(size * len(shades)), len(shades) - 1)
-    return color(piece.text, fg=BLACK, bg=shades[strength])
+    rank_score = min(int(size * len(shades)), len(shades) - 1)
+    return color(piece.text, fg=BLACK, bg=shades[rank_score])
 
 
 def table(influence: Influence, most: int) -> list[tuple[str, str, str]]:

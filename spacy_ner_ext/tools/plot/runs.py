@@ -81,7 +81,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 
 
 def name_folders(folders: Sequence[Path]) -> list[str]:
-    """Name folders by the ends of their paths, as long as it takes to tell them apart."""
+    """Name folders by the ends of their paths, as short as keeps them distinct."""
     names = []
     for folder in folders:
         length = 1

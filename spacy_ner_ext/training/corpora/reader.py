@@ -11,12 +11,12 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ...data.docs import Making
-from ...data.filter import ANY_LANGUAGE, Selection
+from ...data.docs import AlignOptions
+from ...data.filter import ANY_LANGUAGE, LabelFilter
 from ...data.formats.guess import guess_format
 from ...data.formats.registry import get_reader
 from ...data.report import HARMLESS, KINDS, ConversionReport
-from ...data.split.settings import Shaping
+from ...data.split.settings import SplitOptions
 from ...data.split.split import shape_docs
 from ...util.errors import UserError
 from .base import DocsCorpus
@@ -79,7 +79,7 @@ def make_reader(
     """
     if path is None:
         raise UserError("Reader.v1 has no path; set --paths.train, for instance")
-    shaping = Shaping(
+    shaping = SplitOptions(
         split_regex=split_regex,
         max_length=max_length,
         downsample=downsample,
@@ -94,7 +94,7 @@ def make_reader(
         path,
         format,
         options=options,
-        making=Making(align, spans_key, Selection((), map, tuple(labels))),
+        making=AlignOptions(align, spans_key, LabelFilter((), map, tuple(labels))),
         lang=lang,
         shaping=shaping,
         part=part,
@@ -103,7 +103,7 @@ def make_reader(
     )
 
 
-def _check_part(part: Optional[str], shaping: Shaping) -> None:
+def _check_part(part: Optional[str], shaping: SplitOptions) -> None:
     known = ", ".join(shaping.parts) or "none, as split is empty"
     if (part is not None or shaping.split) and part not in shaping.parts:
         raise UserError(f"part = '{part}' of Reader.v1 is not one of: {known}")
@@ -129,9 +129,9 @@ class Reader(DocsCorpus):
         format: Optional[str],
         *,
         options: Dict[str, Any],
-        making: Making,
+        making: AlignOptions,
         lang: Optional[str],
-        shaping: Shaping,
+        shaping: SplitOptions,
         part: Optional[str],
         gold_preproc: bool,
         augmenter: Optional[Callable],

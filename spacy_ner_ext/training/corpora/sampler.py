@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.training import Example
 
 from ...data.split.sample import Repeating, find_factors, sample
-from ...data.split.settings import Shaping
+from ...data.split.settings import SplitOptions
 from ...data.split.split import count_labels
 from ...util.errors import UserError
 from .order import begin_epoch, shuffled_in_buffer, unnoticed
@@ -44,7 +44,7 @@ def make_sampler(
     RETURNS: The corpus.
     RAISES (UserError): If a setting cannot be used.
     """
-    shaping = Shaping(
+    shaping = SplitOptions(
         downsample=downsample, limit=limit, oversample=oversample, seed=seed
     )
     if shuffle_buffer < 0:
@@ -61,7 +61,9 @@ class Sampler:
     shuffle_buffer: The examples that are shuffled together.
     """
 
-    def __init__(self, corpus: Corpus, shaping: Shaping, shuffle_buffer: int) -> None:
+    def __init__(
+        self, corpus: Corpus, shaping: SplitOptions, shuffle_buffer: int
+    ) -> None:
         self.corpus = corpus
         self.shaping = shaping
         self.shuffle_buffer = shuffle_buffer

@@ -254,7 +254,7 @@ def test_missing_file_and_folder(tmp_path):
 # Round trips: spans -> tags -> file -> documents.
 
 # First tag, tag inside, last tag, only tag of an entity.
-PREFIXES = {"iob2": "BIIB", "bioes": "BIES", "bilou": "BILU"}
+PREFIXES = {"iob2": "BIIB", "bioes": "BIES", "biluo": "BILU"}
 
 
 def encode(spans, length, scheme):
@@ -294,7 +294,7 @@ def folder(tmp_path_factory):
 @settings(deadline=None)
 @given(
     corpus=st.lists(sentences(), min_size=1, max_size=4),
-    scheme=st.sampled_from(["iob1", "iob2", "bioes", "bilou"]),
+    scheme=st.sampled_from(["iob1", "iob2", "bioes", "biluo"]),
     delimiter=st.sampled_from(["\t", " ", "   "]),
     end=st.sampled_from(["\n", "\r\n"]),
     by_hand=st.booleans(),

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from spacy_ner_ext.data.docs import Making
+from spacy_ner_ext.data.docs import AlignOptions
 from spacy_ner_ext.data.formats.inline import read_inline
 from spacy_ner_ext.data.formats.registry import get_reader
 from spacy_ner_ext.data.lang import BlankPipeline, blank_vocab
@@ -59,7 +59,7 @@ def test_a_document_of_each_line(read):
 
 def test_nested_marks(read):
     text = "the [[[New] York](LOC) Post](ORG) [1]\n"
-    (doc,), report = read(text, making=Making(spans_key="sc"))
+    (doc,), report = read(text, making=AlignOptions(spans_key="sc"))
     assert doc.text == "the [New] York Post [1]"
     assert spans(doc, "sc") == [(4, 14, "LOC"), (4, 19, "ORG")]
     assert spans(doc) == [(4, 19, "ORG")]
@@ -176,7 +176,7 @@ def test_round_trip(folder, nlp, parts):
     path = folder / "in.txt"
     path.write_text(line, "utf-8", newline="")
     report = ConversionReport()
-    making = Making("expand", spans_key="sc")
+    making = AlignOptions("expand", spans_key="sc")
     (doc,) = read_inline(path, nlp, report=report, making=making)
     assert doc.text == text
     assert spans(doc, "sc") == expected

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
-from spacy_ner_ext.data.docs import Making
-from spacy_ner_ext.data.filter import Selection
+from spacy_ner_ext.data.docs import AlignOptions
+from spacy_ner_ext.data.filter import LabelFilter
 from spacy_ner_ext.data.formats.jsonl import read_jsonl, write_jsonl
 from spacy_ner_ext.data.formats.registry import get_reader, get_writer
 from spacy_ner_ext.data.lang import BlankPipeline
@@ -43,7 +43,7 @@ def read(tmp_path):
         lines = [v if isinstance(v, str) else json.dumps(v) for v in values]
         path.write_text("\n".join(lines), "utf-8", newline="\n")
         report = ConversionReport(source=str(path))
-        docs = read_jsonl(path, NLP, report=report, making=making or Making())
+        docs = read_jsonl(path, NLP, report=report, making=making or AlignOptions())
         return list(docs), report
 
     return read_values
@@ -108,14 +108,14 @@ WITHOUT_ENTITY = {
 
 @pytest.mark.parametrize("case", UNANNOTATED)
 def test_not_annotated(read, case):
-    (doc,), _ = read(UNANNOTATED[case], making=Making(spans_key="sc"))
+    (doc,), _ = read(UNANNOTATED[case], making=AlignOptions(spans_key="sc"))
     assert not doc.has_annotation("ENT_IOB")
     assert "sc" not in doc.spans
 
 
 @pytest.mark.parametrize("case", WITHOUT_ENTITY)
 def test_annotated_without_entity(read, case):
-    (doc,), _ = read(WITHOUT_ENTITY[case], making=Making(spans_key="sc"))
+    (doc,), _ = read(WITHOUT_ENTITY[case], making=AlignOptions(spans_key="sc"))
     assert {token.ent_iob_ for token in doc} == {"O"}
     assert len(doc.spans["sc"]) == 0
 
@@ -152,7 +152,7 @@ def test_names_language_and_meta(read):
     docs, _ = read(
         values,
         {"text": "a", "lang": "de"},
-        making=Making(selection=Selection(langs=("en",))),
+        making=AlignOptions(selection=LabelFilter(langs=("en",))),
     )
     data = {"id": "3", "document": "x/y", "lang": "en", "meta": {"b": [1]}}
     assert [doc.user_data for doc in docs] == [data]
@@ -192,7 +192,8 @@ def test_label_studio_results_of_other_kinds(read):
         {"type": "labels", "value": {"start": 4, "end": 7, "labels": ["X", "Y"]}},
     ]
     (doc,), report = read(
-        task(results, [], predictions=[{"result": []}]), making=Making(spans_key="sc")
+        task(results, [], predictions=[{"result": []}]),
+        making=AlignOptions(spans_key="sc"),
     )
     assert doc.cats == {"A": 1.0}
     assert sorted(span.label_ for span in doc.spans["sc"]) == ["LOC", "PER", "X", "Y"]
@@ -422,7 +423,7 @@ def test_round_trip(folder, docs, spans_key):
     whats = {what for _, what in report.notes["skipped"].examples}
     other = "span group 'sc'" if spans_key is None else "entities of doc.ents"
     assert counts(report).keys() <= {"skipped"} and whats <= {other}
-    report, making = ConversionReport(), Making("strict", spans_key)
+    report, making = ConversionReport(), AlignOptions("strict", spans_key)
     back = list(read_jsonl(path, NLP, report=report, making=making))
     expected = [content(doc, spans_key) for doc in docs]
     assert [content(doc, spans_key) for doc in back] == expected

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
-from spacy_ner_ext.data.docs import Making
-from spacy_ner_ext.data.filter import Selection
+from spacy_ner_ext.data.docs import AlignOptions
+from spacy_ner_ext.data.filter import LabelFilter
 from spacy_ner_ext.data.formats.guess import guess_format
 from spacy_ner_ext.data.formats.rows import read_datasets
 from spacy_ner_ext.data.formats.rows_writer import write_datasets
@@ -169,7 +169,7 @@ def test_scheme_is_recognised_and_repairs_are_noted(tmp_path):
     assert (report.scheme, counts(report)) == ("iob1", {})
     rows = [{"tokens": ["a", "b"], "ner_tags": ["U-X", "O"]}]
     _, report = read(write_lines(tmp_path / "a.jsonl", rows))
-    assert report.scheme == "bilou"
+    assert report.scheme == "biluo"
     flawed = {**ROWS[1], "ner_tags": [2, 0, 4]}
     path = write_lines(tmp_path / "a.jsonl", [ROWS[0], flawed])
     (tmp_path / "labels.json").write_text(json.dumps(NAMES))
@@ -220,7 +220,7 @@ def test_names_of_documents_and_languages(tmp_path):
     assert [doc.user_data["document"] for doc in docs] == ["d1", "d1", "d2", "d3"]
     assert [doc.user_data.get("lang") for doc in docs] == ["en", "en", "de", None]
     assert (docs[3].cats, docs[3].user_data["meta"]) == ({"news": 0.5}, {"a": [1]})
-    docs, report = read(path, making=Making(selection=Selection(langs=("en",))))
+    docs, report = read(path, making=AlignOptions(selection=LabelFilter(langs=("en",))))
     assert (len(docs), counts(report)) == (3, {"other_language": 1})
     docs, _ = read(path, docs_of=0)
     assert [doc.user_data["id"] for doc in docs] == ["d1", "d2", "d3"]
@@ -232,7 +232,7 @@ def test_other_languages_are_left_out_before_rows_are_joined(tmp_path):
     rows = [{**NAMED[0], "lang": lang} for lang in ("en", "de", "en", "en")]
     path = write_lines(tmp_path / "a.jsonl", rows)
     docs, report = read(
-        path, making=Making(selection=Selection(langs=("en",))), docs_of=2
+        path, making=AlignOptions(selection=LabelFilter(langs=("en",))), docs_of=2
     )
     assert [len(list(doc.sents)) for doc in docs] == [2, 1]
     assert counts(report) == {"other_language": 1}

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
-from spacy_ner_ext.data.docs import Making
+from spacy_ner_ext.data.docs import AlignOptions
 from spacy_ner_ext.data.formats.registry import get_reader, get_writer
 from spacy_ner_ext.data.formats.standoff import read_standoff
 from spacy_ner_ext.data.formats.standoff_writer import write_standoff
@@ -207,7 +207,9 @@ def test_other_annotations_are_skipped_by_kind(read):
 
 def test_nested_entities_go_to_the_group(read):
     annotations = "T1\tORG 0 13\tNew York Post\nT2\tLOC 0 8\tNew York\n"
-    (doc,), report = read("New York Post", annotations, making=Making(spans_key="sc"))
+    (doc,), report = read(
+        "New York Post", annotations, making=AlignOptions(spans_key="sc")
+    )
     assert spans(doc) == [(0, 13, "ORG")]
     assert set(spans(doc, "sc")) == {(0, 13, "ORG"), (0, 8, "LOC")}
     assert counts(report) == {"overlapping": 1}
@@ -396,7 +398,7 @@ def test_spans_of_a_group(tmp_path, nlp):
     doc.spans["sc"] = [Span(doc, 0, 2, "LOC"), Span(doc, 0, 3, "ORG")]
     bare = nlp.make_doc("not annotated")
     report = write([doc, bare], tmp_path, spans_key="sc")
-    back, _ = read_standoff(tmp_path, nlp, making=Making(spans_key="x"))
+    back, _ = read_standoff(tmp_path, nlp, making=AlignOptions(spans_key="x"))
     assert set(spans(back, "x")) == {(0, 8, "LOC"), (0, 13, "ORG")}
     assert whats(report, "replaced") == ["tokens without annotation become 'no entity'"]
 
@@ -488,7 +490,7 @@ def test_round_trip(folder, nlp, data, text):
     doc.user_data["id"] = "a"
     write([doc], folder, spans_key="sc")
     report = ConversionReport()
-    making = Making("strict", spans_key="sc")
+    making = AlignOptions("strict", spans_key="sc")
     docs = list(read_standoff(folder, nlp, report=report, making=making))
     (back,) = docs
     assert isinstance(back, Doc)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
-from spacy_ner_ext.data.docs import Making
-from spacy_ner_ext.data.filter import Selection
+from spacy_ner_ext.data.docs import AlignOptions
+from spacy_ner_ext.data.filter import LabelFilter
 from spacy_ner_ext.data.formats.table import read_table
 from spacy_ner_ext.data.formats.table_writer import write_parquet
 from spacy_ner_ext.data.lang import BlankPipeline
@@ -114,7 +114,7 @@ def test_names_languages_and_other_data(tmp_path):
     assert docs[0].user_data == data
     assert docs[0].cats == {"x": 0.25, "y": 0.0}
     assert (docs[1].user_data, docs[1].cats) == ({}, {})
-    docs, report = read(path, making=Making(selection=Selection(langs=("en",))))
+    docs, report = read(path, making=AlignOptions(selection=LabelFilter(langs=("en",))))
     assert [doc.text for doc in docs] == ["x"]
     assert counts(report) == {"other_language": 1}
 
@@ -122,7 +122,7 @@ def test_names_languages_and_other_data(tmp_path):
 def test_nested_entities_are_in_the_span_group(tmp_path):
     spans = [*SPANS, {"start": 0, "end": 3, "label": "FIRST"}]
     path = parquet(tmp_path / "a.parquet", [{"text": TEXT, "spans": spans}])
-    (doc,), report = read(path, making=Making(spans_key="sc"))
+    (doc,), report = read(path, making=AlignOptions(spans_key="sc"))
     assert ents(doc) == ENTS
     assert [s.label_ for s in doc.spans["sc"]] == ["FIRST", "PER", "LOC"]
     assert counts(report) == {"overlapping": 1}
@@ -268,7 +268,7 @@ def test_all_spans_of_a_group(tmp_path):
     place, what = report.notes["dropped"].examples[0]
     assert (str(place), what) == ("in.spacy, document 1", "D covers no token")
     assert report.notes["skipped"].examples[0][1] == "parts of speech"
-    (found, other), _ = read(path, making=Making(spans_key="sc"))
+    (found, other), _ = read(path, making=AlignOptions(spans_key="sc"))
     assert [(s.start, s.end, s.label_) for s in found.spans["sc"]] == group[:3]
     assert "sc" not in other.spans
 
@@ -320,7 +320,7 @@ def spans_of(doc):
 def test_round_trip(folder, docs):
     path, report = write(docs, folder, spans_key="sc")
     assert counts(report) == {}
-    found, _ = read(path, making=Making(spans_key="sc"))
+    found, _ = read(path, making=AlignOptions(spans_key="sc"))
     for doc, again in zip(docs, found, strict=True):
         assert [token.text_with_ws for token in again] == [t.text_with_ws for t in doc]
         assert again.has_unknown_spaces == doc.has_unknown_spaces

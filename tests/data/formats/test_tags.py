@@ -63,8 +63,8 @@ def test_parse_tag(text, tag):
         (["I-A B-B"], "iob2"),
         (["B-A E-A O"], "bioes"),
         (["O S-A", "B-A I-A"], "bioes"),
-        (["B-A L-A O"], "bilou"),
-        (["O U-A", "B-A I-A"], "bilou"),
+        (["B-A L-A O"], "biluo"),
+        (["O U-A", "B-A I-A"], "biluo"),
     ],
 )
 def test_scheme_recognised_from_all_tags(sentences, scheme):
@@ -93,9 +93,9 @@ def test_prefixes_of_two_schemes_clash(tags):
         ("bioes", "B-A S-A", [(0, 1, "A"), (1, 2, "A")], [0]),
         ("bioes", "S-A E-A", [(0, 1, "A"), (1, 2, "A")], [1]),
         ("bioes", "B-A E-B", [(0, 1, "A"), (1, 2, "B")], [0, 1]),
-        ("bilou", "I-A L-A U-A", [(0, 2, "A"), (2, 3, "A")], [0]),
-        ("bilou", "L-A L-A", [(0, 1, "A"), (1, 2, "A")], [0, 1]),
-        ("bilou", "", [], []),
+        ("biluo", "I-A L-A U-A", [(0, 2, "A"), (2, 3, "A")], [0]),
+        ("biluo", "L-A L-A", [(0, 1, "A"), (1, 2, "A")], [0, 1]),
+        ("biluo", "", [], []),
     ],
 )
 def test_broken_tags_are_repaired(scheme, tags, spans, repaired):
@@ -122,7 +122,7 @@ def test_every_tagged_token_is_in_one_span(tags, scheme):
 
 
 def test_scheme_names():
-    names = {"iob": "iob1", "bio": "iob2", "iobes": "bioes", "biluo": "bilou"}
+    names = {"iob": "iob1", "bio": "iob2", "iobes": "bioes", "biluo": "biluo"}
     assert {name: resolve_scheme(name) for name in names} == names
     assert resolve_scheme("auto") == "auto"
     with pytest.raises(UserError, match="unknown tag scheme 'bmes'; choose one of"):

@@ -6,8 +6,8 @@ import spacy
 from pyarrow.parquet import write_table
 from spacy.training import Corpus
 
-from spacy_ner_ext.data.docs import Making
-from spacy_ner_ext.data.filter import Selection
+from spacy_ner_ext.data.docs import AlignOptions
+from spacy_ner_ext.data.filter import LabelFilter
 from spacy_ner_ext.data.formats.registry import get_reader
 from spacy_ner_ext.data.formats.textcat import read_textcat
 from spacy_ner_ext.data.lang import BlankPipeline
@@ -103,7 +103,7 @@ def test_given_categories(read, name):
 
 def test_languages_and_ids(read):
     text = "text,label,lang,id\na,X,en,1\nb,Y,de,2\nc,X,,3\n"
-    docs, report = read(text, making=Making(selection=Selection(langs=("en",))))
+    docs, report = read(text, making=AlignOptions(selection=LabelFilter(langs=("en",))))
     assert [doc.user_data["id"] for doc in docs] == ["1", "3"]
     assert cats(docs) == [{"X": 1.0, "Y": 0.0}] * 2
     assert report.notes["other_language"].count == 1

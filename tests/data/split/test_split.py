@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.report import ConversionReport
-from spacy_ner_ext.data.split.settings import Shaping
+from spacy_ner_ext.data.split.settings import SplitOptions
 from spacy_ner_ext.data.split.split import shape_docs
 from spacy_ner_ext.util.errors import UserError
 
@@ -26,7 +26,7 @@ def doc_of(words, *spans, starts=None, **user_data):
 
 def shape(docs, **settings):
     report = ConversionReport(source="in")
-    pairs = shape_docs(lambda _: iter(docs), Shaping(**settings), report)
+    pairs = shape_docs(lambda _: iter(docs), SplitOptions(**settings), report)
     return list(pairs), report
 
 
@@ -282,7 +282,7 @@ def test_only_the_training_part_is_oversampled():
 )
 def test_impossible_settings(settings, what):
     with pytest.raises(UserError, match=what):
-        Shaping(**settings)
+        SplitOptions(**settings)
 
 
 @pytest.mark.parametrize(

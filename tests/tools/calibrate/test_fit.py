@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_ner_ext.pipes.confidence import Found
+from spacy_ner_ext.pipes.confidence import Predictions
 from spacy_ner_ext.scorers.reliability import log_loss
 from spacy_ner_ext.tools.calibrate.evidence import Evidence, collect
 from spacy_ner_ext.tools.calibrate.fit import calibrate, check_evidence, fit_thresholds
@@ -40,7 +40,7 @@ class Logits(Evidence):
     def __init__(self, logits, correct, labels=None):
         labels = ["A"] * len(logits) if labels is None else labels
         spans = [(0, i, i + 1, label) for i, label in enumerate(labels)]
-        found_ = Found(spans, lambda t: 1 / (1 + numpy.exp(-logits / t)))
+        found_ = Predictions(spans, lambda t: 1 / (1 + numpy.exp(-logits / t)))
         everything = numpy.arange(len(logits))
         super().__init__(
             _found=[found_],

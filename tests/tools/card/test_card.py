@@ -189,7 +189,10 @@ def test_entities_that_could_not_be_learnt_are_counted(tmp_path):
     train = write_corpus(tmp_path / "train.spacy", [*docs, half])
     found = " ".join(bullets(make_card(model, {"train": train})))
     of = "of 11 entities of train"
-    assert f"`crf_ner` could not learn 1 {of}: their borders are not borders" in found
+    assert (
+        f"`crf_ner` could not learn 1 {of}: their boundaries are not boundaries"
+        in found
+    )
     assert f"`crf_ner` could not learn 1 {of}: they overlap a longer one" in found
     assert f"`crf_ner` could not learn 1 {of}: it has no label ORG" in found
 

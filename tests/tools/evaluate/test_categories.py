@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 from spacy_ner_ext.scorers.textcat import make_textcat_scorer
 from spacy_ner_ext.tools.evaluate.categories import Categories, Categorizer
 from spacy_ner_ext.tools.evaluate.category_examples import CategoryExamples
-from spacy_ner_ext.tools.evaluate.entity_records import Judged, Record
+from spacy_ner_ext.tools.evaluate.entity_records import EvaluatedEntity, ScoredDoc
 from spacy_ner_ext.tools.evaluate.evaluate import evaluate
 
 VOCAB = Vocab()
@@ -24,7 +24,7 @@ def judged(index, gold, predicted):
     docs = [Doc(VOCAB, words=["a", "b"]) for _ in range(2)]
     for doc, cats in zip(docs, (predicted, gold)):
         doc.cats = cats
-    return Judged(Record(index, 2, (), ()), Example(*docs))
+    return ScoredDoc(EvaluatedEntity(index, 2, (), ()), Example(*docs))
 
 
 def collect(pairs, exclusive):

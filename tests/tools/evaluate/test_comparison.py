@@ -11,7 +11,11 @@ from spacy.vocab import Vocab
 from spacy_ner_ext.scorers.counts import COUNTERS, GOLD, Totals, averages, rates
 from spacy_ner_ext.tools.evaluate.bootstrap import draw_weights
 from spacy_ner_ext.tools.evaluate.comparison import Comparison, two_sided
-from spacy_ner_ext.tools.evaluate.entity_records import Entity, Judged, Record
+from spacy_ner_ext.tools.evaluate.entity_records import (
+    Entity,
+    EvaluatedEntity,
+    ScoredDoc,
+)
 
 WORDS = [f"w{i}" for i in range(12)]
 VOCAB = Vocab()
@@ -23,7 +27,7 @@ def judge(index, gold, predicted):
         tuple(Entity(*span[:2], span[2], "", 0.5) for span in sorted(side))
         for side in (gold, predicted)
     ]
-    return Judged(Record(index, len(doc), *sides), Example(doc, doc))
+    return ScoredDoc(EvaluatedEntity(index, len(doc), *sides), Example(doc, doc))
 
 
 def make_spans(order):

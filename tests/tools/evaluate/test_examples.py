@@ -9,7 +9,11 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_ner_ext.tools.evaluate.entity_records import Entity, Judged, Record
+from spacy_ner_ext.tools.evaluate.entity_records import (
+    Entity,
+    EvaluatedEntity,
+    ScoredDoc,
+)
 from spacy_ner_ext.tools.evaluate.examples import ErrorExamples
 from spacy_ner_ext.tools.evaluate.groups import SeenForms
 from spacy_ner_ext.tools.evaluate.snippets import TOGETHER
@@ -33,8 +37,8 @@ def judge(vocab):
             )
             for side in (gold, predicted)
         ]
-        record = Record(index, len(doc), *sides)
-        return Judged(record, Example(doc, doc))
+        record = EvaluatedEntity(index, len(doc), *sides)
+        return ScoredDoc(record, Example(doc, doc))
 
     return make
 

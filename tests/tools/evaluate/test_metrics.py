@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from spacy_ner_ext.scorers.counts import COUNTERS, Totals, averages, rates
 from spacy_ner_ext.tools.evaluate import bootstrap
 from spacy_ner_ext.tools.evaluate.bootstrap import CountRows, draw_weights
-from spacy_ner_ext.tools.evaluate.entity_records import Judged, Record
+from spacy_ner_ext.tools.evaluate.entity_records import EvaluatedEntity, ScoredDoc
 from spacy_ner_ext.tools.evaluate.groups import (
     LENGTH,
     OTHER,
@@ -166,7 +166,7 @@ def test_groups_by_what_training_has():
         entity(6, 7, "LOC", text="Oslo"),
     )
     metrics = Metrics(seen, resamples=0)
-    metrics.add(Judged(Record(0, 8, gold, gold[1:]), None))
+    metrics.add(ScoredDoc(EvaluatedEntity(0, 8, gold, gold[1:]), None))
     found = {group["name"]: group for group in metrics.result()["groups"][SEEN]}
     assert list(found) == [SAME, OTHER, UNSEEN]
     assert [found[name]["r"] for name in found] == [0, 1, 1]

@@ -118,7 +118,7 @@ def test_numbers_of_tables_are_those_of_the_result(page):
     (labels, *_) = page.tables
     assert labels[1] == ["PERSON", *expected]
     assert [row[0] for row in labels[4:]] == ["micro", "macro", "weighted"]
-    assert rows["strict: borders and label"][1:5] == ["55.0", "60.0", "50.0", "60"]
+    assert rows["strict: boundaries and label"][1:5] == ["55.0", "60.0", "50.0", "60"]
     assert rows["unseen"][1] == "40.0"
     assert rows["exact, micro"][1:] == [
         *("60.0", "50.0", "+10.0", "+2.0 to +18.0", "0.012"),

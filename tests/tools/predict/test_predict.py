@@ -20,8 +20,8 @@ def test_entities_are_those_of_the_pipeline_in_characters():
     assert [result["text"] for result in results] == TEXTS
     for doc, result in zip(nlp.pipe(TEXTS), results, strict=True):
         for found, ent in zip(result["entities"], doc.ents, strict=True):
-            borders = found["start"], found["end"]
-            assert borders == (ent.start_char, ent.end_char)
+            boundaries = found["start"], found["end"]
+            assert boundaries == (ent.start_char, ent.end_char)
             assert found["label"] == ent.label_
             assert found["text"] == result["text"][found["start"] : found["end"]]
             assert found["score"] == pytest.approx(ent._.score, abs=1e-6)

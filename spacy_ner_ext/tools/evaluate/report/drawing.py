@@ -164,8 +164,13 @@ def _draw_stacked(
 ) -> str:
     """Spans that overlap: displaCy draws them by tokens, which are cut where one of
     them starts or ends."""
-    borders = {0, len(text), *(s["start"] for s in spans), *(s["end"] for s in spans)}
-    cuts = sorted(borders)
+    boundaries = {
+        0,
+        len(text),
+        *(s["start"] for s in spans),
+        *(s["end"] for s in spans),
+    }
+    cuts = sorted(boundaries)
     places = {cut: place for place, cut in enumerate(cuts)}
     parsed = {
         "tokens": [text[start:end] for start, end in pairwise(cuts)],

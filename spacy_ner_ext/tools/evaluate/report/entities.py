@@ -62,7 +62,7 @@ def entity_sections(entities: Result | None, painter: Painter) -> list[Section]:
         Section(
             "labels",
             "Labels",
-            "Exact entities: the same borders and the same label.",
+            "Exact entities: the same boundaries and the same label.",
             [label_table(entities["metrics"]["exact"], "Labels")],
         ),
         _metrics(entities),
@@ -86,7 +86,7 @@ def _errors(entities: Result) -> Section:
     if entities.get("errors"):
         blocks.append(error_table(entities["errors"]))
     if entities.get("confusion"):
-        note = f"{HEAT_NOTE}, whatever the borders."
+        note = f"{HEAT_NOTE}, whatever the boundaries."
         none = ("(spurious)", "(missed)")
         blocks.append(matrix_table(entities["confusion"], "Confusion", note, none))
     lead = "" if blocks else "There is neither gold nor prediction."

@@ -26,7 +26,7 @@ FACTS = {
     "missing": "tokens without annotation",
     "unjudged": "predictions over these, which are left out",
     "unaligned": "predictions over white space, which are left out",
-    "misaligned": "gold entities with borders inside a token",
+    "misaligned": "gold entities with boundaries inside a token",
 }
 Result = Mapping[str, Any]
 

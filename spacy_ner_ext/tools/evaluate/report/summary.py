@@ -133,8 +133,8 @@ def _main_error(errors: Result | None) -> str:
     what = {
         "missed": "entities that are missed",
         "spurious": "predictions where gold has nothing",
-        "wrong_label": "right borders with a wrong label",
-        "wrong_boundary": "right labels with wrong borders",
+        "wrong_label": "right boundaries with a wrong label",
+        "wrong_boundary": "right labels with wrong boundaries",
         "wrong_label_and_boundary": "overlaps with another label",
     }[key]
     share = f"{kinds[key]:,} of {total:,} errors"

@@ -20,9 +20,9 @@ from .cells import (
 Score = Mapping[str, Any]
 SCORE_HEADER = ("F1", "", "F1 interval", "precision", "recall", "gold", "predicted")
 NERVALUATE = {
-    "strict": "strict: borders and label",
-    "exact": "exact: borders",
-    "partial": "partial: overlap of borders",
+    "strict": "strict: boundaries and label",
+    "exact": "exact: boundaries",
+    "partial": "partial: overlap of boundaries",
     "ent_type": "type: overlap and label",
 }
 ERRORS = {
@@ -82,7 +82,7 @@ def metric_table(metrics: Mapping[str, Any]) -> Table:
             ]
         )
     note = (
-        "exact: the same borders and the same label. overlap: at least half of the "
+        "exact: the same boundaries and the same label. overlap: at least half of the "
         "words in common (Dice ≥ 0.5) and the same label. token: words with the right "
         "label. Micro averages but for the last two columns."
     )
@@ -117,8 +117,8 @@ def error_table(errors: Mapping[str, Any]) -> Table:
     rows = [[Cell(label), *_counts(counts)] for label, counts in labels.items()]
     total = [[Cell("all"), *_counts(errors)]]
     note = (
-        "By gold label; spurious predictions by their own. Wrong label: right borders. "
-        "Wrong boundary: right label, overlapping borders. Spurious: no gold "
+        "By gold label; spurious predictions by their own. Wrong label: right "
+        "boundaries. Wrong boundary: right label, overlapping boundaries. Spurious: no gold "
         "entity is left for it."
     )
     return Table("Errors by label", ("label", *ERRORS.values()), rows, total, note)
