@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from .groups import ParameterGroup
 from .nodes import Key
 
 MOMENTS = ("exp_avg", "exp_avg_sq")

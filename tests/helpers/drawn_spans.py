@@ -2,7 +2,11 @@
 
 from hypothesis import strategies as st
 
-from spacy_ner_ext.tools.evaluate.entity_records import Entity, Record, ScoredDoc
+from spacy_ner_ext.tools.evaluate.entity_records import (
+    Entity,
+    EvaluatedEntity,
+    ScoredDoc,
+)
 
 LENGTH = 8
 LABELS = ["A", "B", "C"]
@@ -34,7 +38,7 @@ def documents(spans, max_size=6):
 def judged(gold, predicted, index=0, scores=None):
     """A document without an example."""
     scores = scores or [None] * len(predicted)
-    record = Record(
+    record = EvaluatedEntity(
         index,
         LENGTH,
         tuple(entity(*span) for span in sorted(set(gold))),
