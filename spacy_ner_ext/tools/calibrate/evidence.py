@@ -25,7 +25,7 @@ class Evidence:
 
     gold: The number of gold entities of each label.
     skipped: Entities over words of which gold says nothing, left out.
-    misaligned: Gold entities whose boundaries are not boundaries of tokens, which cannot
+    misaligned: Gold entities whose boundaries are not token boundaries, which cannot
         be found.
     """
 

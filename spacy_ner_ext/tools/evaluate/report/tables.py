@@ -118,8 +118,8 @@ def error_table(errors: Mapping[str, Any]) -> Table:
     total = [[Cell("all"), *_counts(errors)]]
     note = (
         "By gold label; spurious predictions by their own. Wrong label: right "
-        "boundaries. Wrong boundary: right label, overlapping boundaries. Spurious: no gold "
-        "entity is left for it."
+        "boundaries. Wrong boundary: right label, overlapping boundaries. Spurious: no "
+        "gold entity is left for it."
     )
     return Table("Errors by label", ("label", *ERRORS.values()), rows, total, note)
 
