@@ -51,5 +51,7 @@ def test_a_missing_extra_is_named(module, extra, monkeypatch):
 def test_all_extras_that_sentences_name_are_declared():
     files = [*ROOT.glob("spacy_ner_ext/**/*.py"), *ROOT.glob("docs/*.md")]
     texts = [path.read_text(encoding="utf8") for path in files]
-    named = {name for text in texts for name in re.findall(r"ner-ext\[([\w-]+)\]", text)}
+    named = {
+        name for text in texts for name in re.findall(r"ner-ext\[([\w-]+)\]", text)
+    }
     assert {"report", "plot"} <= named <= declared().keys()
