@@ -1,4 +1,7 @@
-"""Who imports whom, read from the source."""
+"""Which file may import which, read from the source.
+
+An import counts wherever it stands: in a function and under TYPE_CHECKING too.
+"""
 
 import ast
 import sys
@@ -14,45 +17,35 @@ FILES = {
     path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf8"))
     for path in sorted(ROOT.rglob("*.py"))
 }
-FEATURES = (
-    "prediction",
-    *("crf", "span_marker", "text_cnn", "data", "encoder", "training", "sharing"),
-    *("recipes", "calibration", "influence", "evaluation"),
-)
-# A folder that may use others, and which.
-MAY_USE = {
-    "training": {"encoder"},
-    "span_marker": {"encoder"},
-    "sharing": {"data"},
-    "evaluation": {"calibration", "data"},
-    "influence": {"crf", "encoder", "span_marker"},
-    "calibration": {"data"},
-    "prediction": {"data"},
+COMPONENTS = {"crf", "encoder", "span_marker", "text_cnn"}
+# What the files of a room may import besides their own room.
+MAY_IMPORT = {
+    "util": set(),
+    "pipes": {"util"},
+    "scorers": {"pipes", "util"},
+    "crf": {"pipes", "scorers", "util"},
+    "text_cnn": {"pipes", "util"},
+    "encoder": {"pipes", "util"},
+    "span_marker": {"encoder", "pipes", "scorers", "util"},
+    "data": {"pipes", "util"},
+    "training": {"data", "encoder", "pipes", "util"},
+    "tools": {*COMPONENTS, "data", "pipes", "scorers", "training", "util"},
 }
-# The files of these folders that know arrays and tags, but neither texts nor pipelines:
-# all but those listed.
-WITH_LAYERS = ("crf", "text_cnn")
-NO_LAYERS = (
-    *("__init__.py", "model.py", "base.py", "component.py", "gold.py", "checks.py"),
-    *("tagger.py", "token_gold.py", "token_checks.py"),
+# The two places that look a module up by its name when it is asked for.
+BY_NAME = {"__init__.py"}
+LEVELS = {"layer": 0, "model": 1, "component": 2, "ner": 2, "tagger": 2}
+# The mathematics: files that know arrays or tensors, but no texts and no pipelines.
+ARRAY_FILES = (
+    *(
+        f"crf/{name}.py"
+        for name in (
+            *("tags", "lattice", "forward_backward", "log_space", "viterbi"),
+            *("objectives", "marginals", "layer"),
+        )
+    ),
 )
-LAYERS = tuple(
-    path
-    for path in FILES
-    if path.split("/")[0] in WITH_LAYERS and path.split("/")[1] not in NO_LAYERS
-)
-# The torch side of the encoder.
-ENCODER_LAYERS = (
-    *("encoder/settings.py", "encoder/pieces.py", "encoder/layer.py"),
-    "encoder/gradient_scaler.py",
-)
-# The same of the span marker.
-SPAN_MARKER_LAYERS = tuple(
-    f"span_marker/{name}.py"
-    for name in ("attention", "candidates", "layer", "settings", "texts", "windows")
-)
-# From the bottom to the top: a file may import its own level and those below.
-LEVELS = {"layer": 0, "model": 1, "component": 2, "tagger": 2}
+TENSOR_FILES = ("encoder/pieces.py", "encoder/layer.py", "span_marker/attention.py")
+STANDARD = set(sys.stdlib_module_names)
 
 
 def imported_names(path, tree):
@@ -72,10 +65,10 @@ def imported_names(path, tree):
 
 
 def own_files(path, tree):
-    """The package's own files that a file imports."""
+    """The package's own files that a file imports, without the packages they are in."""
     for name in imported_names(path, tree):
         first, *inner = name.split(".")
-        if first == PACKAGE:
+        if first == PACKAGE and inner:
             places = ("/".join(inner) + ".py", "/".join([*inner, "__init__.py"]))
             yield from (place for place in places if place in FILES)
 
@@ -83,100 +76,114 @@ def own_files(path, tree):
 IMPORTS = {path: set(own_files(path, tree)) for path, tree in FILES.items()}
 
 
-def folder_of(path):
+def room_of(path):
     return path.split("/")[0] if "/" in path else ""
 
 
-def level_of(path):
-    if path in LAYERS:
-        return LEVELS["layer"]
-    return LEVELS.get(Path(path).stem)
+def tool_of(path):
+    """The folder of a command; empty for what all commands share."""
+    parts = path.split("/")
+    return parts[1] if parts[0] == "tools" and len(parts) > 2 else ""
+
+
+def outside(path):
+    """The packages of others that a file imports."""
+    names = imported_names(path, FILES[path])
+    return {name.split(".")[0] for name in names} - STANDARD - {PACKAGE}
 
 
 def test_the_walk_sees_imports():
     assert "text_cnn/layer.py" in IMPORTS["text_cnn/model.py"]
-    assert "labels.py" in IMPORTS["crf/objectives.py"]
-    assert "data/assets.py" in IMPORTS["cli/download.py"]
-    assert "cli/__init__.py" in IMPORTS["__main__.py"]
-    assert {"crf/lattice.py", "crf/layer.py", "text_cnn/layer.py"} <= set(LAYERS)
+    assert "crf/tags.py" in IMPORTS["crf/objectives.py"]
+    assert "tools/app.py" in IMPORTS["__main__.py"]
+    assert outside("crf/forward_backward.py") >= {"numpy"}
+
+
+def test_every_room_has_a_rule():
+    assert {room_of(path) for path in FILES} == {"", *MAY_IMPORT}
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_the_rooms_below_it(room):
+    for path, imported in IMPORTS.items():
+        if room_of(path) == room:
+            rooms = {room_of(other) for other in imported} - {room}
+            # The version of the package is known at its top.
+            assert rooms - {""} <= MAY_IMPORT[room], f"{path} imports {sorted(rooms)}"
+
+
+def test_a_command_does_not_import_another():
+    for path, imported in IMPORTS.items():
+        if tool_of(path):
+            others = {tool_of(other) for other in imported} - {"", tool_of(path)}
+            assert not others, f"{path} imports tools/{', tools/'.join(sorted(others))}"
+
+
+def test_only_the_app_imports_commands():
+    for path, imported in IMPORTS.items():
+        commands = {p for p in imported if tool_of(p) and not tool_of(path)}
+        if commands:
+            assert path in ("__init__.py", "tools/app.py"), f"{path}: {commands}"
 
 
 def test_components_import_models_and_models_import_layers():
     for path, imported in IMPORTS.items():
-        if folder_of(path) not in FEATURES or level_of(path) is None:
+        level = LEVELS.get(Path(path).stem)
+        if room_of(path) not in COMPONENTS or level is None:
             continue
         for other in imported:
-            if folder_of(other) == folder_of(path) and level_of(other) is not None:
-                assert level_of(other) <= level_of(path), f"{path} imports {other}"
+            if room_of(other) == room_of(path):
+                assert LEVELS.get(Path(other).stem, 0) <= level, f"{path} <- {other}"
 
 
-@pytest.mark.parametrize("path", [*ENCODER_LAYERS, *SPAN_MARKER_LAYERS])
-def test_the_layers_of_encoders_know_arrays_and_tensors_only(path):
-    allowed = {PACKAGE, "numpy", "torch"} | sys.stdlib_module_names
-    tops = {name.split(".")[0] for name in imported_names(path, FILES[path])}
-    assert tops <= allowed, f"{path} imports {sorted(tops - allowed)}"
+def test_util_knows_no_spacy():
+    for path in FILES:
+        if room_of(path) == "util":
+            assert not outside(path) & {"spacy", "spacy_transformers"}, path
 
 
-@pytest.mark.parametrize("path", LAYERS)
-def test_layers_know_arrays_and_tags_only(path):
-    own_folder = folder_of(path)
-    for other in IMPORTS[path] - {"__init__.py", f"{own_folder}/__init__.py"}:
-        assert other == "labels.py" or other in LAYERS, f"{path} imports {other}"
-        assert folder_of(other) in ("", own_folder), f"{path} imports {other}"
-    allowed = {PACKAGE, "numpy", "thinc"} | sys.stdlib_module_names
-    tops = {name.split(".")[0] for name in imported_names(path, FILES[path])}
-    assert tops <= allowed, f"{path} imports {sorted(tops - allowed)}"
+@pytest.mark.parametrize("path", ARRAY_FILES)
+def test_the_crf_is_array_code(path):
+    assert outside(path) <= {"numpy", "thinc"}
+    assert {room_of(other) for other in IMPORTS[path]} <= {"crf", "pipes"}
+    assert IMPORTS[path] <= {*ARRAY_FILES, "pipes/overlap.py"}
 
 
-def test_the_tag_schemes_import_numpy_only():
-    tops = {n.split(".")[0] for n in imported_names("labels.py", FILES["labels.py"])}
-    assert tops <= {"numpy"} | sys.stdlib_module_names
+@pytest.mark.parametrize("path", TENSOR_FILES)
+def test_the_layers_of_encoders_know_tensors_only(path):
+    assert outside(path) <= {"numpy", "torch"}
 
 
-def test_features_do_not_import_each_other():
-    for path, imported in IMPORTS.items():
-        if folder_of(path) in FEATURES:
-            folder = folder_of(path)
-            others = {folder_of(other) for other in imported}
-            fine = {"", folder} | MAY_USE.get(folder, set())
-            assert others <= fine, f"{path} imports {sorted(others)}"
+def test_nothing_imports_in_a_circle():
+    done, active = set(), []
+
+    def visit(path):
+        if path in active:
+            circle = [*active[active.index(path) :], path]
+            pytest.fail(" -> ".join(circle))
+        if path not in done:
+            active.append(path)
+            for other in sorted(IMPORTS[path]):
+                visit(other)
+            active.pop()
+            done.add(path)
+
+    for path in FILES:
+        # It looks its functions up when they are asked for.
+        if path != "__init__.py":
+            visit(path)
 
 
-def test_every_folder_is_a_feature_or_the_command_line():
-    """A new folder has to be added to the rules above."""
-    assert {folder_of(path) for path in FILES} == {"", "cli", *FEATURES}
-
-
-def test_the_command_line_imports_what_has_no_pipeline():
-    for path, imported in IMPORTS.items():
-        if folder_of(path) == "cli":
-            for other in imported:
-                folders = (
-                    "prediction",
-                    *("cli", "data", "encoder", "span_marker", "training"),
-                    *("sharing", "recipes", "calibration", "influence"),
-                    "evaluation",
-                )
-                fine = folder_of(other) in folders or other in (
-                    *("__init__.py", "packaging.py", "errors.py", "loading.py"),
-                )
-                assert fine, f"{path} imports {other}"
-
-
-def test_only_the_entry_of_the_package_imports_the_command_line():
-    users = {
-        path
-        for path, imported in IMPORTS.items()
-        if any(folder_of(other) == "cli" for other in imported)
-    }
-    assert {path for path in users if folder_of(path) != "cli"} == {"__main__.py"}
-
-
-def test_shared_files_import_no_feature():
-    for path, imported in IMPORTS.items():
-        # What the package offers to Python is imported when it is asked for.
-        if not folder_of(path) and path not in ("__main__.py", "__init__.py"):
-            assert {folder_of(other) for other in imported} <= {""}, path
+def test_no_import_is_hidden_in_a_string():
+    for path, tree in FILES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func).split(".")[-1]
+                if name in ("import_module", "__import__"):
+                    own = "__package__" in ast.unparse(node) or PACKAGE in ast.unparse(
+                        node
+                    )
+                    assert not own or path in BY_NAME, f"{path}, line {node.lineno}"
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -194,3 +201,9 @@ def test_no_error_is_caught_blindly(path):
     for node in ast.walk(FILES[path]):
         if isinstance(node, ast.ExceptHandler):
             assert node.type is not None, f"{path}, line {node.lineno}: bare except"
+
+
+def test_no_file_is_long():
+    for path in FILES:
+        n_lines = len((ROOT / path).read_text(encoding="utf8").splitlines())
+        assert n_lines <= 350, f"{path} has {n_lines} lines"
