@@ -1,4 +1,4 @@
-"""What users rely on stays: names, settings, defaults, options, keys of metrics.json."""
+"""Names, settings, defaults, options and keys of metrics.json stay as they are."""
 
 import difflib
 from pathlib import Path
