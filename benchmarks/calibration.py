@@ -26,9 +26,9 @@ from spacy.training import Corpus, Example
 
 from spacy_ner_ext.crf.marginals import log_partition
 from spacy_ner_ext.crf.ner import CRFEntityRecognizer
-from spacy_ner_ext.pipes.confidence import threshold_of
+from spacy_ner_ext.pipes.thresholds import threshold_of
 from spacy_ner_ext.tools.calibrate.evidence import Evidence, collect
-from spacy_ner_ext.tools.calibrate.fit import calibrate, find_recognizer, measure
+from spacy_ner_ext.tools.calibrate.fit import calibrate, find_entity_pipe, measure
 from spacy_ner_ext.tools.calibrate.temperature import HIGHEST, LOWEST, minimize
 
 BATCH = 64
@@ -81,7 +81,7 @@ def at_precision(
 
 def measure_model(path: Path, dev: Path, test: Path) -> dict[str, Any]:
     nlp = spacy.load(path)
-    component = find_recognizer(nlp)
+    component = find_entity_pipe(nlp)
     component.cfg.update(temperature=1.0, threshold=0.0)
     texts = [example.predicted.text for example in Corpus(test)(nlp)]
     found = entities(nlp, texts)

@@ -6,7 +6,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import logger
 
-from ..pipes.spans import describe
+from ..pipes.gold import describe_counts
 from .gold import LostGold, gold_tags
 from .tags import TagSet
 
@@ -32,7 +32,7 @@ def report_lost_gold(
                 "%s: %d gold entities are left out of training (%s): %s.",
                 name,
                 counts.total(),
-                describe(counts),
+                describe_counts(counts),
                 reason,
             )
     return sample

@@ -10,7 +10,8 @@ import numpy
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..pipes.spans import ENTS, blocked_tokens, expand, read_gold, read_spans
+from ..pipes.gold import read_gold
+from ..pipes.spans import ENTS, blocked_tokens, expand, read_spans
 from .tags import MISSING, TagSet, keep_longest
 
 

@@ -10,10 +10,11 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from ..pipes.confidence import Predictions, Threshold
-from ..pipes.entities import Recognizer, warn_about_score_weights
+from ..pipes.entities import EntityPipe, warn_about_score_weights
 from ..pipes.listeners import check_widths
+from ..pipes.predictions import Predictions
 from ..pipes.spans import ENTS
+from ..pipes.thresholds import Threshold
 from .base import DEFAULT_CRF_MODEL, CRFPipe
 from .checks import report_lost_gold
 from .decode import decode
@@ -78,7 +79,7 @@ def make_crf_ner(
     )
 
 
-class CRFEntityRecognizer(CRFPipe, Recognizer):
+class CRFEntityRecognizer(CRFPipe, EntityPipe):
     """Recognize named entities with a linear-chain conditional random field
     (Lafferty et al. 2001) over any token-to-vector layer.
 

@@ -10,8 +10,8 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, get_array_module
 
-from ..pipes.confidence import check_temperature
 from ..pipes.listeners import check_widths
+from ..pipes.temperature import check_temperature
 from .base import DEFAULT_CRF_MODEL, CRFPipe
 from .lattice import Lattice
 from .marginals import tag_marginals, to_host

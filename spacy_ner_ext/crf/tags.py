@@ -14,11 +14,11 @@ from functools import cached_property
 
 import numpy
 
+from ..pipes.overlap import LabelledSpan, select_disjoint
+
 PREFIXES = {"biluo": "BILU", "iob2": "BI"}
 STRUCTURES = ("flat", "per_label")
 MISSING = -1
-
-LabelledSpan = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
@@ -218,23 +218,16 @@ class TagSet:
 def keep_longest(
     spans: Sequence[LabelledSpan], tags: TagSet
 ) -> tuple[list[LabelledSpan], list[LabelledSpan]]:
-    """Choose the spans that fit into the chains: longest first, then leftmost.
+    """Select the spans that fit into the chains: the longest first, then the leftmost.
 
-    spans: Any spans, in any order.
-    tags: Says which spans share a chain.
-    RETURNS: The spans that were kept, and the ones that overlap a kept span of the same
-        chain. A repeated span is in neither.
+    RETURNS: The selected spans, and those that overlap a selected span of the same
+        chain. Duplicates are in neither.
     """
-    kept: list[LabelledSpan] = []
-    dropped: list[LabelledSpan] = []
-    taken: set = set()
-    for span in sorted(set(spans), key=lambda s: (s[0] - s[1], s[0], s[2])):
-        start, end, label = span
-        chain, _ = tags.locate(label)
-        cells = {(chain, i) for i in range(start, end)}
-        if cells & taken:
-            dropped.append(span)
-        else:
-            kept.append(span)
-            taken |= cells
-    return kept, dropped
+    ordered = sorted(set(spans), key=lambda s: (s[0] - s[1], s[0], s[2]))
+    n_words = max((end for _, end, _ in ordered), default=0)
+    # With the chains one after another, only spans of the same chain can overlap.
+    shifts = [tags.locate(label)[0] * n_words for *_, label in ordered]
+    cells = [(s + shift, e + shift) for (s, e, _), shift in zip(ordered, shifts)]
+    kept = select_disjoint(cells, range(len(cells)))
+    dropped = sorted(set(range(len(cells))) - set(kept))
+    return [ordered[i] for i in kept], [ordered[i] for i in dropped]

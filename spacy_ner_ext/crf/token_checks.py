@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import logger
 
-from ..pipes.spans import describe
+from ..pipes.gold import describe_counts
 
 
 def survey(examples: Iterable[Example], target: str) -> tuple[Counter[str], list[Doc]]:
@@ -42,7 +42,7 @@ def report_lost_tags(name: str, labels: Sequence[str], counts: Counter[str]) -> 
             "add them to [initialize.components] to keep them.",
             name,
             lost.total(),
-            describe(lost),
+            describe_counts(lost),
         )
 
 

@@ -11,7 +11,7 @@ from spacy.strings import StringStore
 from spacy.tokens import Doc, Token
 from spacy.training import Example
 
-from ..pipes.spans import have_same_tokens
+from ..pipes.gold import have_same_tokens
 from .objectives import allowed_tags
 from .tags import MISSING
 

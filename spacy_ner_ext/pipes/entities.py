@@ -1,4 +1,4 @@
-"""What the components that write entities have in common."""
+"""`EntityPipe`, the base class of `crf_ner` and `span_marker_ner`."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -10,28 +10,19 @@ from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from .confidence import (
-    Predictions,
-    ScoredSpan,
-    check_temperature,
-    check_threshold,
-    check_thresholds,
-    score_entities,
-)
+from .annotations import register_score_extension, write_spans
 from .labels import LabelledPipe
-from .spans import (
-    ENTS,
-    PER_LABEL,
-    as_keys,
-    read_spans,
-    register_score_extension,
-    write_spans,
-)
+from .predictions import Predictions, ScoredSpan, score_entities
+from .spans import ENTS, PER_LABEL, as_keys, read_spans
+from .temperature import check_temperature
+from .thresholds import check_threshold, check_thresholds
 
 
-class Recognizer(LabelledPipe):
-    """Learns entities of the places in `target`, writes those it finds to the places
-    in `annotate`, and stores their probabilities.
+class EntityPipe(LabelledPipe):
+    """Base class of components that predict entities with probabilities.
+
+    Gold entities are read from the span keys in `target`, predictions are written to
+    those in `annotate`: "ents" for doc.ents, any other name for a span group.
 
     vocab: The shared vocabulary.
     model: The model.
@@ -39,7 +30,7 @@ class Recognizer(LabelledPipe):
     scorer: The scoring method.
     settings: The settings: `target`, `annotate`, `overwrite`, `temperature`,
         `threshold` and those of the component.
-    RAISES (ValueError): If a setting has an unknown value.
+    RAISES (ValueError): If a setting has an invalid value.
     """
 
     def __init__(
@@ -51,13 +42,12 @@ class Recognizer(LabelledPipe):
         settings: dict[str, Any],
     ) -> None:
         super().__init__(vocab, model, name, scorer, settings)
-        self._check_places()
-        read = {"temperature": check_temperature, "threshold": check_threshold}
-        for setting, check in read.items():
-            self.cfg[setting] = check(name, self.cfg[setting])
+        self._check_keys()
+        self.cfg["temperature"] = check_temperature(name, self.cfg["temperature"])
+        self.cfg["threshold"] = check_threshold(name, self.cfg["threshold"])
         register_score_extension()
 
-    def _check_places(self) -> None:
+    def _check_keys(self) -> None:
         if PER_LABEL in self.target:
             raise ValueError(
                 f"'{PER_LABEL}' can be used for annotate, not for the target of "
@@ -67,19 +57,17 @@ class Recognizer(LabelledPipe):
 
     @property
     def target(self) -> list[str]:
-        """Where gold entities are."""
+        """Span keys of the gold entities."""
         return as_keys(self.cfg["target"], "target")
 
     @property
     def annotate(self) -> list[str]:
-        """Where predictions go."""
+        """Span keys that predictions are written to."""
         setting = self.cfg["annotate"]
         return self.target if setting is None else as_keys(setting, "annotate")
 
-    # --- Prediction ---------------------------------------------------------
-
     def find(self, docs: Sequence[Doc]) -> Predictions:
-        """Find the entities of some documents, before any is dropped.
+        """Find the entities of some documents, before thresholding.
 
         docs: The documents, at least one with a token.
         RETURNS: The entities, with probabilities at any temperature.
@@ -87,7 +75,7 @@ class Recognizer(LabelledPipe):
         raise NotImplementedError
 
     def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:
-        """Find the entities of some documents, without changing them.
+        """Predict the entities of some documents without modifying them.
 
         docs: The documents.
         RETURNS: The entities of each document.
@@ -103,7 +91,8 @@ class Recognizer(LabelledPipe):
     ) -> None:
         """Write predicted entities and their probabilities to the documents.
 
-        scores: What `predict` returned for them.
+        docs: The documents.
+        scores: The entities of each document, as returned by `predict`.
         """
         keys, labels = self.annotate, self.labels
         for doc, found in zip(docs, scores):
@@ -116,22 +105,19 @@ class Recognizer(LabelledPipe):
                 rank_scores=[span.rank_score for span in found],
             )
 
-    # --- Labels ---------------------------------------------------------------
-
     def collect_labels(
         self,
         get_examples: Callable[[], Iterable[Example]],
         labels: Sequence[str] | None,
     ) -> None:
-        """Add the labels to learn.
+        """Add the given labels, or those of the data if `labels` is None.
 
-        labels: The labels; if None, those of the data.
-        RAISES (ValueError): If there are none, `labels` is no list, or no document has
-            a span group that `target` names.
+        RAISES (ValueError): If there are no labels, `labels` is a string, or no
+            document has a span group of `target`.
         """
         keys = self.target
         if labels is None and not self.labels:
-            check_groups(self.name, keys, get_examples())
+            _check_groups(self.name, keys, get_examples())
         if labels is None:
             spans = (s for eg in get_examples() for s in read_spans(eg.reference, keys))
             labels = sorted({span.label_ for span in spans})
@@ -139,36 +125,29 @@ class Recognizer(LabelledPipe):
         check_thresholds(self.name, self.cfg["threshold"], self.labels)
 
     def restore(self, settings: dict[str, Any]) -> None:
-        """Put settings of the config back in the place of those that were saved.
+        """Apply the settings of the config after loading.
 
-        settings: The settings of the config.
-        RAISES (ValueError): If one differs that cannot change, or does not fit the
-            labels.
+        RAISES (ValueError): If a setting that cannot change differs, or the thresholds
+            do not fit the labels.
         """
         super().restore(settings)
         check_thresholds(self.name, self.cfg["threshold"], self.labels)
 
     def check_label(self, label: str) -> None:
-        """Check that a label can be written to the places of `annotate`.
+        """Check that the span group of a label is not used for anything else.
 
-        RAISES (ValueError): If it names a span group that `annotate` uses for something
-            else.
+        RAISES (ValueError): If `annotate` has "*" and lists the label as a span key.
         """
         if PER_LABEL in self.annotate and label in (ENTS, *self.annotate):
             raise ValueError(
                 f"The label '{label}' of '{self.name}' would have a span group that "
                 f"annotate = {self.annotate} uses for something else: rename the "
-                "label, or leave '*' out of annotate."
+                "label, or remove '*' from annotate."
             )
 
 
-def check_groups(name: str, keys: Sequence[str], examples: Iterable[Example]) -> None:
-    """Check that the span groups to learn from exist.
-
-    name: The name of the component.
-    keys: Where gold is: "ents" and span groups.
-    RAISES (ValueError): If no example has one of the groups.
-    """
+def _check_groups(name: str, keys: Sequence[str], examples: Iterable[Example]) -> None:
+    """Raise a ValueError if no example has one of the span groups in `keys`."""
     absent = {key for key in keys if key != ENTS}
     groups: set[str] = set()
     for example in examples if absent else ():
@@ -186,17 +165,14 @@ def check_groups(name: str, keys: Sequence[str], examples: Iterable[Example]) ->
 def warn_about_score_weights(
     name: str, keys: Sequence[str], nlp: Language | None
 ) -> None:
-    """Log if doc.ents is not written, but the best model would be chosen by it.
-
-    name: The name of the component.
-    """
+    """Log a warning if doc.ents is not written, but selects the best model."""
     if nlp is None or ENTS in keys:
         return
     weights = nlp.config.get("training", {}).get("score_weights", {})
     if not any(key.startswith("spans_") and value for key, value in weights.items()):
         logger.warning(
-            "%s writes to %s and not to doc.ents: choose the best model with "
-            "[training.score_weights] spans_NAME_f = 1.0 in place of ents_f.",
+            "%s writes to %s and not to doc.ents: select the best model with "
+            "[training.score_weights] spans_NAME_f = 1.0 instead of ents_f.",
             name,
             ", ".join(keys),
         )

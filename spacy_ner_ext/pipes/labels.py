@@ -1,4 +1,4 @@
-"""What the trainable components with labels have in common."""
+"""`LabelledPipe`, the base class of the trainable components with labels."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -12,7 +12,8 @@ Component = TypeVar("Component", bound="LabelledPipe")
 
 
 class LabelledPipe(TrainablePipe):
-    """Keeps labels in the order of the weights, and settings that stay editable.
+    """Base class of components that keep their labels in the order of the weights, and
+    whose settings can be edited in the config of a trained pipeline.
 
     vocab: The shared vocabulary.
     model: The model.
@@ -21,7 +22,7 @@ class LabelledPipe(TrainablePipe):
     settings: The settings of the component.
     """
 
-    # Settings that a trained component cannot change.
+    # Settings that cannot change after training.
     structural: tuple[str, ...] = ()
 
     def __init__(
@@ -45,17 +46,14 @@ class LabelledPipe(TrainablePipe):
 
     @property
     def label_data(self) -> list[str]:
-        """What `spacy init labels` writes and `initialize`
-        takes as `labels`.
-        """
+        """The labels as `spacy init labels` writes and `initialize` reads them."""
         return list(self.cfg["labels"])
 
-    # --- Labels ---------------------------------------------------------------
-
     def add_labels(self, labels: Sequence[str]) -> None:
-        """Add the labels to learn.
+        """Add several labels.
 
-        RAISES (ValueError): If it is no list, or there are no labels in the end.
+        RAISES (ValueError): If `labels` is a string, or the component still has no
+            labels.
         """
         if isinstance(labels, str):
             raise ValueError(
@@ -67,9 +65,10 @@ class LabelledPipe(TrainablePipe):
         self._require_labels()
 
     def add_label(self, label: str) -> int:
-        """Add a label; a trained model keeps its weights, new ones are appended.
+        """Add a label. A trained model keeps its weights; new ones are appended.
 
-        RETURNS: 0 if the label is already there, otherwise 1.
+        label: The label.
+        RETURNS: 0 if the component has the label already, otherwise 1.
         RAISES (ValueError): If the label is not a string, is empty, or cannot be
             written by this component.
         """
@@ -91,17 +90,18 @@ class LabelledPipe(TrainablePipe):
         """Raise a ValueError if this component cannot write a label."""
 
     def resize_output(self) -> None:
-        """Give the model the weights of labels that were added."""
+        """Append weights for the labels that were added to a trained model."""
         raise NotImplementedError
-
-    # --- Serialization ------------------------------------------------------
 
     def from_bytes(
         self: Component, bytes_data: bytes, *, exclude: Iterable[str] = ()
     ) -> Component:
-        """Load the component; settings that a user may edit stay as configured.
+        """Load the component from a bytestring. Its settings stay those of the config.
 
-        RAISES (ValueError): If it was trained with a setting that cannot change now.
+        bytes_data: The result of `to_bytes`.
+        exclude: Names of serialization fields to leave out.
+        RETURNS: The component.
+        RAISES (ValueError): If a setting that cannot change after training differs.
         """
         settings = dict(self.cfg)
         super().from_bytes(bytes_data, exclude=exclude)
@@ -111,9 +111,12 @@ class LabelledPipe(TrainablePipe):
     def from_disk(
         self: Component, path: str | Path, *, exclude: Iterable[str] = ()
     ) -> Component:
-        """Load the component; settings that a user may edit stay as configured.
+        """Load the component from a folder. Its settings stay those of the config.
 
-        RAISES (ValueError): If it was trained with a setting that cannot change now.
+        path: A folder written by `to_disk`.
+        exclude: Names of serialization fields to leave out.
+        RETURNS: The component.
+        RAISES (ValueError): If a setting that cannot change after training differs.
         """
         settings = dict(self.cfg)
         super().from_disk(path, exclude=exclude)
@@ -121,15 +124,15 @@ class LabelledPipe(TrainablePipe):
         return self
 
     def restore(self, settings: dict[str, Any]) -> None:
-        """Put settings of the config back in the place of those that were saved.
+        """Apply the settings of the config after loading.
 
-        settings: The settings of the config.
-        RAISES (ValueError): If one differs that cannot change.
+        RAISES (ValueError): If a setting that cannot change after training differs.
         """
         for key in self.structural:
             if self.cfg[key] != settings[key]:
                 raise ValueError(
                     f"'{self.name}' was trained with {key} = '{self.cfg[key]}', but "
-                    f"its config says '{settings[key]}': set it back, or train anew."
+                    f"its config has '{settings[key]}': restore the setting, or train "
+                    "the component again."
                 )
         self.cfg = {**settings, "labels": self.cfg["labels"]}

@@ -1,13 +1,13 @@
-"""Checks of the layers that read the vectors of another component."""
+"""Checks of the layers that listen to the vectors of another component."""
 
 from spacy.language import Language
 from spacy.pipeline.tok2vec import Tok2Vec
 
 
 def check_widths(nlp: Language | None) -> None:
-    """Check that all listeners of a pipeline expect the vectors that they will get.
+    """Check that all listeners of a pipeline expect vectors of the width they get.
+    Components that are not initialized yet are skipped.
 
-    nlp: The pipeline; components that are not initialized yet are left out.
     RAISES (ValueError): If a listener expects vectors of another width.
     """
     for _, component in [] if nlp is None else nlp.pipeline:
@@ -16,16 +16,13 @@ def check_widths(nlp: Language | None) -> None:
 
 
 def check_widths_of(upstream: Tok2Vec) -> None:
-    """Check the listeners of one component; see `check_widths`.
-
-    RAISES (ValueError): If a listener expects vectors of another width.
-    """
+    """Check the listeners of one component; see `check_widths`."""
     width = upstream.model.get_dim("nO")
     for name, listeners in upstream.listener_map.items():
         for listener in listeners:
             if listener.get_dim("nO") != width:
                 raise ValueError(
                     f"'{name}' expects vectors of width {listener.get_dim('nO')} "
-                    f"from '{upstream.name}', which makes {width}: set width = {width} "
-                    f"in the listener of '{name}'."
+                    f"from '{upstream.name}', which outputs {width}: set width = "
+                    f"{width} in the listener of '{name}'."
                 )

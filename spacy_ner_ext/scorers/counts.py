@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy
 
-from ..crf.tags import LabelledSpan
+from ..pipes.overlap import LabelledSpan
 
 # What is counted of each label.
 GOLD, PREDICTED, FOUND, RIGHT = range(4)

@@ -10,7 +10,8 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ..pipes.spans import ENTS, PER_LABEL, missing_tokens, read_spans
+from ..pipes.gold import missing_tokens
+from ..pipes.spans import ENTS, PER_LABEL, read_spans
 from .counts import COUNTERS, EXACT, Totals, averages, rates
 
 

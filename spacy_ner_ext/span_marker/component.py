@@ -13,9 +13,10 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..pipes.confidence import Predictions, Threshold
-from ..pipes.entities import Recognizer, warn_about_score_weights
+from ..pipes.entities import EntityPipe, warn_about_score_weights
+from ..pipes.predictions import Predictions
 from ..pipes.spans import ENTS, expand
+from ..pipes.thresholds import Threshold
 from .candidates import Spans, all_spans, place
 from .checkpoint import adopt, read_checkpoint
 from .decode import Candidates, Decoded, choose, locate, probabilities_of, taken_words
@@ -101,7 +102,7 @@ def make_span_marker_ner(
     )
 
 
-class SpanMarkerRecognizer(Recognizer):
+class SpanMarkerRecognizer(EntityPipe):
     """Recognize named entities by classifying candidate spans, each of which is marked
     in the input of a pretrained encoder (SpanMarker, Aarsen 2023).
 

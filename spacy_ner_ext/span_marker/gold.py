@@ -10,7 +10,7 @@ import numpy
 from spacy.training import Example
 
 from ..encoder.pieces import Ints
-from ..pipes.spans import read_gold
+from ..pipes.gold import read_gold
 from .candidates import Spans
 from .windows import Words
 from .words import words_before

@@ -10,7 +10,7 @@ from spacy.training import Example
 from spacy.util import logger, registry
 from wasabi import table
 
-from ..pipes.spans import describe
+from ..pipes.gold import describe_counts
 from .gold import LostGold
 
 
@@ -35,7 +35,7 @@ def report_lost_gold(name: str, split: str, lost: LostGold, max_words: int) -> N
         if counts:
             logger.warning(
                 "%s: %d gold entities of %s are left out (%s): %s.",
-                *(name, counts.total(), split, describe(counts), reason),
+                *(name, counts.total(), split, describe_counts(counts), reason),
             )
 
 

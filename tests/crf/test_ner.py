@@ -14,7 +14,7 @@ from spacy_ner_ext.crf.gold import gold_tags
 from spacy_ner_ext.crf.marginals import tag_marginals
 from spacy_ner_ext.crf.objectives import OBJECTIVES
 from spacy_ner_ext.crf.tags import MISSING, TagSet
-from spacy_ner_ext.pipes.spans import register_score_extension
+from spacy_ner_ext.pipes.annotations import register_score_extension
 from tests.helpers.pipelines import (
     CORPUS,
     OVERLAPS,

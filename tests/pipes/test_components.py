@@ -727,7 +727,7 @@ def test_settings_that_the_weights_depend_on_cannot_be_edited(name, key, tmp_pat
     other = {"biluo": "iob2", "iob2": "biluo", "flat": "per_label"}
     trained = subject(nlp).cfg[key]
     value = other.get(trained, "flat")
-    with pytest.raises(ValueError, match=f"{key} = '{trained}'.*says '{value}'"):
+    with pytest.raises(ValueError, match=f"{key} = '{trained}'.*has '{value}'"):
         load_with(tmp_path, **{key: value})
 
 

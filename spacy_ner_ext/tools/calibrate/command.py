@@ -10,7 +10,7 @@ from ...data.examples import read_examples
 from ...util.files import check_output, write_json
 from ..output import printer, progress
 from ..pipeline import BatchSize, Code, GpuId, failure_told, open_pipeline
-from .fit import Calibration, find_recognizer
+from .fit import Calibration, find_entity_pipe
 from .fit import calibrate as fit
 from .store import check_copy, check_labels, store, store_copy
 from .temperature import HIGHEST, LOWEST
@@ -86,7 +86,7 @@ def calibrate(
     if report is not None:
         check_output(report, ".json")
     nlp = open_pipeline(model, gpu_id=gpu_id, code=code)
-    name = find_recognizer(nlp, component).name
+    name = find_entity_pipe(nlp, component).name
     with failure_told(model, "calibrated"):
         found = fit(
             nlp,

@@ -12,9 +12,10 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import minibatch
 
-from ...pipes.confidence import Predictions
-from ...pipes.entities import Recognizer
-from ...pipes.spans import expand, read_gold, read_spans
+from ...pipes.entities import EntityPipe
+from ...pipes.gold import read_gold
+from ...pipes.predictions import Predictions
+from ...pipes.spans import expand, read_spans
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Evidence:
         ]
         return numpy.concatenate(parts or [numpy.zeros(0)]).astype("float64")
 
-    def add(self, component: Recognizer, examples: list[Example]) -> None:
+    def add(self, component: EntityPipe, examples: list[Example]) -> None:
         """Let a component read some documents.
 
         examples: The examples, in the state in which it gets them.
@@ -88,7 +89,7 @@ class Evidence:
         self._counted.append(numpy.array(counted, dtype=int))
 
 
-def _kept_spans(component: Recognizer, doc: Doc) -> set[tuple[int, int, str]]:
+def _kept_spans(component: EntityPipe, doc: Doc) -> set[tuple[int, int, str]]:
     """Entities that were there before, which are certain and no finds."""
     if component.cfg["overwrite"]:
         return set()
@@ -97,7 +98,7 @@ def _kept_spans(component: Recognizer, doc: Doc) -> set[tuple[int, int, str]]:
 
 
 def collect(
-    nlp: Language, component: Recognizer, examples: Iterable[Example], batch_size: int
+    nlp: Language, component: EntityPipe, examples: Iterable[Example], batch_size: int
 ) -> Evidence:
     """Let a component read annotated documents.
 
@@ -110,7 +111,7 @@ def collect(
 
 
 def _prepared(
-    nlp: Language, component: Recognizer, examples: Iterable[Example], batch_size: int
+    nlp: Language, component: EntityPipe, examples: Iterable[Example], batch_size: int
 ) -> Iterator[list[Example]]:
     before = nlp.pipe_names[: nlp.pipe_names.index(component.name)]
     for batch in minibatch(examples, batch_size):

@@ -10,8 +10,10 @@ import numpy
 from spacy.language import Language
 from spacy.training import Example
 
-from ...pipes.confidence import Threshold, check_temperature, check_threshold
-from ...pipes.entities import Recognizer
+from ...pipes.entities import EntityPipe
+from ...pipes.find import find_component
+from ...pipes.temperature import check_temperature
+from ...pipes.thresholds import Threshold, check_threshold
 from ...scorers.reliability import brier_score, expected_calibration_error, log_loss
 from ...scorers.thresholds import Point, curve, lowest_for_precision, split_by_label
 from ...util.errors import UserError
@@ -120,7 +122,7 @@ def calibrate(
     RAISES (UserError): If no component has probabilities, or the documents say nothing
         about them.
     """
-    pipe = find_recognizer(nlp, component)
+    pipe = find_entity_pipe(nlp, component)
     evidence = collect(nlp, pipe, examples, batch_size or nlp.batch_size)
     check_evidence(pipe.name, evidence)
     result = fit(pipe, evidence, precision)
@@ -129,31 +131,9 @@ def calibrate(
     return result
 
 
-def find_recognizer(nlp: Language, name: str | None = None) -> Recognizer:
-    """Find the component to calibrate.
-
-    name: Its name; None if there is one alone.
-    RAISES (UserError): If there is none, or it is not clear which.
-    """
-    pipes = {key: pipe for key, pipe in nlp.pipeline if isinstance(pipe, Recognizer)}
-    chosen = [pipes[key] for key in pipes if name in (None, key)]
-    if len(chosen) == 1:
-        return chosen[0]
-    there = ", ".join(nlp.pipe_names) or "no component"
-    if name is not None:
-        raise UserError(
-            f"the pipeline has no component '{name}' with probabilities of entities: "
-            f"name one of {', '.join(pipes) or 'another pipeline'} (it has {there})"
-        )
-    if not pipes:
-        raise UserError(
-            "no component of the pipeline has probabilities of entities, as crf_ner "
-            f"and span_marker_ner do (it has {there}): give another pipeline"
-        )
-    raise UserError(
-        f"several components have probabilities of entities ({', '.join(pipes)}): name "
-        "the one that is meant"
-    )
+def find_entity_pipe(nlp: Language, name: str | None = None) -> EntityPipe:
+    """Find the component to calibrate; see find_component."""
+    return find_component(nlp, EntityPipe, name, "predicts probabilities of entities")
 
 
 def check_evidence(name: str, evidence: Evidence) -> None:
@@ -182,7 +162,7 @@ def check_evidence(name: str, evidence: Evidence) -> None:
 
 
 def fit(
-    component: Recognizer, evidence: Evidence, precision: float | None = None
+    component: EntityPipe, evidence: Evidence, precision: float | None = None
 ) -> Calibration:
     """Fit temperature and thresholds to what a component found.
 

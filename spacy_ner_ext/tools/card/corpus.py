@@ -8,7 +8,8 @@ from spacy.tokens import Span
 from spacy.training import Example
 
 from ...data.report import true_cats
-from ...pipes.spans import flat_subset, read_gold
+from ...pipes.annotations import flat_subset
+from ...pipes.gold import read_gold
 from ..check.config import SpanLimit
 from .pipeline import Task
 

@@ -11,7 +11,8 @@ from spacy.vocab import Vocab
 
 from ...data.formats.docbin import find_files
 from ...data.read import read_docs
-from ...pipes.spans import ENTS, missing_tokens, read_spans
+from ...pipes.gold import missing_tokens
+from ...pipes.spans import ENTS, read_spans
 from ...util.errors import UserError
 from .groups import SeenForms
 

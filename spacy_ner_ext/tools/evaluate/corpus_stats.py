@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from ...pipes.spans import describe
+from ...pipes.gold import describe_counts
 from .entity_records import ScoredDoc
 from .span_keys import Places
 
@@ -81,6 +81,6 @@ class CorpusTotals:
             yield (
                 f"{self._unknown.total()} gold entities have labels that the pipeline "
                 f"does not know, and count as missed or wrong: "
-                f"{describe(self._unknown)}; rename labels with 'convert', or train "
-                "with them."
+                f"{describe_counts(self._unknown)}; rename labels with 'convert', or "
+                "train with them."
             )

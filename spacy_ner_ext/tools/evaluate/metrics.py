@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...crf.tags import LabelledSpan
+from ...pipes.overlap import LabelledSpan
 from ...scorers.counts import COUNTERS, count_exact
 from .bootstrap import CountRows
 from .entity_records import Entity, EvaluatedEntity, ScoredDoc

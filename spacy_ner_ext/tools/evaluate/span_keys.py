@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from spacy.language import Language
 from spacy.pipeline import Pipe, SpanCategorizer
 
-from ...pipes.entities import Recognizer
+from ...pipes.entities import EntityPipe
 from ...pipes.spans import ENTS, PER_LABEL
 from ...util.errors import UserError
 
@@ -77,7 +77,7 @@ def find_places(
 
 def _places_of(nlp: Language, name: str) -> Places | None:
     pipe = nlp.get_pipe(name)
-    if isinstance(pipe, Recognizer):
+    if isinstance(pipe, EntityPipe):
         annotate = _one_place(pipe.annotate, pipe.labels)
         threshold = pipe.cfg["threshold"]
         limits = threshold.values() if isinstance(threshold, dict) else [threshold]

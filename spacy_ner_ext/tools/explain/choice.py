@@ -11,7 +11,7 @@ from spacy.pipeline.textcat import TextCategorizer
 from spacy.tokens import Doc, Span
 
 from ...crf.ner import CRFEntityRecognizer
-from ...pipes.entities import Recognizer
+from ...pipes.entities import EntityPipe
 from ...pipes.spans import ENTS, expand, read_spans
 from ...span_marker.component import SpanMarkerRecognizer
 from ...util.errors import UserError
@@ -19,7 +19,7 @@ from .black_box import BeamEntity, FoundEntity
 from .marked_span import MarkedSpan
 from .targets import Category, CRFEntity, Subject, Target
 
-LEARNED = (Recognizer, EntityRecognizer)
+LEARNED = (EntityPipe, EntityRecognizer)
 
 
 def entity_components(nlp: Language) -> list[str]:
@@ -158,7 +158,7 @@ def predicted_entities(nlp: Language, doc: Doc, component: str | None) -> list[S
         pipe: Any = nlp.get_pipe(name)
         own = list(getattr(pipe, "labels", ()))
         labels.update(own)
-        keys = expand(pipe.annotate, own) if isinstance(pipe, Recognizer) else [ENTS]
+        keys = expand(pipe.annotate, own) if isinstance(pipe, EntityPipe) else [ENTS]
         places.update(dict.fromkeys(keys))
     spans = {
         (span.start, span.end, span.label_): span for span in read_spans(doc, places)

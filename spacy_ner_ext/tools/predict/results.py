@@ -6,7 +6,7 @@ from typing import Any
 
 from spacy.tokens import Doc, Span, SpanGroup
 
-from ...pipes.spans import get_score
+from ...pipes.annotations import get_score
 
 # Fields of a result that are predicted.
 FIELDS = ("entities", "spans", "cats")

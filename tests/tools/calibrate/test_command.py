@@ -147,7 +147,7 @@ def test_what_cannot_be_done_is_one_sentence(call, model, tmp_path):
     (tmp_path / "unlabelled" / "crf_ner" / "cfg").unlink()
     cases = [
         (("model", "none.spacy"), "no gold entity for 'crf_ner'"),
-        (("tags", "dev.spacy"), "no component .*it has crf_tagger"),
+        (("tags", "dev.spacy"), "no component .*are crf_tagger"),
         (("model", "dev.spacy", "--output", "tags"), "tags is there already"),
         (("model", "dev.spacy", "--output", "model/new"), "is inside of model: name"),
         (("model", "dev.spacy", "--output", "dev.spacy/a"), "dev.spacy is a file"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_ner_ext.pipes.confidence import Predictions
+from spacy_ner_ext.pipes.predictions import Predictions
 from spacy_ner_ext.scorers.reliability import log_loss
 from spacy_ner_ext.tools.calibrate.evidence import Evidence, collect
 from spacy_ner_ext.tools.calibrate.fit import calibrate, check_evidence, fit_thresholds
@@ -239,7 +239,7 @@ def test_the_component_must_be_clear():
     with pytest.raises(UserError, match=r"no component 'ner'.*name one of crf_ner"):
         calibrate(nlp, [], component="ner")
     nlp = build({"a": {"factory": "crf_ner", **crf()}, "crf_ner": crf()})
-    with pytest.raises(UserError, match=r"several components.*\(a, crf_ner\)"):
+    with pytest.raises(UserError, match=r"more than one component.*\(a, crf_ner\)"):
         calibrate(nlp, [])
 
 

@@ -1,0 +1,131 @@
+"""Write predicted entities and their probabilities to doc.ents and span groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy
+from spacy.tokens import Doc, Span, SpanGroup
+
+from .overlap import select_disjoint
+from .spans import ENTS, PER_LABEL, blocked_tokens, expand, read_spans
+
+EXTENSION = "score"
+
+
+def get_score(span: Span) -> float | None:
+    """The probability of a predicted entity, which is the value of `span._.score`.
+
+    RETURNS: The probability, 0 to 1; None for a span that was not predicted by
+        `crf_ner` or `span_marker_ner`.
+    """
+    user_data: dict[Any, Any] = span.doc.user_data
+    return user_data.get(_score_key(span), {}).get(span.label_)
+
+
+def _score_key(span: Span) -> tuple[str, str, int, int]:
+    # The format of spaCy's own extensions, so that Doc.from_docs shifts the offsets.
+    return ("._.", EXTENSION, span.start_char, span.end_char)
+
+
+def register_score_extension() -> None:
+    """Define `span._.score`.
+
+    RAISES (ValueError): If another package has already defined the extension.
+    """
+    if not Span.has_extension(EXTENSION):
+        Span.set_extension(EXTENSION, getter=get_score)
+    elif Span.get_extension(EXTENSION)[2] is not get_score:
+        raise ValueError(
+            f"The extension Span._.{EXTENSION} is already defined elsewhere: remove it "
+            f"with Span.remove_extension('{EXTENSION}') before creating the pipeline."
+        )
+
+
+def set_score(span: Span, score: float) -> None:
+    """Store the probability of a span as `span._.score`."""
+    user_data: Any = span.doc.user_data
+    user_data.setdefault(_score_key(span), {})[span.label_] = float(score)
+
+
+def flat_subset(spans: Iterable[tuple[Span, float]], taken: set[int]) -> list[Span]:
+    """Select spans that do not overlap: the highest score first, then the longest.
+
+    spans: Spans and their scores.
+    taken: Tokens that no span may cover; the tokens of selected spans are added.
+    """
+    ranked = sorted(spans, key=lambda s: (-s[1], s[0].start - s[0].end, s[0].start))
+    bounds = [(span.start, span.end) for span, _ in ranked]
+    return [ranked[i][0] for i in select_disjoint(bounds, range(len(bounds)), taken)]
+
+
+def write_spans(
+    doc: Doc,
+    scored: Sequence[tuple[int, int, str, float]],
+    labels: Sequence[str],
+    keys: Sequence[str],
+    *,
+    overwrite: bool,
+    rank_scores: Sequence[float] | None = None,
+) -> None:
+    """Write predicted entities and their probabilities to a document.
+
+    scored: First token, end (exclusive), label and probability of each entity.
+    labels: All labels of the component; "*" creates a group for each.
+    keys: Span keys to write to.
+    overwrite: Whether existing entities are replaced; otherwise they are kept.
+    rank_scores: Scores that decide which of overlapping entities doc.ents gets; by
+        default their probabilities.
+    """
+    spans = [
+        (Span(doc, start, end, label=label), score)
+        for start, end, label, score in scored
+    ]
+    # Decoding was conditioned on kept entities, so their probability of 1 is no score.
+    kept = [] if overwrite else read_spans(doc, expand(keys, labels))
+    before = {(span.start, span.end, span.label) for span in kept}
+    for span, score in spans:
+        if (span.start, span.end, span.label) not in before:
+            set_score(span, score)
+    for key in keys:
+        if key == ENTS:
+            ranks = [p for _, p in spans] if rank_scores is None else rank_scores
+            ranked = [(span, rank) for (span, _), rank in zip(spans, ranks)]
+            write_ents(doc, ranked, overwrite=overwrite)
+        elif key == PER_LABEL:
+            for label in labels:
+                own = [(span, score) for span, score in spans if span.label_ == label]
+                write_group(doc, label, own, overwrite=overwrite)
+        else:
+            write_group(doc, key, spans, overwrite=overwrite)
+
+
+def write_ents(
+    doc: Doc, spans: Sequence[tuple[Span, float]], *, overwrite: bool
+) -> None:
+    """Write the flat subset to doc.ents; kept entities take precedence."""
+    kept = [] if overwrite else list(doc.ents)
+    blocked = [] if overwrite else blocked_tokens(doc)
+    taken = {i for span in kept for i in range(span.start, span.end)} | set(blocked)
+    chosen = flat_subset(spans, taken)
+    doc.set_ents([*kept, *chosen], blocked=[doc[i : i + 1] for i in blocked])
+
+
+def write_group(
+    doc: Doc, key: str, spans: Sequence[tuple[Span, float]], *, overwrite: bool
+) -> None:
+    """Write a span group and its aligned attrs["scores"]; kept spans without a score
+    get NaN."""
+    kept: list[Span] = []
+    scores: list[float] = []
+    if key in doc.spans and not overwrite:
+        kept = list(doc.spans[key])
+        before: Any = doc.spans[key].attrs.get("scores", [])
+        aligned = len(before) == len(kept)
+        scores = [float(s) for s in before] if aligned else [float("nan")] * len(kept)
+    have = {(span.start, span.end, span.label) for span in kept}
+    new = [(s, p) for s, p in spans if (s.start, s.end, s.label) not in have]
+    group = SpanGroup(doc, name=key, spans=[*kept, *(span for span, _ in new)])
+    group.attrs["scores"] = numpy.array([*scores, *(p for _, p in new)], dtype="f")
+    doc.spans[key] = group

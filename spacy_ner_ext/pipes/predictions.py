@@ -1,0 +1,60 @@
+"""Predicted entities and their probabilities, before and after the threshold."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy
+
+from .thresholds import Threshold, threshold_of
+
+
+class ScoredSpan(NamedTuple):
+    """A predicted entity.
+
+    start: First token.
+    end: End (exclusive).
+    label: Label.
+    score: Probability at the temperature of the component.
+    rank_score: Probability at temperature 1, which decides between overlapping
+        entities, so that the temperature does not change the choice.
+    """
+
+    start: int
+    end: int
+    label: str
+    score: float
+    rank_score: float
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predicted entities of a batch of documents, before thresholding.
+
+    spans: Document, first token, end (exclusive) and label of each entity.
+    probabilities: Computes the probabilities of all entities at a temperature.
+    overlap: Whether some of them may overlap.
+    """
+
+    spans: list[tuple[int, int, int, str]]
+    probabilities: Callable[[float], numpy.ndarray]
+    overlap: bool = False
+
+
+def score_entities(
+    found: Predictions, n_docs: int, temperature: float, threshold: Threshold
+) -> list[list[ScoredSpan]]:
+    """Compute the probabilities of entities and drop those below the threshold.
+
+    RETURNS: The remaining entities of each document.
+    """
+    scores = found.probabilities(temperature).tolist()
+    rank_scores = scores
+    if found.overlap and temperature != 1:
+        rank_scores = found.probabilities(1.0).tolist()
+    result: list[list[ScoredSpan]] = [[] for _ in range(n_docs)]
+    for span, score, rank_score in zip(found.spans, scores, rank_scores):
+        document, start, end, label = span
+        if score >= threshold_of(threshold, label):
+            result[document].append(ScoredSpan(start, end, label, score, rank_score))
+    return result

@@ -1,0 +1,18 @@
+"""The `temperature` setting: what divides scores before probabilities are computed."""
+
+# Outside of this range all probabilities are 0, 1 or uniform, and scores may overflow.
+MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-3, 1e3
+
+
+def check_temperature(name: str, temperature: float) -> float:
+    """Check the temperature of the component `name`.
+
+    RAISES (ValueError): If it is not a number from 0.001 to 1000.
+    """
+    if not MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE:
+        raise ValueError(
+            f"The temperature of '{name}' is {temperature}: set temperature to a value "
+            f"from {MIN_TEMPERATURE:g} to {MAX_TEMPERATURE:g}, or to 1.0 to leave "
+            "probabilities unchanged."
+        )
+    return float(temperature)
