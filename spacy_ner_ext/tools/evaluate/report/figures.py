@@ -1,35 +1,32 @@
-"""Charts drawn by matplotlib, as SVG that takes its colours from the page."""
+"""The charts of the page: SVG images whose colors come from its style sheet."""
 
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
 from markupsafe import Markup
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .charts import MOST_LINES
+from ....util.figures import LINE_STYLES, chart_style, mark_best, shorten_label
 
 SIZE, RELIABILITY_SIZE = (4.8, 3.7), (4.8, 4.3)
+# Lines of one chart that a reader can still distinguish.
+MOST_LINES = 7
 SCORES = {"p": "precision", "r": "recall", "f": "F1"}
-LINE_STYLES = ("-", "--", "-.", ":")
-# Colours that no chart has, each the number of a custom property of the page.
+# Stand-ins for colors: each becomes the custom property of the page with its number.
 TEXT, GRID, FIRST_LINE = "#f0f000", "#f0f001", 2
 COLOR = re.compile("#f0f0(0[0-9])")
 Point = Mapping[str, Any]
 
 
 def draw_thresholds(curve: Sequence[Point], best: Point | None, name: str) -> Markup:
-    """Draw precision, recall and F over the threshold.
+    """Draw precision, recall and F1 over the threshold.
 
-    curve: Points with "threshold", "p", "r" and "f".
-    best: The one that is marked.
-    name: What tells it from other charts of the page.
+    name: The prefix of ids in the image.
     """
 
     def draw(figure: Figure) -> None:
@@ -46,27 +43,26 @@ def draw_thresholds(curve: Sequence[Point], best: Point | None, name: str) -> Ma
             _mark(axes, best["threshold"], 100 * best["f"], 2)
         _finish(axes, "threshold", "percent", (0, 1))
 
-    return _drawn(name, SIZE, draw)
+    return _draw(name, SIZE, draw)
 
 
 def draw_precision_recall(
-    curves: Mapping[str, Sequence[Point]], best: Mapping[str, Point], name: str
+    curves: Mapping[str, Sequence[Point]],
+    labels: Sequence[str],
+    best: Mapping[str, Point],
+    name: str,
 ) -> Markup:
-    """Draw precision over recall, a line a label.
-
-    curves: Points by label, at most MOST_LINES.
-    best: The point of a label that is marked.
-    name: What tells it from other charts of the page.
-    """
+    """Draw precision over recall, with one line for each of at most MOST_LINES
+    labels."""
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for number, (label, curve) in enumerate(curves.items()):
-            points = [p for p in curve if None not in (p["p"], p["r"])]
+        for number, label in enumerate(labels):
+            points = [p for p in curves[label] if None not in (p["p"], p["r"])]
             axes.plot(
                 [100 * p["r"] for p in points],
                 [100 * p["p"] for p in points],
-                label=_shorten(label),
+                label=shorten_label(label, 16),
                 **_look(number),
             )
             at = best.get(label)
@@ -74,15 +70,11 @@ def draw_precision_recall(
                 _mark(axes, 100 * at["r"], 100 * at["p"], number)
         _finish(axes, "recall", "precision", (0, 100))
 
-    return _drawn(name, SIZE, draw)
+    return _draw(name, SIZE, draw)
 
 
 def draw_reliability(bins: Sequence[Point], name: str) -> Markup:
-    """Draw how often predictions of a probability are right.
-
-    bins: Bins with "low", "high", "count", "confidence" and "accuracy".
-    name: What tells it from other charts of the page.
-    """
+    """Draw a reliability diagram above the number of predictions in each bin."""
     full = [each for each in bins if each["count"]]
 
     def draw(figure: Figure) -> None:
@@ -111,13 +103,14 @@ def draw_reliability(bins: Sequence[Point], name: str) -> Markup:
         counts.set_xlabel("probability")
         counts.set_xlim(-0.02, 1.02)
 
-    return _drawn(name, RELIABILITY_SIZE, draw)
+    return _draw(name, RELIABILITY_SIZE, draw)
 
 
-def _drawn(name: str, size: tuple[float, float], draw: Any) -> Markup:
-    with rc_context(_settings()), warnings.catch_warnings():
-        # The browser has the fonts.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+def _draw(
+    name: str, size: tuple[float, float], draw: Callable[[Figure], None]
+) -> Markup:
+    # The browser has the fonts.
+    with chart_style("none", TEXT, GRID, svg__fonttype="none"):
         figure = Figure(size, layout="constrained")
         draw(figure)
         stream = StringIO()
@@ -126,38 +119,13 @@ def _drawn(name: str, size: tuple[float, float], draw: Any) -> Markup:
 
 
 def _for_page(svg: str, name: str) -> str:
-    """The bare image, with names of its own and the colours of the page."""
+    """Take the bare image, with unique ids and the colors of the page."""
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r"(?s) *<metadata>.*?</metadata>\n?", "", svg)
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(url\(|href=")#', rf"\1#{name}-", svg)
     return COLOR.sub(lambda found: f"var(--ink-{int(found[1])})", svg)
-
-
-def _settings() -> Any:
-    return {
-        "axes.edgecolor": GRID,
-        "axes.facecolor": "none",
-        "axes.grid": True,
-        "axes.labelcolor": TEXT,
-        "axes.spines.right": False,
-        "axes.spines.top": False,
-        "figure.facecolor": "none",
-        "font.size": 10,
-        "grid.color": GRID,
-        "grid.linewidth": 0.7,
-        "legend.frameon": False,
-        "legend.labelcolor": TEXT,
-        "savefig.facecolor": "none",
-        "svg.fonttype": "none",
-        "svg.hashsalt": "spacy_ner_ext",
-        "text.color": TEXT,
-        # A dollar in a label is no formula.
-        "text.parse_math": False,
-        "xtick.color": TEXT,
-        "ytick.color": TEXT,
-    }
 
 
 def _line_color(number: int) -> str:
@@ -173,8 +141,7 @@ def _look(number: int) -> dict[str, Any]:
 
 
 def _mark(axes: Axes, x: float, y: float, number: int) -> None:
-    """A ring around the best point."""
-    axes.plot(x, y, "o", markersize=9, fillstyle="none", color=_line_color(number))
+    mark_best(axes, x, y, _line_color(number), size=9)
 
 
 def _finish(axes: Axes, x: str, y: str, limits: tuple[float, float]) -> None:
@@ -186,9 +153,3 @@ def _finish(axes: Axes, x: str, y: str, limits: tuple[float, float]) -> None:
     figure = axes.get_figure()
     if figure is not None and axes.get_legend_handles_labels()[0]:
         figure.legend(loc="outside upper left", ncols=3, handlelength=2.5)
-
-
-def _shorten(label: str, most: int = 16) -> str:
-    short = label if len(label) <= most else f"{label[: most - 1]}…"
-    # matplotlib leaves out what starts with an underscore.
-    return f"\N{ZERO WIDTH SPACE}{short}" if short.startswith("_") else short
