@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from ...util.errors import UserError
-from ...util.files import check_output, write_json
+from ...util.files import check_output
 from ..loading import load_pipeline
 from ..options import names
 from ..output import printer, progress
@@ -100,11 +100,10 @@ def evaluate(
         --output evaluation --baseline training/old/model-best
     """
     from .evaluate import evaluate as run
-    from .report.charts import import_figures
-    from .report.html import write_report
+    from .evaluate import require_report
 
     _check(output, corpus, train)
-    import_figures()
+    require_report()
     nlp = open_pipeline(model, gpu_id=gpu_id, code=code)
     with failure_told(model, "evaluated"):
         result = run(
@@ -120,10 +119,10 @@ def evaluate(
             confidence=confidence,
             seed=seed,
             batch_size=batch_size,
-        ).to_dict()
-    write_json(result, output / METRICS)
-    write_report(result, output / REPORT)
-    _print(result)
+        )
+    result.to_json(output / METRICS)
+    result.to_html(output / REPORT)
+    _print(result.data)
     printer().good(f"Wrote {output / METRICS} and {output / REPORT}")
 
 

@@ -11,7 +11,9 @@ from typing import Any
 from spacy.language import Language
 
 from ...util.errors import UserError
+from ...util.extras import require
 from ...util.files import write_json
+from ..loading import load_pipeline
 from .categories import Categories, Categorizer, find_categorizer
 from .comparison import Comparison
 from .corpus import find_annotation
@@ -46,12 +48,32 @@ class Evaluation:
         """
         write_json(self.data, Path(path))
 
+    def to_html(self, path: str | Path) -> None:
+        """Write the report, one HTML page that works offline.
+
+        RAISES (UserError): If the file cannot be written, or if matplotlib or Jinja is
+            not installed (`pip install "spacy-ner-ext[report]"`).
+        """
+        require_report()
+        from .report.page import write_report
+
+        write_report(self.data, Path(path))
+
+
+def require_report() -> None:
+    """Import the libraries of the report.
+
+    RAISES (UserError): If one is not installed.
+    """
+    for module in ("jinja2", "matplotlib"):
+        require(module, "report")
+
 
 def evaluate(
-    nlp: Language,
+    nlp: Language | str | Path,
     corpus: str | Path,
     *,
-    baseline: Language | None = None,
+    baseline: Language | str | Path | None = None,
     progress: Callable[[Iterable[Pair]], Iterable[Pair]] = iter,
     **settings: Any,
 ) -> Evaluation:
@@ -71,7 +93,13 @@ def evaluate(
     RAISES (UserError): If a setting or the corpus cannot be used, or a pipeline has
         nothing to judge.
     """
-    return _Run(nlp, baseline, Path(corpus), EvaluationSettings(**settings))(progress)
+    options = EvaluationSettings(**settings)
+    other = None if baseline is None else _load(baseline)
+    return _Run(_load(nlp), other, Path(corpus), options)(progress)
+
+
+def _load(nlp: Language | str | Path) -> Language:
+    return nlp if isinstance(nlp, Language) else load_pipeline(nlp)
 
 
 class _Run:

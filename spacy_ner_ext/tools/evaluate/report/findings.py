@@ -49,7 +49,9 @@ def _weakest(labels: Result) -> str:
     )
     weakest = scored[: min(MOST_WEAK, len(scored) - 1)] if len(scored) > 1 else []
     named = ", ".join(f"{name} (F1 {percent(f)}, {n:,} gold)" for f, name, n in weakest)
-    return f"Weakest {'labels' if len(weakest) > 1 else 'label'}: {named}." * bool(named)
+    return f"Weakest {'labels' if len(weakest) > 1 else 'label'}: {named}." * bool(
+        named
+    )
 
 
 def _main_error(errors: Result | None) -> str:

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from spacy_ner_ext.tools.evaluate.report.html import render_report, write_report
+from spacy_ner_ext.tools.evaluate.evaluate import Evaluation
+from spacy_ner_ext.tools.evaluate.report.page import render_report, write_report
 from spacy_ner_ext.util.errors import UserError
 from tests.helpers.evaluation_results import (
     NO_SCORE,
@@ -361,10 +362,9 @@ def test_paths_of_other_encodings(tmp_path):
     assert "caf\\udce9.spacy" in (tmp_path / "report.html").read_text()
 
 
-def test_without_matplotlib_the_error_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    figures = "spacy_ner_ext.tools.evaluate.report.figures"
-    monkeypatch.delitem(sys.modules, figures, raising=False)
-    with pytest.raises(UserError, match=r"needs matplotlib: .*ner-ext\[evaluate\]"):
-        write_report(make_result(charts=True), tmp_path / "report.html")
+@pytest.mark.parametrize("module", ["matplotlib", "jinja2"])
+def test_a_missing_library_is_named_with_its_extra(tmp_path, monkeypatch, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError, match=rf"{module} cannot .*ner-ext\[report\]"):
+        Evaluation(make_result()).to_html(tmp_path / "report.html")
     assert not list(tmp_path.iterdir())
