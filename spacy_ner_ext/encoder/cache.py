@@ -1,4 +1,4 @@
-"""Token vectors of documents that a frozen encoder does not need to compute again."""
+"""A cache for the vectors of documents that pass through a frozen encoder."""
 
 from __future__ import annotations
 
@@ -14,21 +14,19 @@ from .pieces import Ints
 
 
 class EmbeddingCache:
-    """Keeps the vectors of documents, by their words, as long as there is space.
+    """Keeps the vectors of documents, by their words, until it is full.
 
-    What is there stays: training passes over all documents in turn, so making space
-    by dropping the oldest would drop each document just before its next use.
+    Nothing is evicted: training passes over all documents in turn, so dropping the
+    oldest would drop each document just before its next use.
 
     device: Where the vectors are kept.
-    max_mb: The most that they may take, in MB (2^20 bytes).
+    max_mb: Maximum size in MB (2^20 bytes).
     """
 
     def __init__(self, device: torch.device, max_mb: int) -> None:
         self.device = device
         self.max_bytes = max_mb << 20
-        self.n_bytes = 0
-        self.n_hits = 0
-        self.n_misses = 0
+        self.n_bytes = self.n_hits = self.n_misses = 0
         self._kept: dict[bytes, tuple[Tensor, Ints]] = {}
         self._is_full = False
 
@@ -36,9 +34,7 @@ class EmbeddingCache:
         return len(self._kept)
 
     def get(self, words: Sequence[str]) -> tuple[Tensor, Ints] | None:
-        """What was put there for a document,
-        if it is there.
-        """
+        """The vectors and piece counts of a document, if they are cached."""
         found = self._kept.get(_key(words))
         if found is not None and not self.n_hits:
             logger.info("Embedding cache of Transformer: %s", self.describe())
@@ -49,22 +45,21 @@ class EmbeddingCache:
     def put(self, words: Sequence[str], vectors: Tensor, counts: Ints) -> None:
         """Keep the vectors of a document, if there is space.
 
-        words: The words of the document.
-        vectors: Their vectors, shape (n_words, n_layers, width).
-        counts: Their pieces, shape (n_words,).
+        vectors: Shape (n_words, n_layers, width).
+        counts: The number of pieces of each word.
         """
         key, size = _key(words), vectors.nbytes + counts.nbytes
         if key in self._kept:
             return
         if self.n_bytes + size > self.max_bytes:
-            self._report_full()
+            self._warn_full()
             return
         # A copy, since a view would keep the vectors of the whole batch.
         kept = vectors.detach().to(self.device, copy=True)
         self._kept[key] = kept, counts.copy()
         self.n_bytes += size
 
-    def _report_full(self) -> None:
+    def _warn_full(self) -> None:
         if not self._is_full:
             self._is_full = True
             logger.warning(
@@ -75,7 +70,7 @@ class EmbeddingCache:
             )
 
     def describe(self) -> str:
-        """How much is kept, and how often it was used."""
+        """The size of the cache, its hits and its misses."""
         return (
             f"{len(self)} documents in {self.n_bytes / 2**20:.1f} of "
             f"{self.max_bytes >> 20} MB, {self.n_hits} hits, {self.n_misses} misses"

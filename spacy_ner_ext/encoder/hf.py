@@ -1,13 +1,13 @@
-"""Hugging Face encoders and their tokenizers: loaded, and built from saved parts.
+"""Hugging Face encoders and their tokenizers: loading, and building from saved parts.
 
-Nothing but `load` reads from the hub or from a folder, and nothing unpickles: weights
-are safetensors, a tokenizer is the text of its tokenizer.json.
+Only `load`, `load_encoder` and `load_tokenizer` read from the hub or from a folder, and
+nothing is unpickled: weights are safetensors, a tokenizer is its tokenizer.json.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from spacy.util import logger
 from torch import nn
 
+from ..util.errors import one_line
 from .pieces import Specials
-from .settings import ATTENTION, EncoderSettings
+from .settings import ATTENTION, EncoderSettings, PretrainedSettings
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -25,12 +26,11 @@ Encoder = Any  # a transformers.PreTrainedModel, which is not imported for its t
 
 
 def load(settings: EncoderSettings) -> tuple[Encoder, Tokenizer]:
-    """Load a pretrained encoder and its tokenizer, by the name in the settings.
+    """Load a pretrained encoder, with the new pieces of the settings, and its
+    tokenizer.
 
-    RETURNS: The encoder, in float32 and with the new pieces of the settings, and the
-        tokenizer.
-    RAISES (ValueError): If there is none of that name, its tokenizer is slow, its
-        weights are no safetensors, or it does not have what the settings ask for.
+    RAISES (ValueError): If it cannot be loaded, its tokenizer is slow, or it does not
+        support the settings.
     """
     tokenizer = load_tokenizer(settings)
     encoder = load_encoder(settings)
@@ -39,17 +39,14 @@ def load(settings: EncoderSettings) -> tuple[Encoder, Tokenizer]:
     return encoder, prepare(tokenizer.backend_tokenizer)
 
 
-def load_encoder(settings: EncoderSettings) -> Encoder:
-    """Load a pretrained encoder, by the name in the settings.
+def load_encoder(settings: PretrainedSettings) -> Encoder:
+    """Load a pretrained encoder in float32.
 
-    RAISES (ValueError): If there is none of that name, its weights are no safetensors,
-        or it does not have the kind of attention.
+    RAISES (ValueError): If it cannot be loaded, or does not support the attention.
     """
     from transformers import AutoModel
 
-    options = dict(settings.transformer_config)
-    if settings.attention is not None:
-        options["attn_implementation"] = ATTENTION[settings.attention]
+    options = {**settings.transformer_config, **_attention(settings)}
     with explained(settings), quiet():
         encoder, report = AutoModel.from_pretrained(
             settings.name,
@@ -64,11 +61,15 @@ def load_encoder(settings: EncoderSettings) -> Encoder:
     return encoder
 
 
-def load_tokenizer(settings: EncoderSettings) -> Any:
+def _attention(settings: PretrainedSettings) -> dict[str, str]:
+    kind = settings.attention
+    return {} if kind is None else {"attn_implementation": ATTENTION[kind]}
+
+
+def load_tokenizer(settings: PretrainedSettings) -> Any:
     """Load the tokenizer of a pretrained encoder.
 
-    settings: The settings, for its name and `tokenizer_config`.
-    RAISES (ValueError): If there is none of that name, or it is slow.
+    RAISES (ValueError): If it cannot be loaded, or is slow.
     """
     from transformers import AutoTokenizer
 
@@ -81,9 +82,9 @@ def load_tokenizer(settings: EncoderSettings) -> Any:
     if not tokenizer.is_fast:
         raise ValueError(
             f"The tokenizer of the encoder '{settings.name}' "
-            f"({type(tokenizer).__name__}) is slow, which cannot tell which word a "
-            "piece is of: choose an encoder that has a tokenizer.json, or take "
-            "use_fast = false out of tokenizer_config."
+            f"({type(tokenizer).__name__}) is slow and does not map pieces to words: "
+            "choose an encoder that has a tokenizer.json, or remove use_fast = false "
+            "from tokenizer_config."
         )
     if "add_prefix_space" not in settings.tokenizer_config:
         begin_with_space(tokenizer.backend_tokenizer)
@@ -91,10 +92,10 @@ def load_tokenizer(settings: EncoderSettings) -> Any:
 
 
 def begin_with_space(tokenizer: Tokenizer) -> None:
-    """Let each word start with the mark of a space, since words stand by themselves.
+    """Start each word with the mark of a space, since words are cut one by one.
 
-    As the argument add_prefix_space does, for which T5 and others would convert a slow
-    tokenizer.
+    The argument add_prefix_space does the same, but converts slow tokenizers, such as
+    that of T5.
     """
     from tokenizers.pre_tokenizers import ByteLevel
 
@@ -102,44 +103,39 @@ def begin_with_space(tokenizer: Tokenizer) -> None:
         tokenizer.pre_tokenizer.add_prefix_space = True
 
 
-def build(config: dict[str, Any], settings: EncoderSettings) -> Encoder:
-    """Build an encoder of a saved config, without its weights and without network.
+def build(config: dict[str, Any], settings: PretrainedSettings) -> Encoder:
+    """Build an encoder from a saved config, offline; its weights are arbitrary.
 
-    config: The encoder's config, as saved.
-    settings: The settings, for `attention` and `trust_remote_code`.
-    RETURNS: The encoder; its weights have any value.
-    RAISES (ValueError): If it has code of its own and that is not trusted, or does not
-        have the kind of attention.
+    RAISES (ValueError): If it has its own code and that is not trusted, or it does not
+        support the attention.
     """
     from transformers import AutoConfig, AutoModel
     from transformers.modeling_utils import no_init_weights
 
     trust = settings.trust_remote_code
-    options: dict[str, Any] = {"trust_remote_code": trust, "torch_dtype": "float32"}
-    if settings.attention is not None:
-        options["attn_implementation"] = ATTENTION[settings.attention]
+    options = {"trust_remote_code": trust, "torch_dtype": "float32"}
     with explained(settings), quiet(), no_init_weights():
         if "auto_map" in config:
-            # The code of such an encoder is no part of the pipeline.
+            # The code of such an encoder is not part of the pipeline.
             parsed = AutoConfig.from_pretrained(settings.name, trust_remote_code=trust)
             parsed.update(config)
         else:
             parsed = AutoConfig.for_model(**config)
-        encoder = AutoModel.from_config(parsed, **options)
+        encoder = AutoModel.from_config(parsed, **options, **_attention(settings))
     return _encoder_alone(encoder)
 
 
 def prepare(tokenizer: Tokenizer) -> Tokenizer:
-    """Let a tokenizer return all pieces and nothing else."""
+    """Turn off truncation and padding."""
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
 
 
 def config_of(encoder: Encoder) -> dict[str, Any]:
-    """All that `build` needs to know of an encoder."""
+    """The config of an encoder, as `build` takes it."""
     config = json.loads(encoder.config.to_json_string(use_diff=False))
-    # The place it was loaded from says nothing about it, and may be private.
+    # The place it was loaded from may be private.
     config.pop("_name_or_path", None)
     return config
 
@@ -158,15 +154,13 @@ def specials_of(encoder: Encoder, tokenizer: Tokenizer) -> Specials:
 
 
 def n_positions(encoder: Encoder) -> int | None:
-    """The pieces that an encoder has positions for; None if
-    positions are relative, so that there is no limit.
-    """
+    """The maximum number of pieces; None if positions are relative."""
     table = position_table(encoder)
     return None if table is None else table.num_embeddings - first_position(table)
 
 
 def position_table(encoder: Encoder) -> nn.Embedding | None:
-    """The embeddings of positions, if there are."""
+    """The embeddings of positions, if the encoder has any."""
     for name, module in encoder.named_modules():
         if name.endswith(("position_embeddings", "embed_positions")) and isinstance(
             module, nn.Embedding
@@ -176,21 +170,16 @@ def position_table(encoder: Encoder) -> nn.Embedding | None:
 
 
 def first_position(table: nn.Embedding) -> int:
-    """The row of the first piece of a text in the embeddings of
-    positions: RoBERTa and its kin count from the one after the padding, BART from an
-    offset.
-    """
+    """The row of a text's first piece in the embeddings of positions: RoBERTa starts
+    after the padding, BART at an offset."""
     padding = table.padding_idx
     first = 0 if padding is None else padding + 1
     return int(getattr(table, "offset", first))
 
 
 def layer_list(encoder: Encoder) -> tuple[str, nn.ModuleList] | None:
-    """Find the layers of an encoder.
-
-    RETURNS: Where they are, and they themselves; None if layers share their weights, as
-        in ALBERT.
-    """
+    """The name and the list of an encoder's layers; None if layers share their weights,
+    as in ALBERT."""
     n_layers = encoder.config.num_hidden_layers
     for name, module in encoder.named_modules():
         if isinstance(module, nn.ModuleList) and len(module) == n_layers > 0:
@@ -198,31 +187,25 @@ def layer_list(encoder: Encoder) -> tuple[str, nn.ModuleList] | None:
     return None
 
 
-def freeze(
-    encoder: Encoder, name: str, layers: bool | int, kind: str = "Transformer"
-) -> None:
-    """Keep weights from being trained.
+def freeze(encoder: Encoder, settings: PretrainedSettings) -> None:
+    """Freeze all weights, or the lowest layers together with the embeddings.
 
-    layers: True for all weights, or the number of layers, which are frozen from the
-        lowest together with the embeddings.
-    kind: What the architecture is called, for errors.
-    RAISES (ValueError): If the encoder does not have as many layers.
+    RAISES (ValueError): If the encoder has fewer layers.
     """
-    encoder.requires_grad_(True)
-    if layers is True:
-        encoder.requires_grad_(False)
+    layers, what = settings.freeze, f"freeze = {settings.freeze} of {settings.kind}"
+    encoder.requires_grad_(layers is not True)
     if isinstance(layers, bool) or layers == 0:
         return
     found = layer_list(encoder)
     if found is None:
         raise ValueError(
-            f"freeze = {layers} of {kind}: the layers of the encoder '{name}' "
-            "share their weights. Set freeze to true or false."
+            f"{what}: the layers of the encoder '{settings.name}' share their weights. "
+            "Set freeze to true or false."
         )
     if layers > len(found[1]):
         raise ValueError(
-            f"freeze = {layers} of {kind}: the encoder '{name}' has "
-            f"{len(found[1])} layers. Set freeze to at most that, or to true."
+            f"{what}: the encoder '{settings.name}' has {len(found[1])} layers. Set "
+            "freeze to at most that, or to true."
         )
     for layer in found[1][:layers]:
         layer.requires_grad_(False)
@@ -231,11 +214,9 @@ def freeze(
             module.requires_grad_(False)
 
 
-def add_tokens(encoder: Any, tokenizer: Any, tokens: Any) -> None:
-    """Add pieces to a vocabulary; they start as the mean of all others.
-
-    tokens: The pieces; those it knows already are left as they are.
-    """
+def add_tokens(encoder: Encoder, tokenizer: Any, tokens: Sequence[str]) -> None:
+    """Add pieces to a vocabulary, with the mean of all embeddings; pieces that it has
+    already stay as they are."""
     from tokenizers import AddedToken
 
     n_known = len(tokenizer)
@@ -251,7 +232,7 @@ def add_tokens(encoder: Any, tokenizer: Any, tokens: Any) -> None:
 
 
 def _encoder_alone(model: Any) -> Encoder:
-    """Without decoder, and without the pooler, whose result nobody uses."""
+    """Remove the decoder, and the pooler, whose result is unused."""
     # The config of T5's encoder does not say that it was part of more.
     if getattr(model, "decoder", None) is not None:
         model = model.get_encoder()
@@ -265,15 +246,15 @@ def _report_missing(name: str, encoder: Encoder, missing: list[str]) -> None:
     lost = sorted(used.intersection(missing))
     if lost:
         logger.warning(
-            "%d weights of the encoder '%s' are not in its files and start at random "
-            "(such as %s): check that the files belong to its config.",
+            "%d weights of the encoder '%s' are missing from its files and start at "
+            "random (such as %s): check that the files belong to its config.",
             *(len(lost), name, lost[0]),
         )
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the progress bars and the remarks of transformers on unused weights."""
+    """Hide the progress bars and remarks of transformers."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -288,37 +269,39 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def explained(settings: EncoderSettings) -> Iterator[None]:
-    """Tell in one sentence why an encoder cannot be loaded."""
-    from huggingface_hub.constants import HF_HUB_OFFLINE
-
-    name = settings.name
+def explained(settings: PretrainedSettings) -> Iterator[None]:
+    """Raise one sentence that says why an encoder cannot be loaded."""
     try:
         yield
     except (OSError, ValueError, ImportError) as err:
-        reason = " ".join(str(err).split())
-        if "trust_remote_code" in reason and not settings.trust_remote_code:
-            raise ValueError(
-                f"The encoder '{name}' has code of its own, which was not run: read "
-                "that code, and set trust_remote_code = true if you trust it."
-            ) from err
-        if settings.attention is not None and (
-            isinstance(err, ImportError) or "attention" in reason.lower()
-        ):
-            raise ValueError(
-                f'attention = "{settings.attention}" cannot be used with the encoder '
-                f"'{name}' ({reason[:200]}): set it to another of "
-                f"{', '.join(ATTENTION)}, or to null for the best that there is."
-            ) from err
-        if Path(name).exists():
-            hint = f"the folder is not a complete encoder ({reason[:200]})"
-        elif name.startswith((".", "/", "~")) or name.count("/") > 1:
-            hint = "there is no such folder; correct the path"
-        elif HF_HUB_OFFLINE:
-            hint = (
-                "there is no such folder, it is not in the cache, and offline mode is "
-                "on (HF_HUB_OFFLINE); unset that, or give the path of a folder"
-            )
-        else:
-            hint = f"there is no such folder; check name and network ({reason[:200]})"
-        raise ValueError(f"The encoder '{name}' cannot be loaded: {hint}.") from err
+        raise ValueError(_explanation(settings, err)) from err
+
+
+def _explanation(settings: PretrainedSettings, err: Exception) -> str:
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    name, reason = settings.name, one_line(err)
+    if "trust_remote_code" in str(err) and not settings.trust_remote_code:
+        return (
+            f"The encoder '{name}' has its own code, which was not run: read it, and "
+            "set trust_remote_code = true if you trust it."
+        )
+    is_attention = isinstance(err, ImportError) or "attention" in str(err).lower()
+    if settings.attention is not None and is_attention:
+        return (
+            f'attention = "{settings.attention}" cannot be used with the encoder '
+            f"'{name}' ({reason}): set it to another of {', '.join(ATTENTION)}, or to "
+            "null for the best that the encoder supports."
+        )
+    if Path(name).exists():
+        hint = f"the folder is not a complete encoder ({reason})"
+    elif name.startswith((".", "/", "~")) or name.count("/") > 1:
+        hint = "there is no such folder; correct the path"
+    elif HF_HUB_OFFLINE:
+        hint = (
+            "there is no such folder, it is not in the cache, and offline mode is on "
+            "(HF_HUB_OFFLINE); unset that, or give the path of a folder"
+        )
+    else:
+        hint = f"there is no such folder; check name and network ({reason})"
+    return f"The encoder '{name}' cannot be loaded: {hint}."

@@ -1,4 +1,4 @@
-"""From batches of word pieces to token vectors: the torch side of the encoder."""
+"""Batches of word pieces to token vectors: the torch module of the encoder."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TokenEncoder(nn.Module):
-    """A Hugging Face encoder with what makes token vectors of its piece vectors.
+    """A Hugging Face encoder whose piece vectors are pooled to token vectors.
 
     encoder: The encoder, in float32.
     width: The width of its vectors.
-    layers: Which hidden states are used: 0 is what goes into the first layer, 1 the
-        result of that, -1 the result of the last.
+    layers: The hidden states to use: 0 is the input of the first layer, 1 its output,
+        -1 the output of the last.
     learned_mix: Whether the weights of several layers are learned (the scalar mix of
         Peters et al. 2018, ELMo, without its factor); else they are equal.
     """
@@ -47,7 +47,6 @@ class TokenEncoder(nn.Module):
         """Run batches and pool the vectors of the pieces of each token.
 
         counts: The number of pieces of each token, shape (n_tokens,).
-        pooling: "mean", "sum", "first" or "last".
         RETURNS: float32, shape (n_tokens, n_layers, width); zero for a token without
             pieces.
         """
@@ -73,11 +72,8 @@ class TokenEncoder(nn.Module):
 
     @contextmanager
     def _embedded_once(self, batches: Iterable[Batch]) -> Iterator[None]:
-        """Take the embeddings of all batches out of the vocabulary in one go.
-
-        The gradient of a lookup is as large as the vocabulary. Without this each batch
-        would make one of its own.
-        """
+        """Look up the embeddings of all batches at once, since the gradient of each
+        lookup is as large as the vocabulary."""
         embeddings = self.encoder.get_input_embeddings()
         trains = torch.is_grad_enabled() and embeddings.weight.requires_grad
         if not trains or not isinstance(batches, list) or len(batches) < 2:
@@ -115,10 +111,8 @@ class TokenEncoder(nn.Module):
         return torch.from_numpy(array).to(self.device, non_blocking=True)
 
     def mix(self, pooled: Tensor, counts: Ints) -> Tensor:
-        """Make one vector of those of several layers, and give one to empty tokens.
+        """Mix the layers of pooled vectors, and replace the vectors of empty tokens.
 
-        pooled: What `pool` made, shape (n_tokens, n_layers, width).
-        counts: The number of pieces of each token, shape (n_tokens,).
         RETURNS: float32, shape (n_tokens, width).
         """
         if self.layer_weights is not None:

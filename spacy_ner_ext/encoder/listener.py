@@ -1,4 +1,4 @@
-"""A listener that scales the gradient that it sends to a shared encoder."""
+"""A listener that scales the gradient it sends to a shared encoder."""
 
 from typing import Callable, List, Tuple
 
@@ -16,22 +16,22 @@ Vectors = List[Floats2d]
 def build_listener(
     width: int, upstream: str = "*", grad_factor: float = 1.0
 ) -> Model[List[Doc], List[Floats2d]]:
-    """spaCy's Tok2VecListener with a factor for its gradient.
+    """Build spaCy's Tok2VecListener with a factor for its gradient.
 
-    Components that share an encoder add their gradients. `crf_ner` sends means over
-    the words of a batch, spaCy's own components sums, which are some hundred times
-    larger: a factor of one divided by the words of a batch gives both the same say.
+    The gradients of components that share an encoder are added. `crf_ner` sends means
+    over the words of a batch, spaCy's own components send sums, which are some hundred
+    times larger: a factor of one divided by the words of a batch balances them.
 
     width: The width of the vectors of the component that it listens to.
     upstream: The name of that component, or "*" for any.
-    grad_factor: What the gradient is multiplied with; 0 sends none.
-    RETURNS: The model.
+    grad_factor: Multiplies the gradient; 0 sends none.
+    RETURNS: The model; the vectors of a document have shape (n_tokens, width).
     RAISES (ValueError): If the factor is negative.
     """
     if grad_factor < 0:
         raise ValueError(
-            f"grad_factor = {grad_factor} of Tok2VecListener would train the encoder "
-            "to be worse: set it to at least 0."
+            f"grad_factor = {grad_factor} of Tok2VecListener would reverse the "
+            "gradient: set it to at least 0."
         )
     return ScaledListener(upstream, width, grad_factor)
 

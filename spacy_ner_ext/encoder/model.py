@@ -1,4 +1,4 @@
-"""The architecture of an encoder: words to token vectors."""
+"""The architecture `Transformer.v1`: documents to token vectors."""
 
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union, cast
 
@@ -31,64 +31,46 @@ def build_transformer(
     transformer_config: Dict[str, Any] = {},  # noqa: B006
     trust_remote_code: bool = False,
 ) -> Model[List[Doc], List[Floats2d]]:
-    """Token vectors from a pretrained Hugging Face encoder.
+    """Build a model that computes token vectors with a pretrained Hugging Face encoder.
 
     Documents of any length are cut into overlapping windows of word pieces; the vector
     of a piece comes from the window in which it is most central (the rule of EDS-NLP).
-    A token has the pooled vectors of its pieces, a token without pieces (white space,
-    control characters) a learned vector. The weights are loaded by
-    `nlp.initialize()`; a saved pipeline contains config, tokenizer and weights.
+    The vectors of a token's pieces are pooled; a token without pieces (white space,
+    control characters) has a learned vector. `nlp.initialize()` loads the weights; a
+    saved pipeline contains config, tokenizer and weights.
 
     name: Name on the Hugging Face hub or path of a folder; the weights must be
         safetensors, the tokenizer a fast one.
     window: Pieces of a window, without special pieces.
-    stride: Pieces from the start of one window to that of the next.
+    stride: Pieces from the start of one window to the start of the next.
     pooling: "mean", "sum", "first" or "last" of the pieces of a token.
     layers: Hidden states to use: -1 for the last, 1 for the first layer, 0 for the
         embeddings.
     layer_mix: "mean" of several layers, or "learned" for a learned weighting.
-    max_batch_pieces: The most pieces of a forward pass, padding and special pieces
-        included; it bounds memory. By default 512 on the CPU (256 in training) and
-        16384 on a GPU.
+    max_batch_pieces: Maximum pieces of a forward pass, padding and special pieces
+        included; bounds memory. By default 512 on the CPU (256 in training) and 16384
+        on a GPU.
     precision: "fp32", or "bf16" or "fp16" for mixed precision (autocast, on CPU and
-        GPU; with fp16 gradients are scaled). Vectors are float32 always.
-    freeze: Whether all weights of the encoder stay as they are, or how many layers do,
-        counted from the lowest, together with the embeddings.
+        GPU; with fp16 gradients are scaled). Vectors are always float32.
+    freeze: True to freeze all weights of the encoder, or the number of layers to
+        freeze, counted from the lowest, together with the embeddings.
     embedding_cache: With freeze = true, "cpu" or "gpu" keeps the vectors of each
         document there during training; "none" computes them each time.
-    cache_mb: The most that the cache may take, in MB.
-    gradient_checkpointing: Whether to compute activations a second time in the backward
-        pass instead of keeping them: less memory, about a third slower.
-    attention: "sdpa", "eager" or "flash" (where flash-attn is installed); by default
-        the best that the encoder has.
-    new_tokens: Texts that become pieces of their own; their embeddings start as the
-        mean of all others.
+    cache_mb: Maximum size of the cache in MB.
+    gradient_checkpointing: Whether to recompute activations in the backward pass
+        instead of keeping them: less memory, about a third slower.
+    attention: "sdpa", "eager" or "flash" (requires flash-attn); by default the best
+        that the encoder supports.
+    new_tokens: Texts to add to the vocabulary; their embeddings start as the mean of
+        all others.
     tokenizer_config: Arguments of AutoTokenizer.from_pretrained.
-    transformer_config: Arguments of AutoModel.from_pretrained, for instance
+    transformer_config: Arguments of AutoModel.from_pretrained, such as
         {"hidden_dropout_prob": 0.2}.
     trust_remote_code: Whether code that comes with the encoder may run.
-    RETURNS: The model.
-    RAISES (ValueError): If a setting has a value that makes no encoder.
+    RETURNS: The model; the vectors of a document have shape (n_tokens, width).
+    RAISES (ValueError): If a setting has an invalid value.
     """
-    settings = EncoderSettings(
-        name=name,
-        window=window,
-        stride=stride,
-        pooling=pooling,
-        layers=tuple(layers),
-        layer_mix=layer_mix,
-        max_batch_pieces=max_batch_pieces,
-        precision=precision,
-        freeze=freeze,
-        embedding_cache=embedding_cache,
-        cache_mb=cache_mb,
-        gradient_checkpointing=gradient_checkpointing,
-        attention=attention,
-        new_tokens=tuple(new_tokens),
-        tokenizer_config=dict(tokenizer_config),
-        transformer_config=dict(transformer_config),
-        trust_remote_code=trust_remote_code,
-    )
+    settings = EncoderSettings(**locals())
     return Model(
         "transformer",
         forward,
@@ -108,8 +90,7 @@ def forward(
     model: Model, X: List[Doc], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
     shim = cast(EncoderShim, model.shims[0])
-    words = [shim.words_of(doc) for doc in X]
-    vectors, backprop_vectors = shim(words, is_train)
+    vectors, backprop_vectors = shim([shim.words_of(doc) for doc in X], is_train)
 
     def backprop(d_vectors: List[Floats2d]) -> List[Doc]:
         backprop_vectors(d_vectors)

@@ -11,8 +11,8 @@ import numpy
 from numpy.typing import NDArray
 
 Ints = NDArray[numpy.int64]
-# What `encode_words` made of documents, by their words.
-Ready = Mapping[tuple[str, ...], Any]
+# The encodings of documents, by their words.
+PieceCache = Mapping[tuple[str, ...], Any]
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Pieces:
     """The word pieces of some documents, one document after another.
 
     ids: The pieces, shape (n_pieces,).
-    tokens: The token that each is of, counted over all documents.
+    tokens: The token of each piece, counted over all documents.
     lengths: The number of pieces of each document.
-    n_tokens: The tokens of all documents, also of those without a piece.
+    n_tokens: The number of tokens, including those without pieces.
     """
 
     ids: Ints
@@ -35,11 +35,7 @@ class Pieces:
         return numpy.bincount(self.tokens, minlength=self.n_tokens).astype("int64")
 
     def chosen(self, pooling: str) -> NDArray[numpy.bool_]:
-        """Which pieces make up the vector of their token.
-
-        pooling: "mean", "sum", "first" or "last".
-        RETURNS: Whether a piece does, shape (n_pieces,).
-        """
+        """Whether each piece contributes to the vector of its token."""
         chosen = numpy.ones(len(self.tokens), dtype=bool)
         changes = self.tokens[1:] != self.tokens[:-1]
         if pooling == "first":
@@ -50,24 +46,18 @@ class Pieces:
 
 
 def encode_words(tokenizer: Any, docs: Sequence[Sequence[str]]) -> list[Any]:
-    """Let a tokenizer cut the words of documents.
-
-    docs: The words of each document.
-    """
+    """Encode the words of documents."""
     return tokenizer.encode_batch(
         [list(words) for words in docs], is_pretokenized=True, add_special_tokens=False
     )
 
 
 def cut_words(
-    tokenizer: Any, docs: Sequence[Sequence[str]], ready: Ready | None = None
+    tokenizer: Any, docs: Sequence[Sequence[str]], piece_cache: PieceCache | None = None
 ) -> Pieces:
-    """Cut the words of documents into pieces.
-
-    docs: The words of each document.
-    RETURNS: The pieces, each with the word that it is of.
-    """
-    kept = [ready.get(tuple(words)) if ready else None for words in docs]
+    """Cut the words of documents into pieces."""
+    cache = piece_cache or {}
+    kept = [cache.get(tuple(words)) for words in docs]
     missing = [words for words, found in zip(docs, kept) if found is None]
     others = iter(encode_words(tokenizer, missing) if missing else [])
     cut = [next(others) if found is None else found for found in kept]
@@ -89,12 +79,12 @@ def cut_words(
 class Windows:
     """Overlapping windows over the pieces of documents, each of shape (n_windows,).
 
-    A piece is kept from one window alone, that in which it is most central: each of
-    two neighbours keeps its half of their overlap (the rule of EDS-NLP).
+    A piece is kept only from the window in which it is most central: each of two
+    neighbors keeps its half of their overlap (the rule of EDS-NLP).
 
-    starts, ends: The first piece of each window and the one after its last, counted
-        over all documents.
-    keep_from, keep_to: The same for what is kept of it.
+    starts, ends: The first piece of each window and its end (exclusive), counted over
+        all documents.
+    keep_from, keep_to: The same for the pieces that are kept from it.
     """
 
     starts: Ints
@@ -104,17 +94,15 @@ class Windows:
 
 
 def cut_windows(lengths: Ints, window: int, stride: int) -> Windows:
-    """Cut documents into windows.
+    """Cut documents into windows; a document without pieces has none.
 
     lengths: The number of pieces of each document.
-    stride: Pieces from the start of one window to that of the next.
-    RETURNS: The windows; a document without pieces has none.
     """
     overlap = window - stride
     after_first = numpy.maximum(lengths - window, 0)
     n_windows = numpy.where(lengths > 0, 1 + -(-after_first // stride), 0)
     total = int(n_windows.sum())
-    # The number of each window within its document, and the boundaries of that.
+    # The index of each window within its document, and the boundaries of that.
     nth = numpy.arange(total) - numpy.repeat(
         numpy.cumsum(n_windows) - n_windows, n_windows
     )
@@ -137,8 +125,8 @@ class Batch:
     """Windows that pass through the encoder together.
 
     ids: Pieces with special and padding pieces, shape (n_windows, width).
-    mask: What of these is no padding, same shape; None if all.
-    places: The places in the flattened `ids` of what is kept, shape (n_kept,).
+    mask: True except for padding, same shape; None without padding.
+    places: The indices of kept pieces in the flattened `ids`, shape (n_kept,).
     tokens: The tokens of these, same shape.
     """
 
@@ -150,7 +138,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Specials:
-    """What stands around the pieces of a window, and fills shorter ones."""
+    """The special pieces around a window, and the padding piece."""
 
     before: Sequence[int]
     after: Sequence[int]
@@ -167,14 +155,9 @@ def make_batches(
     chosen: NDArray[numpy.bool_],
     max_pieces: int,
 ) -> Iterator[Batch]:
-    """Put windows of similar length into batches.
+    """Batch windows of similar length, the longest first; see `group_by_length`.
 
-    pieces: The pieces of the documents.
-    specials: What stands around the pieces of a window.
-    chosen: Which pieces are kept, shape (n_pieces,).
-    max_pieces: The most pieces of a batch, padding and special pieces included; a
-        window that is longer is a batch by itself.
-    YIELDS: The batches, the longest windows first.
+    chosen: Whether each piece is kept, shape (n_pieces,).
     """
     for rows in group_by_length(windows.ends - windows.starts, specials, max_pieces):
         yield _fill(pieces, windows, specials, chosen, rows)
@@ -183,13 +166,12 @@ def make_batches(
 def group_by_length(
     lengths: Ints, specials: Specials, max_pieces: int
 ) -> Iterator[Ints]:
-    """Put texts of similar length together.
+    """Group texts of similar length.
 
-    lengths: The number of pieces of each.
-    specials: What stands around the pieces of a text.
-    max_pieces: The most pieces of a batch, padding and special pieces included; a text
-        that is longer is a batch by itself.
-    YIELDS: The numbers of the texts of a batch, the longest texts first.
+    lengths: The number of pieces of each text.
+    max_pieces: Maximum pieces of a batch, padding and special pieces included; a longer
+        text is a batch by itself.
+    YIELDS: The indices of the texts of a batch, the longest texts first.
     """
     order = numpy.argsort(-lengths, kind="stable")
     first = 0
@@ -204,12 +186,12 @@ def group_by_length(
 def pad(
     ids: Ints, starts: Ints, ends: Ints, specials: Specials
 ) -> tuple[Ints, NDArray[numpy.bool_], Ints]:
-    """Write texts below each other, with special pieces around and padding behind.
+    """Write texts as rows, with special pieces around them and padding at the end.
 
-    starts, ends: The first piece of each text and the one after its last.
-    specials: What stands around the pieces of a text.
-    RETURNS: The pieces, whether they are no padding, and their numbers in `ids` (those
-        of other pieces lie outside of the text), each of shape (n_texts, width).
+    starts, ends: The first piece of each text and its end (exclusive).
+    RETURNS: The pieces, the mask, which is False for padding, and the indices of the
+        pieces in `ids` (those of other pieces lie outside of the text), each of shape
+        (n_texts, width).
     """
     n_before, lengths = len(specials.before), (ends - starts)[:, None]
     columns = numpy.arange(int(lengths.max()) + len(specials))[None]

@@ -1,4 +1,4 @@
-"""The encoder as thinc sees it: run, trained, saved and loaded."""
+"""The torch side of `Transformer.v1` as a thinc shim: run, trained, saved, loaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from . import hf
 from .cache import EmbeddingCache
 from .layer import TokenEncoder
-from .pieces import Ints, Specials, cut_windows, cut_words, make_batches
+from .pieces import Ints, cut_windows, cut_words, make_batches
 from .settings import EncoderSettings
 from .torch_shim import TorchShim
 
@@ -27,51 +27,54 @@ MAX_BATCH_PIECES_TRAINING = {"cpu": 256, "cuda": 16384}
 
 
 class EncoderShim(TorchShim):
-    """A Hugging Face encoder, which there is once `load` or `from_bytes` was called.
-
-    settings: The settings.
-    """
+    """A Hugging Face encoder that computes token vectors."""
 
     structural = "layers and layer_mix"
 
     def __init__(self, settings: EncoderSettings) -> None:
-        super().__init__(settings, "Transformer")
-        self.specials: Specials | None = None
+        super().__init__(settings)
         self.cache: EmbeddingCache | None = None
         self.n_long_tokens = 0
 
     def load(self) -> int:
-        """Load the pretrained encoder.
+        """Load the pretrained encoder, and return the width of its vectors.
 
-        RAISES (ValueError): If it cannot be loaded, or does not have as many layers or
-            positions as the settings need.
+        RAISES (ValueError): If it cannot be loaded, or has fewer layers or positions
+            than the settings need.
         """
         encoder, tokenizer = hf.load(self.settings)
-        self._set(encoder, tokenizer)
+        self.rebuild(encoder, tokenizer, {}, "")
         std = getattr(encoder.config, "initializer_range", 0.02)
         with torch.no_grad():
             self.model.empty.normal_(std=std)
         return hf.width_of(encoder)
 
-    def empty_copy(self) -> EncoderShim:
-        """One of the same settings, without weights."""
-        return EncoderShim(self.settings)
-
     def rebuild(
         self, encoder: Any, tokenizer: Any, weights: dict[str, Tensor], extra: str
     ) -> None:
-        """Make the module that saved weights are of."""
-        self._set(encoder, tokenizer)
-
-    def _set(self, encoder: Any, tokenizer: Any) -> None:
+        """Build the module around an encoder."""
         settings = self.settings
-        specials = hf.specials_of(encoder, tokenizer)
+        self.specials = hf.specials_of(encoder, tokenizer)
+        self._check_encoder(encoder)
+        hf.freeze(encoder, settings)
+        if settings.gradient_checkpointing:
+            encoder.gradient_checkpointing_enable({"use_reentrant": False})
+        self._model = TokenEncoder(
+            encoder,
+            hf.width_of(encoder),
+            settings.layers,
+            settings.layer_mix == "learned",
+        ).to(get_torch_default_device())
+        self.tokenizer, self.cache = tokenizer, None
+
+    def _check_encoder(self, encoder: Any) -> None:
+        settings, n_specials = self.settings, len(self.specials)
         limit = hf.n_positions(encoder)
-        if limit is not None and settings.window + len(specials) > limit:
+        if limit is not None and settings.window + n_specials > limit:
             raise ValueError(
-                f"window = {settings.window} of Transformer and {len(specials)} "
-                f"special pieces are more than the {limit} positions of the encoder "
-                f"'{settings.name}': set window to at most {limit - len(specials)}."
+                f"window = {settings.window} of Transformer and {n_specials} special "
+                f"pieces exceed the {limit} positions of the encoder "
+                f"'{settings.name}': set window to at most {limit - n_specials}."
             )
         n_layers = encoder.config.num_hidden_layers
         if not all(-n_layers - 1 <= layer <= n_layers for layer in settings.layers):
@@ -80,39 +83,24 @@ class EncoderShim(TorchShim):
                 f"'{settings.name}' has {n_layers} layers, from 1 to {n_layers} or "
                 f"from -{n_layers} to -1, and 0 is its embeddings."
             )
-        hf.freeze(encoder, settings.name, settings.freeze)
-        self._use_checkpointing(encoder)
-        self._model = TokenEncoder(
-            encoder,
-            hf.width_of(encoder),
-            settings.layers,
-            settings.layer_mix == "learned",
-        ).to(get_torch_default_device())
-        self.tokenizer, self.specials = tokenizer, specials
-        self.cache = None
-
-    def _use_checkpointing(self, encoder: Any) -> None:
-        if not self.settings.gradient_checkpointing:
-            return
-        if not encoder.supports_gradient_checkpointing:
+        supports = encoder.supports_gradient_checkpointing
+        if settings.gradient_checkpointing and not supports:
             raise ValueError(
                 "gradient_checkpointing = true of Transformer: the encoder "
-                f"'{self.settings.name}' ({type(encoder).__name__}) does not support "
-                "it. Set it to false."
+                f"'{settings.name}' ({type(encoder).__name__}) does not support it. "
+                "Set it to false."
             )
-        encoder.gradient_checkpointing_enable({"use_reentrant": False})
 
     # --- Running --------------------------------------------------------------
 
     def __call__(
         self, inputs: Words, is_train: bool
     ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], None]]:
-        """Make token vectors.
+        """Compute token vectors.
 
         inputs: The words of each document.
-        is_train: Whether the result can be trained.
         RETURNS: The vectors of each document, shape (n_words, width), and a callback
-            that takes their gradients.
+            for their gradients.
         """
         if not is_train:
             with torch.inference_mode():
@@ -125,8 +113,8 @@ class EncoderShim(TorchShim):
                 flat = torch.cat(
                     [xp2torch(dY, device=vectors.device) for dY in gradients]
                 )
-                # There may have been a prediction, and gradient checkpointing runs
-                # layers again.
+                # A prediction may have changed the mode since, and gradient
+                # checkpointing runs layers again.
                 self._set_mode(is_train)
                 vectors.backward(flat * self.scaler.scale)
 
@@ -137,11 +125,8 @@ class EncoderShim(TorchShim):
 
     def _split(self, vectors: Tensor, docs: Words) -> list[Floats2d]:
         array: Any = torch2xp(vectors)
-        result, first = [], 0
-        for words in docs:
-            result.append(array[first : first + len(words)])
-            first += len(words)
-        return result
+        ends = numpy.cumsum([len(words) for words in docs], dtype="int64").tolist()
+        return [array[end - len(words) : end] for words, end in zip(docs, ends)]
 
     def _encode(self, docs: Words, is_train: bool) -> Tensor:
         self._set_mode(is_train)
@@ -151,10 +136,9 @@ class EncoderShim(TorchShim):
 
     def _pool(self, docs: Words) -> tuple[Tensor, Ints]:
         model, settings = self.model, self.settings
-        pieces = cut_words(self.tokenizer, docs, self.ready)
+        pieces = cut_words(self.tokenizer, docs, self.piece_cache)
         counts = pieces.counts()
         self._report_long_tokens(counts)
-        assert self.specials is not None
         limits = MAX_BATCH_PIECES_TRAINING if model.training else MAX_BATCH_PIECES
         batches = make_batches(
             pieces,
@@ -182,7 +166,7 @@ class EncoderShim(TorchShim):
     # --- The cache ------------------------------------------------------------
 
     def _use_cache(self) -> None:
-        """Begin to keep vectors: in training alone, where documents come again."""
+        """Start the cache: only in training, where documents come again."""
         where = self.settings.embedding_cache
         if where == "none" or self.cache is not None:
             return

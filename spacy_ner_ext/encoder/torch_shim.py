@@ -1,4 +1,5 @@
-"""What torch modules around an encoder share: updates, averages, saving, loading."""
+"""The base of the torch modules around an encoder: updates, averages, saving, loading,
+and the scaling of gradients for float16."""
 
 from __future__ import annotations
 
@@ -17,28 +18,80 @@ from thinc.shims import Shim
 from torch import Tensor
 
 from . import hf
-from .gradient_scaler import GradientScaler
-from .pieces import Ready
-from .settings import EncoderSettings
+from .pieces import PieceCache, Specials
+from .settings import PretrainedSettings
+
+
+class GradientScaler:
+    """Scales gradients before they pass through float16 layers, and back afterwards.
+
+    The dynamic loss scaling of Micikevicius et al. (2018), Mixed Precision Training:
+    the scale is halved after an overflow, and doubled after many steps without one. It
+    works on any device; torch's own scaler depends on torch's own optimizers.
+
+    enabled: Whether anything is scaled.
+    scale: The first scale.
+    growth_interval: Steps without overflow before the scale is doubled.
+    """
+
+    def __init__(
+        self, enabled: bool, scale: float = 2.0**16, growth_interval: int = 2000
+    ) -> None:
+        self.enabled = enabled
+        self.scale = scale if enabled else 1.0
+        self.growth_interval = growth_interval
+        self.n_skipped = self._n_good = 0
+
+    def unscale(self, gradients: list[Tensor]) -> bool:
+        """Divide the gradients of a step by the scale, in place, and adapt the scale.
+
+        RETURNS: Whether all are finite; if not, the step has to be skipped.
+        """
+        if not self.enabled or not gradients:
+            return True
+        torch._foreach_mul_(gradients, 1.0 / self.scale)
+        finite = all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
+        self._n_good = self._n_good + 1 if finite else 0
+        if not finite:
+            self.n_skipped += 1
+            self.scale = max(1.0, self.scale / 2)
+        elif self._n_good % self.growth_interval == 0:
+            self.scale *= 2
+        return finite
+
+    def state(self) -> dict[str, float]:
+        """The scale and the counts of steps."""
+        counts = {"n_good": self._n_good, "n_skipped": self.n_skipped}
+        return {"scale": self.scale, **counts}
+
+    def restore(self, state: dict[str, float]) -> None:
+        """Restore what `state` returned; without effect if nothing is scaled."""
+        if self.enabled:
+            self.scale = state["scale"]
+            self._n_good = int(state["n_good"])
+            self.n_skipped = int(state["n_skipped"])
 
 
 class TorchShim(Shim):
-    """A torch module that has a Hugging Face encoder as its `encoder`, which there is
-    once it was loaded.
+    """A torch module with a Hugging Face encoder as its `encoder`; it has no weights
+    until they are loaded.
 
     settings: The settings of the encoder.
-    kind: What the architecture is called, for errors.
-    ready: The pieces of documents that were cut ahead of their use.
+    tokenizer: The tokenizer of the encoder.
+    specials: The special pieces around a text.
+    piece_cache: The pieces of documents that were cut ahead of their use.
     """
 
     _model: Any
+    # The settings that the shapes of the weights depend on.
+    structural = "its settings"
 
-    def __init__(self, settings: EncoderSettings, kind: str) -> None:
+    def __init__(self, settings: PretrainedSettings) -> None:
         super().__init__(None)
-        self.settings = settings
-        self.kind = kind
+        self.settings: Any = settings
         self.tokenizer: Any = None
-        self.ready: Ready = {}
+        self.specials = Specials([], [], 0)
+        self.piece_cache: PieceCache = {}
         self.scaler = GradientScaler(settings.precision == "fp16")
 
     def words_of(self, doc: Doc) -> list[str]:
@@ -52,33 +105,33 @@ class TorchShim(Shim):
 
     @property
     def model(self) -> Any:
-        """The torch module. RAISES (ValueError): If there is none yet."""
+        """The torch module. RAISES (ValueError): If it has no weights yet."""
         if self._model is None:
             raise ValueError(
-                f"The encoder '{self.settings.name}' of {self.kind} has no weights: "
-                "call nlp.initialize(), or load a trained pipeline."
+                f"The encoder '{self.settings.name}' of {self.settings.kind} has no "
+                "weights: call nlp.initialize(), or load a trained pipeline."
             )
         return self._model
 
     def rebuild(
         self, encoder: Any, tokenizer: Any, weights: dict[str, Tensor], extra: str
     ) -> None:
-        """Make the module that saved weights are of; they are set afterwards.
+        """Build the module that saved weights belong to; they are set afterwards.
 
-        encoder: The encoder, with any weights.
+        encoder: The encoder, with arbitrary weights.
         weights: The weights, for their names and shapes.
         extra: What `extra` returned when it was saved.
         """
         raise NotImplementedError
 
     def extra(self) -> str:
-        """What else is to be saved, as JSON."""
+        """Further state to save, as JSON."""
         return ""
 
     # --- Training -------------------------------------------------------------
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        """Change the weights by their gradients, and set these to zero.
+        """Update the weights by their gradients, and clear these.
 
         An optimizer that has a method `update_module` gets all weights in one call;
         for others the norm of all gradients of the encoder together is clipped to
@@ -109,10 +162,9 @@ class TorchShim(Shim):
 
     @contextmanager
     def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:
-        """Use other weights for a while, such as the averages of an optimizer.
+        """Use other weights temporarily, such as the averages of an optimizer.
 
-        params: Weights by shim id and name; weights that are not there stay as they
-            are.
+        params: Weights by shim id and name; weights that it lacks stay as they are.
         """
         weights = dict(self._model.named_parameters()) if self._model else {}
         replaced = {n: w.data for n, w in weights.items() if (self.id, n) in params}
@@ -126,11 +178,8 @@ class TorchShim(Shim):
                 weights[name].data = before
 
     def paths(self) -> dict[str, str]:
-        """Where weights are, in the same words for all encoders.
-
-        RETURNS: A path for the name of each weight, such as
-            "layer.3.attention.self.query.weight".
-        """
+        """A path for the name of each weight, in the same form for all encoders, such
+        as "layer.3.attention.self.query.weight"."""
         found = hf.layer_list(self.model.encoder)
         prefix = f"{found[0]}." if found else None
         paths = {}
@@ -144,10 +193,8 @@ class TorchShim(Shim):
     # --- Saving and loading ---------------------------------------------------
 
     def copy(self) -> TorchShim:
-        """A copy with an id of its own, so that an optimizer
-        tells its weights from these.
-        """
-        copied = self.empty_copy()
+        """A copy with its own id, by which optimizers distinguish its weights."""
+        copied = type(self)(self.settings)
         if self._model is not None:
             state = self.model.state_dict()
             encoder = copy.deepcopy(self.model.encoder)
@@ -155,10 +202,6 @@ class TorchShim(Shim):
             copied.rebuild(encoder, tokenizer, state, self.extra())
             copied.model.load_state_dict(state)
         return copied
-
-    def empty_copy(self) -> TorchShim:
-        """One of the same settings, without weights."""
-        raise NotImplementedError
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TorchShim:
         return self.copy()
@@ -168,9 +211,7 @@ class TorchShim(Shim):
         self.model.to("cpu" if device_type == "cpu" else f"cuda:{device_id}")
 
     def to_bytes(self) -> bytes:
-        """Config, tokenizer and weights (safetensors); empty if there
-        is no encoder yet.
-        """
+        """Config, tokenizer and weights (safetensors); empty without weights."""
         if self._model is None:
             return b""
         parts = {
@@ -203,13 +244,11 @@ class TorchShim(Shim):
             differing = ", ".join(sorted(names)[:3])
             raise ValueError(
                 f"The saved weights of the encoder '{self.settings.name}' do not fit "
-                f"its settings ({differing}): set {self.structural} of {self.kind} to "
-                "what it was trained with, or train anew."
+                f"its settings ({differing}): set {self.structural} of "
+                f"{self.settings.kind} to what it was trained with, or train again."
             )
         self.model.load_state_dict(weights, strict=False)
         return self
-
-    structural = "its settings"
 
 
 def without_aliases(module: torch.nn.Module) -> dict[str, Tensor]:

@@ -220,7 +220,7 @@ def write_checkpoint(
         "id2reduced_id": {
             i: reduced.index(tag[2:]) if i else 0 for i, tag in enumerate(tags)
         },
-        "entity_max_length": shim.options.entity_max_length,
+        "entity_max_length": shim.settings.entity_max_length,
         "marker_max_length": 128,
         "model_max_length": shim.size + shim.n_specials,
         "model_max_length_default": DEFAULT_LENGTH,

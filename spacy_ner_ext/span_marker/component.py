@@ -187,7 +187,7 @@ class SpanMarkerRecognizer(EntityPipe):
                 f"filter_weight = {self.cfg['filter_weight']} of '{self.name}': set it "
                 "to 0 or more."
             )
-        if shim_of(self.model).options.activation != "softmax":
+        if shim_of(self.model).settings.activation != "softmax":
             raise ValueError(
                 f"'{self.name}' gives a span one label: set activation of its model to "
                 '"softmax".'
@@ -257,7 +257,7 @@ class SpanMarkerRecognizer(EntityPipe):
         """
         words = read_words(docs)
         windows = self.shim.cut(words, self.context)
-        spans = all_spans(windows, words, self.shim.options.entity_max_length)
+        spans = all_spans(windows, words, self.shim.settings.entity_max_length)
         return words, *place(windows, self.shim.n_before, *spans)
 
     def find(self, docs: Sequence[Doc]) -> Predictions:
@@ -349,7 +349,7 @@ class SpanMarkerRecognizer(EntityPipe):
         spans: Spans,
         lost: LostGold | None = None,
     ) -> Any:
-        longest = self.shim.options.entity_max_length
+        longest = self.shim.settings.entity_max_length
         options = (self.labels, self.target, longest, lost)
         return label_spans(examples, words, spans, *options)
 
@@ -422,7 +422,7 @@ class SpanMarkerRecognizer(EntityPipe):
         for batch in minibatch(examples, REPORT_BATCH):
             words, _, spans = self.find_candidates([eg.predicted for eg in batch])
             self._label(batch, words, spans, lost)
-        longest = self.shim.options.entity_max_length
+        longest = self.shim.settings.entity_max_length
         report_lost_gold(self.name, split, lost, longest)
         return lost
 

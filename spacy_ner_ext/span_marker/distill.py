@@ -97,13 +97,13 @@ def distill(
             "filter: give it more of the texts that it is meant for."
         )
     hidden = collected[0].states.size(-1)
-    filter_ = SpanFilter(hidden, shim.options.entity_max_length)
+    filter_ = SpanFilter(hidden, shim.settings.entity_max_length)
     filter_.reset(shim.std)
     _fit(filter_.to(shim.model.device), learned, epochs, report)
     found = _measure(filter_, held_out, recall)
     shim.set_filter(filter_)
-    shim.options = replace(
-        shim.options,
+    shim.settings = replace(
+        shim.settings,
         candidates="filtered",
         filter_threshold=found.threshold,
         filter_ratio=found.ratio,
@@ -121,7 +121,7 @@ def _collect(recognizer: SpanMarkerRecognizer, docs: Sequence[Doc]) -> list[_Bat
     is_chosen = numpy.zeros(len(spans), dtype=bool)
     is_chosen[chosen.best] = True
     found = []
-    with torch.no_grad(), shim.model.running(shim.options.precision):
+    with torch.no_grad(), shim.model.running(shim.settings.precision):
         for rows in shim.batches(windows, spans):
             text = shim.read(windows, rows, with_states=True)
             own = numpy.flatnonzero(numpy.isin(spans.rows, rows))

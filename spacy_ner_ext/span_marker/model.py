@@ -147,7 +147,7 @@ def forward(
         scored, backprop_scored = shim.begin_scoring(windows, spans, every, False)
     else:
         scored = shim.score(windows, spans, False)
-    softmax = shim.options.activation == "softmax"
+    softmax = shim.settings.activation == "softmax"
     scores: Any = model.ops.alloc2f(len(doc_of), model.get_dim("nO"))
     if softmax:
         scores[:, -1] = 1  # The negative label of spaCy's span categorizer.

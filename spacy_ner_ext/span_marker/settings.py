@@ -1,29 +1,29 @@
-"""What can be set about the span marker, and what of that makes sense."""
+"""Settings of `SpanMarker.v1`, and the context of sentences, validated."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from ..encoder import settings as encoder_settings
+from ..encoder.settings import PretrainedSettings
 
 CANDIDATES = ("all", "filtered")
 HEADS = ("markers", "markers+text")
 MARKER_INIT = ("mask", "random")
+ACTIVATION = ("softmax", "logistic")
 CONTEXTS = ("none", "sentences", "document")
-# What SpanMarker adds to all positions: the place of the first piece in RoBERTa.
+# SpanMarker adds this to all positions: the position of the first piece in RoBERTa.
 SPAN_MARKER_OFFSET = 2
 
 
-@dataclass(frozen=True)
-class SpanMarkerSettings:
-    """The settings of spacy_ner_ext.SpanMarker.v1, which explains them.
+@dataclass(frozen=True, kw_only=True)
+class SpanMarkerSettings(PretrainedSettings):
+    """Settings of `spacy_ner_ext.SpanMarker.v1`; see `build_span_marker`.
 
-    RAISES (ValueError): If one has a value that makes no model.
+    RAISES (ValueError): If a setting has an invalid value.
     """
 
-    name: str
+    kind = "SpanMarker"
+
     candidates: str | None = None
     head: str = "markers+text"
     entity_max_length: int = 8
@@ -35,68 +35,21 @@ class SpanMarkerSettings:
     filter_threshold: float = 0.01
     filter_ratio: float = 0.3
     activation: str = "softmax"
-    precision: str = "fp32"
-    freeze: bool | int = False
-    tokenizer_config: dict[str, Any] = field(default_factory=dict)
-    transformer_config: dict[str, Any] = field(default_factory=dict)
-    trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
-        self._check_numbers()
+        super().__post_init__()
         if self.candidates is not None:
-            self._check_choice("candidates", CANDIDATES)
-        self._check_choice("head", HEADS)
-        self._check_choice("marker_init", MARKER_INIT)
-        self._check_choice("activation", ("softmax", "logistic"))
-        self._check_choice("precision", encoder_settings.PRECISION)
-        offset = self.position_offset
-        if offset != "auto" and not (isinstance(offset, int) and offset >= 0):
-            raise ValueError(
-                f"position_offset = {offset!r} of SpanMarker: set it to 2 as in the "
-                'original, to another number from 0, or to "auto" for what the encoder '
-                "was trained with."
-            )
-
-    @property
-    def encoder(self) -> encoder_settings.EncoderSettings:
-        """What of this is about the encoder."""
-        return encoder_settings.EncoderSettings(
-            name=self.name,
-            window=self.model_max_length,
-            stride=self.model_max_length,
-            precision=self.precision,
-            freeze=self.freeze,
-            tokenizer_config=self.tokenizer_config,
-            transformer_config=self.transformer_config,
-            trust_remote_code=self.trust_remote_code,
-        )
-
-    def _check_choice(self, name: str, choices: Sequence[str]) -> None:
-        if getattr(self, name) not in choices:
-            raise ValueError(
-                f"Unknown {name} '{getattr(self, name)}' of SpanMarker: set it to one "
-                f"of {', '.join(choices)}."
-            )
-
-    def _check_numbers(self) -> None:
-        least = {
-            "entity_max_length": 1,
-            "model_max_length": 8,
-            "stride": 1,
-            "markers_per_batch": 1,
-            "freeze": 0,
-        }
-        for name, minimum in least.items():
-            value = getattr(self, name)
-            if value is not None and value < minimum:
-                raise ValueError(
-                    f"{name} = {value} of SpanMarker: set it to at least {minimum}."
-                )
+            self.check_choice("candidates", CANDIDATES)
+        self.check_choice("head", HEADS)
+        self.check_choice("marker_init", MARKER_INIT)
+        self.check_choice("activation", ACTIVATION)
+        self.check_minimum(entity_max_length=1, model_max_length=8)
+        self.check_minimum(stride=1, markers_per_batch=1)
         if self.stride is not None and self.stride > self.model_max_length:
             raise ValueError(
                 f"stride = {self.stride} and model_max_length = "
-                f"{self.model_max_length} of SpanMarker would leave out pieces: set "
-                "stride to at most model_max_length, or to null for half of it."
+                f"{self.model_max_length} of SpanMarker would skip pieces: set stride "
+                "to at most model_max_length, or to null for half of it."
             )
         if not 0 <= self.filter_threshold < 1:
             raise ValueError(
@@ -106,18 +59,25 @@ class SpanMarkerSettings:
         if self.filter_ratio <= 0:
             raise ValueError(
                 f"filter_ratio = {self.filter_ratio} of SpanMarker is a number of "
-                "candidates a word: set it above 0."
+                "candidates per word: set it above 0."
+            )
+        offset = self.position_offset
+        if offset != "auto" and not (isinstance(offset, int) and offset >= 0):
+            raise ValueError(
+                f"position_offset = {offset!r} of SpanMarker: set it to 2 as in the "
+                'original, to another number from 0, or to "auto" for the positions '
+                "that the encoder was trained with."
             )
 
 
 @dataclass(frozen=True)
 class Context:
-    """Which text around a sentence the encoder sees.
+    """The text around a sentence that the encoder sees.
 
-    kind: "none", "sentences" for whole neighbouring sentences, or "document" for as
-        much text as fits, the last sentence cut.
-    max_prev, max_next: The most sentences before and after; None for as many as fit.
-    RAISES (ValueError): If one has a value that makes no sense.
+    kind: "none", "sentences" for whole neighboring sentences, or "document" for as much
+        text as fits.
+    max_prev, max_next: Maximum sentences before and after; None for as many as fit.
+    RAISES (ValueError): If a setting has an invalid value.
     """
 
     kind: str = "none"

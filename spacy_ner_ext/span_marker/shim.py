@@ -14,7 +14,7 @@ from thinc.api import get_torch_default_device, torch2xp, xp2torch
 from torch import Tensor
 
 from ..encoder import hf
-from ..encoder.pieces import Ints, Specials, group_by_length, pad
+from ..encoder.pieces import Ints, group_by_length, pad
 from ..encoder.torch_shim import TorchShim
 from .candidates import Spans
 from .layer import EncodedText, SpanFilter, SpanMarkerNetwork
@@ -49,9 +49,7 @@ class SpanMarkerShim(TorchShim):
     structural = "entity_max_length and transformer_config"
 
     def __init__(self, options: SpanMarkerSettings) -> None:
-        super().__init__(options.encoder, "SpanMarker")
-        self.options = options
-        self.specials: Specials | None = None
+        super().__init__(options)
         # What was read from a checkpoint of SpanMarker, and holds whatever the config.
         self.adopted: dict[str, Any] = {}
         self.tokenizer_config = "{}"
@@ -70,10 +68,10 @@ class SpanMarkerShim(TorchShim):
         self.tokenizer_config = describe_tokenizer(hf_tokenizer)
         tokenizer = hf.prepare(hf_tokenizer.backend_tokenizer)
         add_markers(encoder, tokenizer, self.tokenizer_config)
-        if self.options.marker_init == "mask":
+        if self.settings.marker_init == "mask":
             start_as_mask(encoder, tokenizer, self.tokenizer_config)
-        with_filter = with_filter and self.options.candidates != "all"
-        with_text = self.options.head == "markers+text"
+        with_filter = with_filter and self.settings.candidates != "all"
+        with_text = self.settings.head == "markers+text"
         self._set(encoder, tokenizer, n_labels, with_text, with_filter)
         self._check_encoder()
         self.reset_weights()
@@ -103,7 +101,7 @@ class SpanMarkerShim(TorchShim):
         n_labels, n_inputs = weights["classifier.weight"].shape
         with_text = n_inputs == 4 * hf.width_of(encoder)
         self._set(encoder, tokenizer, n_labels, with_text, "filter.width" in weights)
-        self._check_trained("head", HEADS[with_text], self.options.head)
+        self._check_trained("head", HEADS[with_text], self.settings.head)
         offset = self.model.offset
         self._check_trained("position_offset", saved.get("offset", offset), offset)
 
@@ -125,15 +123,10 @@ class SpanMarkerShim(TorchShim):
             parts["offset"] = self.model.offset
         return json.dumps(parts, sort_keys=True)
 
-    def empty_copy(self) -> SpanMarkerShim:
-        """One of the same settings, without weights."""
-        return SpanMarkerShim(self.options)
-
     def adopt_settings(self, adopted: dict[str, Any]) -> None:
         """Use settings of a checkpoint in the place of those of the config."""
         self.adopted = adopted
-        self.options = replace(self.options, **adopted)
-        self.settings = self.options.encoder
+        self.settings = replace(self.settings, **adopted)
 
     def paths(self) -> dict[str, str]:
         """Where weights are: those of the encoder below "transformer".
@@ -157,8 +150,8 @@ class SpanMarkerShim(TorchShim):
         with_text: bool,
         with_filter: bool,
     ) -> None:
-        options, table = self.options, hf.position_table(encoder)
-        hf.freeze(encoder, options.name, options.freeze, "SpanMarker")
+        options, table = self.settings, hf.position_table(encoder)
+        hf.freeze(encoder, options)
         offset = options.position_offset
         if offset == "auto":
             offset = 0 if table is None else hf.first_position(table)
@@ -187,7 +180,6 @@ class SpanMarkerShim(TorchShim):
         self.model.structured = bool(text.layers)
 
     def _example(self) -> TextBatch:
-        assert self.specials is not None
         around = [*self.specials.before, *self.model.markers, *self.specials.after]
         ids = numpy.array([[*around, *around]], dtype="int64")
         return TextBatch(ids, numpy.ones_like(ids, dtype=bool))
@@ -211,7 +203,7 @@ class SpanMarkerShim(TorchShim):
 
     def _explain(self, reason: str) -> str:
         return (
-            f"The encoder '{self.options.name}' "
+            f"The encoder '{self.settings.name}' "
             f"({type(self.model.encoder).__name__}) cannot be used by SpanMarker: its "
             f"attention leaves no way to mark spans ({reason}). Choose one that works: "
             f"{WORKING}."
@@ -240,7 +232,7 @@ class SpanMarkerShim(TorchShim):
         """
         self.model.filter = filter_
         if filter_ is None:
-            self.options = replace(self.options, candidates="all")
+            self.settings = replace(self.settings, candidates="all")
 
     # --- Running --------------------------------------------------------------
 
@@ -251,21 +243,21 @@ class SpanMarkerShim(TorchShim):
         RAISES (ValueError): If one is asked for that there is not.
         """
         there_is = self.model.filter is not None
-        if self.options.candidates == "filtered" and not there_is:
+        if self.settings.candidates == "filtered" and not there_is:
             raise ValueError(
                 'candidates = "filtered" of SpanMarker, but this model was trained '
                 "without a filter: fit one with `python -m spacy_ner_ext "
                 'distill-filter`, or set candidates = "all".'
             )
-        return there_is and self.options.candidates != "all"
+        return there_is and self.settings.candidates != "all"
 
     def cut(self, words: Words, context: Context) -> Windows:
         """Cut texts into windows; see windows.cut.
 
         context: Which text around a sentence belongs to its window.
         """
-        stride = self.options.stride
-        return cut(self.tokenizer, words, self.size, stride, context, self.ready)
+        stride = self.settings.stride
+        return cut(self.tokenizer, words, self.size, stride, context, self.piece_cache)
 
     def words_of(self, doc: Doc) -> list[str]:
         """The words of a document, without white space."""
@@ -276,7 +268,7 @@ class SpanMarkerShim(TorchShim):
         """The most pieces of a window, without special pieces: as many as the config
         says, and the encoder has positions for."""
         table = hf.position_table(self.model.encoder)
-        size = self.options.model_max_length
+        size = self.settings.model_max_length
         if table is not None:
             size = min(size, table.num_embeddings - self.model.offset)
         return size - self.n_specials
@@ -284,13 +276,11 @@ class SpanMarkerShim(TorchShim):
     @property
     def n_specials(self) -> int:
         """The special pieces around those of a window."""
-        assert self.specials is not None
         return len(self.specials)
 
     @property
     def n_before(self) -> int:
         """The special pieces before those of a window."""
-        assert self.specials is not None
         return len(self.specials.before)
 
     def score(
@@ -318,7 +308,7 @@ class SpanMarkerShim(TorchShim):
             return numpy.arange(len(spans))
         self.model.eval()
         step = Step(self, windows, spans, gold, filters=True, limit=0)
-        with torch.inference_mode(), self.model.running(self.options.precision, None):
+        with torch.inference_mode(), self.model.running(self.settings.precision, None):
             for rows in self.batches(windows, spans):
                 step.read(rows)
                 step.texts.clear()
@@ -368,13 +358,12 @@ class SpanMarkerShim(TorchShim):
         trains = torch.is_grad_enabled()
         defaults = MARKERS_PER_BATCH_TRAINING if trains else MARKERS_PER_BATCH
         default = defaults.get(device, defaults["cuda"])
-        limit = self.options.markers_per_batch or default
+        limit = self.settings.markers_per_batch or default
         in_turns = gold is None
         step = Step(self, windows, spans, gold, filters, limit)
-        assert self.specials is not None
         around = [*self.specials.before, *self.specials.after, self.specials.padding]
         pieces = numpy.append(windows.pieces.ids, around) if trains else None
-        with self.model.running(self.options.precision, pieces):
+        with self.model.running(self.settings.precision, pieces):
             for rows in self.batches(windows, spans):
                 step.read(rows)
                 if in_turns and step.n_waiting >= limit:
@@ -387,7 +376,6 @@ class SpanMarkerShim(TorchShim):
 
         with_states: Whether their last hidden states are needed.
         """
-        assert self.specials is not None
         starts, ends = windows.starts[rows], windows.ends[rows]
         ids, mask, _ = pad(windows.pieces.ids, starts, ends, self.specials)
         return self.model.read(TextBatch(ids, mask), with_states)
@@ -397,7 +385,6 @@ class SpanMarkerShim(TorchShim):
 
         spans: The spans; a window without any is left out.
         """
-        assert self.specials is not None
         device = self.model.device.type
         used = numpy.unique(spans.rows)
         lengths = (windows.ends - windows.starts)[used]

@@ -87,7 +87,7 @@ class Step:
         self.texts.append(text)
 
     def _filter(self, text: EncodedText, numbers: Ints, local: Ints) -> Any:
-        model, options = self.shim.model, self.shim.options
+        model, options = self.shim.model, self.shim.settings
         spans = self.spans[numbers]
         arrays = (local, spans.starts, spans.ends, spans.widths)
         logits = model.filter(text.states, *map(model.move, arrays))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy
 
-from ..encoder.pieces import Ints, Pieces, Ready, cut_words
+from ..encoder.pieces import Ints, PieceCache, Pieces, cut_words
 from .settings import Context
 
 
@@ -120,7 +120,7 @@ def cut(
     size: int,
     stride: int | None,
     context: Context,
-    ready: Ready | None = None,
+    piece_cache: PieceCache | None = None,
 ) -> Windows:
     """Cut sentences into windows.
 
@@ -128,10 +128,10 @@ def cut(
     stride: Pieces from one window of a longer sentence to the next; None for half of
         `size`.
     context: Which text around a sentence belongs to its window.
-    ready: The pieces of documents that were cut before.
+    piece_cache: The pieces of documents that were cut before.
     RETURNS: The windows; each sentence has at least one.
     """
-    pieces = cut_words(tokenizer, words.docs, ready)
+    pieces = cut_words(tokenizer, words.docs, piece_cache)
     counts = pieces.counts()
     bounds = numpy.concatenate([[0], numpy.cumsum(counts)]).astype("int64")
     stride = min(size, max(1, size // 2 if stride is None else stride))

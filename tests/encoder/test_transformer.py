@@ -13,8 +13,8 @@ import torch
 from thinc.api import Adam, fix_random_seed
 
 from spacy_ner_ext.encoder.cache import EmbeddingCache
-from spacy_ner_ext.encoder.gradient_scaler import GradientScaler
 from spacy_ner_ext.encoder.model import build_transformer
+from spacy_ner_ext.encoder.torch_shim import GradientScaler
 from tests.helpers.encoders import (
     SENTENCES,
     WIDTH,

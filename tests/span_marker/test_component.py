@@ -751,8 +751,8 @@ def test_the_filter_lets_the_best_of_each_window_through():
     _, windows, spans = component.find_candidates(docs)
     for ratio in (0.1, 0.3, 1.0):
         shim = component.shim
-        shim.options = shim.options.__class__(
-            **{**vars(shim.options), "filter_ratio": ratio, "filter_threshold": 0.2}
+        shim.settings = shim.settings.__class__(
+            **{**vars(shim.settings), "filter_ratio": ratio, "filter_threshold": 0.2}
         )
         scored = shim.score(windows, spans)
         probabilities = functional.sigmoid(torch.tensor(scored.filter_logits)).numpy()

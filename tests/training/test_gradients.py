@@ -7,7 +7,7 @@ import numpy
 import pytest
 from spacy.pipeline import TrainablePipe
 
-from spacy_ner_ext.encoder.gradient_scaler import GradientScaler
+from spacy_ner_ext.encoder.torch_shim import GradientScaler
 from spacy_ner_ext.training.optimizer import make_adam
 from spacy_ner_ext.training.parameters import announced_optimizer
 from spacy_ner_ext.training.spikes import Spikes

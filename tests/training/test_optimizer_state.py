@@ -10,7 +10,7 @@ import torch
 from spacy.training import Example
 from thinc.api import SGD, Adam, RAdam, fix_random_seed
 
-from spacy_ner_ext.encoder.gradient_scaler import GradientScaler
+from spacy_ner_ext.encoder.torch_shim import GradientScaler
 from spacy_ner_ext.training.optimizer import make_adam
 from spacy_ner_ext.training.optimizer_state import restore_optimizer, save_optimizer
 from spacy_ner_ext.training.schedules import linear_warmup

@@ -69,7 +69,7 @@ class Embedded:
         device = next(shim.model.parameters()).device
         is_text = torch.from_numpy(owners >= 0).to(device)
         pieces = torch.from_numpy(ids).to(device)
-        neutral = shim.specials.padding  # type: ignore[attr-defined]
+        neutral = shim.specials.padding
         if self.baseline == "mask":
             neutral = shim.tokenizer.token_to_id(mask)
         table = shim.model.encoder.get_input_embeddings()

@@ -44,7 +44,7 @@ class MarkedSpan(Target):
 
     def _check(self, doc: Doc) -> None:
         words, sentences, first, last = self._find([doc])
-        longest = self.shim.options.entity_max_length
+        longest = self.shim.settings.entity_max_length
         name = self.subject.component
         if int(last[0] - first[0]) >= longest:
             raise UserError(

@@ -21,7 +21,7 @@ def count_pieces(nlp: Language, examples: Sequence[Example]) -> list[int]:
     """
     shim = _find_shim(nlp)
     words = [shim.words_of(example.predicted) for example in examples]
-    return cut_words(shim.tokenizer, words, shim.ready).lengths.tolist()
+    return cut_words(shim.tokenizer, words, shim.piece_cache).lengths.tolist()
 
 
 def _find_shim(nlp: Language) -> TorchShim:

@@ -11,7 +11,7 @@ from spacy.language import Language
 from spacy.training import Example
 from thinc.api import Model
 
-from ...encoder.pieces import Ready, encode_words
+from ...encoder.pieces import PieceCache, encode_words
 from ...encoder.torch_shim import TorchShim
 from ...util.errors import UserError
 
@@ -46,7 +46,7 @@ def prefetch(
         yield from batches
         return
     executor = ThreadPoolExecutor(num_workers, thread_name_prefix=THREADS)
-    waiting: deque[tuple[Item, list[Future[Ready]]]] = deque()
+    waiting: deque[tuple[Item, list[Future[PieceCache]]]] = deque()
     try:
         for item in batches:
             cut = [_submit(executor, shim, item[1]) for shim in shims]
@@ -77,24 +77,24 @@ def _find_shims(nlp: Language) -> list[TorchShim]:
 
 def _submit(
     executor: ThreadPoolExecutor, shim: TorchShim, examples: Sequence[Example]
-) -> Future[Ready]:
+) -> Future[PieceCache]:
     words = [tuple(shim.words_of(example.predicted)) for example in examples]
     return executor.submit(_cut, shim.tokenizer, words)
 
 
-def _cut(tokenizer: Any, docs: Sequence[tuple[str, ...]]) -> Ready:
+def _cut(tokenizer: Any, docs: Sequence[tuple[str, ...]]) -> PieceCache:
     different = list(dict.fromkeys(docs))
     return dict(zip(different, encode_words(tokenizer, different)))
 
 
 def _hand_over(
-    shims: Sequence[TorchShim], item: Item, cut: Sequence[Future[Ready]]
+    shims: Sequence[TorchShim], item: Item, cut: Sequence[Future[PieceCache]]
 ) -> Iterator[Item]:
     """Yield an item, and as long as it is in use the shims have its pieces."""
     try:
-        for shim, ready in zip(shims, cut):
-            shim.ready = ready.result()
+        for shim, cache in zip(shims, cut):
+            shim.piece_cache = cache.result()
         yield item
     finally:
         for shim in shims:
-            shim.ready = {}
+            shim.piece_cache = {}

@@ -93,11 +93,11 @@ def test_batches_are_the_same_ones(two_encoders, sizes, num_workers, data):
         assert len(pulled) - len(found) <= AHEAD * num_workers
         for shim in shims_of(nlp) if num_workers else ():
             words = {tuple(shim.words_of(example.predicted)) for example in item[1]}
-            assert set(shim.ready) == words
+            assert set(shim.piece_cache) == words
     assert len(found) == len(items)
     assert all(one is other for one, other in zip(found, items))
     assert not threads()
-    assert not any(shim.ready for shim in shims_of(nlp))
+    assert not any(shim.piece_cache for shim in shims_of(nlp))
 
 
 @pytest.mark.parametrize("pipes", [TWO_ENCODERS, "listening"])
@@ -147,7 +147,7 @@ def test_what_a_thread_raises_is_raised_here(nlp, examples):
     finally:
         shim.tokenizer = tokenizer
     assert not threads()
-    assert not any(shim.ready for shim in shims_of(nlp))
+    assert not any(shim.piece_cache for shim in shims_of(nlp))
 
 
 def test_what_batches_raise_is_raised_here(nlp, examples):
@@ -173,7 +173,7 @@ def test_threads_end_with_whoever_uses_them(nlp, examples):
     with pytest.raises(ZeroDivisionError):
         fail(prefetch(forever(), nlp, 2))
     assert not threads()
-    assert not any(shim.ready for shim in shims_of(nlp))
+    assert not any(shim.piece_cache for shim in shims_of(nlp))
 
 
 def fail(batches):
@@ -185,7 +185,7 @@ def test_an_encoder_that_keeps_vectors_cuts_once():
     kept = {**TRANSFORMER, "freeze": True, "embedding_cache": "cpu"}
     nlp, examples = make({"crf_ner": crf(kept)})
     for _ in prefetch([(0, examples)] * 2, nlp, 1):
-        assert not shims_of(nlp)[0].ready
+        assert not shims_of(nlp)[0].piece_cache
         assert not threads()
 
 
