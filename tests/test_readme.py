@@ -11,7 +11,7 @@ README = read("README.md")
 
 
 def test_the_example_is_short_and_finds_its_entities(capsys):
-    example, _ = blocks(README, "python")
+    (example,) = blocks(README, "python")
     assert len(example.strip().splitlines()) <= 13
     exec(compile(example, "README.md", "exec"), {})
     printed = capsys.readouterr().out
@@ -20,11 +20,11 @@ def test_the_example_is_short_and_finds_its_entities(capsys):
 
 
 def test_the_first_page_has_the_same_example():
-    assert blocks(read("index.md"), "python") == blocks(README, "python")[:1]
+    assert blocks(read("index.md"), "python") == blocks(README, "python")
 
 
 def test_it_is_short():
-    assert len(README.splitlines()) <= 320, "move details to a page of docs/"
+    assert len(README.splitlines()) <= 150, "move details to a page of docs/"
 
 
 def test_the_two_commands_are_targets_that_set_up_everything():
@@ -37,13 +37,14 @@ def test_the_two_commands_are_targets_that_set_up_everything():
 def test_every_command_is_in_the_readme():
     for command in COMMANDS:
         name = command.__name__.replace("_", "-")
-        assert f"spacy_ner_ext {name}" in README or f"`{name}`" in README, name
+        assert f"`{name}`" in README, name
 
 
 def test_every_registered_name_is_in_the_readme():
     text = (ROOT / "pyproject.toml").read_text()
     names = re.findall(r'^"(spacy_ner_ext\.[^"]+)" =', text, re.M)
     assert names
+    names.remove("spacy_ner_ext.cats_weighted.v1")  # Kept for older configs.
     for name in [*names, "crf_ner", "crf_tagger", "span_marker_ner", "text_cnn"]:
         assert name in README, name
 
