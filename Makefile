@@ -36,8 +36,8 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(PYTEST) -m "not slow"
 
-test-all: $(VENV)/.installed
-	$(PYTEST)
+test-all: test
+	$(PYTEST) -m slow
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
