@@ -1,4 +1,4 @@
-"""Draw how trainings went."""
+"""Draw training runs."""
 
 import re
 from enum import Enum
@@ -9,59 +9,47 @@ import typer
 
 from ...util.errors import UserError
 from ..output import printer
-from .page import HEADER, summarize
+from .page import HEADER, summarize, write_plots
 from .runs import read_runs
-from .write import write_plots
 
 FOLDER = "plots"
-
-
-class Format(str, Enum):
-    """What images are."""
-
-    png = "png"
-    svg = "svg"
-
-
-class Axis(str, Enum):
-    """What the horizontal axis is."""
-
-    step = "step"
-    words = "words"
-    time = "time"
+Format = Enum("Format", {"png": "png", "svg": "svg"}, type=str)
+Axis = Enum("Axis", {"step": "step", "words": "words", "time": "time"}, type=str)
 
 
 def plot(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN...", help="Output folders of trainings, with their log.jsonl."
+            metavar="RUN...",
+            help="Output folders of training runs, with their log.jsonl.",
         ),
     ],
     output: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="The folder to write to; by default plots in the only RUN.",
+            help="The output folder; by default plots in the folder of a single RUN.",
         ),
     ] = None,
     image_format: Annotated[
-        Format, typer.Option("--format", help="What the images are.")
+        Format, typer.Option("--format", help="The format of the images.")
     ] = Format.png,
     x: Annotated[Axis, typer.Option("--x", help="The horizontal axis.")] = Axis.step,
     weights: Annotated[
         str,
         typer.Option(
             metavar="PATTERN",
-            help="A regular expression: of weights.tsv only arrays whose path matches.",
+            help="Draw only the arrays of weights.tsv whose path matches this regular "
+            "expression.",
         ),
     ] = "",
 ) -> None:
-    """Draw loss, scores, learning rates, norms of gradients, speed and weights.
+    """Draw loss, scores, learning rates, gradient norms, speed and weights.
 
-    Trainings with the logger spacy_ner_ext.Logger.v1 write what is drawn: log.jsonl,
-    and weights.tsv with log_weights = true. Several trainings are drawn over each
-    other. plots.html has all images, and works alone and offline.
+    Runs with the logger spacy_ner_ext.Logger.v1 write what is drawn: log.jsonl, and
+    weights.tsv with log_weights = true. Several runs share the plots. plots.html shows
+    all images and works offline.
 
     \b
     Example:
@@ -72,12 +60,12 @@ def plot(
         re.compile(weights)
     except re.error as err:
         raise UserError(
-            f"--weights {weights!r} is no regular expression ({err}): correct it"
+            f"--weights {weights!r} is not a regular expression ({err}): correct it"
         ) from err
     found = read_runs(runs)
     if output is None:
         if len(found) > 1:
-            raise UserError("several runs: name a folder for their plots by --output")
+            raise UserError("several runs need a folder for their plots: add --output")
         output = found[0].folder / FOLDER
     if output.exists() and not output.is_dir():
         raise UserError(f"{output} is a file: give --output the name of a folder")
@@ -89,4 +77,4 @@ def plot(
         aligns=["l"] + ["r"] * (len(HEADER) - 1),
         max_col=60,
     )
-    printer().good(f"{written[-1]}, and {len(written) - 1} images beside it")
+    printer().good(f"Wrote {written[-1]} and {len(written) - 1} images next to it")

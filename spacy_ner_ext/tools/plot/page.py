@@ -1,17 +1,20 @@
-"""Plots as one page that works without network and script."""
+"""Write plots as images, and as one HTML page that works offline."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
-from ...training.logging.table import MISSING, format_duration
+from ...training.logging.logger import MISSING, format_duration
+from ...util.errors import UserError
+from ...util.files import replacing
 from ...util.templates import environment
-from .panels import Plot
+from .panels import PLOTS, Panel, make_panels
 from .runs import Run
 
+PAGE = "plots.html"
 TEMPLATE = "page.html.jinja"
 TYPES = {"png": "image/png", "svg": "image/svg+xml"}
 HEADER = (
@@ -20,38 +23,59 @@ HEADER = (
 )
 
 
-@dataclass(frozen=True)
-class Image:
-    """A plot, drawn.
+def write_plots(
+    runs: Sequence[Run],
+    output: Path,
+    image_format: str = "png",
+    x: str = "step",
+    pattern: str = "",
+) -> list[Path]:
+    """Draw runs, several of them in the same plots.
 
-    plot: The plot.
-    light: The image on a light page.
-    dark: The image on a dark page.
+    output: The output folder; files of the same names are replaced.
+    x: The horizontal axis: "step", "words" or "time".
+    pattern: A regular expression that selects weight arrays by their paths.
+    RETURNS: The files, the page last.
+    RAISES (UserError): If matplotlib is missing, or a file is damaged.
     """
+    try:
+        from .figures import draw
+    except ImportError as err:
+        raise UserError(
+            'plots need matplotlib: pip install "spacy-ner-ext[plot]"'
+        ) from err
+    panels = make_panels(runs, x, pattern)
+    plots = {name: list(group) for name, group in groupby(panels, lambda p: p.plot)}
+    images = {name: draw(group, image_format) for name, group in plots.items()}
+    page = _render(runs, plots, images, TYPES[image_format])
+    files = {f"{name}.{image_format}": image for name, image in images.items()}
+    # The name of a folder may hold bytes that are not UTF-8.
+    files[PAGE] = page.encode("utf-8", errors="backslashreplace")
+    for name, content in files.items():
+        with replacing(output / name) as temporary:
+            temporary.write_bytes(content)
+    return [output / name for name in files]
 
-    plot: Plot
-    light: bytes
-    dark: bytes
 
-
-def render_page(runs: Sequence[Run], images: Sequence[Image], kind: str) -> str:
-    """Make the page."""
+def _render(
+    runs: Sequence[Run],
+    plots: Mapping[str, list[Panel]],
+    images: Mapping[str, bytes],
+    media_type: str,
+) -> str:
+    sources = {name: b64encode(image).decode() for name, image in images.items()}
     templates = environment(Path(__file__).parent, autoescape=True)
-
-    def embed(image: bytes) -> str:
-        return f"data:{TYPES[kind]};base64,{b64encode(image).decode()}"
-
     return templates.get_template(TEMPLATE).render(
-        runs=runs,
         header=HEADER,
         rows=[summarize(run) for run in runs],
-        images=images,
-        embed=embed,
+        titles=PLOTS,
+        plots=plots,
+        sources={n: f"data:{media_type};base64,{s}" for n, s in sources.items()},
     )
 
 
 def summarize(run: Run) -> tuple[str, ...]:
-    """Tell in short how a training went."""
+    """The row of a run in the table of runs, below `HEADER`."""
     seconds, words = run.column("seconds"), run.column("words")
     best = [MISSING] * 3
     if run.best is not None:

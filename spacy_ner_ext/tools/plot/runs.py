@@ -1,10 +1,10 @@
-"""Trainings, read from the files that the logger wrote."""
+"""Read the log files of training runs."""
 
 from __future__ import annotations
 
 import json
 import math
-from array import array
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,38 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...training.logging.files import LOG, WEIGHTS, whole_lines
-from ...training.logging.weights import COLUMNS as WEIGHT_COLUMNS
-from ...training.logging.weights import Statistics
+from ...training.logging.files import LOG, WEIGHT_COLUMNS, WEIGHTS, whole_lines
 from ...util.errors import UserError
 
 Numbers = NDArray[np.float64]
-NAN = math.nan
-GROUPS = ("losses", "scores", "rates")
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Statistics of an array of weights over a training.
-
-    path: Where it is in the pipeline.
-    steps: The steps of the evaluations.
-    statistics: What it was like then, by the name of the statistic.
-    """
-
-    path: str
-    steps: Numbers
-    statistics: dict[str, Numbers]
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training.
+    """A training run.
 
-    name: What it is called in plots.
-    folder: Where its files are.
-    columns: All numbers of its rows, such as "step" and "losses.crf_ner", NaN where a
-        row has none.
+    name: The name in plots.
+    folder: The folder of its files.
+    columns: The numbers of all rows, such as "step" and "losses.crf_ner"; NaN where a
+        row lacks one.
     """
 
     name: str
@@ -52,100 +34,69 @@ class Run:
     columns: dict[str, Numbers]
 
     def column(self, name: str) -> Numbers:
-        """A column, all NaN if there is none of that name."""
-        missing = np.full(len(self.columns["step"]), NAN)
+        """A column; all NaN if the run lacks it."""
+        missing = np.full(len(self.columns["step"]), math.nan)
         return self.columns.get(name, missing)
-
-    def names(self, group: str) -> list[str]:
-        """The names in "losses", "scores" or "rates"."""
-        start = f"{group}."
-        return [name[len(start) :] for name in self.columns if name.startswith(start)]
 
     @property
     def best(self) -> int | None:
-        """The row of the best score, the first of several."""
+        """The first row with the best score."""
         scores = self.column("score")
         return None if np.isnan(scores).all() else int(np.nanargmax(scores))
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """Read trainings.
+    """Read training runs, each folder once, and give them distinct names.
 
-    folders: The folders of their files.
-    RETURNS: The trainings, with names that differ.
-    RAISES (UserError): If a folder has no log, or that cannot be read.
+    RAISES (UserError): If a folder has no log, or the log is damaged.
     """
-    unique = list({folder.resolve(): folder for folder in folders}.values())
-    names = name_folders([folder.resolve() for folder in unique])
-    return [Run(name, folder, _read_log(folder)) for name, folder in zip(names, unique)]
-
-
-def name_folders(folders: Sequence[Path]) -> list[str]:
-    """Name folders by the ends of their paths, as short as keeps them distinct."""
-    names = []
-    for folder in folders:
-        length = 1
-        others = [other for other in folders if other != folder]
-        while any(o.parts[-length:] == folder.parts[-length:] for o in others):
-            length += 1
-        names.append("/".join(folder.parts[-length:]))
-    return names
+    unique = list(dict.fromkeys(folder.resolve() for folder in folders))
+    start = os.path.commonpath([folder.parent for folder in unique])
+    return [Run(str(f.relative_to(start)), f, _read_log(f)) for f in unique]
 
 
 def _read_log(folder: Path) -> dict[str, Numbers]:
     path = folder / LOG
     if not path.is_file():
-        what = f"has no {LOG}" if folder.is_dir() else "is no folder"
+        what = f"has no {LOG}" if folder.is_dir() else "is not a folder"
         raise UserError(
-            f"{folder} {what}: give the output folder of a training whose logger is "
-            "spacy_ner_ext.Logger.v1"
+            f"{folder} {what}: give the output folder of a training run whose logger "
+            "is spacy_ner_ext.Logger.v1"
         )
-    columns: dict[str, array[float]] = {}
-    n_rows = 0
-    for number, line in enumerate(whole_lines(path), 1):
-        for name, value in _read_row(line, path, number):
-            if name not in columns:
-                columns[name] = array("d", [NAN]) * n_rows
-            columns[name].append(value)
-        n_rows += 1
-        for column in columns.values():
-            if len(column) < n_rows:
-                column.append(NAN)
-    if not n_rows:
+    rows = [_read_row(line, path, n) for n, line in enumerate(whole_lines(path), 1)]
+    if not rows:
         raise UserError(f"{path} is empty: wait for the first evaluation")
-    return {name: np.array(column) for name, column in columns.items()}
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([row.get(name, math.nan) for row in rows]) for name in names}
 
 
-def _read_row(line: str, path: Path, number: int) -> Iterator[tuple[str, float]]:
+def _read_row(line: str, path: Path, number: int) -> dict[str, float]:
     try:
         row = json.loads(line)
-        yield "step", float(row.pop("step"))
-        for name, value in row.items():
-            if name in GROUPS:
-                inner = _numbers(value)
-                yield from ((f"{name}.{key}", each) for key, each in inner)
-        yield from _numbers(row)
+        groups = {group: row.pop(group, {}) for group in ("scores", "losses", "rates")}
+        numbers = {"step": float(row.pop("step")), **dict(_numbers(row))}
+        for group, values in groups.items():
+            inner = _numbers(values)
+            numbers.update((f"{group}.{name}", value) for name, value in inner)
+        return numbers
     except (ValueError, TypeError, KeyError, AttributeError) as err:
-        raise UserError(
-            f"{path}, line {number}: is no row of a training ({line[:60]!r}); remove "
-            "the line, or train again"
-        ) from err
+        what = f"is not a row of a training log ({line[:60]!r}); remove the line"
+        raise UserError(f"{what}, or train again", path, number) from err
 
 
 def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for key, value in values.items():
         if value is None:
-            yield key, NAN
+            yield key, math.nan
         elif isinstance(value, (int, float)):
             yield key, float(value)
 
 
-def read_weights(folder: Path) -> list[Weights]:
-    """Read statistics of weights.
+def read_weights(folder: Path) -> dict[str, dict[str, Numbers]]:
+    """Read the weight statistics of a run: by the path of an array, its "step" and
+    statistics; empty if the run did not log them.
 
-    folder: The folder of a training.
-    RETURNS: The arrays; none if the training did not log them.
-    RAISES (UserError): If the file cannot be read.
+    RAISES (UserError): If a line is damaged.
     """
     path = folder / WEIGHTS
     found: dict[str, list[list[float]]] = {}
@@ -154,19 +105,14 @@ def read_weights(folder: Path) -> list[Weights]:
         if number == 1 and cells == list(WEIGHT_COLUMNS):
             continue
         try:
-            step, name, *statistics = cells
-            numbers = [float(cell) for cell in (step, *statistics)]
-            if len(cells) != len(WEIGHT_COLUMNS):
-                raise ValueError(f"{len(cells)} columns")
+            step, name, mean, deviation, norm, largest = cells
+            numbers = [*map(float, (step, mean, deviation, norm, largest))]
         except ValueError as err:
-            raise UserError(
-                f"{path}, line {number}: must have the columns "
-                f"{', '.join(WEIGHT_COLUMNS)} ({line[:60]!r}); remove the line"
-            ) from err
+            what = f"must have the columns {', '.join(WEIGHT_COLUMNS)} ({line[:60]!r})"
+            raise UserError(f"{what}; remove the line", path, number) from err
         found.setdefault(name, []).append(numbers)
-    return [_to_weights(name, np.array(rows)) for name, rows in found.items()]
-
-
-def _to_weights(name: str, rows: Numbers) -> Weights:
-    statistics = dict(zip(Statistics._fields, rows[:, 1:].T))
-    return Weights(name, rows[:, 0], statistics)
+    columns = [column for column in WEIGHT_COLUMNS if column != "parameter"]
+    return {
+        name: dict(zip(columns, np.array(rows).T, strict=True))
+        for name, rows in found.items()
+    }

@@ -1,34 +1,35 @@
-"""The files that tell how a training went: log.jsonl, loss.tsv and weights.tsv."""
+"""The files of a training run: log.jsonl, loss.tsv and weights.tsv."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, NamedTuple
 
+import torch
+from spacy.language import Language
+
+from ...util.files import replacing
+from ..nodes import Key, find_nodes
+from ..parameters import find_parameters
 from .row import Row
 
 LOG, LOSSES, WEIGHTS = "log.jsonl", "loss.tsv", "weights.tsv"
+WEIGHT_COLUMNS = ("step", "parameter", "mean", "standard_deviation", "norm", "largest")
 
 
 def run_folder(info: dict[str, Any]) -> Path | None:
-    """Find out where a training writes its models.
-
-    info: What spaCy's loop passes to a logger.
-    RETURNS: The folder; None if the training has none.
-    """
+    """Find the output folder of a run from the `info` that spaCy passes to a logger."""
     model = info.get("output_path")
     return None if model is None else Path(model).parent
 
 
 class LineFile:
-    """A text file to which whole lines are added, so that a process that is killed
-    leaves whole lines.
+    """A text file to which complete lines are appended, flushed one by one.
 
     path: The file.
-    keep: Which lines of an earlier process stay.
+    keep: Returns True for the lines of an earlier process that stay.
     """
 
     def __init__(self, path: Path, keep: Callable[[str], bool]) -> None:
@@ -36,29 +37,30 @@ class LineFile:
         self.rewrite(line for line in whole_lines(path) if keep(line))
 
     def rewrite(self, lines: Iterable[str]) -> None:
-        """Replace all lines at once."""
+        """Replace all lines atomically."""
         self.close()
-        with replacing(self.path) as stream:
-            stream.writelines(f"{line}\n".encode() for line in lines)
+        with (
+            replacing(self.path) as temporary,
+            temporary.open("w", encoding="utf8", newline="\n") as stream,
+        ):
+            stream.writelines(f"{line}\n" for line in lines)
         self._stream = self.path.open("a", encoding="utf8", newline="\n")
 
     def add(self, *lines: str) -> None:
-        """Add lines at the end."""
         self._stream.write("".join(f"{line}\n" for line in lines))
         self._stream.flush()
 
     def close(self) -> None:
-        """Close the file."""
         if hasattr(self, "_stream"):
             self._stream.close()
 
 
 class RunFiles:
-    """log.jsonl, with all of each row, and loss.tsv, a table of the same.
+    """log.jsonl, which has all values of each row, and loss.tsv, a table of the same.
 
-    folder: Where they are written.
-    first_step: The step with which this process began: rows of earlier steps stay, all
-        others go.
+    folder: The folder of the files; created if missing.
+    first_step: The first step of this process: rows of earlier steps stay, all others
+        are removed.
     """
 
     def __init__(self, folder: Path, first_step: int) -> None:
@@ -68,7 +70,6 @@ class RunFiles:
         self._columns: list[str] = []
 
     def add(self, row: Row) -> None:
-        """Add a row to both files."""
         values = row.to_dict()
         self._log.add(json.dumps(values, ensure_ascii=False))
         cells = loss_cells(values)
@@ -87,21 +88,16 @@ class RunFiles:
         return "\t".join(cells.get(column, "") for column in self._columns)
 
     def close(self) -> None:
-        """Close the files."""
         self._log.close()
         self._losses.close()
 
 
 def loss_cells(values: dict[str, Any]) -> dict[str, str]:
-    """Make the cells of loss.tsv.
-
-    RETURNS: The cells by the names of their columns. Losses are means of a step;
-        numbers that are not finite are "nan".
-    """
-    losses = {f"loss_{name}": loss for name, loss in values["losses"].items()}
+    """Convert a row of log.jsonl to the cells of loss.tsv, by column; losses become
+    means per step."""
     means = {
-        name: None if loss is None else loss / max(1, values["steps"])
-        for name, loss in losses.items()
+        f"loss_{name}": None if loss is None else loss / max(1, values["steps"])
+        for name, loss in values["losses"].items()
     }
     scores = {k: v for k, v in values["scores"].items() if not isinstance(v, dict)}
     rates = {f"rate_{name}": rate for name, rate in values["rates"].items()}
@@ -122,7 +118,7 @@ def _format(numbers: dict[str, float | None]) -> dict[str, str]:
 
 
 def _step_of(line: str) -> float:
-    """The step of a row; that of a line that is none comes after all others."""
+    """The step of a row of log.jsonl, infinite if the line is damaged."""
     try:
         return int(json.loads(line)["step"])
     except (ValueError, TypeError, KeyError):
@@ -130,9 +126,9 @@ def _step_of(line: str) -> float:
 
 
 def whole_lines(path: Path) -> Iterator[str]:
-    """Read the lines of a file; without the last if it was not written to its end.
+    """Read the lines of a file, except a last one without a line break.
 
-    path: The file; one that does not exist has no lines.
+    path: The file; a missing file has no lines.
     """
     if not path.exists():
         return
@@ -142,16 +138,72 @@ def whole_lines(path: Path) -> Iterator[str]:
                 yield line[:-1]
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file whole or not at all.
+class Statistics(NamedTuple):
+    """Statistics of a weight array; `largest` is the largest absolute value."""
 
-    YIELDS: What is written to takes its place at the end.
+    mean: float
+    standard_deviation: float
+    norm: float
+    largest: float
+
+
+class WeightFile:
+    """weights.tsv: statistics of each weight array at each evaluation.
+
+    folder: The folder of the file.
+    first_step: The first step of this process: lines of earlier steps stay, all others
+        are removed.
     """
-    half = path.with_name(f"{path.name}.writing")
-    try:
-        with half.open("wb") as stream:
-            yield stream
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        def keep(line: str) -> bool:
+            step = line.partition("\t")[0]
+            return line == header or (step.isdigit() and int(step) < first_step)
+
+        header = "\t".join(WEIGHT_COLUMNS)
+        self._file = LineFile(folder / WEIGHTS, keep)
+        if not (folder / WEIGHTS).stat().st_size:
+            self._file.add(header)
+
+    def add(self, step: int, nlp: Language) -> None:
+        """Add a line for each array, with the weights after `step`."""
+        self._file.add(
+            *(
+                "\t".join([str(step), path, *(f"{number:.6g}" for number in found)])
+                for path, found in weight_statistics(nlp)
+            )
+        )
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def weight_statistics(nlp: Language) -> Iterator[tuple[str, Statistics]]:
+    """Compute the statistics of all weights of a pipeline, by their paths."""
+    arrays = dict(_arrays(nlp))
+    for parameter in find_parameters(nlp):
+        array = arrays[parameter.key]
+        if all(parameter.shape):
+            yield parameter.path, _describe(array)
+
+
+def _arrays(nlp: Language) -> Iterator[tuple[Key, Any]]:
+    for node in find_nodes(nlp):
+        for name in node.param_names:
+            if node.has_param(name):
+                yield (node.id, name), node.get_param(name)
+        for shim in node.shims:
+            module: Any = getattr(shim, "_model", None)
+            if hasattr(module, "named_parameters"):
+                for name, weight in module.named_parameters():
+                    yield (shim.id, name), weight.detach().float()
+
+
+def _describe(array: Any) -> Statistics:
+    if isinstance(array, torch.Tensor):
+        deviation, largest = array.std(correction=0), array.abs().max()
+        norm = torch.linalg.vector_norm(array)
+    else:
+        deviation, largest = array.std(), abs(array).max()
+        norm = (array**2).sum() ** 0.5
+    return Statistics(*map(float, (array.mean(), deviation, norm, largest)))

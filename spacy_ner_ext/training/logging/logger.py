@@ -1,23 +1,27 @@
-"""The logger of a training: console and files."""
+"""spacy_ner_ext.Logger.v1: logs a training run to the console and to files."""
 
 import sys
+from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import IO, Any, Callable, Literal
 
 from spacy import registry
 from spacy.language import Language
+from spacy.training.loggers import setup_table
 from tqdm import tqdm
 from wasabi import Printer
+from wasabi import row as format_row
 
 from ..averages import warn_about_torch
-from .files import LOG, LOSSES, WEIGHTS, RunFiles, run_folder
-from .row import Row, Watch
-from .table import Table
-from .weights import WeightFile
+from .files import LOG, LOSSES, WEIGHTS, RunFiles, WeightFile, run_folder
+from .row import Row, RowBuilder
 
-LogStep = Callable[[Optional[Dict[str, Any]]], None]
+LogStep = Callable[[dict[str, Any] | None], None]
 Finalize = Callable[[], None]
-SetUp = Callable[[Language, IO[str], IO[str]], Tuple[LogStep, Finalize]]
+SetUp = Callable[[Language, IO[str], IO[str]], tuple[LogStep, Finalize]]
+
+SPACING = 2
+MISSING = "-"
 
 
 @registry.loggers("spacy_ner_ext.Logger.v1")
@@ -25,17 +29,17 @@ def make_logger(
     progress_bar: bool = False,
     console_output: bool = True,
     log_weights: bool = False,
-    output_dir: Optional[str] = None,
+    output_dir: str | None = None,
 ) -> SetUp:
-    """Make a logger that prints a table and writes log.jsonl and loss.tsv.
+    """Create a logger that prints a table and writes log.jsonl and loss.tsv.
 
-    progress_bar: Whether a bar shows the steps until the next evaluation, if stderr is
-        a terminal.
-    console_output: Whether the table is printed.
-    log_weights: Whether statistics of all weights are written to weights.tsv.
-    output_dir: The folder of the files; by default that of the models.
+    progress_bar: Show the steps until the next evaluation in a progress bar, if stderr
+        is a terminal.
+    console_output: Print the table.
+    log_weights: Write statistics of all weights to weights.tsv.
+    output_dir: The folder of the files; by default the output folder of the run.
     RETURNS: The logger.
-    RAISES (ValueError): If the folder is a file.
+    RAISES (ValueError): If `output_dir` is a file.
     """
     folder = None if output_dir is None else Path(output_dir)
     if folder is not None and folder.exists() and not folder.is_dir():
@@ -46,106 +50,94 @@ def make_logger(
 
     def set_up(
         nlp: Language, stdout: IO[str] = sys.stdout, stderr: IO[str] = sys.stderr
-    ) -> Tuple[LogStep, Finalize]:
+    ) -> tuple[LogStep, Finalize]:
         warn_about_torch(nlp)
         logger = _Logger(nlp, stdout, folder, log_weights)
         if console_output:
-            logger.add_table()
+            logger.table = Table(nlp, logger.write)
         if progress_bar:
-            logger.add_bar(stderr)
+            logger.bar = Bar(nlp.config["training"]["eval_frequency"], stderr)
         return logger.log_step, logger.finalize
 
     return set_up
 
 
 class _Logger:
-    """What is done at the steps of one training."""
-
     def __init__(
-        self, nlp: Language, stdout: IO[str], folder: Optional[Path], log_weights: bool
+        self, nlp: Language, stdout: IO[str], folder: Path | None, log_weights: bool
     ) -> None:
         self._nlp = nlp
         self._stdout = stdout
         self._folder = folder
         self._log_weights = log_weights
-        self._watch = Watch(nlp)
-        self._is_first = True
-        self._table: Optional[Table] = None
-        self._bar: Optional[Bar] = None
-        self._files: Optional[RunFiles] = None
-        self._weights: Optional[WeightFile] = None
+        self._rows = RowBuilder(nlp)
+        self.table: Table | None = None
+        self.bar: Bar | None = None
+        self._files: RunFiles | None = None
+        self._weights: WeightFile | None = None
 
-    def add_table(self) -> None:
-        self._table = Table(self._nlp, self._write)
-
-    def add_bar(self, stderr: IO[str]) -> None:
-        self._bar = Bar(self._nlp.config["training"]["eval_frequency"], stderr)
-
-    def log_step(self, info: Optional[Dict[str, Any]]) -> None:
-        self._watch.count()
+    def log_step(self, info: dict[str, Any] | None) -> None:
+        self._rows.count()
         if info is None:
-            if self._bar is not None:
-                self._bar.count()
+            if self.bar is not None:
+                self.bar.count()
             return
-        row = self._watch.row(info)
-        if self._is_first:
-            self._is_first = False
+        is_first = self._rows.is_first
+        row = self._rows.build(info)
+        if is_first:
             self._open(self._folder or run_folder(info))
         self._log(row)
 
-    def _open(self, folder: Optional[Path]) -> None:
+    def _open(self, folder: Path | None) -> None:
         msg = Printer(no_print=True)
         if folder is None:
-            where = "use --output, or output_dir of spacy_ner_ext.Logger.v1"
-            self._write(msg.info(f"No log files are written: {where}"))
+            advice = "use --output, or output_dir of spacy_ner_ext.Logger.v1"
+            self.write(msg.info(f"No log files are written: {advice}"))
             return
-        self._files = RunFiles(folder, self._watch.first_step)
+        self._files = RunFiles(folder, self._rows.first_step)
         names = [LOG, LOSSES]
         if self._log_weights:
-            self._weights = WeightFile(folder, self._watch.first_step)
+            self._weights = WeightFile(folder, self._rows.first_step)
             names.append(WEIGHTS)
-        elif not self._watch.first_step:
-            # Those of an earlier training are not of this one.
+        elif not self._rows.first_step:
+            # The file of an earlier training run in this folder.
             (folder / WEIGHTS).unlink(missing_ok=True)
-        self._write(msg.info(f"Log files in {folder}: {', '.join(names)}"))
+        self.write(msg.info(f"Log files in {folder}: {', '.join(names)}"))
 
     def _log(self, row: Row) -> None:
-        if self._bar is not None:
-            self._bar.close()
-        if self._table is not None:
-            self._table.add(row)
+        if self.bar is not None:
+            self.bar.close()
+        if self.table is not None:
+            self.table.add(row)
         if self._files is not None:
             self._files.add(row)
         if self._weights is not None:
             self._weights.add(row.step, self._nlp)
-        if self._bar is not None:
-            self._bar.open(row)
+        if self.bar is not None:
+            self.bar.open(row)
 
-    def _write(self, text: str) -> None:
+    def write(self, text: str) -> None:
         print(text, file=self._stdout, flush=True)
 
     def finalize(self) -> None:
-        closed: List[Union[Bar, RunFiles, WeightFile, None]]
-        closed = [self._bar, self._files, self._weights]
-        for each in closed:
+        for each in (self.bar, self._files, self._weights):
             if each is not None:
                 each.close()
 
 
 class Bar:
-    """A bar that shows the steps until the next evaluation.
+    """A progress bar of the steps until the next evaluation.
 
-    eval_frequency: How many these are at first, later as many as the last time.
-    stderr: Where it is shown, if that is a terminal.
+    eval_frequency: Expected number of steps; later, the number of the previous time.
+    stderr: The stream; nothing is shown if it is not a terminal.
     """
 
     def __init__(self, eval_frequency: int, stderr: IO[str]) -> None:
         self._stderr = stderr
         self._total = eval_frequency
-        self._bar: Optional[tqdm] = None
+        self._bar: tqdm | None = None
 
     def open(self, row: Row) -> None:
-        """Start a bar after an evaluation."""
         if row.step and row.steps > 1:
             self._total = row.steps
         self._bar = tqdm(
@@ -157,11 +149,89 @@ class Bar:
         )
 
     def count(self) -> None:
-        """Count a step."""
         if self._bar is not None:
             self._bar.update()
 
     def close(self) -> None:
-        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
+
+
+class Table:
+    """spaCy's training table, with speed, learning rates, gradient norms and the
+    remaining time.
+
+    The first row sets the columns, since the optimizer is unknown before.
+
+    nlp: The pipeline, with its training config.
+    write: Prints a line.
+    """
+
+    def __init__(self, nlp: Language, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._components = [
+            name
+            for name, component in nlp.pipeline
+            if getattr(component, "is_trainable", False)
+        ]
+        weights = nlp.config["training"]["score_weights"]
+        self._scores = [name for name, weight in weights.items() if weight is not None]
+        self._widths: list[int] = []
+
+    def add(self, row: Row) -> None:
+        """Print a row, below a header if it is the first."""
+        cells = self._cells(row)
+        if not self._widths:
+            header, self._widths, _ = setup_table(
+                cols=[column for column, _, _ in cells],
+                widths=[width for _, width, _ in cells],
+            )
+            self._print(header, "l")
+            self._print(["-" * width for width in self._widths], "l")
+        self._print([cell for _, _, cell in cells], "r")
+
+    def _print(self, cells: list[str], align: Literal["l", "r"]) -> None:
+        aligns = [align for _ in cells]
+        self._write(format_row(cells, self._widths, spacing=SPACING, aligns=aligns))
+
+    def _cells(self, row: Row) -> list[tuple[str, int, str]]:
+        """The name, the width and the content of each column."""
+        losses = [
+            (f"Loss {name}", 8, _number(row.losses.get(name)))
+            for name in self._components
+        ]
+        rates = [
+            ("Rate" if len(row.rates) == 1 else f"Rate {name}", 8, f"{rate:.2e}")
+            for name, rate in row.rates.items()
+        ]
+        norms = []
+        if row.gradient_norm_max is not None:
+            norms = [("Grad norm", 9, _number(row.gradient_norm))]
+        return [
+            ("E", 3, str(row.epoch)),
+            ("#", 6, str(row.step)),
+            *losses,
+            *((name, 6, self._percent(row, name)) for name in self._scores),
+            ("Score", 6, _number(row.score)),
+            ("Words/s", 7, _number(row.words_per_second, 0)),
+            *rates,
+            *norms,
+            ("Left", 8, format_duration(row.remaining_seconds)),
+        ]
+
+    def _percent(self, row: Row, name: str) -> str:
+        return _number(row.scores.get(name, 0.0) * (1 if name == "speed" else 100))
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return MISSING if value is None else f"{value:.{digits}f}"
+
+
+def format_duration(seconds: float | None) -> str:
+    """Format a duration, such as "1:02:03" or "2d 03h"; "-" for None."""
+    if seconds is None:
+        return MISSING
+    duration = timedelta(seconds=round(seconds))
+    if duration.days:
+        return f"{duration.days}d {duration.seconds // 3600:02}h"
+    return str(duration)

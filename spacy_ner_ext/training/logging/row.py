@@ -1,4 +1,4 @@
-"""What is measured at each evaluation of a training."""
+"""The values that are logged at each evaluation of a training run."""
 
 from __future__ import annotations
 
@@ -9,35 +9,38 @@ from datetime import datetime
 from numbers import Real
 from timeit import default_timer as timer
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from spacy.language import Language
 from thinc.api import Optimizer
 
 from ..parameters import announced, announced_optimizer
-from .gradients import Norms, take_norms
-from .remaining import Remaining
+
+# Mean and maximum of the gradient norms, and the number of spikes.
+Norms = tuple[float | None, float | None, int | None]
+_norms: WeakKeyDictionary[Optimizer, tuple[int, Norms]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class Row:
-    """An evaluation, and the steps since the one before.
+    """An evaluation, and the steps since the previous one.
 
-    step: The step after which it was.
+    step: The last step before the evaluation.
     epoch: The epoch of that step, from 0.
-    steps: How many steps there were since the evaluation before.
-    timestamp: Date and time, as ISO 8601 says.
-    seconds: Time since the start of the training.
-    words: Words in all steps of the training.
-    words_per_second: Speed since the evaluation before, the time of this evaluation
-        included.
-    remaining_seconds: The time until the last step, if it is known.
-    score: The score that decides which model is the best.
-    scores: All scores, those of labels in dictionaries.
-    losses: The sum of the loss of each component since the evaluation before.
-    rates: The learning rate of each group of weights.
-    gradient_norm: The mean of the norms of all gradients of a step.
-    gradient_norm_max: The highest of these.
-    gradient_spikes: How many of these were far above the others.
+    steps: Number of steps since the previous evaluation.
+    timestamp: Date and time in ISO 8601.
+    seconds: Time since the start of training.
+    words: Words in all steps so far.
+    words_per_second: Speed since the previous evaluation, including the time of this
+        evaluation.
+    remaining_seconds: Estimated time until the last step; None if unknown.
+    score: The score by which the best model is chosen.
+    scores: All scores; scores per label are dictionaries.
+    losses: Sum of each component's loss since the previous evaluation.
+    rates: Learning rate of each parameter group.
+    gradient_norm: Mean norm of all gradients over the steps.
+    gradient_norm_max: Maximum of these norms.
+    gradient_spikes: Number of steps whose norm was far above the others.
     """
 
     step: int
@@ -57,82 +60,83 @@ class Row:
     gradient_spikes: int | None
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain JSON values; what is no finite
-        number is None.
-        """
+        """Convert to JSON values; numbers that are not finite become None."""
         return {key: plain(value) for key, value in asdict(self).items()}
 
 
-class Watch:
-    """Makes the rows of a training from what spaCy's loop tells a logger.
+class RowBuilder:
+    """Builds rows from the `info` that spaCy's training loop passes to a logger.
 
-    nlp: The pipeline, with the config of its training.
-    first_step: The step with which this process began, once there is a row; above 0 if
-        the training was resumed.
+    nlp: The pipeline, with its training config.
+    first_step: The first step of this process, known after the first row; above 0 if
+        training was resumed.
     """
 
     def __init__(self, nlp: Language) -> None:
         training = nlp.config.interpolate()["training"]
-        self._remaining = Remaining(training["max_steps"], training["max_epochs"])
+        self._max_steps = training["max_steps"]
+        self._max_epochs = training["max_epochs"]
         self.first_step = 0
         self._start = self._last_time = timer()
         self._last_words: int | None = 0
         self._steps = 0
-        self._begun = False
+        self._first: tuple[int, float] | None = None
         self._nlp = nlp
 
+    @property
+    def is_first(self) -> bool:
+        """Whether no row has been built yet."""
+        return self._first is None
+
     def count(self) -> None:
-        """Count a step; to be called before the row of the step is made."""
+        """Count a step; call this before building the row of the step."""
         self._steps += 1
 
-    def row(self, info: dict[str, Any]) -> Row:
-        """Make the row of an evaluation.
-
-        info: What spaCy's loop passes to a logger.
-        """
+    def build(self, info: dict[str, Any]) -> Row:
+        """Build the row of an evaluation."""
         now = timer()
-        if not self._begun:
+        if self.is_first:
             self._begin(info, now)
         optimizer = self._find_optimizer(info)
-        norms = take_norms(optimizer, info["step"])
+        norm, norm_max, spikes = gradient_norms(optimizer, info["step"])
         seconds = now - self._start
         row = Row(
             step=info["step"],
             epoch=info["epoch"],
-            steps=info["step"] - self._evaluated_before(info),
+            steps=info["step"] - self._previous_evaluation(info),
             timestamp=datetime.now().astimezone().isoformat(timespec="seconds"),
             seconds=round(seconds, 3),
             words=info["words"],
             words_per_second=self._speed(info["words"], now),
-            remaining_seconds=self._remaining.estimate(
-                info["step"], info["epoch"], seconds
-            ),
+            remaining_seconds=self._remaining(info["step"], info["epoch"], seconds),
             score=float(info["score"]),
             scores=_numbers(info["other_scores"]),
             losses=_numbers(info["losses"]),
-            rates=rates_of(optimizer),
-            **(norms or Norms())._asdict(),
+            rates=learning_rates(optimizer),
+            gradient_norm=norm,
+            gradient_norm_max=norm_max,
+            gradient_spikes=spikes,
         )
         self._last_time, self._last_words = now, info["words"]
         return row
 
     def _begin(self, info: dict[str, Any], now: float) -> None:
-        self._begun = True
         self.first_step = max(0, info["step"] + 1 - self._steps)
         if self.first_step:
-            # How many words the steps before this process had is not told.
+            # The number of words before this process is unknown.
             self._last_words = None
-        # A loop that goes on with a training knows how long that took already.
+        # A loop that resumes passes the seconds that training took so far.
         self._start -= max(0.0, info["seconds"] - (now - self._start))
+        self._first = info["step"], now - self._start
 
     def _find_optimizer(self, info: dict[str, Any]) -> Optimizer | None:
         if "optimizer" in info:
             return info["optimizer"]
-        # What was announced may be of an earlier training.
+        # The announced optimizer may belong to an earlier training run.
         return announced_optimizer() if announced() is self._nlp else None
 
-    def _evaluated_before(self, info: dict[str, Any]) -> int:
-        """The step of the evaluation before, also if an earlier process made it."""
+    def _previous_evaluation(self, info: dict[str, Any]) -> int:
+        """The step of the previous evaluation, also of an earlier process."""
         steps = [step for _, step in info["checkpoints"] if step < info["step"]]
         return max(steps, default=self.first_step - 1)
 
@@ -142,13 +146,24 @@ class Watch:
             return None
         return round((words - self._last_words) / duration, 1)
 
+    def _remaining(self, step: int, epoch: int, seconds: float) -> float | None:
+        """Estimate the seconds until the last step from the mean time of a step."""
+        assert self._first is not None
+        first_step, first_seconds = self._first
+        ends = []
+        if self._max_steps > 0:
+            ends.append(self._max_steps)
+        if self._max_epochs > 0 and epoch:
+            # On average, half of the current epoch is done.
+            ends.append(self._max_epochs * step / (epoch + 0.5))
+        if not ends or step == first_step:
+            return None
+        per_step = (seconds - first_seconds) / (step - first_step)
+        return round(max(0.0, min(ends) - step) * per_step, 1)
 
-def rates_of(optimizer: Optimizer | None) -> dict[str, float]:
-    """Find the learning rates of an optimizer.
 
-    optimizer: The optimizer, if it is known.
-    RETURNS: The rate of each group; thinc's own optimizers have one, "default".
-    """
+def learning_rates(optimizer: Optimizer | None) -> dict[str, float]:
+    """The learning rate of each parameter group; "default" for thinc's optimizers."""
     if optimizer is None:
         return {}
     groups = getattr(optimizer, "groups", None)
@@ -157,8 +172,21 @@ def rates_of(optimizer: Optimizer | None) -> dict[str, float]:
     return {group.name: float(group.rate.value) for group in groups}
 
 
+def gradient_norms(optimizer: Optimizer | None, step: int) -> Norms:
+    """Take the gradient norms that an optimizer has measured since another step.
+
+    An optimizer returns them once; all loggers of a chain get the same values.
+    """
+    gradients = getattr(optimizer, "gradients", None)
+    if optimizer is None or gradients is None:
+        return None, None, None
+    if optimizer not in _norms or _norms[optimizer][0] != step:
+        _norms[optimizer] = step, gradients.take()
+    return _norms[optimizer][1]
+
+
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers of a dictionary, and of dictionaries in it."""
+    """The numbers of a dictionary and of the dictionaries in it."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -171,10 +199,7 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A value with None where numbers are not finite, as JSON has none.
-
-    value: A value, or a dictionary of values.
-    """
+    """Replace numbers that are not finite, which JSON lacks, by None."""
     if isinstance(value, dict):
         return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,8 +1,8 @@
-"""A logger that writes what TensorBoard shows."""
+"""spacy_ner_ext.TensorBoardLogger.v1: logs a training run for TensorBoard."""
 
 import sys
 from pathlib import Path
-from typing import IO, Any, Callable, Dict, Iterator, Optional, Tuple
+from typing import IO, Any, Callable, Iterator
 
 from spacy import registry
 from spacy.language import Language
@@ -10,20 +10,22 @@ from wasabi import Printer
 
 from .files import run_folder
 from .logger import Finalize, LogStep, SetUp
-from .row import Row, Watch
+from .row import Row, RowBuilder
 
 FOLDER = "tensorboard"
 
 
 @registry.loggers("spacy_ner_ext.TensorBoardLogger.v1")
 def make_tensorboard_logger(
-    log_dir: Optional[str] = None, run_name: Optional[str] = None
+    log_dir: str | None = None, run_name: str | None = None
 ) -> SetUp:
-    """Make a logger that writes losses, scores, learning rates, norms of gradients and
+    """Create a logger that writes losses, scores, learning rates, gradient norms and
     speed for TensorBoard.
 
-    log_dir: The folder of the event files; by default tensorboard beside the models.
-    run_name: What TensorBoard calls the training: a folder in that one.
+    log_dir: The folder of the event files; by default `tensorboard` in the output
+        folder of the run.
+    run_name: A subfolder of that folder, which TensorBoard shows as the name of the
+        run.
     RETURNS: The logger.
     RAISES (ImportError): If TensorBoard is not installed.
     """
@@ -31,59 +33,34 @@ def make_tensorboard_logger(
 
     def set_up(
         nlp: Language, stdout: IO[str] = sys.stdout, stderr: IO[str] = sys.stderr
-    ) -> Tuple[LogStep, Finalize]:
-        writing = _Writing(Watch(nlp), make_writer, stdout, log_dir, run_name)
-        return writing.log_step, writing.finalize
+    ) -> tuple[LogStep, Finalize]:
+        rows, writer = RowBuilder(nlp), None
+
+        def log_step(info: dict[str, Any] | None) -> None:
+            nonlocal writer
+            rows.count()
+            if info is None:
+                return
+            is_first = rows.is_first
+            row = rows.build(info)
+            if is_first:
+                folder = _find_folder(log_dir, run_name, info)
+                print(_describe(folder), file=stdout, flush=True)
+                if folder is not None:
+                    # Hides what an earlier process wrote of the same steps.
+                    writer = make_writer(str(folder), purge_step=rows.first_step)
+            if writer is not None:
+                for name, number in scalars(row):
+                    writer.add_scalar(name, number, row.step)
+                writer.flush()
+
+        def finalize() -> None:
+            if writer is not None:
+                writer.close()
+
+        return log_step, finalize
 
     return set_up
-
-
-class _Writing:
-    """What is done at the steps of one training."""
-
-    def __init__(
-        self,
-        watch: Watch,
-        make_writer: Callable[..., Any],
-        stdout: IO[str],
-        log_dir: Optional[str],
-        run_name: Optional[str],
-    ) -> None:
-        self._watch = watch
-        self._make_writer = make_writer
-        self._stdout = stdout
-        self._log_dir, self._run_name = log_dir, run_name
-        self._is_first = True
-        self._writer: Any = None
-
-    def log_step(self, info: Optional[Dict[str, Any]]) -> None:
-        self._watch.count()
-        if info is None:
-            return
-        row = self._watch.row(info)
-        if self._is_first:
-            self._is_first = False
-            self._open(_find_folder(self._log_dir, self._run_name, info))
-        if self._writer is not None:
-            for name, number in scalars(row):
-                self._writer.add_scalar(name, number, row.step)
-            self._writer.flush()
-
-    def _open(self, folder: Optional[Path]) -> None:
-        msg = Printer(no_print=True)
-        if folder is None:
-            where = "use --output, or log_dir of spacy_ner_ext.TensorBoardLogger.v1"
-            text = msg.info(f"Nothing is written for TensorBoard: {where}")
-        else:
-            # What an earlier process wrote of steps that come again is not shown.
-            first = self._watch.first_step
-            self._writer = self._make_writer(str(folder), purge_step=first)
-            text = msg.info(f"To watch it: tensorboard --logdir {folder}")
-        print(text, file=self._stdout, flush=True)
-
-    def finalize(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
 
 
 def _import_writer() -> Callable[..., Any]:
@@ -97,18 +74,27 @@ def _import_writer() -> Callable[..., Any]:
     return SummaryWriter
 
 
+def _describe(folder: Path | None) -> str:
+    if folder is None:
+        advice = "use --output, or log_dir of spacy_ner_ext.TensorBoardLogger.v1"
+        text = f"Nothing is written for TensorBoard: {advice}"
+    else:
+        text = f"Watch the run with: tensorboard --logdir {folder}"
+    return Printer(no_print=True).info(text)
+
+
 def _find_folder(
-    log_dir: Optional[str], run_name: Optional[str], info: Dict[str, Any]
-) -> Optional[Path]:
+    log_dir: str | None, run_name: str | None, info: dict[str, Any]
+) -> Path | None:
     run = run_folder(info)
     folder = Path(log_dir) if log_dir else None if run is None else run / FOLDER
     return folder / run_name if folder is not None and run_name else folder
 
 
-def scalars(row: Row) -> Iterator[Tuple[str, float]]:
-    """Name all numbers of a row; what is before the slash groups them.
+def scalars(row: Row) -> Iterator[tuple[str, float]]:
+    """Name all numbers of a row; TensorBoard groups them by the part before the slash.
 
-    YIELDS: Name and number; losses are means of a step.
+    YIELDS: Name and number; losses are means per step.
     """
     for name, loss in row.losses.items():
         yield f"loss/{name}", loss / max(1, row.steps)
@@ -130,7 +116,7 @@ def scalars(row: Row) -> Iterator[Tuple[str, float]]:
     yield from ((name, each) for name, each in others.items() if each is not None)
 
 
-def _flatten(scores: Dict[str, Any]) -> Iterator[Tuple[str, float]]:
+def _flatten(scores: dict[str, Any]) -> Iterator[tuple[str, float]]:
     for key, value in scores.items():
         if isinstance(value, dict):
             yield from ((f"{key}.{name}", each) for name, each in _flatten(value))

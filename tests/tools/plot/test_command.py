@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def runs(tmp_path):
-    """Two folders of trainings."""
+    """Folders of two training runs."""
     for name, best in (("first", 0.5), ("second", 0.75)):
         rows = [
             {
@@ -36,7 +36,7 @@ def check_error(result, *parts):
         assert part in err
 
 
-def test_draws_a_training_into_its_folder(run, runs, tmp_path):
+def test_plots_of_one_run_are_in_its_folder(run, runs, tmp_path):
     done = run("plot", runs[1])
     assert (done.returncode, done.stderr) == (0, "")
     written = {path.name for path in (tmp_path / "second" / "plots").iterdir()}
@@ -54,7 +54,7 @@ def test_draws_a_training_into_its_folder(run, runs, tmp_path):
     assert "second/plots/plots.html" in done.stdout
 
 
-def test_draws_trainings_over_each_other(call, runs, tmp_path):
+def test_several_runs_share_plots(call, runs, tmp_path):
     code, _, err = call(
         *("plot", *runs, "--output", "both", "--format", "svg", "--x", "time")
     )
@@ -64,12 +64,12 @@ def test_draws_trainings_over_each_other(call, runs, tmp_path):
     assert (tmp_path / "both" / "loss.svg").exists()
 
 
-def test_several_trainings_need_a_folder_for_their_plots(call, runs):
+def test_several_runs_need_an_output_folder(call, runs):
     check_error(call("plot", *runs), "--output")
 
 
-def test_input_that_cannot_be_drawn_is_one_line(call, runs, tmp_path):
-    check_error(call("plot", "nowhere"), "nowhere is no folder")
+def test_damaged_input_is_an_error_of_one_line(call, runs, tmp_path):
+    check_error(call("plot", "nowhere"), "nowhere is not a folder")
     check_error(call("plot", "first", "--weights", "("), "--weights '('")
     (tmp_path / "file").touch()
     check_error(call("plot", "first", "--output", "file"), "file is a file")

@@ -1,4 +1,4 @@
-"""What is drawn of trainings, and the page with all of it."""
+"""Panels of training runs, their images and the page."""
 
 import base64
 import json
@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from spacy_ner_ext.tools.plot.panels import make_plots
+from spacy_ner_ext.tools.plot.figures import has_wide_range
+from spacy_ner_ext.tools.plot.page import write_plots
+from spacy_ner_ext.tools.plot.panels import make_panels
 from spacy_ner_ext.tools.plot.runs import read_runs
-from spacy_ner_ext.tools.plot.write import write_plots
 from spacy_ner_ext.util.errors import UserError
 
 EVIL = "<script>alert('&')</script>_$x^"
@@ -54,32 +55,29 @@ def make_run(tmp_path):
 
 
 def panels_of(folders, **settings):
-    plots = make_plots(read_runs(folders), **settings)
-    return {(plot.name, panel.title): panel for plot in plots for panel in plot.panels}
+    panels = make_panels(read_runs(folders), **settings)
+    return {(panel.plot, panel.title): panel for panel in panels}
 
 
-# --- What is drawn --------------------------------------------------------------
-
-
-def test_one_training(make_run):
+def test_one_run(make_run):
     panels = panels_of([make_run("a", [row(step) for step in (0, 10, 20)])])
     assert list(panels) == [
         *(("loss", "crf_ner"), ("scores", "ents")),
         *(("rates", "encoder"), ("rates", "default")),
-        *(("gradients", "mean of the steps"), ("gradients", "highest of the steps")),
+        *(("gradients", "mean of the steps"), ("gradients", "maximum of the steps")),
         ("speed", "training"),
     ]
     (loss,) = panels["loss", "crf_ner"].lines
     assert loss.y.tolist() == [2.0, 2.0, 2.0] and loss.x.tolist() == [0, 10, 20]
     lines = panels["scores", "ents"].lines
-    assert [(line.label, line.marked) for line in lines] == [
+    assert [(line.label, line.best) for line in lines] == [
         *(("ents_f", 2), ("ents_p", None))
     ]
     rates = [panels["rates", group].lines[0].y[0] for group in ("encoder", "default")]
     assert rates == [1e-5, 1e-3]
 
 
-def test_trainings_are_drawn_over_each_other(make_run):
+def test_several_runs_share_panels(make_run):
     other = [row(step, scores={"cats_f": 0.5}, score=0.5) for step in (0, 5)]
     folders = [make_run("a", [row(0), row(10)]), make_run("b", other)]
     panels = panels_of(folders)
@@ -97,20 +95,20 @@ def test_trainings_are_drawn_over_each_other(make_run):
 def test_the_horizontal_axis_can_be_words_and_time(make_run):
     rows = [row(0), row(10, seconds=7200.0), row(20, seconds=14400.0)]
     runs = read_runs([make_run("a", rows)])
-    plots = {x: make_plots(runs, x)[0] for x in ("step", "words", "time")}
-    assert [plot.x for plot in plots.values()] == ["step", "words", "time (hours)"]
-    xs = [plot.panels[0].lines[0].x.tolist() for plot in plots.values()]
+    panels = [make_panels(runs, x)[0] for x in ("step", "words", "time")]
+    assert [panel.x for panel in panels] == ["step", "words", "time (hours)"]
+    xs = [panel.lines[0].x.tolist() for panel in panels]
     assert xs == [[0, 10, 20], [0, 1000, 2000], [0, 2, 4]]
 
 
-def test_losses_that_range_far_have_a_logarithmic_axis(make_run):
+def test_losses_with_a_wide_range_have_a_logarithmic_axis(make_run):
     rows = [row(0, losses={"a": 1.0}), row(1, losses={"a": 0.01})]
-    assert panels_of([make_run("a", rows)])["loss", "a"].is_logarithmic
+    assert has_wide_range(panels_of([make_run("a", rows)])["loss", "a"])
     rows[1]["losses"]["a"] = 0.9
-    assert not panels_of([make_run("b", rows)])["loss", "a"].is_logarithmic
+    assert not has_wide_range(panels_of([make_run("b", rows)])["loss", "a"])
 
 
-def test_numbers_that_are_none_are_gaps(make_run):
+def test_missing_numbers_are_gaps(make_run):
     rows = [row(0), row(10, losses={"crf_ner": None}, score=None), row(20)]
     panels = panels_of([make_run("a", rows)])
     y = panels["loss", "crf_ner"].lines[0].y
@@ -136,7 +134,7 @@ def test_the_weights_that_changed_most_are_drawn(make_run):
     )
 
 
-def test_weights_of_several_trainings_are_drawn_over_each_other(make_run):
+def test_weights_of_several_runs_share_panels(make_run):
     def weights(factor):
         return [
             f"{step}\tp{number}\t0\t1\t{10 + factor * number * step}\t1"
@@ -156,13 +154,13 @@ def test_weights_of_several_trainings_are_drawn_over_each_other(make_run):
     assert panels["weights", "norm"].lines[1].y.tolist() == [10, 230]
 
 
-def test_trainings_in_folders_of_the_same_name_are_told_apart(make_run):
+def test_runs_in_folders_of_the_same_name_have_distinct_names(make_run):
     folders = [make_run(name, [row(0)]) for name in ("x/out", "y/out", "z")]
     runs = read_runs([*folders, folders[0]])
     assert [run.name for run in runs] == ["x/out", "y/out", "z"]
 
 
-def test_long_trainings_are_read_and_drawn(make_run, tmp_path):
+def test_long_runs_are_read_and_drawn(make_run, tmp_path):
     rows = [row(step) for step in range(20_000)]
     rows[12_345]["words_per_second"] = 1e6
     runs = read_runs([make_run("a", rows)])
@@ -170,9 +168,6 @@ def test_long_trainings_are_read_and_drawn(make_run, tmp_path):
     *_, speed, _ = write_plots(runs, tmp_path / "plots", "svg")
     # The one that stands out is drawn, and most others are not.
     assert "1,000,000" in speed.read_text() and speed.stat().st_size < 200_000
-
-
-# --- Bad input ------------------------------------------------------------------
 
 
 def check_error(error, *parts):
@@ -183,7 +178,10 @@ def check_error(error, *parts):
 
 
 def test_a_folder_without_a_log_is_an_error(tmp_path):
-    for folder, what in ((tmp_path, "has no log.jsonl"), (tmp_path / "x", "no folder")):
+    for folder, what in (
+        (tmp_path, "has no log.jsonl"),
+        (tmp_path / "x", "is not a folder"),
+    ):
         with pytest.raises(UserError) as error:
             read_runs([folder])
         check_error(error, str(folder), what, "spacy_ner_ext.Logger.v1")
@@ -207,7 +205,7 @@ def test_an_empty_log_is_an_error(make_run):
         *('{"step": "many"}', '{"step": 1, "losses": [1]}', '{"step": {}}', "\x00"),
     ],
 )
-def test_a_line_that_is_no_row_is_named(make_run, line):
+def test_a_damaged_row_is_named(make_run, line):
     folder = make_run("a", [row(0)])
     with (folder / "log.jsonl").open("a") as stream:
         stream.write(f"{line}\n")
@@ -216,7 +214,7 @@ def test_a_line_that_is_no_row_is_named(make_run, line):
     check_error(error, f"{folder}/log.jsonl, line 2")
 
 
-def test_half_a_last_line_is_one_that_is_being_written(make_run):
+def test_an_incomplete_last_line_is_skipped(make_run):
     folder = make_run("a", [row(0), row(1)])
     with (folder / "log.jsonl").open("a") as stream:
         stream.write('{"step": 2, "sco')
@@ -226,14 +224,11 @@ def test_half_a_last_line_is_one_that_is_being_written(make_run):
 @pytest.mark.parametrize(
     "line", ["1\tp", "x\tp\t1\t1\t1\t1", "1\tp\t1\t1\t1\t1\t1", ""]
 )
-def test_a_line_of_weights_that_is_broken_is_named(make_run, line):
+def test_a_damaged_line_of_weights_is_named(make_run, line):
     folder = make_run("a", [row(0)], weights=["0\tp\t1\t1\t1\t1", line])
     with pytest.raises(UserError) as error:
-        make_plots(read_runs([folder]))
+        make_panels(read_runs([folder]))
     check_error(error, f"{folder}/weights.tsv, line 3")
-
-
-# --- Images and page ------------------------------------------------------------
 
 
 class Page(HTMLParser):
@@ -276,8 +271,8 @@ def test_the_page_has_all_images_and_works_alone(
     page = Page(text)
     assert "script" not in page.tags and "link" not in page.tags
     assert not re.search(r"@import|url\(", text)
-    light = [base64.b64decode(i.partition(",")[2]) for i in page.images[1::2]]
-    assert light == images
+    embedded = [base64.b64decode(i.partition(",")[2]) for i in page.images]
+    assert embedded == images
     assert page.cells[8:] == [
         *("a", "0.4000", "40", "0:01:20", "3", "20", "0:00:40", "50")
     ]
@@ -305,7 +300,7 @@ def test_images_are_the_same_each_time(make_run, tmp_path):
     assert [f.read_bytes() for f in first] == [f.read_bytes() for f in second]
 
 
-def test_training_without_any_number_can_be_drawn(make_run, tmp_path):
+def test_a_run_without_numbers_can_be_drawn(make_run, tmp_path):
     nothing = {"losses": {"a": None}, "score": None, "scores": {}, "rates": {}}
     nothing |= {"words_per_second": None, "gradient_norm": None}
     nothing |= {"gradient_norm_max": None, "gradient_spikes": None}
@@ -318,7 +313,8 @@ def test_without_matplotlib_the_error_says_what_to_install(
     make_run, tmp_path, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "spacy_ner_ext.tools.plot.figures", raising=False)
+    for module in ("util.figures", "tools.plot.figures"):
+        monkeypatch.delitem(sys.modules, f"spacy_ner_ext.{module}", raising=False)
     with pytest.raises(UserError) as error:
         write_plots(read_runs([make_run("a", [row(0)])]), tmp_path / "plots")
     check_error(error, 'pip install "spacy-ner-ext[plot]"')

@@ -1,4 +1,4 @@
-"""spacy_ner_ext.Logger.v1: what it prints, and the files it leaves."""
+"""spacy_ner_ext.Logger.v1: the printed table and the files."""
 
 import inspect
 import json
@@ -15,8 +15,7 @@ from spacy import registry
 from thinc.api import Adam, Config
 
 import spacy_ner_ext
-from spacy_ner_ext.training.logging.remaining import Remaining
-from spacy_ner_ext.training.logging.table import format_duration
+from spacy_ner_ext.training.logging.logger import format_duration
 from tests.helpers.loggers import GROUPED, lines_of, read_log, read_table
 
 NAME = "spacy_ner_ext.Logger.v1"
@@ -45,10 +44,7 @@ def grouped(run_training, tmp_path_factory):
     return folder, run_training({**LOGGER, "log_weights": True}, folder, **GROUPED)
 
 
-# --- Under spaCy's loop ---------------------------------------------------------
-
-
-def test_prints_spacys_table_and_what_it_lacks(grouped):
+def test_prints_spacys_table_with_more_columns(grouped):
     rows = table_of(grouped[1])
     assert [row["#"] for row in rows] == ["0", "2", "4", "6"]
     assert list(rows[0]) == [
@@ -60,7 +56,7 @@ def test_prints_spacys_table_and_what_it_lacks(grouped):
     assert rows[0]["LEFT"] == "-" and rows[-1]["LEFT"] == "0:00:00"
 
 
-def test_the_table_and_the_log_say_the_same_as_spacys_own(run_training, tmp_path):
+def test_the_table_and_the_log_agree_with_spacys_own(run_training, tmp_path):
     spacys = {"@loggers": "spacy.ConsoleLogger.v2", "output_file": tmp_path / "x.jsonl"}
     spacys["output_file"] = str(spacys["output_file"])
     theirs = table_of(run_training(spacys))
@@ -112,7 +108,7 @@ def test_an_optimizer_that_spacy_hides_leaves_its_columns_out(run_training, tmp_
     assert "rate" not in header and "gradient" not in header
 
 
-def test_without_a_folder_nothing_is_written_and_that_is_told(
+def test_without_a_folder_nothing_is_written_and_a_line_says_so(
     run_training, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -149,9 +145,6 @@ def test_the_block_of_the_shipped_configs_has_the_defaults(name):
     assert block == {key: p.default for key, p in signature.parameters.items()}
 
 
-# --- By itself ----------------------------------------------------------------------
-
-
 def test_other_optimizers_have_one_rate(start):
     started = start(NAME).log(0, optimizer=Adam(0.25))
     (line,) = read_log(started.output)
@@ -167,7 +160,7 @@ def test_each_line_is_on_disk_at_once(start):
         assert len(read_table(started.output / "loss.tsv")) == number
 
 
-def test_a_resumed_training_goes_on_with_its_files(start):
+def test_a_resumed_run_continues_its_files(start):
     start(NAME, log_weights=True).log(0, 2, 4, 6).finalize()
     resumed = start(NAME, log_weights=True).log(6, 8, first=5)
     # Steps 5 and 6 came again.
@@ -181,7 +174,7 @@ def test_a_resumed_training_goes_on_with_its_files(start):
     ]
 
 
-def test_lines_between_a_checkpoint_and_the_next_evaluation_go(start):
+def test_lines_between_a_checkpoint_and_the_next_evaluation_are_removed(start):
     """Those of an attempt that evaluated more often."""
     start(NAME).log(0, 4, 5, 6, 7).finalize()
     resumed = start(NAME).log(8, first=5)
@@ -196,12 +189,12 @@ def test_the_mean_loss_after_a_stop_is_that_of_all_steps_of_the_row(start):
     assert read_table(resumed.output / "loss.tsv")[-1]["loss_crf_ner"] == "0.75"
 
 
-def test_time_goes_on_where_the_loop_knows_it(start):
+def test_time_continues_if_the_loop_knows_it(start):
     resumed = start(NAME).log(8, first=6, seconds=1000)
     assert 1000 <= read_log(resumed.output)[0]["seconds"] < 1010
 
 
-def test_a_half_line_of_a_killed_process_goes(start):
+def test_an_incomplete_line_of_a_killed_process_is_removed(start):
     start(NAME).log(0, 2).finalize()
     output = start(NAME).output
     with (output / "log.jsonl").open("a") as stream:
@@ -213,7 +206,7 @@ def test_a_half_line_of_a_killed_process_goes(start):
     assert [row["step"] for row in read_table(output / "loss.tsv")] == ["0", "2", "4"]
 
 
-def test_a_new_training_begins_its_files_anew(start):
+def test_a_new_run_replaces_the_files(start):
     started = start(NAME, log_weights=True).log(0, 2)
     started.finalize()
     assert (started.output / "weights.tsv").exists()
@@ -239,7 +232,7 @@ def test_a_score_that_comes_later_gets_a_column(start):
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf])
-def test_numbers_that_are_none_are_shown_and_valid_json(start, number):
+def test_nan_and_infinity_are_shown_and_the_log_is_valid_json(start, number):
     bad = {"losses": {"crf_ner": number}, "score": number}
     started = start(NAME).configure(score_weights={"ents_f": 1.0})
     started.log(0).log(2, other_scores={"ents_f": number, "speed": None}, **bad)
@@ -256,35 +249,7 @@ def test_numbers_that_are_none_are_shown_and_valid_json(start, number):
     assert row["loss_crf_ner"] == row["ents_f"] == row["score"] == "nan"
 
 
-# --- Time left ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "row,left",
-    [((0, 0, 1.0), None), ((8, 0, 9.0), None), ((16, 1, 17.0), 21.5)],
-)
-def test_time_left_of_three_epochs(row, left):
-    """A second a step. The first 9 steps were of one epoch, and 16 steps were enough
-    for it, so it has about 12.5."""
-    remaining = Remaining(max_steps=0, max_epochs=3)
-    rows = [(0, 0, 1.0), (8, 0, 9.0), (16, 1, 17.0)]
-    seen = [remaining.estimate(*each) for each in rows[: rows.index(row) + 1]]
-    assert seen[-1] == left
-
-
-def test_time_left_gets_exact_with_the_epochs():
-    remaining = Remaining(max_steps=0, max_epochs=20)
-    seen = [remaining.estimate(step, step // 10, step) for step in range(0, 151, 7)]
-    assert seen[-1] == pytest.approx(200 - 147, abs=3)
-
-
-def test_time_left_is_until_the_first_limit():
-    remaining = Remaining(max_steps=50, max_epochs=20)
-    seen = [remaining.estimate(step, step // 10, 2.0 * step) for step in (0, 10, 25)]
-    assert seen == [None, 80.0, 50.0]
-
-
-def test_time_left_without_an_end_is_not_known(start):
+def test_the_remaining_time_without_an_end_is_unknown(start):
     started = start(NAME).configure(max_steps=0).log(0, 8, epoch=0).log(16, epoch=1)
     assert [row["LEFT"] for row in table_of(started.printed)] == ["-", "-", "-"]
 
@@ -297,6 +262,7 @@ def test_durations_are_short(seconds, shown):
     assert format_duration(seconds) == shown
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_whole_lines(tmp_path):
     root = Path(__file__).parents[3]
     code = (

@@ -56,7 +56,7 @@ def test_folder_and_name_can_be_chosen(start, tmp_path):
     assert not started.output.exists()
 
 
-def test_what_a_resumed_training_makes_again_is_shown_once(start):
+def test_repeated_steps_of_a_resumed_run_are_shown_once(start):
     start(NAME).log(0, 2, 4, 6).finalize()
     resumed = start(NAME).log(6, 8, first=5, score=0.75)
     resumed.finalize()
@@ -73,7 +73,7 @@ def test_a_new_training_in_the_same_folder_hides_the_earlier(start):
     assert events == [(0, 0.5), (2, 0.5)]
 
 
-def test_without_a_folder_nothing_is_written_and_that_is_told(run_training):
+def test_without_a_folder_nothing_is_written_and_a_line_says_so(run_training):
     assert "Nothing is written for TensorBoard: use --output" in run_training(LOGGER)
 
 

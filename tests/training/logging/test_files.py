@@ -1,10 +1,10 @@
-"""weights.tsv: statistics of all weights while a pipeline is trained."""
+"""weights.tsv: statistics of all weights during training."""
 
 import numpy as np
 import pytest
 import spacy
 
-from spacy_ner_ext.training.logging.weights import WeightFile, weight_statistics
+from spacy_ner_ext.training.logging.files import WeightFile, weight_statistics
 from spacy_ner_ext.training.parameters import find_parameters
 from tests.helpers.encoders import encoder_folder
 from tests.helpers.loggers import read_table
@@ -32,7 +32,7 @@ def test_statistics_are_those_of_the_arrays():
     assert found["crf_ner.crf.transitions"] == pytest.approx(describe(transitions))
 
 
-def test_weights_of_torch_are_there_by_their_paths():
+def test_weights_of_torch_modules_have_paths():
     encoder = {
         "@architectures": "spacy_ner_ext.Transformer.v1",
         "name": str(encoder_folder("bert")),
@@ -58,7 +58,7 @@ def describe(array):
     return (array.mean(), array.std(), norm, abs(array).max())
 
 
-def test_a_weight_that_is_no_number_is_shown(tmp_path):
+def test_a_weight_of_nan_is_logged(tmp_path):
     nlp = build("flat_biluo")
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
