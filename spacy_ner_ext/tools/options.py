@@ -1,15 +1,10 @@
-"""Lists and pairs in the value of one option."""
+"""Parse lists and pairs in the value of an option."""
 
 from ..util.errors import UserError
 
 
 def names(option: str, value: str | None) -> tuple[str, ...]:
-    """Read a list of names.
-
-    option: What the option is called.
-    value: "A,B"; None or empty for an empty list.
-    RAISES (UserError): If a name is empty.
-    """
+    """Read a list of names, such as "A,B"."""
     if not value:
         return ()
     found = tuple(name.strip() for name in value.split(","))
@@ -19,28 +14,17 @@ def names(option: str, value: str | None) -> tuple[str, ...]:
 
 
 def numbers(option: str, value: str | None) -> tuple[float, ...]:
-    """Read a list of numbers.
-
-    option: What the option is called.
-    value: "0.8,0.2", or None for an empty list.
-    RAISES (UserError): If one is no number.
-    """
+    """Read a list of numbers, such as "0.8,0.2"."""
     return tuple(_number(option, name) for name in names(option, value))
 
 
 def renames(option: str, value: str | None) -> dict[str, str]:
-    """Read new names.
-
-    option: What the option is called.
-    value: "A=B,C=D", or None for none.
-    RETURNS: The new name by the old one.
-    RAISES (UserError): If a part is no pair, or a name is there twice.
-    """
+    """Read pairs of an old and a new name, such as "A=B,C=D"."""
     found: dict[str, str] = {}
     for part in names(option, value):
         old, _, new = part.partition("=")
         if not old or not new:
-            raise UserError(f"{option} {part} is no pair; write OLD=NEW,OLD=NEW")
+            raise UserError(f"{option} {part} is not a pair; write OLD=NEW,OLD=NEW")
         if old in found:
             raise UserError(f"{option} gives {old} two names; leave one out")
         found[old] = new
@@ -48,12 +32,7 @@ def renames(option: str, value: str | None) -> dict[str, str]:
 
 
 def shares(option: str, value: str | None) -> dict[str, float]:
-    """Read shares of names; a share holds for the names before it that have none.
-
-    option: What the option is called.
-    value: "A,B=0.1,C=0.2", or None for none.
-    RAISES (UserError): If a name has no share, or a share is no number.
-    """
+    """Read shares by name, such as "A,B=0.1,C=0.2": A and B have the same share."""
     found: dict[str, float] = {}
     waiting: list[str] = []
     for part in names(option, value):
@@ -72,5 +51,5 @@ def _number(option: str, value: str) -> float:
     try:
         return float(value)
     except ValueError as err:
-        what = f"{option} has '{value}' where a number is meant; write 0.1"
+        what = f"{option} has the value '{value}', which is not a number; write 0.1"
         raise UserError(what) from err

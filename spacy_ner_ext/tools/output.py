@@ -1,4 +1,4 @@
-"""What all commands print with."""
+"""Messages and progress bars of the commands."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,40 +11,32 @@ T = TypeVar("T")
 
 
 class Counted(Protocol):
-    """A batch of texts."""
+    """A batch with its numbers of texts and words."""
 
     @property
-    def texts(self) -> int:
-        """How many they are."""
+    def texts(self) -> int: ...
 
     @property
-    def words(self) -> int:
-        """How many words they have."""
+    def words(self) -> int: ...
 
 
 Batch = TypeVar("Batch", bound=Counted)
 
 
 def printer() -> Printer:
-    """Make a printer that colours its output on terminals alone."""
+    """Create a printer whose output is colored on terminals only."""
     msg = Printer()
     msg.show_color = msg.show_color and sys.stdout.isatty()
     return msg
 
 
 def progress(items: Iterable[T], unit: str = "doc") -> Iterable[T]:
-    """Show a progress bar on stderr while items pass, if it is a terminal.
-
-    unit: What one of them is called.
-    """
+    """Show a progress bar on stderr, if it is a terminal."""
     return tqdm(items, unit=unit, leave=False, disable=None)
 
 
 def batch_progress(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """Show a progress bar of texts and words a second on stderr, if it is a terminal.
-
-    batches: What is counted, batch by batch.
-    """
+    """Show a progress bar with words per second on stderr, if it is a terminal."""
     words = 0
     with tqdm(unit="text", leave=False, disable=None) as bar:
         for batch in batches:

@@ -1,4 +1,4 @@
-"""What the commands that run a pipeline share: options, the device, and loading."""
+"""Options of the commands that run a pipeline, the device, and loading."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,12 +28,7 @@ Code = Annotated[
 
 
 def use_device(gpu_id: int, *, silent: bool = True) -> None:
-    """Choose where pipelines run that are loaded from now on.
-
-    gpu_id: The GPU, -1 for the CPU.
-    silent: Whether nothing is printed about it.
-    RAISES (UserError): If there is no such GPU.
-    """
+    """Select the device of the pipelines that are loaded after this call."""
     try:
         setup_gpu(gpu_id, silent=silent)
     except ValueError as err:
@@ -41,13 +36,7 @@ def use_device(gpu_id: int, *, silent: bool = True) -> None:
 
 
 def open_pipeline(model: str | Path, *, gpu_id: int, code: Path | None) -> Language:
-    """Load a pipeline as the options of a command say.
-
-    model: Its folder, or the name of an installed package.
-    gpu_id: The GPU, -1 for the CPU.
-    code: A Python file with functions that it needs.
-    RAISES (UserError): If the GPU, the file or the pipeline cannot be used.
-    """
+    """Load a pipeline on a device, after importing a file with registered functions."""
     use_device(gpu_id)
     import_functions(code)
     return load_pipeline(model)
@@ -55,12 +44,8 @@ def open_pipeline(model: str | Path, *, gpu_id: int, code: Path | None) -> Langu
 
 @contextmanager
 def failure_told(model: str | Path, what: str) -> Iterator[None]:
-    """Tell in a sentence what a pipeline raises that was loaded, such as one whose
-    labels are lost, or which takes no text of this length.
-
-    what: What it is not, such as "evaluated".
-    RAISES (UserError): If the block raises a ValueError or a KeyError.
-    """
+    """Raise a UserError for a ValueError or KeyError of a pipeline that was loaded,
+    such as one whose labels are lost; `what` is a participle such as "evaluated"."""
     try:
         yield
     except UserError:

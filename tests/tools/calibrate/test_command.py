@@ -154,7 +154,7 @@ def test_what_cannot_be_done_is_one_sentence(call, model, tmp_path):
         (("unlabelled", "dev.spacy"), "unlabelled cannot be calibrated: .*Labels"),
         (("model", "dev.spacy", "--component", "ner"), "no component 'ner'.*crf_ner"),
         (("model", "broken.spacy"), "broken.spacy: is not a .spacy file"),
-        ((".", "dev.spacy"), "is no pipeline that can be loaded"),
+        ((".", "dev.spacy"), "is not a pipeline that can be loaded"),
         (("model", "dev.spacy", "--gpu-id", "99"), "--gpu-id 99 cannot be used"),
         (("model", "dev.spacy", "--code", "a.py"), "--code a.py cannot be imported"),
         (("model", "dev.spacy", "--report", "a.txt"), "a.txt: .* end in .json"),

@@ -292,7 +292,9 @@ def test_files_that_describe_no_pipeline(model, name, text):
 
 def test_a_pipeline_that_cannot_be_loaded(model, corpus):
     (model / "crf_ner" / "model").write_bytes(b"none")
-    with pytest.raises(UserError, match="model-best is no pipeline that can be loaded"):
+    with pytest.raises(
+        UserError, match="model-best is not a pipeline that can be loaded"
+    ):
         collect_facts(model, {"train": corpus}, About())
 
 

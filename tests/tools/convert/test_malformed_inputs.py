@@ -177,7 +177,7 @@ INPUTS = {
         "a.spacy: is not a .spacy file",
     ),
     "labels": ({"a.conll": b"a O\n"}, ["a.conll", "--labels", "A,,B"], "empty name"),
-    "map": ({"a.conll": b"a O\n"}, ["a.conll", "--map", "GPE"], "GPE is no pair"),
+    "map": ({"a.conll": b"a O\n"}, ["a.conll", "--map", "GPE"], "GPE is not a pair"),
     "split": ({"a.conll": b"a O\n"}, ["a.conll", "--split", "0.8,x"], "has 'x' where"),
     "share": ({"a.conll": b"a O\n"}, ["a.conll", "--downsample", "2"], "is no share"),
     "regex": ({"a.conll": b"a O\n"}, ["a.conll", "--split-regex", "("], "no regular"),

@@ -65,8 +65,8 @@ def test_the_numbers_are_json(call, folder, tmp_path):
 
 
 WRONG = [
-    (("file", "test.spacy"), "is no pipeline that can be loaded"),
-    (("nowhere", "test.spacy"), "is no pipeline that can be loaded"),
+    (("file", "test.spacy"), "is not a pipeline that can be loaded"),
+    (("nowhere", "test.spacy"), "is not a pipeline that can be loaded"),
     (("tagger", "test.spacy"), "no component that finds entities"),
     (("flat_biluo", "missing.spacy"), "missing.spacy is not there"),
     (("flat_biluo", "empty.spacy"), "no document with a token"),
