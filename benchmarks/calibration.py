@@ -1,10 +1,10 @@
-"""Whether probabilities tell how often entities are right, before and after fitting.
+"""Calibration errors of probabilities, before and after fitting.
 
     python benchmarks/calibration.py DEV TEST MODEL [MODEL ...] [--output results.json]
 
 The temperature and the thresholds are fitted on DEV and measured on TEST; nothing is
-written into the models. For a flat `crf_ner` also the temperature under which the gold
-sequences of DEV are most likely, which is the other way to choose one.
+written into the models. For a flat `crf_ner` the temperature that maximizes the
+likelihood of the gold sequences of DEV, an alternative, is measured as well.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def by_likelihood(component: CRFEntityRecognizer, examples: list[Example]) -> fl
 def at_precision(
     nlp: Language, dev: Path, test: Evidence, precision: float
 ) -> dict[str, Any]:
-    """What thresholds that reach a precision on DEV reach on TEST."""
+    """Precision on TEST of thresholds that reach a precision on DEV."""
     result = calibrate(nlp, Corpus(dev)(nlp), precision=precision, batch_size=BATCH)
     limits = [threshold_of(result.threshold, label) for label in test.labels.tolist()]
     kept = test.scores(result.temperature) >= numpy.array(limits)

@@ -1,13 +1,13 @@
-"""`convert` beside `spacy convert` on the same sentences, and its memory.
+"""`convert` compared with `spacy convert` on the same sentences, and its memory.
 
     python benchmarks/convert.py train.conll
     python benchmarks/convert.py train.conll --megabytes 1000
 
-The file has two columns, a token and its tag in IOB2. Each command runs in a process
-of its own, in turns; what is compared is processor time with all imports, the median,
-after the sentences and entities of both have been found equal. With `--megabytes` a
-file of so many megabytes of JSON lines is made of the same sentences, with a new name
-in every third text, and converted to shards; what counts then is the largest memory.
+The file has two columns, a token and its tag in IOB2. The commands run in
+turns, each in a separate process. The median processor time, imports included, is
+compared after a check that both find the same sentences and entities. With
+`--megabytes` a JSON lines file of that size is written from the same sentences, with a
+new name in every third text, and converted to shards; its peak memory is measured.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python benchmarks/corpora.py --wnut17 DIR --ncbi DIR --multinerd DIR --issues DIR
 
-Each folder has the files as they are published, under the names of project.yml. What
-is counted without the package: lines of columns by their tags, T lines of standoff,
-tags of rows, and keys of categories. Exit code 1 if a number differs.
+Each folder has the published files, under the names of project.yml. The count does not
+use the package: lines of columns by their tags, T lines of standoff, tags of rows, and
+keys of categories. The exit code is 1 if a number differs.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""The CRF's loss, gradient and best path beside pytorch-crf's, on one thread.
+"""The CRF's loss, gradient and best path compared with pytorch-crf, on one thread.
 
     python benchmarks/crf.py --repeats 5 --output results.json
 
-Both sides get the same scores, gold tags and lengths, take turns, and have to agree.
-What they compute is compared with pytorch-crf in float64, since its float32 gradients
-are off by more than the tolerance where there are many words. In the rows of a scheme
-this package knows which tags may follow each other; pytorch-crf, which does not, gets
-low scores for the others.
+Both sides get the same scores, gold tags and lengths, in turns, and their results must
+agree. The reference is pytorch-crf in float64, since its float32 gradients differ by
+more than the tolerance for many words. In the rows of a tag scheme this package knows
+which transitions are allowed; pytorch-crf, which does not, gets low scores for the
+others.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from spacy_ner_ext.crf.objectives import joint
 from spacy_ner_ext.crf.tags import AllowedTransitions, TagSet
 from spacy_ner_ext.crf.viterbi import best_paths
 
-# As good as impossible beside scores of variance 1. The usual -10,000 would make
+# Practically impossible, compared with scores of variance 1. The usual -10,000 would make
 # pytorch-crf's gradient several times slower: exp is slow where it underflows.
 ILLEGAL = -30.0
 TOLERANCE = 1e-4
@@ -168,7 +168,7 @@ def take_turns(
 
 
 def compare(one: Ours, other: Peer) -> list[str]:
-    """What two sides disagree about, in words."""
+    """Describe where the two sides differ."""
     (loss, gradient), (other_loss, other_gradient) = one.learn(), other.learn()
     problems = []
     if abs(loss - other_loss) > TOLERANCE * abs(other_loss):

@@ -1,11 +1,11 @@
-"""`spacy_ner_ext.Transformer.v1` beside the bare model, spacy-transformers and EDS-NLP.
+"""`Transformer.v1` compared with the bare model, spacy-transformers and EDS-NLP.
 
     python benchmarks/encoder.py train.spacy test.spacy --encoder assets/encoder \\
         --edsnlp-python edsnlp/bin/python --output results.json
 
 The same sentences pass through all systems in turns, on one thread or on a GPU
-(`--gpu-id 0`), and the ratios of words a second are printed. EDS-NLP runs in an
-environment of its own (pip install torch "edsnlp[ml]==0.23.*"), if it is given.
+(`--gpu-id 0`), and the ratios of words per second are printed. EDS-NLP runs, if
+its Python is given, in a separate environment (pip install torch "edsnlp[ml]==0.23.*").
 """
 
 import argparse
@@ -168,7 +168,7 @@ def train(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
 
 
 def edsnlp(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
-    """EDS-NLP's CRF, CNN and transformer beside ours, in both precisions."""
+    """EDS-NLP's CRF, CNN and transformer compared with ours, in both precisions."""
     if args.edsnlp_python is None:
         sys.exit("The task edsnlp needs --edsnlp-python, the Python that has edsnlp")
     speeds = {}

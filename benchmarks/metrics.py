@@ -1,4 +1,4 @@
-"""Are the metrics of `evaluate` those of seqeval, nervaluate, EDS-NLP and spaCy?
+"""Metrics of `evaluate` compared with seqeval, nervaluate, EDS-NLP and spaCy.
 
     python benchmarks/metrics.py training/model-best test.spacy
         --edsnlp-python edsnlp/bin/python
@@ -6,8 +6,8 @@
 One prediction of a corpus is scored by each of them: seqeval in strict mode, from BILOU
 and from IOB2 tags; nervaluate, all documents at once; EDS-NLP's own code in its own
 environment (see peer_edsnlp_metrics.py); `spacy evaluate`. The exit code is 1 if a
-number differs by more than 1e-9. Of a label without gold, or without a prediction,
-EDS-NLP's recall or precision is 1, and that of all others 0; it is left out there.
+number differs by more than 1e-9. For a label without gold or without a prediction,
+EDS-NLP's recall or precision is 1 instead of 0; such labels are left out.
 """
 
 import argparse

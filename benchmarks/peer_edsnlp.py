@@ -1,13 +1,13 @@
-"""How fast EDS-NLP predicts, as one line of JSON.
+"""Speed of prediction with EDS-NLP, as one line of JSON.
 
     python -m venv edsnlp && edsnlp/bin/pip install torch "edsnlp[ml]==0.23.*"
     edsnlp/bin/python benchmarks/peer_edsnlp.py sentences.json --encoder assets/encoder
 
-It is run by the Python of an environment of its own, where this package is not. The
-file holds {"sentences": [[word, ...], ...], "labels": [label, ...]}. The pipeline is
-that of EDS-NLP's tutorial: transformer, convolutions, CRF. It is not trained; what is
-timed is all from the words to documents with entities. Unless told otherwise, EDS-NLP
-predicts in bf16 on a CPU, and always in the order given: hence `--precision`, `--sort`.
+It is run by the Python of a separate environment without this package. The file holds
+{"sentences": [[word, ...], ...], "labels": [label, ...]}. The pipeline is that of
+EDS-NLP's tutorial: transformer, convolutions, CRF. It is not trained. The time is that
+from words to documents with entities. By default EDS-NLP predicts in bf16 on a CPU, and
+always in the given order: hence `--precision` and `--sort`.
 """
 
 import argparse

@@ -2,8 +2,7 @@
 
     edsnlp/bin/python benchmarks/peer_edsnlp_metrics.py spans.json
 
-It is run by the Python of an environment of its own, where this package is not. The
-file holds a list of {"words": [..], "gold": [[start, end, label], ..], "predicted":
+It is run by the Python of a separate environment without this package. The file holds a list of {"words": [..], "gold": [[start, end, label], ..], "predicted":
 [..]}, on tokens.
 """
 

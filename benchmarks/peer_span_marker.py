@@ -4,8 +4,7 @@
         "transformers<4.53.3" accelerate
     sm/bin/python benchmarks/peer_span_marker.py --encoder assets/encoder
 
-It is run by the Python of an environment of its own, where this package is not. Each
-line of stdin is a request as JSON: the name of a method of `SpanMarker` as "task", with
+It is run by the Python of a separate environment without this package. Each line of stdin is a request as JSON: the name of a method of `SpanMarker` as "task", with
 its arguments; each line of stdout is the answer. All that SpanMarker prints goes to
 stderr. Files hold {"sentences": [[word, ...], ...], "tags": [[IOB2 tag, ...], ...]}.
 Seconds are those of the processor; on a GPU (`--gpu-id 0`) those of the clock.
@@ -43,7 +42,7 @@ LENGTHS = {"model_max_length": 256, "marker_max_length": 128, "entity_max_length
 
 
 class SpanMarker:
-    """What can be asked for; each method returns what is answered.
+    """The requests: each method returns the answer.
 
     args: The arguments of the command line.
     """
@@ -107,7 +106,7 @@ class SpanMarker:
         return {"rows": [len(batch) for batch in self.batches]}
 
     def rows(self, sentences: Dataset) -> Dataset:
-        """What the model sees of sentences: one row or more for each."""
+        """The rows that the model reads: one or more for each sentence."""
         trainer = self.trainer
         normalizer, tokenizer = trainer.label_normalizer, trainer.model.tokenizer
         return trainer.preprocess_dataset(sentences, normalizer, tokenizer)

@@ -1,8 +1,8 @@
-"""`crf_ner` beside spaCy's `ner`: same tok2vec, same batches, same steps, one thread.
+"""`crf_ner` compared with spaCy's `ner`: same tok2vec, same batches, same steps, one thread.
 
     python benchmarks/pipeline.py train.spacy test.spacy --output results.json
 
-Prints words a CPU-second in training and prediction, and precision, recall and
+Prints words per CPU second in training and prediction, and precision, recall and
 F-score on the test file for each seed, with the ratios of the two.
 """
 

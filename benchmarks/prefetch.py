@@ -1,10 +1,10 @@
-"""Training with word pieces cut ahead by threads, beside training without.
+"""Training with word pieces cut in advance by threads, compared with none.
 
     python benchmarks/prefetch.py train.spacy dev.spacy --encoder assets/encoder \
         --output results.json
 
 Trains configs/crf_trf.cfg with 0, 1 and 2 threads in turns, step by step, on the same
-batches. Prints words a second of the whole step, batches included, the ratio to no
+batches. Prints words per second of the whole step, batches included, the ratio to no
 thread, and the share of a step that goes into cutting documents. torch runs on one
 thread; a tokenizer uses all cores unless TOKENIZERS_PARALLELISM is false.
 """
@@ -73,7 +73,7 @@ class Trial:
 
 
 class _Timed:
-    """Times what encoders wait for their pieces."""
+    """Measures how long encoders wait for their word pieces."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

@@ -1,4 +1,4 @@
-"""Entity scores of configs/crf_trf.cfg in a fixed budget, mean of some seeds.
+"""Entity scores of configs/crf_trf.cfg in a fixed budget, mean over seeds.
 
     python benchmarks/scores.py wnut17 train.spacy dev.spacy test.spacy
     python benchmarks/scores.py ncbi ncbi-disease/standoff

@@ -2,8 +2,8 @@
 
 Fourteen tags in the manner of Universal Dependencies. Word lists, shapes and suffixes
 decide some words; the others depend on the word after them and on the tag before them,
-so that a tag may follow from one several words away. It is deterministic, and is no
-gold standard of English.
+so that a tag may follow from one several words away. It is deterministic, and
+not a gold standard of English.
 """
 
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ def _by_shape(word: str) -> str | None:
 
 
 def _by_neighbours(lower: str, following: str, before: str) -> str | None:
-    """Words that are one thing or another beside others."""
+    """Words whose tag depends on their neighbors."""
     opens_phrase = LISTED.get(following) in ("DET", "PRON", "NUM", "ADP")
     if lower == "to":
         return "ADP" if opens_phrase or not following.isalpha() else "PART"

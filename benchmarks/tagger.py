@@ -1,9 +1,9 @@
-"""`crf_tagger` beside spaCy's `tagger`: same tok2vec, batches and steps, one thread.
+"""`crf_tagger` compared with spaCy's `tagger`: same tok2vec, batches, steps.
 
     python benchmarks/tagger.py train.spacy test.spacy --output results.json
 
 Documents without tags are tagged by the rule of tag_rule.py. Prints accuracy on the
-test file and words a CPU-second in training and prediction, with the ratios of the two.
+test file and words per CPU second in training and prediction, with the ratios of the two.
 """
 
 import argparse

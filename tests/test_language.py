@@ -17,6 +17,7 @@ BANNED = {
     r"\bborders?\b(?![-:])": "boundary",
     r"\bthat there (is|are)\b": "that exists, or leave it out",
     r"(?<!there )(?<!There )\b(is|are|was|were) no (?!longer\b|more\b)": "is not a",
+    r"\bbeside\b": "next to, compared with, besides",
     r"\bshall\b": "is to, must, will",
     r"\b(makes|make) no\b": "does not make a",
     r"\b(anew|likewise|aside)\b": "again, also, except",
