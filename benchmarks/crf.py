@@ -35,8 +35,8 @@ from spacy_ner_ext.crf.objectives import joint
 from spacy_ner_ext.crf.tags import AllowedTransitions, TagSet
 from spacy_ner_ext.crf.viterbi import best_paths
 
-# Practically impossible, compared with scores of variance 1. The usual -10,000 would make
-# pytorch-crf's gradient several times slower: exp is slow where it underflows.
+# Practically impossible, compared with scores of variance 1. The usual -10,000 would
+# make pytorch-crf's gradient several times slower: exp is slow where it underflows.
 ILLEGAL = -30.0
 TOLERANCE = 1e-4
 

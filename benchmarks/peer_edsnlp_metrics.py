@@ -2,8 +2,9 @@
 
     edsnlp/bin/python benchmarks/peer_edsnlp_metrics.py spans.json
 
-It is run by the Python of a separate environment without this package. The file holds a list of {"words": [..], "gold": [[start, end, label], ..], "predicted":
-[..]}, on tokens.
+It is run by the Python of a separate environment without this package. The file holds
+a list of {"words": [..], "gold": [[start, end, label], ..], "predicted": [..]}, on
+tokens.
 """
 
 import json

@@ -4,9 +4,10 @@
         "transformers<4.53.3" accelerate
     sm/bin/python benchmarks/peer_span_marker.py --encoder assets/encoder
 
-It is run by the Python of a separate environment without this package. Each line of stdin is a request as JSON: the name of a method of `SpanMarker` as "task", with
-its arguments; each line of stdout is the answer. All that SpanMarker prints goes to
-stderr. Files hold {"sentences": [[word, ...], ...], "tags": [[IOB2 tag, ...], ...]}.
+It is run by the Python of a separate environment without this package. Each line
+of stdin is a request as JSON: the name of a method of `SpanMarker` as "task", with its
+arguments; each line of stdout is the answer. All output of SpanMarker goes to stderr.
+Files hold {"sentences": [[word, ...], ...], "tags": [[IOB2 tag, ...], ...]}.
 Seconds are those of the processor; on a GPU (`--gpu-id 0`) those of the clock.
 """
 

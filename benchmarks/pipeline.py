@@ -1,4 +1,4 @@
-"""`crf_ner` compared with spaCy's `ner`: same tok2vec, same batches, same steps, one thread.
+"""`crf_ner` compared with spaCy's `ner`: same tok2vec, batches and steps, one thread.
 
     python benchmarks/pipeline.py train.spacy test.spacy --output results.json
 

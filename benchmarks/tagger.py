@@ -3,7 +3,7 @@
     python benchmarks/tagger.py train.spacy test.spacy --output results.json
 
 Documents without tags are tagged by the rule of tag_rule.py. Prints accuracy on the
-test file and words per CPU second in training and prediction, with the ratios of the two.
+test file and words per CPU second in training and prediction, with their ratios.
 """
 
 import argparse
