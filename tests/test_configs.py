@@ -10,7 +10,7 @@ from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 
-from scripts.pretrained import export_encoder
+from scripts.encoder import export_encoder
 from spacy_ner_ext.tools.convert.convert import convert_file
 
 ROOT = Path(__file__).parent.parent

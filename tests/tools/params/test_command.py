@@ -6,7 +6,7 @@ import spacy
 from spacy import util
 from spacy.tokens import DocBin
 
-from scripts.pretrained import export_encoder
+from scripts.encoder import export_encoder
 from spacy_ner_ext.tools.convert.convert import convert_file
 from spacy_ner_ext.training.parameters import find_parameters
 from tests.helpers.pipelines import build, make_examples

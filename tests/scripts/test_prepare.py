@@ -1,4 +1,4 @@
-"""The corpora of a project: how they are read, and what comes from the hub."""
+"""Convert the corpora of a project."""
 
 import json
 
@@ -6,8 +6,7 @@ import pytest
 import srsly
 from spacy.tokens import DocBin
 
-from scripts.hub import download_split
-from scripts.recipes import prepare_corpus, read_recipe
+from scripts.prepare import prepare_corpus
 from spacy_ner_ext.data.lang import blank_vocab
 from spacy_ner_ext.util.errors import UserError
 
@@ -108,38 +107,15 @@ def test_a_corpus_without_a_recipe_has_files_in_columns(project):
 
 
 @pytest.mark.parametrize(
-    ("entry", "what"),
-    [
-        ("all.jsonl", "vars.corpora.x must name"),
-        ({"dev": "a"}, "must name the file or folder of 'train' in assets/x"),
-        ({"train": "a"}, "needs 'dev', a file, or 'split'"),
-        ({"train": "a", "dev": "b", "split": [0.5, 0.5]}, "needs 'dev', a file, or"),
-        ({"train": "../a", "dev": "b"}, "train = '../a' is no name in assets/x"),
-        ({"train": "a", "dev": "/b"}, "dev = '/b' is no name in assets/x"),
-        ({"train": "a", "dev": 3}, "dev = 3 is no name in assets/x"),
-        ({"train": "a", "split": [0.5, 0.5]}, "needs 'test', a file, or a third"),
-        ({"train": "a", "split": [0.8, 0.1, 0.1], "test": "b"}, "needs 'test', a file"),
-        ({"train": "a", "dev": "b", "lang": "de"}, "x.lang is no setting of a corpus"),
-        ({"train": "a", "dev": "b", "seed": 3}, "x.seed is no setting of a corpus"),
-        ({"train": "a", "dev": "b", "report_path": "c"}, "report_path is no setting"),
-    ],
-)
-def test_recipes_that_cannot_be(tmp_path, entry, what):
-    data = {"vars": {"corpora": {"x": entry}}}
-    srsly.write_yaml(tmp_path / "project.yml", data)
-    with pytest.raises(UserError) as error:
-        read_recipe(tmp_path, "x")
-    assert str(error.value).startswith(f"{tmp_path / 'project.yml'}: vars.corpora.x")
-    assert what in str(error.value)
-
-
-@pytest.mark.parametrize(
     ("settings", "what"),
     [
         ({"fragments": "merge"}, "does not take --fragments"),
         ({"limit": "ten"}, "limit = 'ten' is no whole number"),
         ({"labels": "PER"}, "labels = 'PER' is no list"),
         ({"map": ["PER"]}, "map = ['PER'] does not map names"),
+        ({"lang": "de"}, "vars.corpora.mine.lang is not a setting of a corpus"),
+        ({"seed": 3}, "vars.corpora.mine.seed is not a setting of a corpus"),
+        ({"report_path": "c"}, "report_path is not a setting of a corpus"),
     ],
 )
 def test_settings_that_cannot_be(project, settings, what):
@@ -164,45 +140,5 @@ def test_all_parts_are_written_or_none(project):
 
 @pytest.mark.parametrize("corpus", ["..", "", "a/b", "/etc"])
 def test_a_corpus_is_a_folder_of_assets(project, corpus):
-    with pytest.raises(UserError, match="is no name of a corpus"):
+    with pytest.raises(UserError, match="is not the name of a corpus"):
         prepare_corpus(project, corpus, project / "corpus")
-
-
-# --- The hub ----------------------------------------------------------------
-
-
-@pytest.fixture
-def saved(tmp_path):
-    """A dataset with names of tags, as `save_to_disk` leaves it."""
-    import datasets
-
-    names = datasets.ClassLabel(names=["O", "B-PER", "I-PER"])
-    features = datasets.Features(
-        tokens=datasets.List(datasets.Value("string")),
-        ner_tags=datasets.List(names),
-    )
-    rows = {"tokens": [["Anna", "ging"], ["ja"]], "ner_tags": [[1, 0], [0]]}
-    dataset = datasets.Dataset.from_dict(rows, features=features)
-    both = datasets.DatasetDict(train=dataset, validation=dataset)
-    both.save_to_disk(tmp_path / "saved")
-    return tmp_path / "saved"
-
-
-def test_a_split_is_written_with_the_names_of_its_tags(saved, tmp_path):
-    target = tmp_path / "assets" / "validation.jsonl"
-    download_split(str(saved), target)
-    assert list(srsly.read_jsonl(target)) == [
-        {"tokens": ["Anna", "ging"], "ner_tags": [1, 0]},
-        {"tokens": ["ja"], "ner_tags": [0]},
-    ]
-    names = srsly.read_json(target.parent / "labels.json")
-    assert names == ["O", "B-PER", "I-PER"]
-
-
-def test_a_dataset_that_is_out_of_reach_leaves_nothing(tmp_path):
-    target = tmp_path / "new" / "train.jsonl"
-    with pytest.raises(UserError) as error:
-        download_split("nobody/nothing", target)
-    assert str(error.value).startswith("nobody/nothing: ")
-    assert "\n" not in str(error.value)
-    assert list(tmp_path.iterdir()) == []
