@@ -57,7 +57,7 @@ def by_likelihood(component: CRFEntityRecognizer, examples: list[Example]) -> fl
     def loss(logarithm: float) -> float:
         temperature = math.exp(logarithm)
         tempered = lattice.scaled(1 / temperature)
-        total = log_partition(tempered, component.tags.legality).sum()
+        total = log_partition(tempered, component.tags.allowed_transitions).sum()
         return float(total) - score / temperature
 
     return math.exp(minimize(loss, math.log(LOWEST), math.log(HIGHEST)))

@@ -37,7 +37,7 @@ from spacy_ner_ext.crf.viterbi import best_paths
 
 # Practically impossible, compared with scores of variance 1. The usual -10,000 would
 # make pytorch-crf's gradient several times slower: exp is slow where it underflows.
-ILLEGAL = -30.0
+INVALID = -30.0
 TOLERANCE = 1e-4
 
 
@@ -57,11 +57,11 @@ class Case:
         return f"{self.n_tags} tags, {self.n_labels} labels in BILUO"
 
     @property
-    def legality(self) -> AllowedTransitions:
+    def allowed_transitions(self) -> AllowedTransitions:
         if self.n_labels is None:
             everything = numpy.ones((self.n_tags, self.n_tags), bool)
             return AllowedTransitions(everything, everything[0], everything[0])
-        return TagSet(tuple(map(str, range(self.n_labels)))).legality
+        return TagSet(tuple(map(str, range(self.n_labels)))).allowed_transitions
 
 
 CASES = [
@@ -74,13 +74,17 @@ class Ours:
     """The CRF of this package."""
 
     def __init__(self, lattice: Lattice, gold: numpy.ndarray, case: Case) -> None:
-        self.lattice, self.gold, self.legality = lattice, gold, case.legality
+        self.lattice, self.gold, self.allowed_transitions = (
+            lattice,
+            gold,
+            case.allowed_transitions,
+        )
 
     def learn(self) -> tuple[float, Lattice]:
-        return joint(self.lattice, self.gold, self.legality)
+        return joint(self.lattice, self.gold, self.allowed_transitions)
 
     def search(self) -> numpy.ndarray:
-        return best_paths(self.lattice, self.legality)[:, 0]
+        return best_paths(self.lattice, self.allowed_transitions)[:, 0]
 
 
 class Peer:
@@ -101,14 +105,18 @@ class Peer:
         self.gold = torch.zeros(self.mask.shape, dtype=torch.long)
         self.gold[self.mask] = torch.from_numpy(gold[:, 0]).long()
         self.crf = torchcrf.CRF(case.n_tags, batch_first=True).to(dtype)
-        legality = case.legality
+        allowed_transitions = case.allowed_transitions
         with torch.no_grad():
-            for parameter, scores, legal in (
-                (self.crf.transitions, lattice.transitions, legality.transitions),
-                (self.crf.start_transitions, lattice.start, legality.start),
-                (self.crf.end_transitions, lattice.end, legality.end),
+            for parameter, scores, valid in (
+                (
+                    self.crf.transitions,
+                    lattice.transitions,
+                    allowed_transitions.transitions,
+                ),
+                (self.crf.start_transitions, lattice.start, allowed_transitions.start),
+                (self.crf.end_transitions, lattice.end, allowed_transitions.end),
             ):
-                masked = numpy.where(legal, scores[0], numpy.float32(ILLEGAL))
+                masked = numpy.where(valid, scores[0], numpy.float32(INVALID))
                 parameter.copy_(torch.from_numpy(masked))
 
     def learn(self) -> tuple[float, Lattice]:
@@ -132,7 +140,7 @@ class Peer:
 
 
 def draw(case: Case, full: bool, seed: int) -> tuple[Lattice, numpy.ndarray]:
-    """Scores, lengths and legal gold tags."""
+    """Scores, lengths and valid gold tags."""
     rng = numpy.random.default_rng(seed)
     lengths = rng.integers(case.n_steps // 3, case.n_steps + 1, case.n_docs)
     lengths[0] = case.n_steps
@@ -148,8 +156,8 @@ def draw(case: Case, full: bool, seed: int) -> tuple[Lattice, numpy.ndarray]:
         emissions = scores(int(lengths.sum()), n)
         return Lattice(emissions, lengths.tolist(), scores(1, n, n), *ends)
 
-    # The best path under other scores is a legal one, and any.
-    return lattice(), best_paths(lattice(), case.legality)
+    # The best path under other scores is a valid one.
+    return lattice(), best_paths(lattice(), case.allowed_transitions)
 
 
 def take_turns(

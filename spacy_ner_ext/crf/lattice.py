@@ -1,4 +1,4 @@
-"""The scores of a batch of documents under a linear-chain CRF, and their packing."""
+"""The scores of a batch of documents under a CRF, and their packed order."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from typing import Any, Union
 import numpy
 from thinc.api import get_array_module
 
-# Places of documents in a batch.
+from .tags import OUTSIDE
+
+# Indices of documents in a batch.
 Documents = Union[Sequence[int], numpy.ndarray]
 Array = Any  # NumPy or CuPy: the same code runs on both.
 
 
 @dataclass
 class Lattice:
-    """What a CRF layer passes forward, and the shape of its gradient.
+    """The output of a CRF layer, or its gradient.
 
-    emissions: Score of each tag at each word, the documents one after another:
+    emissions: Score of each tag at each word, the documents one after another, shape
         (n_words, n_chains * n_tags).
-    lengths: Words of each document; 0 is allowed.
-    transitions: Score of the column's tag after the row's: (n_chains, n_tags, n_tags).
-    start: Score of a first tag: (n_chains, n_tags).
-    end: Score of a last tag: (n_chains, n_tags).
+    lengths: Number of words of each document, 0 or more.
+    transitions: Score of the column's tag after the row's, shape (n_chains, n_tags,
+        n_tags).
+    start: Score of each tag at the first word, shape (n_chains, n_tags).
+    end: Score of each tag at the last word, shape (n_chains, n_tags).
     """
 
     emissions: Array
@@ -42,36 +45,37 @@ class Lattice:
         return self.transitions.shape[1]
 
     def words_of(self, documents: Documents) -> numpy.ndarray:
-        """Rows of `emissions` that belong to the given documents, in their order."""
+        """The rows of `emissions` that belong to some documents, in their order."""
         lengths = numpy.asarray(self.lengths, dtype=int)
         chosen = numpy.asarray(documents, dtype=int)
         first = (numpy.cumsum(lengths) - lengths)[chosen]
-        # Each word's row is its place in the result, moved by its document's shift.
         before = numpy.cumsum(lengths[chosen]) - lengths[chosen]
         return numpy.arange(lengths[chosen].sum()) + numpy.repeat(
             first - before, lengths[chosen]
         )
 
-    def select(self, documents: Documents) -> Lattice:
-        """The lattice of some of the documents, with the same transitions."""
-        xp = get_array_module(self.emissions)
-        return Lattice(
-            self.emissions[xp.asarray(self.words_of(documents))],
-            [self.lengths[i] for i in documents],
-            self.transitions,
-            self.start,
-            self.end,
-        )
+    def document_of(self, rows: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """The document of each row of `emissions`, and the document's first row."""
+        bounds = numpy.concatenate([[0], numpy.cumsum(self.lengths)]).astype(int)
+        documents = numpy.searchsorted(bounds, rows, side="right") - 1
+        return documents, bounds[documents]
 
-    def favouring_entities(self, bias: float) -> Lattice:
-        """The same with a bias added to the emissions of all tags but O, the first."""
+    def select(self, documents: Documents) -> Lattice:
+        """The lattice of some of the documents."""
+        xp = get_array_module(self.emissions)
+        emissions = self.emissions[xp.asarray(self.words_of(documents))]
+        lengths = [self.lengths[i] for i in documents]
+        return replace(self, emissions=emissions, lengths=lengths)
+
+    def favor_entities(self, bias: float) -> Lattice:
+        """Add a bias to the emissions of all tags except O."""
         xp = get_array_module(self.emissions)
         added = xp.full(self.emissions.shape[1], bias, dtype=self.emissions.dtype)
-        added[:: self.n_tags] = 0
+        added[OUTSIDE :: self.n_tags] = 0
         return replace(self, emissions=self.emissions + added)
 
     def scaled(self, factor: float) -> Lattice:
-        """The scores, or their gradient, times a factor."""
+        """Multiply the scores, or their gradient, by a factor."""
         return Lattice(
             self.emissions * factor,
             self.lengths,
@@ -85,14 +89,13 @@ class Lattice:
 class Packing:
     """The words of a batch in time-major order, longest document first.
 
-    At step t the documents that are still running are the first `sizes[t]`, and
-    their words are the packed rows from `offsets[t]` on, so that padding costs
-    nothing. All arrays are on the host.
+    At step t the first `sizes[t]` documents are still running, and their words are the
+    packed rows from `offsets[t]` on, without padding. All arrays are on the host.
 
     order: The documents that have words, longest first.
     lengths: Their lengths, in that order.
-    rows: For each packed row, the row of the concatenated documents.
-    sizes, offsets: Running documents and first packed row a step.
+    rows: The row of the concatenated documents, for each packed row.
+    sizes, offsets: Number of running documents and first packed row of each step.
     """
 
     order: numpy.ndarray
@@ -108,7 +111,7 @@ class Packing:
         order = order[: int((all_lengths > 0).sum())]
         running = all_lengths[order]
         n_steps = int(running[0]) if len(running) else 0
-        # Documents of at least t+1 words, for every t: a count of sorted lengths.
+        # The number of documents with more than t words, for every t.
         sizes = numpy.searchsorted(-running, -numpy.arange(n_steps), side="left")
         offsets = numpy.concatenate([[0], numpy.cumsum(sizes)]).astype(int)
         step = numpy.repeat(numpy.arange(n_steps), sizes)
@@ -123,15 +126,15 @@ class Packing:
 
     @cached_property
     def steps(self) -> list[tuple[Any, Any]]:
-        """For each step the index of its packed rows in an array whose last axes are
-        rows and tags, and that of the same documents one step before."""
-        behind = [0, *self.offsets[:-1]]
+        """Indices into arrays whose last axes are packed rows and tags: the rows of a
+        step, and those of the same documents one step before."""
+        previous = [0, *self.offsets[:-1]]
         return [
             (
                 (..., slice(here, here + size), slice(None)),
                 (..., slice(before, before + size), slice(None)),
             )
-            for here, before, size in zip(self.offsets, behind, self.sizes)
+            for here, before, size in zip(self.offsets, previous, self.sizes)
         ]
 
     @cached_property
@@ -142,18 +145,18 @@ class Packing:
 
     @cached_property
     def before(self) -> numpy.ndarray:
-        """For every packed row after the first step, the row of the word before."""
+        """The packed row of the previous word, for each row after the first step."""
         sizes = numpy.asarray(self.sizes, dtype=int)
-        behind = numpy.repeat(sizes[:-1], sizes[1:])
-        return numpy.arange(self.first_step, len(self.rows)) - behind
+        distances = numpy.repeat(sizes[:-1], sizes[1:])
+        return numpy.arange(self.first_step, len(self.rows)) - distances
 
     @property
     def first_step(self) -> int:
-        """How many packed rows the first step has."""
+        """The number of packed rows of the first step."""
         return self.sizes[0] if self.sizes else 0
 
     @cached_property
     def document(self) -> numpy.ndarray:
-        """For each packed row, the place of its document in `order`."""
+        """The position of each packed row's document in `order`."""
         step = numpy.repeat(numpy.arange(self.n_steps), self.sizes)
         return numpy.arange(len(self.rows)) - numpy.asarray(self.offsets, int)[step]

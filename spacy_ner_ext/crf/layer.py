@@ -1,4 +1,4 @@
-"""The CRF as a thinc layer: it adds transition scores to emissions."""
+"""The CRF as a thinc layer."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from .lattice import Lattice
 
 
 def CRF(n_chains: int | None = None, n_tags: int | None = None) -> Model:
-    """A layer that holds a CRF's transition, start and end scores.
+    """Create a layer with the transition, start and end scores of a CRF, initially 0.
 
-    It maps the emissions of each document, a list of arrays of shape (n_words,
-    n_chains * n_tags), to one Lattice; its backward pass takes the gradient as a
-    Lattice too. All scores start at 0.
+    It maps the emissions of each document, a list of arrays of shape (n_words, n_chains
+    * n_tags), to one Lattice. Its backward pass takes the gradient as a Lattice.
     """
     return Model(
         "crf",

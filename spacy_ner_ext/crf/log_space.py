@@ -1,7 +1,7 @@
-"""Forward-backward in log space and float64: slower, and never underflows.
+"""Forward-backward in log space and float64: slower, but it never underflows.
 
-It stands in for the scaled recursion on the documents whose scores are too far
-apart for float32 (see ScaledChains.sound), and offers the same methods.
+It replaces the scaled recursion for documents whose scores are too far apart for
+float32 (see ScaledChains.sound).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .tags import AllowedTransitions
 
 
 def log_sum_exp(values: Array, axis: int) -> Array:
-    """log(sum(exp(values))) along an axis; all -inf gives -inf."""
+    """log(sum(exp(values))) along an axis; -inf if all values are."""
     xp = get_array_module(values)
     peak = values.max(axis=axis, keepdims=True)
     peak = xp.where(xp.isfinite(peak), peak, 0)
@@ -26,17 +26,13 @@ def log_sum_exp(values: Array, axis: int) -> Array:
 
 
 class LogChains:
-    """Log forward and backward scores of a batch of documents.
-
-    lattice: The scores.
-    legality: The legal sequences; all others score -inf.
-    allowed: Restricts the tags word by word, bool, shape (n_words, n_chains * n_tags).
-    """
+    """Log forward and backward scores of a batch of documents, with the arguments and
+    methods of ScaledChains."""
 
     def __init__(
         self,
         lattice: Lattice,
-        legality: AllowedTransitions,
+        allowed_transitions: AllowedTransitions,
         allowed: Array | None = None,
     ) -> None:
         self.packing = Packing.from_lengths(lattice.lengths)
@@ -46,9 +42,9 @@ class LogChains:
         if allowed is not None:
             mask = to_chains(allowed, self.packing, lattice.n_chains)
             self.scores = xp.where(mask, self.scores, -xp.inf)
-        self.steps = self._mask(lattice.transitions, legality.transitions)
-        self.start = self._mask(lattice.start, legality.start)
-        self.end = self._mask(lattice.end, legality.end)
+        self.steps = self._mask(lattice.transitions, allowed_transitions.transitions)
+        self.start = self._mask(lattice.start, allowed_transitions.start)
+        self.end = self._mask(lattice.end, allowed_transitions.end)
         nothing = xp.full(self.scores.shape, -xp.inf)
         self.alpha, _ = self._forward(nothing)
         self.beta, _ = self._backward(nothing)
@@ -64,12 +60,12 @@ class LogChains:
     def _log_z_of_rows(self) -> Array:
         return self.log_z[:, self.xp.asarray(self.packing.document)]
 
-    def _mask(self, scores: Array, legal: numpy.ndarray) -> Array:
+    def _mask(self, scores: Array, valid: numpy.ndarray) -> Array:
         xp = self.xp
-        return xp.where(xp.asarray(legal), scores.astype("float64"), -xp.inf)
+        return xp.where(xp.asarray(valid), scores.astype("float64"), -xp.inf)
 
     def _forward(self, reward: Array) -> tuple[Array, Array]:
-        """Forward scores, and the same weighted with the reward so far."""
+        """Forward scores, and forward scores weighted by the reward so far."""
         xp, packing = self.xp, self.packing
         alpha, earned = xp.empty_like(self.scores), xp.empty_like(self.scores)
         for step, (offset, size) in enumerate(zip(packing.offsets, packing.sizes)):
@@ -89,7 +85,7 @@ class LogChains:
         return alpha, earned
 
     def _backward(self, reward: Array) -> tuple[Array, Array]:
-        """Backward scores, and the same weighted with the reward still to come."""
+        """Backward scores, and backward scores weighted by the reward to come."""
         xp, packing = self.xp, self.packing
         beta = xp.empty_like(self.scores)
         beta[:, xp.asarray(packing.last)] = self.end[:, None]
@@ -110,36 +106,25 @@ class LogChains:
         return beta, to_come
 
     def expected_transitions(self, weights: Array | None = None) -> Array:
-        """Expected counts of each transition over the batch: (n_chains, C, C).
-
-        weights: How much a word counts: (n_chains, n_words).
-        """
         ahead = self.scores + self.beta
         if weights is not None:
             with numpy.errstate(divide="ignore"):
                 ahead = ahead + self.xp.log(weights)[..., None]
         return self._count_transitions(self.alpha, ahead)
 
-    def _count_transitions(self, behind: Array, ahead: Array) -> Array:
+    def _count_transitions(self, previous: Array, ahead: Array) -> Array:
         xp, packing = self.xp, self.packing
         counts = xp.zeros(self.steps.shape)
         for step in range(1, packing.n_steps):
             offset, size = packing.offsets[step], packing.sizes[step]
             first = packing.offsets[step - 1]
             log_z = self.log_z[:, :size, None, None]
-            scores = behind[:, first : first + size, :, None] + self.steps[:, None]
+            scores = previous[:, first : first + size, :, None] + self.steps[:, None]
             scores = scores + ahead[:, offset : offset + size, None] - log_z
             counts += xp.exp(scores).sum(axis=1)
         return counts
 
     def rewarded(self, log_reward: Array) -> tuple[Array, Array]:
-        """Expected counts weighted with what the whole path earns.
-
-        log_reward: Logarithm of what a path earns at a word and tag, packed: (n_chains,
-            n_words, n_tags); -inf for nothing.
-        RETURNS: For each word and tag the expectation of the reward of the paths
-            through it, packed; the same for transitions.
-        """
         xp = self.xp
         _, earned = self._forward(log_reward)
         _, to_come = self._backward(log_reward)
@@ -151,32 +136,25 @@ class LogChains:
         return words, steps + self._count_transitions(self.alpha, after)
 
     def log_marginals(self, chain: Any, row: Any, tag: Any) -> Array:
-        """Log probability of a tag at a word."""
         document = self.xp.asarray(self.packing.document)[row]
         total = self.alpha[chain, row, tag] + self.beta[chain, row, tag]
         return total - self.log_z[chain, document]
 
     def log_enter(self, chain: Any, row: Any, tag: Any) -> Array:
-        """Log weight of everything up to a word that has this tag."""
         return self.alpha[chain, row, tag]
 
     def log_step(self, chain: Any, row: Any, before: Any, tag: Any) -> Array:
-        """Log weight of going from a tag to the next word's tag."""
         return self.steps[chain, before, tag] + self.scores[chain, row, tag]
 
     def log_leave(self, chain: Any, row: Any, tag: Any) -> Array:
-        """Log weight of everything after a word that has this tag."""
         document = self.xp.asarray(self.packing.document)[row]
         return self.beta[chain, row, tag] - self.log_z[chain, document]
 
     def log_follow(self, chain: Any, row: Any, before: Any) -> Array:
-        """Log weight of everything after a word, for each tag of the next word at
-        `row`: (n_spans, n_tags)."""
         document = self.xp.asarray(self.packing.document)[row]
         ahead = self.scores[chain, row] + self.beta[chain, row]
         return self.steps[chain, before] + ahead - self.log_z[chain, document][:, None]
 
     def log_end(self, chain: Any, row: Any, tag: Any) -> Array:
-        """Log weight of ending a document on a tag of its last word."""
         document = self.xp.asarray(self.packing.document)[row]
         return self.end[chain, tag] - self.log_z[chain, document]

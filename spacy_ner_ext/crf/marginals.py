@@ -1,4 +1,4 @@
-"""What a lattice says: partition function, marginals, probabilities of entities."""
+"""Partition function, marginals of tags and exact probabilities of entities."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Chains = Union[ScaledChains, LogChains]
 
 def solve(
     lattice: Lattice,
-    legality: AllowedTransitions,
+    allowed_transitions: AllowedTransitions,
     allowed: Array | None = None,
     is_sound: Callable[[ScaledChains, numpy.ndarray], numpy.ndarray] | None = None,
 ) -> Iterator[tuple[numpy.ndarray, Chains]]:
     """Run forward-backward, in log space for the documents that need it.
 
-    allowed: Restricts the tags word by word, bool, shape (n_words, n_chains * n_tags).
-    is_sound: A further test of the scaled result: takes the chains and the words of the
-        documents, returns a bool a document.
-    YIELDS: The words (rows of the emissions) of the documents and their chains: as a
-        rule once, for all documents.
+    allowed: Whether a word may have a tag, bool, shape (n_words, n_chains * n_tags).
+    is_sound: A further check of the scaled result: takes the chains and the rows of the
+        emissions, returns a bool per document.
+    YIELDS: Rows of the emissions and the chains of their documents; usually once, for
+        all documents.
     """
     documents = numpy.arange(len(lattice.lengths))
-    chains = ScaledChains(lattice, legality, allowed)
+    chains = ScaledChains(lattice, allowed_transitions, allowed)
     sound = chains.sound
     if is_sound is not None:
         sound = sound & is_sound(chains, numpy.arange(len(lattice.emissions)))
@@ -43,31 +43,30 @@ def solve(
         if len(chosen):
             words = lattice.words_of(chosen)
             part = None if allowed is None else allowed[words]
-            yield words, kind(lattice.select(chosen), legality, part)
+            yield words, kind(lattice.select(chosen), allowed_transitions, part)
 
 
-def log_partition(lattice: Lattice, legality: AllowedTransitions) -> numpy.ndarray:
-    """The log-partition function of each document.
-
-    RETURNS: Float64 on the host, shape (n_docs, n_chains); 0 for a document without
-        words.
-    """
+def log_partition(
+    lattice: Lattice, allowed_transitions: AllowedTransitions
+) -> numpy.ndarray:
+    """The log-partition function of each document, float64, shape (n_docs, n_chains);
+    0 for a document without words."""
     log_z = numpy.zeros((len(lattice.lengths), lattice.n_chains))
-    bounds = numpy.concatenate([[0], numpy.cumsum(lattice.lengths)]).astype(int)
-    for words, chains in solve(lattice, legality):
+    for words, chains in solve(lattice, allowed_transitions):
         first_words = words[chains.packing.rows[: chains.packing.first_step]]
-        documents = numpy.searchsorted(bounds, first_words, side="right") - 1
-        log_z[documents] = to_host(chains.log_z).T
+        log_z[lattice.document_of(first_words)[0]] = to_host(chains.log_z).T
     return log_z
 
 
 def tag_marginals(
-    lattice: Lattice, legality: AllowedTransitions, allowed: Array | None = None
+    lattice: Lattice,
+    allowed_transitions: AllowedTransitions,
+    allowed: Array | None = None,
 ) -> Array:
-    """The probability of each tag at each word: (n_words, n_chains, n_tags)."""
+    """The probability of each tag at each word, shape (n_words, n_chains, n_tags)."""
     xp = get_array_module(lattice.emissions)
     marginals = xp.zeros_like(lattice.emissions)
-    for words, chains in solve(lattice, legality, allowed):
+    for words, chains in solve(lattice, allowed_transitions, allowed):
         part = from_chains(chains.marginals, chains.packing)
         marginals[xp.asarray(words)] = part
     return marginals.reshape(len(marginals), lattice.n_chains, lattice.n_tags)
@@ -79,25 +78,22 @@ def entity_probabilities(
     spans: numpy.ndarray,
     allowed: Array | None = None,
 ) -> numpy.ndarray:
-    """The exact probability of entities: that a span is an entity of its label, with
-    these boundaries, whatever the rest of the document holds.
+    """The exact probability that each span is an entity of its label.
 
-    It is the weight of all paths with that entity over the weight of all paths:
-    alpha up to its first tag, the steps inside, and beta after its last.
+    It is the total weight of the paths that contain exactly this entity over the weight
+    of all paths: alpha up to its first tag, the steps inside, and beta after its last.
 
-    spans: As TagSet.find_spans gives them for the whole batch: (n_spans, 4) of chain,
-        first word, end (exclusive) and B- tag.
-    allowed: Restricts the tags word by word; the probability is then conditional on it.
-    RETURNS: Float64 on the host, shape (n_spans,).
+    spans: Chain, first word, end (exclusive) and B- tag of each span, shape (n_spans,
+        4), as returned by TagSet.find_spans for the whole batch.
+    allowed: Whether a word may have a tag; probabilities are conditional on it.
+    RETURNS: The probabilities, float64 on the host, shape (n_spans,).
     """
     probabilities = numpy.zeros(len(spans))
     if not len(spans):
         return probabilities
-    xp: Any = get_array_module(lattice.emissions)
-    if allowed is not None:
-        allowed = xp.asarray(allowed)
+    lattice, spans, allowed = _select_documents(lattice, spans, allowed)
     place = numpy.full(len(lattice.emissions), -1)
-    for words, chains in solve(lattice, tags.legality, allowed):
+    for words, chains in solve(lattice, tags.allowed_transitions, allowed):
         place[:] = -1
         # Packed row of each word of these documents.
         place[words[chains.packing.rows]] = numpy.arange(len(words))
@@ -105,6 +101,22 @@ def entity_probabilities(
         logs = _log_probabilities(chains, tags, spans[mine], place)
         probabilities[mine] = numpy.exp(numpy.minimum(to_host(logs), 0.0))
     return probabilities
+
+
+def _select_documents(
+    lattice: Lattice, spans: numpy.ndarray, allowed: Array | None
+) -> tuple[Lattice, numpy.ndarray, Array | None]:
+    """Restrict all arguments to the documents that have a span."""
+    documents = numpy.unique(lattice.document_of(spans[:, 1])[0])
+    words = lattice.words_of(documents)
+    place = numpy.zeros(len(lattice.emissions), dtype=int)
+    place[words] = numpy.arange(len(words))
+    selected = spans.copy()
+    selected[:, 1] = place[spans[:, 1]]
+    selected[:, 2] = place[spans[:, 2] - 1] + 1
+    if allowed is not None:
+        allowed = get_array_module(lattice.emissions).asarray(allowed[words])
+    return lattice.select(documents), selected, allowed
 
 
 def _log_probabilities(
@@ -129,17 +141,18 @@ def _log_probabilities(
     last_tag = tag_at[numpy.arange(len(spans)), lengths - 1]
     if tags.scheme == "biluo":
         return logs + chains.log_leave(*_put(xp, chain, place[end - 1], last_tag))
-    return logs + _log_close(chains, chain, place, end, last_tag)
+    return logs + _log_close(chains, tags, chain, place, end, last_tag)
 
 
 def _log_close(
     chains: Chains,
+    tags: TagSet,
     chain: numpy.ndarray,
     place: numpy.ndarray,
     end: numpy.ndarray,
     last_tag: numpy.ndarray,
 ) -> Array:
-    """IOB2 has no closing tag: the entity ends where no I- of it follows."""
+    """IOB2 has no closing tag: the entity ends where its I- tag does not follow."""
     xp: Any = chains.xp
     row = place[end - 1]
     at_end = numpy.isin(row, chains.packing.last)
@@ -153,8 +166,7 @@ def _log_close(
         follow = chains.log_follow(
             *_put(xp, chain[off], place[end[off]], last_tag[off])
         )
-        # The B- of a label is odd, its I- the tag after it.
-        inside = last_tag[off] + last_tag[off] % 2
+        inside = tags.inside_tag(last_tag[off])
         follow[xp.arange(len(off)), xp.asarray(inside)] = -xp.inf
         peak = follow.max(axis=1)
         peak = xp.where(xp.isfinite(peak), peak, 0)
@@ -169,5 +181,5 @@ def _put(xp: Any, *arrays: numpy.ndarray) -> list[Array]:
 
 
 def to_host(array: Array) -> numpy.ndarray:
-    """A NumPy array of a NumPy or CuPy array."""
+    """Convert a NumPy or CuPy array to NumPy."""
     return array if isinstance(array, numpy.ndarray) else array.get()

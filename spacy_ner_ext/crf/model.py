@@ -9,10 +9,10 @@ from thinc.types import Floats2d
 
 from .lattice import Lattice
 from .layer import CRF
-from .token_tags import Tags
+from .tags import OUTSIDE, Tags
 
-# A new label's tags start this far below zero: low enough that predictions as a rule
-# stay the same until it has been trained, high enough that it is soon learned.
+# Initial bias of a new label's tags: low enough that predictions usually stay the same
+# until it has been trained, high enough that it is learned quickly.
 NEW_TAG_SCORE = -5.0
 
 
@@ -20,12 +20,12 @@ NEW_TAG_SCORE = -5.0
 def build_crf_model(
     tok2vec: Model[list[Doc], list[Floats2d]],
 ) -> Model[list[Doc], Lattice]:
-    """A CRF over any token-to-vector layer: vectors, linear emissions, CRF.
+    """Build a CRF over a token-to-vector layer: vectors, linear emissions, CRF.
 
-    The number of tags is set when the component knows its labels.
+    The component sets the number of tags when its labels are known.
 
     tok2vec: Token vectors: a Tok2Vec, a listener, a TextCNN or a transformer.
-    RETURNS: The model; its backward pass takes the gradient as a Lattice.
+    RETURNS: The model, from documents to a Lattice of scores.
     """
     emissions: Model = Linear()
     crf = CRF()
@@ -38,20 +38,17 @@ def build_crf_model(
 
 
 def reset_output(model: Model, tags: Tags) -> None:
-    """Give the model fresh output layers for its tags, ready for `initialize`.
-
-    Emissions start at zero, so that all sequences are equally probable: it learns
-    faster than from random ones.
-    """
+    """Replace the output layers by new ones for these tags, to be initialized."""
     n_emissions = tags.n_chains * tags.n_tags
+    # From uniform probabilities it learns faster than from random ones.
     emissions: Model = Linear(nO=n_emissions, init_W=zero_init)
     _replace(model, emissions, CRF(tags.n_chains, tags.n_tags))
 
 
 def resize_output(model: Model, tags: Tags) -> Model:
-    """Append the tags of new labels; the weights of the others stay as they are.
+    """Append weights for new tags; those of existing tags do not change.
 
-    tags: The tags with the new labels at its end.
+    tags: The existing tags followed by the new ones.
     """
     old_emissions, old_crf = model.get_ref("output_layer"), model.get_ref("crf")
     if not old_emissions.has_param("W"):
@@ -62,7 +59,7 @@ def resize_output(model: Model, tags: Tags) -> Model:
     weights: Any = ops.alloc2f(n_chains * n_tags, n_inputs)
     bias: Any = ops.alloc1f(n_chains * n_tags) + NEW_TAG_SCORE
     if tags.structure == "per_label":
-        bias[::n_tags] = 0
+        bias[OUTSIDE::n_tags] = 0
     n_old = old_emissions.get_dim("nO")
     weights[:n_old] = old_emissions.get_param("W")
     bias[:n_old] = old_emissions.get_param("b")
@@ -79,8 +76,8 @@ def resize_output(model: Model, tags: Tags) -> Model:
 
 
 def _replace(model: Model, emissions: Model, crf: Model) -> None:
-    # New nodes, because an optimizer keeps moments of the old shape by node.
+    # New nodes, since optimizers store moments of the old shape by node.
     model.replace_node(model.get_ref("output_layer"), emissions)
     model.replace_node(model.get_ref("crf"), crf)
-    # with_array keeps the width of the layer that it was made of.
+    # with_array keeps the width of the layer it was created with.
     model.layers[1].set_dim("nO", emissions.get_dim("nO"), force=True)

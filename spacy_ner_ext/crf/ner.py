@@ -11,16 +11,17 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from ..pipes.entities import EntityPipe, warn_about_score_weights
+from ..pipes.labels import sample_docs
 from ..pipes.listeners import check_widths
 from ..pipes.predictions import Predictions
 from ..pipes.spans import ENTS
 from ..pipes.thresholds import Threshold
-from .base import DEFAULT_CRF_MODEL, CRFPipe
-from .checks import report_lost_gold
-from .decode import decode
-from .gold import constrain, gold_tags
+from .gold import constrain, gold_tags, report_skipped_gold
 from .lattice import Lattice
+from .marginals import entity_probabilities
+from .pipe import DEFAULT_CRF_MODEL, CRFPipe
 from .tags import TagSet
+from .viterbi import best_paths
 
 
 @Language.factory(
@@ -61,7 +62,7 @@ def make_crf_ner(
     entity_bias: float,
     scorer: Callable | None,
 ) -> "CRFEntityRecognizer":
-    """Make a `crf_ner` component; for the settings see CRFEntityRecognizer."""
+    """Create a `crf_ner` component; CRFEntityRecognizer documents the settings."""
     return CRFEntityRecognizer(
         nlp.vocab,
         model,
@@ -83,9 +84,8 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
     """Recognize named entities with a linear-chain conditional random field
     (Lafferty et al. 2001) over any token-to-vector layer.
 
-    Sequences that are no entities are impossible in training and in decoding, and
-    every entity comes with its exact probability, as `ent._.score` and in the
-    "scores" attribute of a span group.
+    Invalid tag sequences are ruled out in training and in decoding. Each entity has its
+    exact probability as `ent._.score` and in the "scores" attribute of a span group.
     """
 
     structural = ("scheme", "structure")
@@ -109,26 +109,32 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
     ) -> None:
         """Initialize a CRF entity recognizer.
 
+        vocab: The shared vocabulary.
+        model: A spacy_ner_ext.CRF.v1 model.
+        name: The component instance name.
         scheme: Tag scheme, "biluo" or "iob2".
         structure: "flat" for one chain in which labels compete, "per_label" for one
-            chain a label, so that entities of different labels may overlap.
-        objective: Training objective: "joint" (likelihood of the sequence), "marginal"
-            (product of the tags' marginals) or "independent" (cross-entropy of each
-            tag, legal decoding).
-        target: Where gold entities are: "ents", the name of a span group, or a list of
-            these.
-        annotate: Where predictions go: "ents", the name of a span group, "*" for one
-            group a label, or a list of these. If None, to `target`.
-        overwrite: Whether entities that are already there are replaced. If not, they
-            are kept and decoding fits the others around them.
+            chain per label, so that entities of different labels may overlap.
+        objective: Training objective: "joint" (likelihood of the tag sequence),
+            "marginal" (product of the tags' marginals) or "independent" (cross-entropy
+            of each tag by itself, with constrained decoding).
+        target: Where gold entities are read from: "ents", the name of a span group, or
+            a list of these.
+        annotate: Where predictions are written to: "ents", the name of a span group,
+            "*" for one group per label, or a list of these. By default `target`.
+        overwrite: Whether existing entities are replaced. Otherwise they are kept, and
+            decoding is constrained by them.
         temperature: All scores are divided by it before probabilities are computed:
-            above 1 they are less extreme, below 1 more. The same entities are found.
-        threshold: Entities of a lower probability are dropped, 0 to 1; one for all
-            labels, or by label, 0 for labels that are not listed.
-        entity_bias: Added to the score of every tag that is part of an entity when the
-            best tags are chosen: above 0 finds more entities (recall), below 0 fewer
-            (precision). Training and probabilities are without it.
-        RAISES (ValueError): If a setting has an unknown value, or the model is no CRF.
+            probabilities are less extreme above 1 and more extreme below. The
+            predicted entities do not change.
+        threshold: Entities with a lower probability are dropped, 0 to 1: one value for
+            all labels, or a table by label (0 for labels that are not listed).
+        entity_bias: Added to the score of all tags except O in decoding: values above 0
+            increase recall, values below 0 precision. It does not affect training and
+            probabilities.
+        scorer: The scoring method.
+        RAISES (ValueError): If a setting has an invalid value, or the model is not a
+            CRF.
         """
         settings: dict[str, Any] = {
             "scheme": scheme,
@@ -150,10 +156,8 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
         """The tags of the labels."""
         return TagSet(self.labels, self.cfg["scheme"], self.cfg["structure"])
 
-    # --- Prediction ---------------------------------------------------------
-
     def find(self, docs: Sequence[Doc]) -> Predictions:
-        """Find the entities of some documents, before any is dropped.
+        """Find the entities of some documents, before thresholding.
 
         docs: The documents, at least one with a token.
         RETURNS: The entities, with probabilities at any temperature.
@@ -162,17 +166,13 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
         tags, allowed = self.tags, None
         if not self.cfg["overwrite"]:
             allowed = constrain(docs, tags, self.annotate)
-        decoded = decode(lattice, tags, allowed, self.cfg["entity_bias"])
-        overlap = self.cfg["structure"] == "per_label"
-        return Predictions(decoded.entities, decoded.probabilities, overlap)
-
-    # --- Training -----------------------------------------------------------
+        return decode(lattice, tags, allowed, self.cfg["entity_bias"])
 
     def encode_gold(self, examples: Iterable[Example]) -> numpy.ndarray:
-        """Write the gold entities of examples as tags of their predicted tokens.
+        """Encode gold entities as tags of the predicted tokens.
 
         examples: The examples, at least one.
-        RETURNS: Tags, (n_words, n_chains); MISSING where unknown.
+        RETURNS: Tags, shape (n_words, n_chains); -1 where unknown.
         """
         tags, keys = self.tags, self.target
         return numpy.concatenate([gold_tags(eg, tags, keys) for eg in examples])
@@ -184,17 +184,53 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
         nlp: Language | None = None,
         labels: Sequence[str] | None = None,
     ) -> None:
-        """Infer labels and shapes from data, and set the weights.
+        """Initialize the component for training: labels, shapes and weights.
 
-        labels: The labels, for instance from `spacy init labels`; if None, they are
-            collected from the data and sorted.
-        RAISES (ValueError): If there are no labels, no document has a token, or none
-            has a span group that `target` names, or a listener in the pipeline expects
-            vectors of another width than it will get.
+        get_examples: Returns the training examples.
+        nlp: The pipeline.
+        labels: The labels, for instance from `spacy init labels`; by default those of
+            the examples, sorted.
+        RAISES (ValueError): If there are no labels, no document has a token or none has
+            a span group of `target`, or a listener of the pipeline expects vectors of
+            another width than it gets.
         """
         validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
         check_widths(nlp)
         self.collect_labels(get_examples, labels)
-        sample = report_lost_gold(self.name, self.tags, self.target, get_examples())
+        report_skipped_gold(self.name, self.tags, self.target, get_examples())
         warn_about_score_weights(self.name, self.annotate, nlp)
-        self.initialize_model(sample)
+        self.initialize_model(sample_docs(self.name, get_examples()))
+
+
+def decode(
+    lattice: Lattice,
+    tags: TagSet,
+    allowed: numpy.ndarray | None = None,
+    entity_bias: float = 0.0,
+) -> Predictions:
+    """Decode the entities of the best tag sequence of each document.
+
+    allowed: Whether a word may have a tag, bool, shape (n_words, n_chains * n_tags).
+    entity_bias: Added to the scores of all tags except O in decoding, not in
+        probabilities.
+    """
+    biased = lattice.favor_entities(entity_bias) if entity_bias else lattice
+    spans = tags.find_spans(best_paths(biased, tags.allowed_transitions, allowed))
+    document, first = lattice.document_of(spans[:, 1])
+    columns = (
+        document,
+        spans[:, 1] - first,
+        spans[:, 2] - first,
+        spans[:, 0],
+        spans[:, 3],
+    )
+    entities = [
+        (doc, start, end, tags.label_of(chain, tag))
+        for doc, start, end, chain, tag in numpy.stack(columns, axis=1).tolist()
+    ]
+
+    def probabilities(temperature: float) -> numpy.ndarray:
+        scaled = lattice if temperature == 1 else lattice.scaled(1 / temperature)
+        return entity_probabilities(scaled, tags, spans, allowed)
+
+    return Predictions(entities, probabilities, tags.structure == "per_label")

@@ -1,7 +1,7 @@
 """Training objectives of a CRF: losses and their exact gradients.
 
-Every function takes gold tags with gaps: a word whose tag is missing may have
-any tag that is legal beside its neighbours, and is never read as O.
+Gold tags may have gaps: a word with a missing tag may have any valid tag, and does not
+count as O.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .lattice import Array, Lattice
 from .marginals import Chains, solve, to_host
 from .tags import MISSING, AllowedTransitions
 
-# The square of a smaller probability would be lost in float32.
+# The square of a smaller probability underflows in float32.
 MIN_MARGINAL = 1e-15
 
 Objective = Callable[
@@ -26,7 +26,7 @@ Objective = Callable[
 
 
 def zero_gradient(lattice: Lattice) -> Lattice:
-    """A lattice of zeros in the shape of `lattice`."""
+    """A lattice of zeros of the same shape."""
     xp = get_array_module(lattice.emissions)
     return Lattice(
         xp.zeros_like(lattice.emissions),
@@ -50,30 +50,32 @@ def add_counts(
 
 
 def joint(
-    lattice: Lattice, gold: numpy.ndarray, legality: AllowedTransitions
+    lattice: Lattice, gold: numpy.ndarray, allowed_transitions: AllowedTransitions
 ) -> tuple[float, Lattice]:
-    """Negative log-likelihood of the gold sequences (Lafferty et al. 2001); with
-    gaps, of all sequences that agree with what is known (Tsuboi et al. 2008).
+    """Negative log-likelihood of the gold sequences (Lafferty et al. 2001); with gaps,
+    of all sequences that agree with the known tags (Tsuboi et al. 2008).
 
-    gold: Gold tags, (n_words, n_chains); MISSING where unknown.
+    gold: Gold tags, shape (n_words, n_chains); MISSING where unknown.
     RETURNS: The loss, summed over documents and chains, and its gradient.
     """
     gradient = zero_gradient(lattice)
     complete, partial = split_by_gaps(lattice, gold)
     used = numpy.union1d(complete, partial)
-    loss = _add_partition(gradient, lattice, used, legality, None, sign=1)
+    loss = _add_partition(gradient, lattice, used, allowed_transitions, None, sign=1)
     loss -= _add_gold_paths(gradient, lattice, complete, gold)
     if len(partial):
         allowed = allowed_tags(gold, lattice.n_tags)
-        loss += _add_partition(gradient, lattice, partial, legality, allowed, sign=-1)
+        loss += _add_partition(
+            gradient, lattice, partial, allowed_transitions, allowed, sign=-1
+        )
     return loss, gradient
 
 
 def split_by_gaps(
     lattice: Lattice, gold: numpy.ndarray
 ) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """The documents whose gold is complete, and those where some of it is missing;
-    documents without words or without any gold are in neither."""
+    """The documents with complete gold tags, and those with gaps; documents without
+    words or without gold tags are in neither."""
     bounds = numpy.concatenate([[0], numpy.cumsum(lattice.lengths)]).astype(int)
     known = numpy.concatenate([[0], numpy.cumsum((gold != MISSING).sum(axis=1))])
     n_known = known[bounds[1:]] - known[bounds[:-1]]
@@ -86,7 +88,7 @@ def split_by_gaps(
 
 
 def allowed_tags(gold: numpy.ndarray, n_tags: int) -> numpy.ndarray:
-    """The tags that gold with gaps leaves open: bools, (n_words, n_chains * n_tags)."""
+    """The tags that agree with gold tags, bool, shape (n_words, n_chains * n_tags)."""
     open_ = (gold == MISSING)[..., None] | (gold[..., None] == numpy.arange(n_tags))
     return open_.reshape(len(gold), -1)
 
@@ -95,7 +97,7 @@ def _add_partition(
     gradient: Lattice,
     lattice: Lattice,
     documents: numpy.ndarray,
-    legality: AllowedTransitions,
+    allowed_transitions: AllowedTransitions,
     allowed: Any,
     sign: int,
 ) -> float:
@@ -108,7 +110,7 @@ def _add_partition(
     part = lattice if everything else lattice.select(documents)
     mask = None if allowed is None else xp.asarray(allowed[words])
     loss = 0.0
-    for some, chains in solve(part, legality, mask):
+    for some, chains in solve(part, allowed_transitions, mask):
         loss += sign * float(chains.log_z.sum())
         counts, steps = chains.marginals, chains.expected_transitions()
         if sign < 0:
@@ -120,7 +122,7 @@ def _add_partition(
 def _add_gold_paths(
     gradient: Lattice, lattice: Lattice, documents: numpy.ndarray, gold: numpy.ndarray
 ) -> float:
-    """Score the gold paths of fully annotated documents, and subtract their counts."""
+    """Score the gold paths of complete documents, and subtract their counts."""
     xp: Any = get_array_module(lattice.emissions)
     if not len(documents):
         return 0.0
@@ -149,12 +151,12 @@ def _add_gold_paths(
 
 
 def marginal(
-    lattice: Lattice, gold: numpy.ndarray, legality: AllowedTransitions
+    lattice: Lattice, gold: numpy.ndarray, allowed_transitions: AllowedTransitions
 ) -> tuple[float, Lattice]:
     """Negative log of the product of the gold tags' marginals (Kakade et al. 2002).
 
-    Its gradient is a Hessian-vector product of log Z, which costs about two more
-    passes of forward-backward. Arguments and result are those of `joint`.
+    Its gradient is a Hessian-vector product of log Z, at the cost of about two more
+    forward-backward passes. Arguments and result as in `joint`.
     """
     gradient = zero_gradient(lattice)
     used = numpy.union1d(*split_by_gaps(lattice, gold))
@@ -170,7 +172,7 @@ def marginal(
         return ~numpy.isin(numpy.arange(len(chains.packing.order)), bad)
 
     loss = 0.0
-    for words, chains in solve(part, legality, None, is_sound):
+    for words, chains in solve(part, allowed_transitions, None, is_sound):
         loss += _add_marginal(gradient, words_used[words], chains, known[words])
     return loss, gradient
 
@@ -178,8 +180,8 @@ def marginal(
 def _gold_cells(
     chains: Chains, gold: numpy.ndarray
 ) -> tuple[Array, Array, Array, Array]:
-    """Chain, packed row, tag of every known gold tag; and the number of them by
-    chain and packed row's document, (n_chains, n_words)."""
+    """Chain, packed row and tag of each known gold tag; and the number of known tags in
+    the document of each packed row, shape (n_chains, n_words)."""
     xp: Any = chains.xp
     packing = chains.packing
     tags = gold[packing.rows].T
@@ -202,18 +204,18 @@ def _add_marginal(
     through, steps = chains.rewarded(reward)
     dtype = gradient.emissions.dtype
     counts = (n_known[..., None] * chains.marginals - through).astype(dtype)
-    # Each chain of a document earns, in expectation, its number of known tags.
+    # The expected reward of each chain of a document is its number of known tags.
     add_counts(gradient, words, chains, counts, -steps)
     gradient.transitions += chains.expected_transitions(n_known)
     return -float(log_marginals.sum())
 
 
 def independent(
-    lattice: Lattice, gold: numpy.ndarray, legality: AllowedTransitions
+    lattice: Lattice, gold: numpy.ndarray, allowed_transitions: AllowedTransitions
 ) -> tuple[float, Lattice]:
     """Cross-entropy of each word's tag by itself; transitions are not trained.
 
-    Arguments and result are those of `joint`; legality plays no part in the loss.
+    Arguments and result as in `joint`; the allowed transitions have no effect.
     """
     gradient = zero_gradient(lattice)
     xp: Any = get_array_module(lattice.emissions)

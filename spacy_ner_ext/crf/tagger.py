@@ -1,4 +1,4 @@
-"""`crf_tagger`: the tags of tokens by a linear-chain CRF."""
+"""`crf_tagger`: part-of-speech and other tags of tokens by a linear-chain CRF."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -10,30 +10,32 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, get_array_module
 
+from ..pipes.labels import sample_docs, warn_without_weight
 from ..pipes.listeners import check_widths
 from ..pipes.temperature import check_temperature
-from .base import DEFAULT_CRF_MODEL, CRFPipe
 from .lattice import Lattice
 from .marginals import tag_marginals, to_host
-from .token_checks import report_lost_tags, survey, warn_about_score_weights
-from .token_gold import (
+from .pipe import DEFAULT_CRF_MODEL, CRFPipe
+from .tags import TokenTags
+from .token_tags import (
     PARTS_OF_SPEECH,
     TARGETS,
     constrain,
+    count_tags,
     gold_tags,
     index_keys,
     register_token_score,
+    report_skipped_tags,
     write_tags,
 )
-from .token_tags import TokenTags
 from .viterbi import best_paths
 
 
 class Tagging(NamedTuple):
     """The predicted tags of one document.
 
-    tags: For each token the number of its label.
-    probabilities: Their probabilities, if asked for.
+    tags: The index of each token's label.
+    probabilities: Their probabilities, if `scores` is set.
     """
 
     tags: numpy.ndarray
@@ -65,7 +67,7 @@ def make_crf_tagger(
     temperature: float,
     scorer: Callable | None,
 ) -> "CRFTagger":
-    """Make a `crf_tagger` component; for the settings see CRFTagger."""
+    """Create a `crf_tagger` component; CRFTagger documents the settings."""
     return CRFTagger(
         nlp.vocab,
         model,
@@ -100,18 +102,24 @@ class CRFTagger(CRFPipe):
     ) -> None:
         """Initialize a CRF tagger.
 
-        target: Where gold tags are and where predictions go: "tag" for token.tag_,
-            "pos" for token.pos_.
-        objective: Training objective: "joint" (likelihood of the sequence), "marginal"
-            (product of the tags' marginals) or "independent" (cross-entropy of each
-            tag).
-        overwrite: Whether tags that are already there are replaced. If not, they are
-            kept, and the others are chosen to fit them.
-        scores: Whether to compute the exact probability of each predicted tag, as
+        vocab: The shared vocabulary.
+        model: A spacy_ner_ext.CRF.v1 model.
+        name: The component instance name.
+        target: Where gold tags are read from and predictions are written to: "tag" for
+            token.tag_, "pos" for token.pos_.
+        objective: Training objective: "joint" (likelihood of the tag sequence),
+            "marginal" (product of the tags' marginals) or "independent" (cross-entropy
+            of each tag by itself).
+        overwrite: Whether existing tags are replaced. Otherwise they are kept, and
+            decoding is constrained by them.
+        scores: Whether to store the exact probability of each predicted tag as
             `token._.tag_score` or `token._.pos_score`.
         temperature: All scores are divided by it before probabilities are computed:
-            above 1 they are less extreme, below 1 more. Tags stay the same.
-        RAISES (ValueError): If a setting has an unknown value, or the model is no CRF.
+            probabilities are less extreme above 1 and more extreme below. The
+            predicted tags do not change.
+        scorer: The scoring method.
+        RAISES (ValueError): If a setting has an invalid value, or the model is not a
+            CRF.
         """
         settings: dict[str, Any] = {
             "target": target,
@@ -137,16 +145,14 @@ class CRFTagger(CRFPipe):
 
     @property
     def target(self) -> str:
-        """Where gold is and predictions go, "tag" or "pos"."""
+        """Which tags are learned and written, "tag" or "pos"."""
         return self.cfg["target"]
 
     def _index(self) -> dict[int, int]:
         return index_keys(self.labels, self.target, self.vocab.strings)
 
-    # --- Prediction ---------------------------------------------------------
-
     def predict(self, docs: Iterable[Doc]) -> list[Tagging]:
-        """Find the best sequences of tags, without changing the documents.
+        """Predict the best tag sequences of some documents without modifying them.
 
         docs: The documents.
         RETURNS: The tags of each document.
@@ -158,7 +164,7 @@ class CRFTagger(CRFPipe):
         allowed = None
         if not self.cfg["overwrite"]:
             allowed = constrain(docs, self.target, self._index())
-        tags = best_paths(lattice, self.tags.legality, allowed)[:, 0]
+        tags = best_paths(lattice, self.tags.allowed_transitions, allowed)[:, 0]
         ends = numpy.cumsum(lattice.lengths)[:-1]
         parts = numpy.split(tags, ends)
         if not self.cfg["scores"]:
@@ -169,18 +175,19 @@ class CRFTagger(CRFPipe):
     def _probabilities(
         self, lattice: Lattice, tags: numpy.ndarray, allowed: Any
     ) -> numpy.ndarray:
-        """The probability of the chosen tag of each word, whatever the others are."""
+        """The marginal probability of the predicted tag of each word."""
         xp = get_array_module(lattice.emissions)
         if self.cfg["temperature"] != 1:
             lattice = lattice.scaled(1 / self.cfg["temperature"])
         mask = None if allowed is None else xp.asarray(allowed)
-        marginals = tag_marginals(lattice, self.tags.legality, mask)[:, 0]
+        marginals = tag_marginals(lattice, self.tags.allowed_transitions, mask)[:, 0]
         return to_host(marginals[xp.arange(len(tags)), xp.asarray(tags)])
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Tagging]) -> None:
-        """Write predicted tags, and their probabilities, to the documents.
+        """Write predicted tags and their probabilities to the documents.
 
-        scores: What `predict` returned for them.
+        docs: The documents.
+        scores: The tags of each document, as returned by `predict`.
         """
         keys = numpy.array(list(self._index()), dtype="uint64")
         overwrite = self.cfg["overwrite"]
@@ -190,13 +197,11 @@ class CRFTagger(CRFPipe):
                     doc, self.target, keys[tags], probabilities, overwrite=overwrite
                 )
 
-    # --- Training -----------------------------------------------------------
-
     def encode_gold(self, examples: Iterable[Example]) -> numpy.ndarray:
-        """Write the gold of some examples as tags of their predicted tokens.
+        """Encode gold tags on the predicted tokens.
 
         examples: The examples, at least one.
-        RETURNS: Tags, (n_words, 1); MISSING where unknown.
+        RETURNS: Tags, shape (n_words, 1); -1 where unknown.
         """
         index = self._index()
         return numpy.concatenate([gold_tags(eg, self.target, index) for eg in examples])
@@ -208,38 +213,39 @@ class CRFTagger(CRFPipe):
         nlp: Language | None = None,
         labels: Sequence[str] | None = None,
     ) -> None:
-        """Infer labels and shapes from data, and set the weights.
+        """Initialize the component for training: labels, shapes and weights.
 
-        labels: The labels, for instance from `spacy init labels`; if None, they are
-            collected from the data and sorted.
-        RAISES (ValueError): If there are no labels, one cannot be written to the
-            target, no document has a token, or a listener in the pipeline expects
-            vectors of another width than it will get.
+        get_examples: Returns the training examples.
+        nlp: The pipeline.
+        labels: The labels, for instance from `spacy init labels`; by default those of
+            the examples, sorted.
+        RAISES (ValueError): If there are no labels, a label cannot be written to the
+            target, no document has a token, or a listener of the pipeline expects
+            vectors of another width than it gets.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         check_widths(nlp)
-        counts, sample = survey(get_examples(), self.target)
-        self._add_labels_of(counts, labels)
-        report_lost_tags(self.name, self.labels, counts)
-        warn_about_score_weights(self.name, self.target, nlp)
-        self.initialize_model(sample)
+        counts = count_tags(get_examples(), self.target)
+        self._collect_labels(counts, labels)
+        report_skipped_tags(self.name, self.labels, counts)
+        if self.target == "pos":
+            advice = "pos_acc = 1.0 and tag_acc = null"
+            warn_without_weight(self.name, nlp, "token.pos_", "pos_acc", advice)
+        self.initialize_model(sample_docs(self.name, get_examples()))
 
-    def _add_labels_of(
+    def _collect_labels(
         self, tags: Collection[str], labels: Sequence[str] | None
     ) -> None:
         if labels is None and not tags and not self.labels:
             raise ValueError(
                 f"'{self.name}' finds no labels: it learns from token.{self.target}_, "
-                "which no training document has; annotate it, or set target to "
-                f"'{TARGETS[1 - TARGETS.index(self.target)]}'."
+                "which is not annotated in any training document. Annotate it, or set "
+                f"target to '{TARGETS[1 - TARGETS.index(self.target)]}'."
             )
         self.add_labels(sorted(tags) if labels is None else labels)
 
     def check_label(self, label: str) -> None:
-        """Check that a label can be written to the target.
-
-        RAISES (ValueError): If it cannot.
-        """
+        """Raise a ValueError if a label cannot be written to the target."""
         if self.target == "pos" and label not in PARTS_OF_SPEECH:
             raise ValueError(
                 f"'{self.name}' cannot write the label '{label}' to token.pos_, which "

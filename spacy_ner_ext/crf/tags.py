@@ -1,9 +1,8 @@
-"""Tag schemes: which tags a set of labels has, and which may follow which.
+"""Tag schemes: the tags of a set of labels, their numbers, and which may follow which.
 
-A chain is a sequence of tags over the words of a document. In the flat
-structure one chain carries every label; per label, every label has a chain of
-its own. Tags are numbered so that a new label only appends: 0 is ``O``, then
-come the tags of the first label, then those of the second.
+A chain is a sequence of tags over the words of a document. In the flat structure one
+chain holds all labels; per label, each label has its own chain. Tag 0 is O, followed by
+the tags of the first label, then those of the second, so that a new label appends.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, ClassVar, Union
 
 import numpy
 
@@ -18,17 +18,18 @@ from ..pipes.overlap import LabelledSpan, select_disjoint
 
 PREFIXES = {"biluo": "BILU", "iob2": "BI"}
 STRUCTURES = ("flat", "per_label")
+OUTSIDE = 0
 MISSING = -1
 
 
 @dataclass(frozen=True)
 class BlockStructure:
-    """Which parts of a transition matrix can be other than impossible.
+    """The blocks of a transition matrix that have allowed transitions.
 
-    With the tags put into `order`, every tag of the slice `sources` may be
-    followed by every tag of the slice `targets`; all other legal transitions
-    stay within one label and are listed in `within` as (target slice, source
-    slices), one tag a label in each slice.
+    With the tags in this `order`, every tag of the slice `sources` may be followed by
+    every tag of the slice `targets`. All other allowed transitions stay within one
+    label: `within` lists them as (target slice, source slices), each slice with one tag
+    per label.
     """
 
     order: numpy.ndarray
@@ -39,13 +40,11 @@ class BlockStructure:
 
 @dataclass(frozen=True)
 class AllowedTransitions:
-    """Which tag sequences a chain may take.
+    """The tag sequences that a chain may take.
 
-    transitions: Whether the column's tag may follow the row's, shape (n_tags, n_tags),
-        bool.
-    start, end: Whether a tag may be the first or the last of a document, shape
-        (n_tags,), bool.
-    blocks: Where the legal transitions are, if that is known.
+    transitions: Whether the column's tag may follow the row's, shape (n_tags, n_tags).
+    start, end: Whether a document may start or end with a tag, shape (n_tags,).
+    blocks: The structure of `transitions`, if known.
     """
 
     transitions: numpy.ndarray
@@ -60,7 +59,8 @@ class TagSet:
 
     labels: The entity labels, in the order of the weights.
     scheme: "biluo" or "iob2".
-    structure: "flat" for one chain over all labels, "per_label" for one chain a label.
+    structure: "flat" for one chain over all labels, "per_label" for one chain per
+        label.
     """
 
     labels: tuple[str, ...]
@@ -93,7 +93,7 @@ class TagSet:
 
     @property
     def n_tags(self) -> int:
-        """Tags of one chain."""
+        """The number of tags of one chain."""
         return 1 + len(self.prefixes) * self.labels_per_chain
 
     @cached_property
@@ -101,39 +101,43 @@ class TagSet:
         return {label: i for i, label in enumerate(self.labels)}
 
     def locate(self, label: str) -> tuple[int, int]:
-        """Find where a label's tags are.
-
-        RETURNS: The chain, and the tag of the label's B-.
-        RAISES (KeyError): If the label is not in the tag set.
-        """
+        """The chain of a label and its B- tag."""
         i = self.index[label]
         chain, place = (0, i) if self.structure == "flat" else (i, 0)
         return chain, 1 + place * len(self.prefixes)
 
     def label_of(self, chain: int, tag: int) -> str:
-        """The label that a tag other than O belongs to."""
+        """The label of a tag other than O."""
         place = (tag - 1) // len(self.prefixes)
         return self.labels[place if self.structure == "flat" else chain]
 
-    def tag_string(self, first_tag: int, length: int) -> list[int]:
-        """The tags of an entity of `length` words whose B- tag is `first_tag`."""
-        begin, inside = first_tag, first_tag + 1
+    def begin_tag(self, tag: Any) -> Any:
+        """The B- tag of the label of a tag, or of an array of tags, other than O."""
+        return tag - (tag - 1) % len(self.prefixes)
+
+    def inside_tag(self, tag: Any) -> Any:
+        """The I- tag of the label of a tag, or of an array of tags, other than O."""
+        return self.begin_tag(tag) + 1
+
+    def tag_string(self, begin: int, length: int) -> list[int]:
+        """The tags of an entity of `length` words with the B- tag `begin`."""
+        inside = begin + 1
         if self.scheme == "iob2":
             return [begin] + [inside] * (length - 1)
-        last, unit = first_tag + 2, first_tag + 3
+        last, unit = begin + 2, begin + 3
         return [unit] if length == 1 else [begin, *[inside] * (length - 2), last]
 
     @cached_property
     def _parts(self) -> tuple[numpy.ndarray, numpy.ndarray]:
-        """For each tag its prefix as a character and the number of its label."""
+        """The prefix and the label number of each tag."""
         n = self.labels_per_chain
         prefix = numpy.array(["O", *(self.prefixes * n)])
         label = numpy.repeat(numpy.arange(-1, n), [1] + [len(self.prefixes)] * n)
         return prefix, label
 
     @cached_property
-    def legality(self) -> AllowedTransitions:
-        """The sequences of the scheme that are entities and nothing else."""
+    def allowed_transitions(self) -> AllowedTransitions:
+        """The valid sequences of the scheme."""
         prefix, label = self._parts
         same = label[:, None] == label[None, :]
         if self.scheme == "iob2":
@@ -141,78 +145,108 @@ class TagSet:
             end = numpy.ones(self.n_tags, dtype=bool)
         else:
             is_open = numpy.isin(prefix, ("B", "I"))[:, None]
-            goes_on = numpy.isin(prefix, ("I", "L"))[None, :]
-            transitions = numpy.where(is_open, same & goes_on, ~goes_on)
+            continues = numpy.isin(prefix, ("I", "L"))[None, :]
+            transitions = numpy.where(is_open, same & continues, ~continues)
             end = numpy.isin(prefix, ("O", "L", "U"))
         start = numpy.isin(prefix, ("O", "B", "U"))
-        return AllowedTransitions(transitions, start, end, self.block_structure)
+        return AllowedTransitions(transitions, start, end, self._blocks())
 
-    @cached_property
-    def block_structure(self) -> BlockStructure:
-        """The legal transitions as one full block and parts within each label."""
+    def _blocks(self) -> BlockStructure:
         n = self.labels_per_chain
         tag = {p: numpy.flatnonzero(self._parts[0] == p) for p in "OBILU"}
         if self.scheme == "iob2":
-            order = numpy.concatenate([tag["O"], tag["B"], tag["I"]])
             begin, inside = slice(1, n + 1), slice(n + 1, 2 * n + 1)
             return BlockStructure(
-                order,
+                numpy.concatenate([tag[p] for p in "OBI"]),
                 sources=slice(0, 2 * n + 1),
                 targets=slice(0, n + 1),
                 within=((inside, (begin, inside)),),
             )
-        order = numpy.concatenate([tag["L"], tag["O"], tag["U"], tag["B"], tag["I"]])
         last, begin = slice(0, n), slice(2 * n + 1, 3 * n + 1)
         inside = slice(3 * n + 1, 4 * n + 1)
         return BlockStructure(
-            order,
+            numpy.concatenate([tag[p] for p in "LOUBI"]),
             sources=slice(0, 2 * n + 1),
             targets=slice(n, 3 * n + 1),
             within=((inside, (begin, inside)), (last, (begin, inside))),
         )
 
     def encode(self, spans: Iterable[LabelledSpan], n_words: int) -> numpy.ndarray:
-        """Write spans as tags.
+        """Encode spans as tags, shape (n_words, n_chains).
 
-        spans: First word, end (exclusive) and label; no two of them overlap in one
-            chain.
-        RETURNS: Tags, shape (n_words, n_chains).
+        spans: Spans that do not overlap within a chain.
         """
-        tags = numpy.zeros((n_words, self.n_chains), dtype="int32")
+        tags = numpy.full((n_words, self.n_chains), OUTSIDE, dtype="int32")
         for start, end, label in spans:
-            chain, first_tag = self.locate(label)
-            tags[start:end, chain] = self.tag_string(first_tag, end - start)
+            chain, begin = self.locate(label)
+            tags[start:end, chain] = self.tag_string(begin, end - start)
         return tags
 
+    def require(self, allowed: numpy.ndarray, span: LabelledSpan) -> None:
+        """Restrict the tags of a document to the sequences that contain a span.
+
+        allowed: Whether a word may have a tag, shape (n_words, n_chains, n_tags);
+            changed in place.
+        """
+        start, end, label = span
+        chain, begin = self.locate(label)
+        allowed[start:end, chain] = False
+        string = self.tag_string(begin, end - start)
+        allowed[numpy.arange(start, end), chain, string] = True
+        # IOB2 has no closing tag: the next word must not continue the entity.
+        if self.scheme == "iob2" and end < len(allowed):
+            allowed[end, chain, self.inside_tag(begin)] = False
+
     def find_spans(self, tags: numpy.ndarray) -> numpy.ndarray:
-        """Read the spans of legal tags, of one document or of several in a row.
+        """Find the spans in valid tags, of one document or of several in a row.
 
         tags: Shape (n_words, n_chains).
-        RETURNS: One row a span, shape (n_spans, 4): chain, first word, end (exclusive)
-            and B- tag of the label; by chain, then by word.
+        RETURNS: Chain, first word, end (exclusive) and B- tag of each span, shape
+            (n_spans, 4), by chain and then by word.
         """
         prefix = self._parts[0][tags.T]
         if self.scheme == "iob2":
-            goes_on = numpy.zeros_like(prefix, dtype=bool)
-            goes_on[:, :-1] = prefix[:, 1:] == "I"
-            closes = (prefix != "O") & ~goes_on
+            continues = numpy.zeros_like(prefix, dtype=bool)
+            continues[:, :-1] = prefix[:, 1:] == "I"
+            closes = (prefix != "O") & ~continues
         else:
             closes = (prefix == "L") | (prefix == "U")
         chain, start = numpy.nonzero((prefix == "B") | (prefix == "U"))
         end = numpy.nonzero(closes)[1] + 1
-        tag = tags[start, chain]
-        begin = tag - (tag - 1) % len(self.prefixes)
+        begin = self.begin_tag(tags[start, chain])
         return numpy.stack([chain, start, end, begin], axis=1)
 
     def decode(self, tags: numpy.ndarray) -> list[LabelledSpan]:
-        """Read the labelled spans of one document's legal tags.
-
-        tags: Shape (n_words, n_chains).
-        """
+        """Decode the valid tags of one document, shape (n_words, n_chains)."""
         return [
             (start, end, self.label_of(chain, tag))
             for chain, start, end, tag in self.find_spans(tags).tolist()
         ]
+
+
+@dataclass(frozen=True)
+class TokenTags:
+    """The tags of a tagger: one chain, one tag per label, and any may follow any.
+
+    labels: The labels, in the order of the weights.
+    """
+
+    labels: tuple[str, ...]
+
+    n_chains: ClassVar[int] = 1
+    structure: ClassVar[str] = "flat"
+
+    @property
+    def n_tags(self) -> int:
+        return len(self.labels)
+
+    @property
+    def allowed_transitions(self) -> AllowedTransitions:
+        ends = numpy.ones(self.n_tags, dtype=bool)
+        return AllowedTransitions(numpy.outer(ends, ends), ends, ends)
+
+
+Tags = Union[TagSet, TokenTags]
 
 
 def keep_longest(

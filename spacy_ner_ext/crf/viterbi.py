@@ -1,8 +1,7 @@
-"""The best legal tag sequence of each document (Viterbi 1967; Forney 1973).
+"""The best valid tag sequence of each document (Viterbi 1967; Forney 1973).
 
-Only the best scores are kept on the way forward; the way back finds each
-predecessor again for the one tag that is on the path, which is n_tags times
-less work than a table of back-pointers.
+The forward pass keeps only the best scores. The backward pass recomputes the
+predecessor of each tag on the best path: n_tags times less work than back-pointers.
 """
 
 from __future__ import annotations
@@ -16,19 +15,21 @@ from .forward_backward import to_chains
 from .lattice import Array, Lattice, Packing
 from .tags import AllowedTransitions, BlockStructure
 
-# Below this many tags one full step is faster than a step in parts.
+# With fewer tags one full step is faster than a step in blocks.
 MIN_TAGS_FOR_BLOCKS = 20
-# Candidate scores held at once, so that they stay in the processor's cache.
+# The number of candidate scores computed at once, so that they fit into the CPU cache.
 MAX_CANDIDATES = 2**18
 
 
 def best_paths(
-    lattice: Lattice, legality: AllowedTransitions, allowed: Array | None = None
+    lattice: Lattice,
+    allowed_transitions: AllowedTransitions,
+    allowed: Array | None = None,
 ) -> numpy.ndarray:
-    """Find the best legal tag sequence of every document.
+    """Find the best valid tag sequence of each document.
 
-    allowed: Restricts the tags word by word, bool, shape (n_words, n_chains * n_tags);
-        each document keeps a legal path.
+    allowed: Whether a word may have a tag, bool, shape (n_words, n_chains * n_tags);
+        each document must have a valid path.
     RETURNS: Tags on the host, shape (n_words, n_chains), int32.
     """
     xp = get_array_module(lattice.emissions)
@@ -36,7 +37,7 @@ def best_paths(
     tags = numpy.zeros((len(packing.rows), lattice.n_chains), dtype="int32")
     if packing.n_steps == 0 or lattice.n_chains == 0:
         return tags
-    search = Search(lattice, legality, packing, allowed)
+    search = Search(lattice, allowed_transitions, packing, allowed)
     found = search.trace_back(search.forward())
     found = found if xp is numpy else found.get()
     tags[packing.rows] = found.T
@@ -46,20 +47,22 @@ def best_paths(
 
 
 class Search:
-    """One Viterbi search; scores are laid out (n_chains, n_tags, n_words), so that
-    the running documents are contiguous and every operation vectorises."""
+    """One Viterbi search. Scores have shape (n_chains, n_tags, n_words), so that the
+    running documents are contiguous and all operations are vectorized."""
 
     def __init__(
         self,
         lattice: Lattice,
-        legality: AllowedTransitions,
+        allowed_transitions: AllowedTransitions,
         packing: Packing,
         allowed: Array | None,
     ) -> None:
         xp: Any = get_array_module(lattice.emissions)
         self.xp, self.packing = xp, packing
-        use_blocks = legality.blocks and lattice.n_tags >= MIN_TAGS_FOR_BLOCKS
-        self.blocks = legality.blocks if use_blocks else None
+        use_blocks = (
+            allowed_transitions.blocks and lattice.n_tags >= MIN_TAGS_FOR_BLOCKS
+        )
+        self.blocks = allowed_transitions.blocks if use_blocks else None
         self.order = self.blocks.order if self.blocks else None
         order = xp.arange(lattice.n_tags)
         if self.order is not None:
@@ -69,18 +72,18 @@ class Search:
             mask = to_chains(xp.asarray(allowed), packing, lattice.n_chains)
             emissions = xp.where(mask, emissions, -xp.inf)
         columns = emissions.transpose(0, 2, 1)[:, order]
-        # Scores relative to a word's best tag stay small: float32 keeps them apart.
+        # Scores relative to a word's best tag are small enough for float32.
         self.emissions = columns - columns.max(axis=1, keepdims=True)
-        self.steps = self._mask(lattice.transitions, legality.transitions)
+        self.steps = self._mask(lattice.transitions, allowed_transitions.transitions)
         self.steps = xp.ascontiguousarray(self.steps[:, order][:, :, order])
-        self.start = self._mask(lattice.start, legality.start)[:, order]
-        self.end = self._mask(lattice.end, legality.end)[:, order]
+        self.start = self._mask(lattice.start, allowed_transitions.start)[:, order]
+        self.end = self._mask(lattice.end, allowed_transitions.end)[:, order]
 
-    def _mask(self, scores: Array, legal: numpy.ndarray) -> Array:
-        return self.xp.where(self.xp.asarray(legal), scores, -self.xp.inf)
+    def _mask(self, scores: Array, valid: numpy.ndarray) -> Array:
+        return self.xp.where(self.xp.asarray(valid), scores, -self.xp.inf)
 
     def forward(self) -> Array:
-        """The score of the best path that ends in each tag of each word."""
+        """The score of the best path to each tag of each word."""
         xp, packing = self.xp, self.packing
         scores = xp.empty_like(self.emissions)
         parts = self._parts()
@@ -100,7 +103,7 @@ class Search:
         return scores
 
     def _parts(self) -> list[Any]:
-        """The functions that together compute one step."""
+        """The functions that compute one step."""
         if self.blocks is None:
             return [self._full(slice(None), slice(None))]
         blocks: BlockStructure = self.blocks
@@ -109,7 +112,7 @@ class Search:
         return parts
 
     def _full(self, sources: slice, targets: slice) -> Any:
-        """Every source tag may be followed by every target tag."""
+        """A step in which every source tag may be followed by every target tag."""
         xp = self.xp
         steps = xp.ascontiguousarray(self.steps[:, sources, targets])[..., None]
         n_chains, n_sources, n_targets, _ = steps.shape
@@ -128,7 +131,7 @@ class Search:
         return step
 
     def _within(self, target: slice, sources: Any) -> Any:
-        """Each target tag follows only the source tags of its own label."""
+        """A step in which a target tag may only follow source tags of its label."""
         xp = self.xp
         own = xp.arange(target.stop - target.start)
         steps = [
@@ -144,7 +147,7 @@ class Search:
         return step
 
     def trace_back(self, scores: Array) -> Array:
-        """The tags of the best paths, packed: (n_chains, n_words)."""
+        """The tags of the best paths, packed, shape (n_chains, n_words)."""
         xp, packing = self.xp, self.packing
         tags = xp.zeros((scores.shape[0], scores.shape[2]), dtype="int32")
         last = xp.asarray(packing.last)

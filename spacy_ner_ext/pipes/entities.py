@@ -6,12 +6,11 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Model
 
 from .annotations import register_score_extension, write_spans
-from .labels import LabelledPipe
+from .labels import LabelledPipe, warn_without_weight
 from .predictions import Predictions, ScoredSpan, score_entities
 from .spans import ENTS, PER_LABEL, as_keys, read_spans
 from .temperature import check_temperature
@@ -166,13 +165,7 @@ def warn_about_score_weights(
     name: str, keys: Sequence[str], nlp: Language | None
 ) -> None:
     """Log a warning if doc.ents is not written, but selects the best model."""
-    if nlp is None or ENTS in keys:
-        return
-    weights = nlp.config.get("training", {}).get("score_weights", {})
-    if not any(key.startswith("spans_") and value for key, value in weights.items()):
-        logger.warning(
-            "%s writes to %s and not to doc.ents: select the best model with "
-            "[training.score_weights] spans_NAME_f = 1.0 instead of ents_f.",
-            name,
-            ", ".join(keys),
-        )
+    if ENTS not in keys:
+        written = f"{', '.join(keys)} and not to doc.ents"
+        advice = "spans_NAME_f = 1.0 instead of ents_f"
+        warn_without_weight(name, nlp, written, "spans_", advice)

@@ -1,10 +1,15 @@
 """`LabelledPipe`, the base class of the trainable components with labels."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Model
 
@@ -136,3 +141,35 @@ class LabelledPipe(TrainablePipe):
                     "the component again."
                 )
         self.cfg = {**settings, "labels": self.cfg["labels"]}
+
+
+def sample_docs(name: str, examples: Iterable[Example]) -> list[Doc]:
+    """The first ten documents with tokens, to initialize the component `name`.
+
+    RAISES (ValueError): If no document has a token.
+    """
+    sample = list(islice((eg.x for eg in examples if len(eg.x)), 10))
+    if not sample:
+        raise ValueError(
+            f"'{name}' cannot be initialized: no training document has a token. Check "
+            "the corpus of [initialize] or [training]."
+        )
+    return sample
+
+
+def warn_without_weight(
+    name: str, nlp: Language | None, written: str, prefix: str, advice: str
+) -> None:
+    """Log a warning if no score of what a component writes selects the best model.
+
+    written: What the component writes.
+    prefix: The start of the names of its scores.
+    advice: The score weights to set.
+    """
+    training = {} if nlp is None else nlp.config.get("training", {})
+    weights = training.get("score_weights", {})
+    if nlp and not any(key.startswith(prefix) and weights[key] for key in weights):
+        logger.warning(
+            "%s writes to %s: select the best model with [training.score_weights] %s.",
+            *(name, written, advice),
+        )

@@ -196,7 +196,7 @@ def test_gold_of_labels_that_were_not_given_is_unknown_and_reported(caplog):
     caplog.set_level(logging.WARNING, logger="spacy")
     nlp.initialize(lambda: examples)
     [message] = [record.getMessage() for record in caplog.records]
-    assert "gold tags are left out" in message and "'P' (3)" in message
+    assert "gold tags are skipped" in message and "'P' (3)" in message
     assert "[initialize.components]" in message
     gold = subject(nlp).encode_gold(examples[:1])[:, 0].tolist()
     assert gold == [0, 0, MISSING, 1, 0, 0, MISSING]
@@ -367,9 +367,9 @@ def test_data_without_tags_is_named_with_what_to_do():
         nlp.initialize(lambda: examples)
 
 
-def test_a_model_that_is_no_crf_is_an_error():
+def test_a_model_that_is_not_a_crf_is_an_error():
     config = {"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": TOK2VEC}}
-    with pytest.raises(ValueError, match=r"'crf_tagger' is no CRF"):
+    with pytest.raises(ValueError, match=r"'crf_tagger' is not a CRF"):
         spacy.blank("en").add_pipe("crf_tagger", config=config)
 
 
@@ -382,7 +382,7 @@ def test_settings_of_a_saved_pipeline_can_be_edited_but_not_the_target(tmp_path)
 
     quiet = load_with(scores=False, overwrite=True, objective="marginal")
     assert tags(quiet(TEXTS[0])) == tags(nlp(TEXTS[0]))
-    with pytest.raises(ValueError, match=r"target = 'tag'.*says 'pos'"):
+    with pytest.raises(ValueError, match=r"target = 'tag'.*has 'pos'"):
         load_with(target="pos")
 
 

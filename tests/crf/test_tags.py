@@ -54,22 +54,27 @@ def test_spans_come_back_from_their_tags(scheme, structure, spans):
 def test_tags_of_spans_are_legal(scheme, structure, spans):
     tags = TagSet(LABELS, scheme, structure)
     array = tags.encode(keep_longest(spans, tags)[0], 10)
-    legality = tags.legality
-    assert legality.start[array[0]].all() and legality.end[array[-1]].all()
-    assert legality.transitions[array[:-1], array[1:]].all()
+    allowed_transitions = tags.allowed_transitions
+    assert (
+        allowed_transitions.start[array[0]].all()
+        and allowed_transitions.end[array[-1]].all()
+    )
+    assert allowed_transitions.transitions[array[:-1], array[1:]].all()
 
 
 @pytest.mark.parametrize("scheme", ["biluo", "iob2"])
 @pytest.mark.parametrize("n_words", [1, 2, 3, 4])
 def test_legal_sequences_are_exactly_the_tags_of_span_sets(scheme, n_words):
     tags = TagSet(("A", "B"), scheme)
-    legality = tags.legality
+    allowed_transitions = tags.allowed_transitions
     legal = {
         path
         for path in itertools.product(range(tags.n_tags), repeat=n_words)
-        if legality.start[path[0]]
-        and legality.end[path[-1]]
-        and all(legality.transitions[step] for step in itertools.pairwise(path))
+        if allowed_transitions.start[path[0]]
+        and allowed_transitions.end[path[-1]]
+        and all(
+            allowed_transitions.transitions[step] for step in itertools.pairwise(path)
+        )
     }
     span_sets = list(all_span_sets(n_words, tags.labels))
     encoded = [tuple(tags.encode(s, n_words)[:, 0].tolist()) for s in span_sets]
@@ -83,14 +88,14 @@ def test_legal_sequences_are_exactly_the_tags_of_span_sets(scheme, n_words):
 @pytest.mark.parametrize("n_labels", [1, 2, 7])
 def test_the_block_structure_is_the_transition_matrix(scheme, structure, n_labels):
     tags = TagSet(tuple(map(str, range(n_labels))), scheme, structure)
-    blocks = tags.block_structure
+    blocks = tags.allowed_transitions.blocks
     built = numpy.zeros((tags.n_tags, tags.n_tags), dtype=bool)
     built[blocks.sources, blocks.targets] = True
     own = numpy.arange(tags.labels_per_chain)
     for target, sources in blocks.within:
         for source in sources:
             built[source.start + own, target.start + own] = True
-    legal = tags.legality.transitions[blocks.order][:, blocks.order]
+    legal = tags.allowed_transitions.transitions[blocks.order][:, blocks.order]
     assert sorted(blocks.order) == list(range(tags.n_tags))
     assert (built == legal).all()
 

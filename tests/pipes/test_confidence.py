@@ -179,7 +179,7 @@ def test_the_scores_of_tags_are_tempered_and_tags_are_not():
     tempered = output(doc)[1]["tag"]
     assert [row[:3] for row in tempered] == [row[:3] for row in plain]
     lattice = component.model.predict([doc]).scaled(1 / 3)
-    marginals = tag_marginals(lattice, component.tags.legality)[:, 0]
+    marginals = tag_marginals(lattice, component.tags.allowed_transitions)[:, 0]
     chosen = [component.labels.index(row[2]) for row in tempered]
     expected = marginals[range(len(doc)), chosen]
     assert [row[3] for row in tempered] == pytest.approx(expected.tolist(), abs=1e-6)

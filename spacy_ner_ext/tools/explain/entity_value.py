@@ -25,13 +25,7 @@ def entity_mask(
     RETURNS: Whether a word may have a tag, bools, shape (n_words, n_chains * n_tags).
     """
     allowed = numpy.ones((n_words, tags.n_chains, tags.n_tags), dtype=bool)
-    chain, begin_tag = tags.locate(label)
-    allowed[start:end, chain] = False
-    string = tags.tag_string(begin_tag, end - start)
-    allowed[numpy.arange(start, end), chain, string] = True
-    if tags.scheme == "iob2" and end < n_words:
-        # It has no tag that closes an entity: the next word must not go on with it.
-        allowed[end, chain, begin_tag + 1] = False
+    tags.require(allowed, (start, end, label))
     return allowed.reshape(n_words, -1)
 
 
@@ -51,24 +45,25 @@ def entity_log_probabilities(
     """
     # Both logarithms are large, and their difference is not.
     exact = replace(lattice, emissions=lattice.emissions.astype("float64"))
-    inside, d_inside = _log_partition(exact, tags.legality, allowed)
-    every, d_every = _log_partition(exact, tags.legality, None)
+    inside, d_inside = _log_partition(exact, tags.allowed_transitions, allowed)
+    every, d_every = _log_partition(exact, tags.allowed_transitions, None)
     gradient = zero_gradient(lattice)
     gradient.emissions[:] = d_inside - d_every
     return inside - every, gradient
 
 
 def _log_partition(
-    lattice: Lattice, legality: AllowedTransitions, allowed: Any
+    lattice: Lattice, allowed_transitions: AllowedTransitions, allowed: Any
 ) -> tuple[numpy.ndarray, Any]:
     """log Z of each document, summed over its chains, and the marginals of its tags."""
     log_z = numpy.zeros(len(lattice.lengths))
     gradient = zero_gradient(lattice).emissions
-    ends = numpy.cumsum(numpy.asarray(lattice.lengths, dtype=int))
-    for words, chains in solve(lattice, legality, _like(lattice.emissions, allowed)):
+    for words, chains in solve(
+        lattice, allowed_transitions, _like(lattice.emissions, allowed)
+    ):
         packing, xp = chains.packing, chains.xp
         first_words = words[packing.rows[: packing.first_step]]
-        documents = numpy.searchsorted(ends, first_words, side="right")
+        documents, _ = lattice.document_of(first_words)
         log_z[documents] = to_host(chains.log_z).sum(axis=0)
         gradient[xp.asarray(words)] = from_chains(chains.marginals, packing)
     return log_z, gradient

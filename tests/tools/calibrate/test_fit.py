@@ -100,8 +100,11 @@ def distribution(component, doc):
     tags, lattice = component.tags, component.model.predict([doc])
     entities, scores = [], []
     for path in itertools.product(range(tags.n_tags), repeat=2):
-        legal = tags.legality.start[path[0]] and tags.legality.end[path[1]]
-        if legal and tags.legality.transitions[path]:
+        legal = (
+            tags.allowed_transitions.start[path[0]]
+            and tags.allowed_transitions.end[path[1]]
+        )
+        if legal and tags.allowed_transitions.transitions[path]:
             entities.append(tags.decode(numpy.array(path)[:, None]))
             score = lattice.emissions[range(2), path].sum()
             score += lattice.transitions[0][path]

@@ -40,7 +40,7 @@ def masks(tags, start, end, label):
 @SCHEMES
 def test_the_mask_lets_through_what_has_the_entity_and_nothing_else(scheme, structure):
     tags = TagSet(("PER", "LOC"), scheme, structure)
-    legality = tags.legality
+    allowed_transitions = tags.allowed_transitions
     n_words = 3
     for start, end, label in [(0, 1, "PER"), (1, 3, "LOC"), (1, 2, "LOC")]:
         allowed = entity_mask(tags, n_words, start, end, label)
@@ -48,8 +48,12 @@ def test_the_mask_lets_through_what_has_the_entity_and_nothing_else(scheme, stru
         chain, _ = tags.locate(label)
         for path in itertools.product(range(tags.n_tags), repeat=n_words):
             steps = list(itertools.pairwise(path))
-            legal = legality.start[path[0]] and legality.end[path[-1]]
-            if not legal or not all(legality.transitions[step] for step in steps):
+            legal = (
+                allowed_transitions.start[path[0]] and allowed_transitions.end[path[-1]]
+            )
+            if not legal or not all(
+                allowed_transitions.transitions[step] for step in steps
+            ):
                 continue
             array = numpy.zeros((n_words, tags.n_chains), dtype=int)
             array[:, chain] = path

@@ -1,4 +1,4 @@
-"""What `crf_ner` and `crf_tagger` have in common: the model, objective and loss."""
+"""`CRFPipe`, the base class of `crf_ner` and `crf_tagger`."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -12,8 +12,7 @@ from ..pipes.labels import LabelledPipe
 from .lattice import Lattice
 from .model import reset_output
 from .objectives import OBJECTIVES
-from .tags import MISSING
-from .token_tags import Tags
+from .tags import MISSING, Tags
 
 default_model_config = """
 [model]
@@ -33,10 +32,10 @@ DEFAULT_CRF_MODEL = Config().from_str(default_model_config)["model"]
 
 
 class CRFPipe(LabelledPipe):
-    """Learns sequences of tags from the gold of `encode_gold`.
+    """Base class of components that learn sequences of tags with a CRF.
 
-    The loss is a mean over the words with gold: of the batch, or, between
-    `begin_batch` and `end_batch`, of all the batches in between together.
+    The loss is the mean over the annotated words of a batch. Between `begin_batch` and
+    `end_batch` it is the mean over those of all batches together.
     """
 
     _n_words_of_batch: int | None = None
@@ -47,18 +46,15 @@ class CRFPipe(LabelledPipe):
         raise NotImplementedError
 
     def encode_gold(self, examples: Iterable[Example]) -> numpy.ndarray:
-        """Write the gold of some examples as tags of their predicted tokens.
+        """Encode gold annotation as tags of the predicted tokens.
 
         examples: The examples, at least one.
-        RETURNS: Tags, (n_words, n_chains); MISSING where unknown.
+        RETURNS: Tags, shape (n_words, n_chains); -1 where unknown.
         """
         raise NotImplementedError
 
     def check_crf(self) -> None:
-        """Check the objective and the model.
-
-        RAISES (ValueError): If the objective is unknown, or the model is no CRF.
-        """
+        """Raise a ValueError if the objective is unknown or the model is not a CRF."""
         if self.cfg["objective"] not in OBJECTIVES:
             raise ValueError(
                 f"Unknown objective '{self.cfg['objective']}' of '{self.name}': set "
@@ -66,25 +62,21 @@ class CRFPipe(LabelledPipe):
             )
         if not self.model.has_ref("crf"):
             raise ValueError(
-                f"The model '{self.model.name}' of '{self.name}' is no CRF: set its "
+                f"The model '{self.model.name}' of '{self.name}' is not a CRF: set its "
                 '@architectures to "spacy_ner_ext.CRF.v1", with the token vectors as '
                 "tok2vec."
             )
 
     def predict_lattice(self, docs: Sequence[Doc]) -> Lattice:
-        """The scores of some documents.
-
-        docs: The documents, at least one with a token.
-        RAISES (ValueError): If the component has no labels.
-        """
+        """Compute the scores of some documents, at least one with a token."""
         self._require_labels()
         lattice = self.model.predict(docs)
         self._warn_without_vectors(lattice)
         return lattice
 
     def _warn_without_vectors(self, lattice: Lattice) -> None:
-        """Emissions that are the bias and nothing else: all vectors are zero."""
         output: Model = self.model.get_ref("output_layer")
+        # If all token vectors are zero, emissions equal the bias.
         same = bool((lattice.emissions[:20] == output.get_param("b")).all())
         if same and output.get_param("W").any():
             warnings.warn(
@@ -93,32 +85,32 @@ class CRFPipe(LabelledPipe):
                 stacklevel=3,
             )
 
-    # --- Training -----------------------------------------------------------
-
     def begin_batch(self, examples: Iterable[Example]) -> None:
-        """Make the batches that follow parts of one: their losses and gradients then
-        add up to those of the whole.
+        """Treat the batches that follow as parts of one: their losses and gradients
+        add up to those of the whole batch.
 
         examples: The examples of all parts.
         """
         self._n_words_of_batch = _count_known(self.encode_gold(examples))
 
     def end_batch(self) -> None:
-        """Make each batch one by itself again."""
+        """Treat each batch as a whole again."""
         self._n_words_of_batch = None
 
     def get_loss(
         self, examples: Iterable[Example], scores: Lattice
     ) -> tuple[float, Lattice]:
-        """The loss of a batch and its gradient: means over the words with gold.
+        """Compute the loss of a batch and its gradient.
 
-        scores: What the model gave for it.
-        RAISES (ValueError): If the loss is not a number.
+        examples: The batch.
+        scores: The scores that the model predicts for it.
+        RETURNS: The loss and its gradient, means over the annotated words.
+        RAISES (ValueError): If the loss is not finite.
         """
         validate_examples(examples, f"{type(self).__name__}.get_loss")
         gold = self.encode_gold(examples)
         compute = OBJECTIVES[self.cfg["objective"]]
-        loss, gradient = compute(scores, gold, self.tags.legality)
+        loss, gradient = compute(scores, gold, self.tags.allowed_transitions)
         if not numpy.isfinite(loss):
             raise ValueError(
                 f"The loss of '{self.name}' is {loss}: training has diverged. Lower "
@@ -129,23 +121,15 @@ class CRFPipe(LabelledPipe):
         return loss / n_words, gradient.scaled(1 / n_words)
 
     def initialize_model(self, sample: Sequence[Doc]) -> None:
-        """Set the weights, for the labels that there are.
-
-        RAISES (ValueError): If there are none.
-        """
-        if not sample:
-            raise ValueError(
-                f"'{self.name}' cannot be initialized: no training document has a "
-                "token. Check the corpus of [initialize] or [training]."
-            )
+        """Initialize the weights for the current labels."""
         reset_output(self.model, self.tags)
         self.model.initialize(X=sample)
 
     def resize_output(self) -> None:
-        """Give the model the tags of labels that were added."""
+        """Append weights for the labels that were added to a trained model."""
         self.model.attrs["resize_output"](self.model, self.tags)
 
 
 def _count_known(gold: numpy.ndarray) -> int:
-    """The words of which any chain has gold."""
+    """The number of words that are annotated in any chain."""
     return int((gold != MISSING).any(axis=1).sum())
