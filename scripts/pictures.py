@@ -29,8 +29,8 @@ COLORS = {
     "PRODUCT": "#ffec99",
 }
 WIDTH = 1000
-# Down to the end of the table of scores.
-REPORT_HEIGHT = 640
+# Down to the end of the bar of error types.
+REPORT_HEIGHT = 570
 PADDING = 16
 
 
@@ -57,7 +57,7 @@ def annotated(model: str) -> str:
         for ent in doc.ents
     ]
     colors = {ent["label"]: COLORS[ent["label"].split()[0]] for ent in ents}
-    return displacy.render(
+    page = displacy.render(
         {"text": doc.text, "ents": ents, "title": None},
         style="ent",
         manual=True,
@@ -66,6 +66,7 @@ def annotated(model: str) -> str:
         jupyter=False,
         options={"colors": colors},
     )
+    return page.replace("</head>", "<style>mark {white-space: nowrap}</style></head>")
 
 
 def take(browser: str, page: Path, target: Path, height: int) -> None:
