@@ -1,1 +1,0 @@
-"""What others need to know of a pipeline: its model card."""

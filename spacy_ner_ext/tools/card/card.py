@@ -1,125 +1,191 @@
-"""A model card: what Hugging Face's hub and people read of a pipeline."""
+"""Write a model card for the Hugging Face hub and for people."""
+
+from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...data.examples import read_examples
 from ...util.errors import UserError
 from ...util.files import replacing
 from ...util.templates import environment
-from .facts import Facts
-from .limitations import limitations
-from .measure import describe_machine, describe_versions
-from .scores import task_type, to_results
-from .training import config_excerpt, training_settings
-
-if TYPE_CHECKING:
-    from huggingface_hub import ModelCardData
+from ..loading import load_pipeline
+from .corpus import Split, describe_limits
+from .pipeline import SavedPipeline, Task, read_pipeline
+from .scores import ScoreTable, other_scores, score_tables
 
 TEMPLATE = "model_card.md.jinja"
 MARK = "<!-- Written by: python -m spacy_ner_ext card -->"
+LIBRARIES = ("spacy-ner-ext", "spacy", "thinc", "torch", "transformers")
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
-def render(facts: Facts) -> str:
-    """Make the card.
+@dataclass(frozen=True)
+class About:
+    """What the files of a pipeline do not say.
 
-    RETURNS: Markdown with the metadata of a model card of the hub in front.
-    RAISES (UserError): If the pipeline uses a function that is not installed.
+    name, license: Those of meta.json if None.
+    base_model: The encoder's name on the hub.
+    datasets: Names of the data; those without spaces are names on the hub.
+    n_examples: How many texts of each label are shown.
+    """
+
+    name: str | None = None
+    license: str | None = None
+    base_model: str | None = None
+    datasets: tuple[str, ...] = ()
+    n_examples: int = 3
+
+
+def render_card(path: Path, corpora: Mapping[str, Path], about: About) -> str:
+    """Render the card of a pipeline.
+
+    path: The folder of the pipeline.
+    corpora: The .spacy files, or folders of them, by split: "train", "dev", "test". The
+        pipeline is evaluated on "test".
+    RETURNS: Markdown that starts with the metadata of a model card.
+    RAISES (UserError): If the pipeline or a corpus cannot be read.
     """
     from huggingface_hub import ModelCard
 
+    pipeline = read_pipeline(path)
+    tasks = pipeline.tasks()
+    scores, splits = {"dev": pipeline.meta.get("performance", {})}, []
+    if corpora:
+        nlp = load_pipeline(path)
+        splits = [Split(s, read_examples(c, nlp), tasks) for s, c in corpora.items()]
+        if "test" in corpora:
+            scores["test"] = nlp.evaluate(read_examples(corpora["test"], nlp))
+    values = _values(pipeline, about, splits, scores)
     templates = environment(Path(__file__).parent)
     templates.filters.update(cell=escape, code=as_code)
-    text = templates.get_template(TEMPLATE).render(**_values(facts))
-    # Reads the metadata, as the hub will.
-    return ModelCard(text).content
+    # Reads the metadata back, as the hub does.
+    return ModelCard(templates.get_template(TEMPLATE).render(values)).content
 
 
-def _values(facts: Facts) -> dict[str, Any]:
-    """What the template shows."""
-    pipeline, tasks = facts.pipeline, facts.pipeline.tasks()
+def _values(
+    pipeline: SavedPipeline,
+    about: About,
+    splits: Sequence[Split],
+    scores: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The values that the template shows."""
+    tasks = pipeline.tasks()
+    tables = [t for name, s in scores.items() for t in score_tables(name, s, tasks)]
     return {
         "mark": MARK,
-        "name": _name(facts),
-        "metadata": _metadata(facts).to_yaml(),
-        "facts": facts,
-        "about": facts.about,
+        "name": _name(pipeline, about),
+        "metadata": _metadata(pipeline, about, tables),
+        "about": about,
         "meta": pipeline.meta,
-        "version": facts.about.version or pipeline.meta["version"],
-        "license": _license(facts),
-        "language": _language(facts),
+        "license": _license(pipeline, about),
+        "language": _language(pipeline),
         "tasks": tasks,
-        "finds_spans": any(not task.is_categories for task in tasks),
+        "splits": splits,
+        "tables": tables,
+        "others": {n: each for n, s in scores.items() if (each := other_scores(s))},
         "other_labels": pipeline.other_labels(),
         "requirements": pipeline.requirements(),
-        "settings": training_settings(pipeline),
-        "config": config_excerpt(pipeline),
-        "machine": describe_machine() if facts.speed else {},
-        "versions": describe_versions(),
-        "limitations": limitations(tasks, facts.splits, facts.tables),
+        "settings": pipeline.training_settings(),
+        "config": pipeline.config_excerpt(),
+        "versions": {name: version(name) for name in LIBRARIES},
+        "limitations": [*describe_limits(tasks, splits), *_describe_scores(tables)],
     }
 
 
-def escape(text: Any) -> str:
-    """Write a text so that Markdown shows it in a cell of a table as it is.
+def _metadata(
+    pipeline: SavedPipeline, about: About, tables: Sequence[ScoreTable]
+) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
 
-    RETURNS: The text with what Markdown and HTML would take for theirs escaped.
-    """
+    types = sorted({_task_type(task) for task in pipeline.tasks()})
+    on_hub = [name for name in about.datasets if HUB_NAME.fullmatch(name)]
+    results = [
+        EvalResult(
+            task_type=_task_type(table.task),
+            task_name=f"{table.task.component} ({table.task.factory})",
+            dataset_type=on_hub[0] if on_hub else "custom",
+            dataset_name=", ".join(about.datasets) or "unnamed corpus",
+            dataset_split=table.split,
+            metric_type=metric,
+            metric_name=shown,
+            metric_value=round(value, 4),
+        )
+        for table in tables
+        for (metric, shown), value in table.results.items()
+    ]
+    return ModelCardData(
+        library_name="spacy",
+        tags=["spacy", *types, "spacy-ner-ext"],
+        pipeline_tag=types[0] if len(types) == 1 else None,
+        language=_language(pipeline),
+        license=_license(pipeline, about) or None,
+        base_model=about.base_model,
+        datasets=on_hub or None,
+        model_name=_name(pipeline, about),
+        eval_results=results or None,
+    ).to_yaml()
+
+
+def _task_type(task: Task) -> str:
+    return "text-classification" if task.is_categories else "token-classification"
+
+
+def _name(pipeline: SavedPipeline, about: About) -> str:
+    name = about.name or pipeline.meta["name"]
+    prefix = f"{pipeline.meta['lang']}_"
+    return name if name.startswith(prefix) else prefix + name
+
+
+def _language(pipeline: SavedPipeline) -> str:
+    language = pipeline.meta["lang"]
+    return "multilingual" if language == "xx" else language
+
+
+def _license(pipeline: SavedPipeline, about: About) -> str:
+    license = about.license or pipeline.meta.get("license") or ""
+    return license.strip().lower().replace(" ", "-")
+
+
+def _describe_scores(tables: Sequence[ScoreTable]) -> list[str]:
+    """Sentences about low scores, and about scores on dev."""
+    if not tables:
+        return ["The pipeline was not evaluated."]
+    sentences = []
+    if all(table.split == "dev" for table in tables):
+        sentences.append("The best weights were chosen by the scores on dev above.")
+    for table in tables:
+        if table.low:
+            labels = ", ".join(table.low)
+            sentences.append(f"Labels with an F below 50 on {table.split}: {labels}.")
+    return sentences
+
+
+def escape(text: Any) -> str:
+    """Escape a text for a cell of a Markdown table."""
     line = " ".join(str(text).split())
     return re.sub(r"([\\`*_|\[\]<>&~#])", r"\\\1", line)
 
 
 def as_code(text: Any) -> str:
-    """Write a text as code in a cell of a table."""
+    """Format a text as code in a cell of a Markdown table."""
     return "`" + str(text).replace("`", "'").replace("|", "\\|") + "`"
 
 
-def _metadata(facts: Facts) -> "ModelCardData":
-    # It takes a while to import, also in commands that do not need it.
-    from huggingface_hub import ModelCardData
+def write_card(text: str, path: Path, *, overwrite: bool = False) -> None:
+    """Write a card, which always replaces an older card.
 
-    about, tasks = facts.about, facts.pipeline.tasks()
-    types = sorted({task_type(task) for task in tasks})
-    dataset = about.dataset or about.dataset_id or "unnamed corpus"
-    return ModelCardData(
-        library_name="spacy",
-        tags=["spacy", *types, "spacy-ner-ext"],
-        pipeline_tag=types[0] if len(types) == 1 else None,
-        language=_language(facts),
-        license=_license(facts) or None,
-        base_model=about.base_model,
-        datasets=[about.dataset_id] if about.dataset_id else None,
-        model_name=_name(facts),
-        eval_results=to_results(facts.tables, dataset, about.dataset_id) or None,
-    )
-
-
-def _name(facts: Facts) -> str:
-    meta = facts.pipeline.meta
-    name = facts.about.name or meta["name"]
-    prefix = f"{meta['lang']}_"
-    return name if name.startswith(prefix) else prefix + name
-
-
-def _language(facts: Facts) -> str:
-    language = facts.about.language or facts.pipeline.meta["lang"]
-    return "multilingual" if language == "xx" else language
-
-
-def _license(facts: Facts) -> str:
-    license = facts.about.license or facts.pipeline.meta.get("license") or ""
-    return license.strip().lower().replace(" ", "-")
-
-
-def write_card(text: str, path: Path, *, force: bool = False) -> None:
-    """Write a card to a file.
-
-    force: Whether a file that is no card of this package is replaced.
-    RAISES (UserError): If there is such a file, or it cannot be written.
+    overwrite: Replace any other file, too.
+    RAISES (UserError): If another file is in the way, or the card cannot be written.
     """
-    if path.is_file() and not force and MARK not in path.read_text(errors="replace"):
+    is_file = path.is_file() and not overwrite
+    if is_file and MARK not in path.read_text(encoding="utf-8", errors="replace"):
         raise UserError(
-            f"{path} exists and was not written by this command; add --force to "
+            f"{path} exists and was not written by this command; add --overwrite to "
             "replace it, or choose another file with --output"
         )
     with replacing(path) as temporary:

@@ -7,11 +7,10 @@ import typer
 
 from ...util.errors import UserError
 from ..output import printer
-from .card import render, write_card
-from .facts import EXAMPLES, About, collect_facts
+from .card import About, render_card, write_card
 
 README = "README.md"
-CORPUS_HELP = "a .spacy file or a folder of them."
+CORPUS = "a .spacy file or a folder of them"
 
 
 def card(
@@ -19,73 +18,59 @@ def card(
         Path, typer.Argument(metavar="MODEL", help="The folder of a trained pipeline.")
     ],
     train: Annotated[
-        Path | None, typer.Option(help=f"What it was trained on, {CORPUS_HELP}")
+        Path | None, typer.Option(help=f"The training corpus: {CORPUS}.")
     ] = None,
     dev: Annotated[
-        Path | None, typer.Option(help=f"What chose the best weights, {CORPUS_HELP}")
+        Path | None, typer.Option(help=f"The development corpus: {CORPUS}.")
     ] = None,
     test: Annotated[
-        Path | None, typer.Option(help=f"What it is evaluated on now, {CORPUS_HELP}")
+        Path | None,
+        typer.Option(help=f"A corpus to evaluate the pipeline on: {CORPUS}."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The card; MODEL/README.md if not given."),
+        typer.Option(metavar="FILE", help="The card; by default MODEL/README.md."),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a file that is no card.")
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is not a card.")
     ] = False,
     name: Annotated[
-        str | None, typer.Option(help="As given to 'spacy package'.")
-    ] = None,
-    version: Annotated[
-        str | None, typer.Option(help="As given to 'spacy package'.")
+        str | None, typer.Option(help="The name for 'spacy package --name'.")
     ] = None,
     license: Annotated[
-        str | None, typer.Option(help="Of the pipeline, such as mit.")
-    ] = None,
-    language: Annotated[
-        str | None, typer.Option(help="Of the pipeline, such as en.")
+        str | None, typer.Option(help="The license of the pipeline, such as mit.")
     ] = None,
     base_model: Annotated[
-        str | None, typer.Option(help="The encoder's name on the hub.")
+        str | None, typer.Option(help="The encoder's name on the Hugging Face hub.")
     ] = None,
-    dataset_name: Annotated[
-        str | None, typer.Option(help="What the data are called.")
-    ] = None,
-    dataset_id: Annotated[
-        str | None, typer.Option(help="The name of the data on the hub.")
-    ] = None,
-    dataset_license: Annotated[
-        str | None, typer.Option(help="The license of the data.")
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The data: a name on the hub or, with spaces, any other. Repeat the "
+            "option for several."
+        ),
     ] = None,
     examples: Annotated[
-        int, typer.Option(min=0, help="Texts shown of each label.")
-    ] = EXAMPLES,
-    speed: Annotated[
-        bool, typer.Option(help="Measure the speed on the last of the corpora.")
-    ] = True,
+        int, typer.Option(min=0, help="Texts shown for each label; 0 hides them.")
+    ] = About.n_examples,
 ) -> None:
-    """Write the model card of a pipeline, for people and for Hugging Face's hub.
+    """Write the model card of a pipeline, for people and for the Hugging Face hub.
 
-    Into README.md of its folder, from where 'spacy package' takes it into the wheel:
-    labels with examples, data, scores, settings of the training, speed, limitations
-    and versions, all from the pipeline's files and the corpora that are given.
+    The card has labels with examples, data, scores, training settings, limitations and
+    versions, all from the files of the pipeline and the corpora. 'spacy package'
+    includes README.md of the pipeline in the wheel.
 
     \b
     Example:
       python -m spacy_ner_ext card training/model-best --train train.spacy \\
-        --test test.spacy --name ner_news --version 1.0.0 --license mit
+        --test test.spacy --name ner_news --license mit --dataset "News of Oslo"
     """
     given = {"train": train, "dev": dev, "test": test}
     corpora = {split: path for split, path in given.items() if path is not None}
     for split, path in corpora.items():
         if not path.exists():
-            raise UserError(f"--{split} {path} is not there; give a .spacy file")
+            raise UserError(f"--{split} {path} does not exist; give a .spacy file")
     target = output or model / README
-    about = About(
-        *(name, version, license, language, base_model),
-        *(dataset_name, dataset_id, dataset_license),
-    )
-    facts = collect_facts(model, corpora, about, n_examples=examples, with_speed=speed)
-    write_card(render(facts), target, force=force)
+    about = About(name, license, base_model, tuple(dataset or ()), examples)
+    write_card(render_card(model, corpora, about), target, overwrite=overwrite)
     printer().good(f"Wrote {target}")

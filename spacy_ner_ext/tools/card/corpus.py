@@ -1,36 +1,21 @@
-"""What the splits of a corpus hold, as the components of a pipeline see it."""
+"""Count what the splits of a corpus hold for the components of a pipeline."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from spacy.tokens import Span
 from spacy.training import Example
 
 from ...data.report import true_cats
-from ...pipes.annotations import flat_subset
 from ...pipes.gold import read_gold
-from ..check.config import SpanLimit
+from ...pipes.overlap import longest_first, select_disjoint
 from .pipeline import Task
 
-# Categories are shown with a text; longer ones are cut.
-EXCERPT = 60
-
-
-@dataclass
-class Lost:
-    """Gold spans that a component cannot learn, counted.
-
-    misaligned: Their boundaries are not boundaries of tokens.
-    overlapping: They overlap a longer one.
-    too_long: The component finds no span of their length.
-    unknown: Their label is not one of the component's, by label.
-    """
-
-    misaligned: int = 0
-    overlapping: int = 0
-    too_long: int = 0
-    unknown: Counter[str] = field(default_factory=Counter)
+# Longer texts are cut.
+MAX_TEXT = 60
+# Below this number, spaCy's "debug data" reports few examples of a label.
+FEW = 50
 
 
 @dataclass
@@ -38,91 +23,105 @@ class TaskCounts:
     """What a split holds for one component.
 
     labels: Gold spans or documents by label.
-    forms: Their texts, by label.
-    lost: What of them cannot be learnt.
+    texts: Their texts, by label.
+    lost: Gold spans that the component cannot learn, by reason.
     """
 
     labels: Counter[str] = field(default_factory=Counter)
-    forms: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    lost: Lost = field(default_factory=Lost)
+    texts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    lost: Counter[str] = field(default_factory=Counter)
 
     def examples(self, label: str, limit: int) -> list[str]:
         """The most frequent texts of a label, at most `limit`."""
-        order = sorted(self.forms[label].items(), key=lambda pair: (-pair[1], pair[0]))
+        order = sorted(self.texts[label].items(), key=lambda pair: (-pair[1], pair[0]))
         return [text for text, _ in order[:limit]]
 
 
-class SplitCounts:
-    """What a split holds.
-
-    name: What it is called.
-    tasks: What the components find.
-    limits: Which lengths of spans they find.
-    """
+class Split:
+    """A split of a corpus, counted: "train", "dev" or "test"."""
 
     def __init__(
-        self, name: str, tasks: Sequence[Task], limits: Sequence[SpanLimit]
+        self, name: str, examples: Iterable[Example], tasks: Sequence[Task]
     ) -> None:
         self.name = name
-        self.documents = 0
-        self.tokens = 0
-        self.tasks = {task.component: (task, TaskCounts()) for task in tasks}
-        self.limits = {limit.component: limit for limit in limits}
-
-    def __getitem__(self, component: str) -> TaskCounts:
-        return self.tasks[component][1]
-
-    def add(self, examples: Iterable[Example]) -> None:
-        """Count documents.
-
-        examples: Gold, with the tokens of the pipeline.
-        """
+        self.documents = self.tokens = 0
+        self.tasks = {task.component: TaskCounts() for task in tasks}
         for example in examples:
             self.documents += 1
             self.tokens += len(example.predicted)
-            for task, counts in self.tasks.values():
-                if task.is_categories:
-                    _add_categories(example, counts)
-                else:
-                    self._add_spans(example, task, counts)
-
-    def _add_spans(self, example: Example, task: Task, counts: TaskCounts) -> None:
-        gold = read_gold(example, task.places)
-        doc, lost = example.predicted, counts.lost
-        spans = [Span(doc, start, end, label) for start, end, label in gold.spans]
-        counts.labels.update(span.label_ for span in spans)
-        counts.labels.update(label for _, label in gold.misaligned)
-        for span in spans:
-            counts.forms[span.label_][" ".join(span.text.split())] += 1
-        known = [span for span in spans if span.label_ in task.labels]
-        lost.unknown.update(s.label_ for s in spans if s.label_ not in task.labels)
-        lost.misaligned += len(gold.misaligned)
-        lost.overlapping += _count_overlaps(known, task.flat)
-        lost.too_long += self._count_long(known, task.component)
-
-    def _count_long(self, spans: Sequence[Span], component: str) -> int:
-        limit = self.limits.get(component)
-        if limit is None:
-            return 0
-        return sum(
-            sum(limit.with_spaces or not token.is_space for token in span)
-            not in limit.sizes
-            for span in spans
-        )
+            for task in tasks:
+                add = _add_categories if task.is_categories else _add_spans
+                add(example, task, self.tasks[task.component])
 
 
-def _count_overlaps(spans: Sequence[Span], flat: str | None) -> int:
-    if flat is None:
-        return 0
-    chains: dict[str, list[tuple[Span, float]]] = defaultdict(list)
-    for span in spans:
-        chains[span.label_ if flat == "label" else ""].append((span, 1.0))
-    return sum(len(chain) - len(flat_subset(chain, set())) for chain in chains.values())
-
-
-def _add_categories(example: Example, counts: TaskCounts) -> None:
+def _add_categories(example: Example, _: Task, counts: TaskCounts) -> None:
     text = " ".join(example.reference.text.split())
-    shown = text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
+    shown = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
     for name in true_cats(example.reference):
         counts.labels[name] += 1
-        counts.forms[name][shown] += 1
+        counts.texts[name][shown] += 1
+
+
+def _add_spans(example: Example, task: Task, counts: TaskCounts) -> None:
+    gold = read_gold(example, task.keys)
+    spans = [Span(example.predicted, *span) for span in gold.spans]
+    counts.labels.update(span.label_ for span in spans)
+    counts.labels.update(label for _, label in gold.misaligned)
+    for span in spans:
+        counts.texts[span.label_][" ".join(span.text.split())] += 1
+    known = [span for span in spans if span.label_ in task.labels]
+    counts.lost += Counter(
+        {
+            "their boundaries are not token boundaries": len(gold.misaligned),
+            "they overlap a longer one": _count_overlaps(known, task.exclusive),
+            "the component cannot predict spans of their length": sum(
+                not _has_size(span, task) for span in known
+            ),
+        }
+    )
+    for span in spans:
+        if span.label_ not in task.labels:
+            counts.lost[f"the component lacks the label {span.label_}"] += 1
+
+
+def _has_size(span: Span, task: Task) -> bool:
+    # The span marker does not count white-space tokens.
+    is_marker = task.factory == "span_marker_ner"
+    size = sum(not (is_marker and token.is_space) for token in span)
+    return task.sizes is None or size in task.sizes
+
+
+def _count_overlaps(spans: Sequence[Span], exclusive: str | None) -> int:
+    if exclusive is None:
+        return 0
+    groups: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for span in spans:
+        label = span.label_ if exclusive == "label" else ""
+        groups[label].append((span.start, span.end))
+    kept = (select_disjoint(group, longest_first(group)) for group in groups.values())
+    return len(spans) - sum(map(len, kept))
+
+
+def describe_limits(tasks: Sequence[Task], splits: Sequence[Split]) -> Iterator[str]:
+    """Say what the components cannot predict, as far as settings and counts show.
+
+    YIELDS: Sentences.
+    """
+    for task in tasks:
+        if task.exclusive is not None:
+            which = "of one label " if task.exclusive == "label" else ""
+            yield f"Entities {which}that `{task.component}` predicts never overlap."
+    train = next((split for split in splits if split.name == "train"), None)
+    if train is None:
+        yield "The training data were not available, so rare labels are not listed."
+        return
+    for task in tasks:
+        counts = train.tasks[task.component]
+        few = sorted((counts.labels[label], label) for label in task.labels)
+        named = ", ".join(f"{label} ({n})" for n, label in few if n < FEW)
+        if named:
+            what = "texts" if task.is_categories else "examples"
+            yield f"Labels with fewer than {FEW} {what} in train: {named}."
+        for reason, count in counts.lost.items():
+            of = f"{count} of {counts.labels.total()} entities of train"
+            yield f"`{task.component}` could not learn {of}: {reason}."

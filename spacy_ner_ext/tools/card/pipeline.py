@@ -1,6 +1,8 @@
-"""A saved pipeline, described by its own files."""
+"""Read what the files of a saved pipeline say about it."""
 
 import configparser
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,60 +12,83 @@ from spacy import util
 from spacy.cli.package import get_third_party_dependencies
 from thinc.api import Config
 
-from ...pipes.spans import ENTS
-from ...util.errors import UserError
+from ...pipes.find import SPANCAT_FACTORIES, describe_component
+from ...util.errors import UserError, one_line
 
 CATEGORIES = "cats"
+# Settings of [training] that the card shows, and their names there.
+SETTINGS = {
+    "seed": "seed",
+    "dropout": "dropout",
+    "accumulate_gradient": "parts of a batch",
+    "max_steps": "maximum steps",
+    "max_epochs": "maximum epochs",
+    "patience": "patience, in steps",
+    "eval_frequency": "steps between evaluations",
+}
+# Settings that only fit one machine, or that nobody reads.
+HIDDEN = ("logger", "before_to_disk", "before_update", "score_weights")
+# Written and read by `python -m spacy_ner_ext train`.
+SECTION, RUN = "spacy_ner_ext", "run.json"
+RUN_SETTINGS = {
+    "status": "run",
+    "step": "last step",
+    "epochs": "epochs",
+    "best_step": "best step",
+}
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a component finds.
+    """What a component predicts.
 
-    component: Its name.
-    factory: What makes it.
-    places: Where gold is: "ents" and span groups, or "cats".
+    component, factory: Its name and its factory.
+    keys: "ents" and names of span groups, or "cats" for categories.
     labels: Its labels.
-    flat: Which of its spans exclude each other: "all", "label" for those of the same
-        label; None if overlaps are no problem.
+    exclusive: The spans that never overlap: "all", those of one "label", or None.
+    sizes: The lengths of the spans that it can predict, in tokens; None for any.
     """
 
     component: str
     factory: str
-    places: tuple[str, ...]
+    keys: tuple[str, ...]
     labels: tuple[str, ...]
-    flat: str | None = None
+    exclusive: str | None = None
+    sizes: range | tuple[int, ...] | None = None
 
     @property
     def is_categories(self) -> bool:
-        """Whether it finds categories of texts and no spans."""
-        return self.places == (CATEGORIES,)
+        """Whether it predicts categories of texts instead of spans."""
+        return self.keys == (CATEGORIES,)
 
 
 @dataclass(frozen=True)
 class SavedPipeline:
-    """The folder of a trained pipeline.
-
-    path: The folder.
-    meta: Its meta.json.
-    config: Its config.cfg, without variables.
-    """
+    """The folder of a trained pipeline, its meta.json, and its config.cfg without
+    variables."""
 
     path: Path
     meta: dict[str, Any]
     config: Config
 
-    @property
-    def components(self) -> dict[str, Any]:
-        """The settings of each component."""
-        return self.config["components"]
-
     def tasks(self) -> list[Task]:
-        """What the components that find entities, spans or
-        categories do, in the order of the pipeline.
-        """
+        """The tasks of components that predict entities, spans or categories."""
         found = (self._task(name) for name in self.config["nlp"]["pipeline"])
         return [task for task in found if task is not None]
+
+    def _task(self, name: str) -> Task | None:
+        settings = self.config["components"].get(name, {})
+        factory = settings.get("factory", "")
+        labels = tuple(self.meta.get("labels", {}).get(name, ()))
+        if factory in ("textcat", "textcat_multilabel"):
+            return Task(name, factory, (CATEGORIES,), labels)
+        found = describe_component(name, factory, settings, labels)
+        if found is None or factory == "entity_ruler":
+            return None
+        exclusive = None if factory in SPANCAT_FACTORIES else "all"
+        if settings.get("structure") == "per_label":
+            exclusive = "label"
+        return Task(name, factory, found.target, labels, exclusive, _sizes(settings))
 
     def other_labels(self) -> dict[str, list[str]]:
         """The labels of all other components."""
@@ -75,56 +100,84 @@ class SavedPipeline:
             if name not in tasks and labels.get(name)
         }
 
-    def _task(self, name: str) -> Task | None:
-        settings = self.components.get(name, {})
-        factory = settings.get("factory", "")
-        labels = tuple(self.meta.get("labels", {}).get(name, ()))
-        if factory in ("crf_ner", "span_marker_ner"):
-            target = settings.get("target", ENTS)
-            places = (target,) if isinstance(target, str) else tuple(target)
-            per_label = settings.get("structure") == "per_label"
-            return Task(name, factory, places, labels, "label" if per_label else "all")
-        if factory in ("ner", "beam_ner"):
-            return Task(name, factory, (ENTS,), labels, "all")
-        if factory in ("spancat", "spancat_singlelabel"):
-            return Task(name, factory, (settings.get("spans_key", "sc"),), labels)
-        if factory in ("textcat", "textcat_multilabel"):
-            return Task(name, factory, (CATEGORIES,), labels)
-        return None
-
     def requirements(self) -> list[str]:
-        """List what the pipeline needs beside spaCy, as `spacy package` does.
+        """The packages that the pipeline needs besides spaCy, as in `spacy package`.
 
         RAISES (UserError): If it uses a function that is not installed.
         """
         try:
             return sorted(get_third_party_dependencies(self.config))
         except RegistryError as err:
-            what = " ".join(str(err).split())
             raise UserError(
-                f"{self.path} uses a function that is not installed: {what[:300]}"
+                f"{self.path} uses a function that is not installed: {one_line(err)}"
             ) from err
+
+    def training_settings(self) -> dict[str, str]:
+        """The settings and the result of training, by the names that the card shows."""
+        training = self.config.get("training", {})
+        found = {name: training.get(setting) for setting, name in SETTINGS.items()}
+        for name in ("optimizer", "batcher"):
+            found[name] = training.get(name, {}).get(f"@{name}s")
+        run = _read_run(self.path.parent / RUN)
+        found |= {name: run.get(key) for key, name in RUN_SETTINGS.items()}
+        return {
+            name: f"{value:.4g}" if isinstance(value, float) else str(value)
+            for name, value in found.items()
+            if value is not None
+        }
+
+    def config_excerpt(self) -> str:
+        """The sections [nlp], [components], [training] and [spacy_ner_ext] of the
+        config."""
+        training = self.config.get("training", {})
+        sections = {
+            "nlp": {name: self.config["nlp"][name] for name in ("lang", "pipeline")},
+            "components": self.config["components"],
+            "training": {k: v for k, v in training.items() if k not in HIDDEN},
+        }
+        if SECTION in self.config:
+            sections[SECTION] = self.config[SECTION]
+        return Config(sections).to_str(interpolate=False).strip()
+
+
+def _sizes(settings: Mapping[str, Any]) -> range | tuple[int, ...] | None:
+    """The lengths of the spans that a component can predict, if the config limits
+    them."""
+    longest = settings.get("model", {}).get("entity_max_length")
+    suggester = settings.get("suggester", {})
+    if "sizes" in suggester:
+        return tuple(suggester["sizes"])
+    if longest or "max_size" in suggester:
+        least = suggester.get("min_size", 1)
+        return range(least, (longest or suggester["max_size"]) + 1)
+    return None
+
+
+def _read_run(path: Path) -> Mapping[str, Any]:
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        # The pipeline was trained by another command.
+        return {}
+    return run if isinstance(run, dict) else {}
 
 
 def read_pipeline(path: Path) -> SavedPipeline:
-    """Read the files that describe a saved pipeline.
+    """Read the meta.json and config.cfg of a saved pipeline.
 
-    path: The folder of the pipeline.
-    RAISES (UserError): If the folder has no pipeline.
+    RAISES (UserError): If the folder does not have a pipeline.
     """
     for name in ("meta.json", "config.cfg"):
         if not (path / name).is_file():
             raise UserError(
-                f"{path} is no pipeline, as it has no {name}; give the folder that "
-                "training wrote, such as training/model-best"
+                f"{path} is not a pipeline, since it lacks {name}; give the folder "
+                "that training wrote, such as training/model-best"
             )
     try:
         meta = util.load_meta(path / "meta.json")
         config = util.load_config(path / "config.cfg", interpolate=True)
-        components = [config["components"], config["nlp"]["pipeline"]]
-    # A section below one that is not there is a KeyError.
+        pipeline = SavedPipeline(path, meta, config)
+        pipeline.tasks()
     except (ValueError, KeyError, configparser.Error) as err:
-        what = " ".join(str(err).split())[:300]
-        raise UserError(f"{path} is no pipeline that can be read: {what}") from err
-    assert components
-    return SavedPipeline(path, meta, config)
+        raise UserError(f"{path} is not a valid pipeline: {one_line(err)}") from err
+    return pipeline

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from spacy.language import Language
 
 from ...util.files import replacing
-from ..nodes import Key, find_nodes
-from ..parameters import find_parameters
+from ...util.weights import as_tensor, iter_weights
 from .row import Row
 
 LOG, LOSSES, WEIGHTS = "log.jsonl", "loss.tsv", "weights.tsv"
+# `largest` is the largest absolute value.
 WEIGHT_COLUMNS = ("step", "parameter", "mean", "standard_deviation", "norm", "largest")
 
 
@@ -138,15 +138,6 @@ def whole_lines(path: Path) -> Iterator[str]:
                 yield line[:-1]
 
 
-class Statistics(NamedTuple):
-    """Statistics of a weight array; `largest` is the largest absolute value."""
-
-    mean: float
-    standard_deviation: float
-    norm: float
-    largest: float
-
-
 class WeightFile:
     """weights.tsv: statistics of each weight array at each evaluation.
 
@@ -178,32 +169,12 @@ class WeightFile:
         self._file.close()
 
 
-def weight_statistics(nlp: Language) -> Iterator[tuple[str, Statistics]]:
+def weight_statistics(nlp: Language) -> Iterator[tuple[str, tuple[float, ...]]]:
     """Compute the statistics of all weights of a pipeline, by their paths."""
-    arrays = dict(_arrays(nlp))
-    for parameter in find_parameters(nlp):
-        array = arrays[parameter.key]
-        if all(parameter.shape):
-            yield parameter.path, _describe(array)
-
-
-def _arrays(nlp: Language) -> Iterator[tuple[Key, Any]]:
-    for node in find_nodes(nlp):
-        for name in node.param_names:
-            if node.has_param(name):
-                yield (node.id, name), node.get_param(name)
-        for shim in node.shims:
-            module: Any = getattr(shim, "_model", None)
-            if hasattr(module, "named_parameters"):
-                for name, weight in module.named_parameters():
-                    yield (shim.id, name), weight.detach().float()
-
-
-def _describe(array: Any) -> Statistics:
-    if isinstance(array, torch.Tensor):
-        deviation, largest = array.std(correction=0), array.abs().max()
-        norm = torch.linalg.vector_norm(array)
-    else:
-        deviation, largest = array.std(), abs(array).max()
-        norm = (array**2).sum() ** 0.5
-    return Statistics(*map(float, (array.mean(), deviation, norm, largest)))
+    for weight in iter_weights(nlp):
+        if all(weight.shape):
+            tensor = as_tensor(weight.array).float()
+            norm = torch.linalg.vector_norm(tensor)
+            deviation, largest = tensor.std(correction=0), tensor.abs().max()
+            statistics = (tensor.mean(), deviation, norm, largest)
+            yield weight.path, tuple(map(float, statistics))
