@@ -1,8 +1,8 @@
-"""Confidence intervals by resampling documents (Efron and Tibshirani 1993).
+"""Confidence intervals from resampled documents (Efron and Tibshirani 1993).
 
-A resample draws as many documents as there are, with replacement. Documents with the
-same counts are alike for this, so each kind of counts is kept once, with how many
-documents have it: how often a kind is drawn is multinomial.
+A resample draws as many documents as the corpus has, with replacement. Documents with
+equal counts are interchangeable, so each distinct set of counts is stored once with its
+number of documents, and the number of times it is drawn is multinomial.
 """
 
 from __future__ import annotations
@@ -16,25 +16,21 @@ import numpy
 from ...scorers.counts import N_COUNTS
 
 Key = TypeVar("Key", bound=Hashable)
-# Numbers of one array of weights, about 32 MB.
+# The most numbers in one array of weights, about 32 MB.
 CHUNK = 4_000_000
 
 
 class CountRows(Generic[Key]):
-    """Counts of each document, by key.
-
-    A key is what has a score of its own, such as a metric and a label.
-    """
+    """Counts of each document by key, which is anything with its own score, such as a
+    metric and a label. The distinct counts are the rows."""
 
     def __init__(self) -> None:
         self._ids: dict[Key, int] = {}
         self._rows: dict[bytes, int] = {}
 
     def add(self, counts: Mapping[Key, Sequence[int]]) -> None:
-        """Add a document.
-
-        counts: Gold, predicted, found, right, of each key that is in it.
-        """
+        """Add a document, with gold, predicted, found and right for each of its
+        keys."""
         ids = self._ids
         row = sorted((ids.setdefault(key, len(ids)), *counts[key]) for key in counts)
         packed = numpy.array(row, dtype="int32").tobytes()
@@ -42,18 +38,17 @@ class CountRows(Generic[Key]):
 
     @property
     def keys(self) -> list[Key]:
-        """The keys, in the order in which they came."""
+        """The keys in order of appearance."""
         return list(self._ids)
 
     @property
     def repeats(self) -> numpy.ndarray:
-        """How many documents have each kind of counts."""
+        """The number of documents in each row."""
         return numpy.array(list(self._rows.values()), dtype="int64")
 
     def sums(self, weights: numpy.ndarray) -> numpy.ndarray:
-        """Add the counts of documents up.
+        """Sum the counts of rows with weights of shape (n, n_rows).
 
-        weights: How often each kind of counts is there, of shape (n, n_kinds).
         RETURNS: The sums, of shape (n, n_keys, 4).
         """
         total = numpy.zeros((len(weights), len(self._ids), N_COUNTS))
@@ -66,31 +61,28 @@ class CountRows(Generic[Key]):
         return self.sums(self.repeats[None].astype("float64"))[0]
 
     def _by_key(self) -> Iterator[tuple[numpy.ndarray, numpy.ndarray]]:
-        """The rows that have a key, and their counts of it."""
+        """The numbers of the rows with a key, and their counts of it."""
         width = 1 + N_COUNTS
-        kinds = [numpy.frombuffer(row, "int32") for row in self._rows]
-        parts = [kind.reshape(-1, width) for kind in kinds]
+        parts = [numpy.frombuffer(row, "int32").reshape(-1, width) for row in self._rows]
         if not parts:
             return
         rows = numpy.repeat(numpy.arange(len(parts)), [len(part) for part in parts])
         entries = numpy.concatenate(parts)
         order = numpy.argsort(entries[:, 0], kind="stable")
         rows, entries = rows[order], entries[order]
-        boundaries = numpy.searchsorted(entries[:, 0], numpy.arange(len(self._ids) + 1))
-        for start, end in pairwise(boundaries):
+        ends = numpy.searchsorted(entries[:, 0], numpy.arange(len(self._ids) + 1))
+        for start, end in pairwise(ends):
             yield rows[start:end], entries[start:end, 1:].astype("float64")
 
 
 def draw_weights(
     repeats: numpy.ndarray, resamples: int, seed: int = 0
 ) -> Iterator[numpy.ndarray]:
-    """Draw documents with replacement, as many as there are.
+    """Draw documents with replacement, as many as the corpus has.
 
-    repeats: How many documents are alike, of each kind; ones if each document is a kind
-        of its own.
-    seed: The seed of the random generator.
-    YIELDS: How often each kind is drawn, floats, of shape (n, n_kinds); some resamples
-        at a time, in flat memory.
+    repeats: The number of documents in each row.
+    YIELDS: How often each row is drawn, floats of shape (n, n_rows), in chunks of
+        resamples that bound the memory.
     """
     total = int(repeats.sum())
     generator = numpy.random.default_rng(seed)
@@ -101,18 +93,16 @@ def draw_weights(
 
 
 def interval(values: numpy.ndarray, confidence: float) -> numpy.ndarray:
-    """The percentile interval of resampled values.
+    """Compute percentile intervals over the first axis, which are the resamples.
 
-    values: The values, resamples first; NaN where one is not defined.
-    confidence: The share of the values between the boundaries.
-    RETURNS: The lower boundaries and the upper ones, of shape (2, ...); NaN where no
-        value is defined.
+    values: The values, NaN where one is undefined.
+    RETURNS: The lower and upper ends, of shape (2, ...), NaN without any defined value.
     """
     tail = (1 - confidence) / 2
     flat = values.reshape(len(values), -1)
-    boundaries = numpy.full((2, flat.shape[1]), numpy.nan)
+    ends = numpy.full((2, flat.shape[1]), numpy.nan)
     defined = ~numpy.isnan(flat)
     for column in numpy.flatnonzero(defined.any(axis=0)):
         kept = flat[defined[:, column], column]
-        boundaries[:, column] = numpy.quantile(kept, [tail, 1 - tail])
-    return boundaries.reshape(2, *values.shape[1:])
+        ends[:, column] = numpy.quantile(kept, [tail, 1 - tail])
+    return ends.reshape(2, *values.shape[1:])

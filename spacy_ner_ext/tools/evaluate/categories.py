@@ -1,4 +1,4 @@
-"""How a text categorizer does: scores, confusion, thresholds and calibration."""
+"""Metrics of text categories: scores, confusion, thresholds, calibration, examples."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from ...scorers.counts import EXACT
 from ...scorers.reliability import reliability
 from ...scorers.thresholds import threshold_curves
-from .category_examples import CategoryExamples
-from .confusion import NONE
-from .entity_records import Entity, EvaluatedEntity, ScoredDoc
+from .entities import DocEntities, Entity, ScoredDoc
+from .entity_metrics import NONE
 from .metrics import Metrics
+from .top_examples import MOST, TopExamples
 
-# The least value of a category that a text has.
+# A gold category is assigned from this value.
 ASSIGNED = 0.5
+# The most characters of an example.
+LENGTH = 500
 
 
 @dataclass(frozen=True)
 class Categorizer:
-    """A component that categorizes texts.
+    """A text categorizer of a pipeline.
 
     component: Its name.
-    labels: Its categories.
-    exclusive: Whether a text has exactly one.
-    threshold: The lowest score of a category that is assigned, if a text may have
-        several.
+    exclusive: Whether a text has exactly one category.
+    threshold: The lowest score of an assigned category, if a text may have several.
     """
 
     component: str
@@ -42,17 +42,14 @@ class Categorizer:
     threshold: float
 
     def gold(self, cats: Mapping[str, float]) -> list[str]:
-        """The categories that a text has.
-
-        cats: The gold of the text.
-        RETURNS: Their names, with those that the component does not know.
-        """
+        """The gold categories of a text, with those that the component does not
+        know."""
         if self.exclusive:
             return [max(cats, key=cats.__getitem__)] if any(cats.values()) else []
         return [label for label, value in cats.items() if value >= ASSIGNED]
 
-    def chosen(self, cats: Mapping[str, float]) -> list[str]:
-        """The categories that the component gives a text."""
+    def predicted(self, cats: Mapping[str, float]) -> list[str]:
+        """The categories that the component assigns to a text."""
         known = [label for label in self.labels if label in cats]
         if self.exclusive:
             return [max(known, key=cats.__getitem__)] if known else []
@@ -60,10 +57,7 @@ class Categorizer:
 
 
 def find_categorizer(nlp: Language) -> Categorizer | None:
-    """Find the component that categorizes texts.
-
-    RETURNS: The last one; None if there is none.
-    """
+    """Find the last text categorizer of a pipeline."""
     for name in reversed(nlp.pipe_names):
         pipe = nlp.get_pipe(name)
         if isinstance(pipe, TextCategorizer):
@@ -73,14 +67,8 @@ def find_categorizer(nlp: Language) -> Categorizer | None:
     return None
 
 
-class Categories:
-    """Collects what a text categorizer says of texts that have gold categories.
-
-    categorizer: The component.
-    resamples: How many resamples intervals are made of; 0 for no intervals.
-    confidence: The share of resamples inside an interval.
-    seed: The seed of the resamples.
-    """
+class CategoryMetrics:
+    """Collects gold and predicted categories of documents."""
 
     def __init__(
         self,
@@ -89,50 +77,75 @@ class Categories:
         resamples: int = 1000,
         confidence: float = 0.95,
         seed: int = 0,
+        most: int = MOST,
     ) -> None:
         self.categorizer = categorizer
-        # A category is a span over the whole text: what is counted is the same.
+        # A category counts like an entity that spans the whole text.
         self._metrics = Metrics(
             resamples=resamples, confidence=confidence, seed=seed, counters=(EXACT,)
         )
-        self._examples = CategoryExamples()
+        self._examples = TopExamples(most)
         self._pairs: Counter[tuple[str, str]] = Counter()
         self._labels: list[str] = []
         self._scores, self._right = array("d"), array("b")
         self._support: Counter[str] = Counter()
         self.documents = self.correct = 0
 
-    def add(self, judged: ScoredDoc) -> None:
+    def add(self, doc: ScoredDoc) -> None:
         """Count a document, unless it has no gold categories."""
-        cats = judged.example.reference.cats
+        cats = doc.example.reference.cats
         if not cats:
             return
-        found = judged.example.predicted.cats
-        gold, chosen = self.categorizer.gold(cats), self.categorizer.chosen(found)
+        scores = doc.example.predicted.cats
+        gold, predicted = self.categorizer.gold(cats), self.categorizer.predicted(scores)
         self.documents += 1
-        self.correct += set(gold) == set(chosen)
+        self.correct += set(gold) == set(predicted)
         self._support.update(gold)
-        self._metrics.add(_as_spans(judged, gold, chosen))
-        self._add_scores(found, gold, chosen)
+        self._metrics.add(_as_entities(doc, gold, predicted))
+        self._add_scores(scores, gold, predicted)
         if self.categorizer.exclusive:
-            self._pairs[gold[0] if gold else NONE, chosen[0] if chosen else NONE] += 1
-        if set(gold) != set(chosen):
-            self._examples.add(judged, gold, chosen)
+            self._pairs[(gold or [NONE])[0], (predicted or [NONE])[0]] += 1
+        if set(gold) != set(predicted):
+            self._add_example(doc, gold, predicted)
 
     def _add_scores(
-        self, found: Mapping[str, float], gold: Sequence[str], chosen: Sequence[str]
+        self, scores: Mapping[str, float], gold: Sequence[str], predicted: Sequence[str]
     ) -> None:
-        judged = chosen if self.categorizer.exclusive else self.categorizer.labels
-        for label in judged:
-            if label in found:
+        exclusive, labels = self.categorizer.exclusive, self.categorizer.labels
+        for label in predicted if exclusive else labels:
+            if label in scores:
                 self._labels.append(label)
-                self._scores.append(found[label])
+                self._scores.append(scores[label])
                 self._right.append(label in gold)
 
+    def _add_example(
+        self, doc: ScoredDoc, gold: Sequence[str], predicted: Sequence[str]
+    ) -> None:
+        """Weigh a text by the scores of wrong categories, and by what the scores of
+        missed ones lack."""
+        scores = doc.example.predicted.cats
+        weight = sum(scores[label] for label in predicted if label not in gold)
+        missed = [label for label in gold if label not in predicted]
+        weight += sum(1 - scores.get(label, 0) for label in missed)
+        index, text = doc.entities.index, doc.example.reference.text
+        self._examples.add(
+            (),
+            weight,
+            (index, 0),
+            lambda: {
+                "document": index,
+                "text": text[:LENGTH],
+                "cut": len(text) > LENGTH,
+                "gold": list(gold),
+                "predicted": [
+                    {"label": label, "score": scores[label]} for label in predicted
+                ],
+                "weight": round(weight, 4),
+            },
+        )
+
     def result(self) -> dict[str, Any] | None:
-        """ "categories" of the result; None if no
-        text has gold categories.
-        """
+        """The part "categories" of the result, None without gold categories."""
         if not self.documents:
             return None
         scores, right = numpy.asarray(self._scores), numpy.asarray(self._right, bool)
@@ -149,10 +162,9 @@ class Categories:
         }
 
     @property
-    def unknown(self) -> Counter[str]:
-        """Gold categories that the component cannot give."""
-        known = self.categorizer.labels
-        return Counter({k: n for k, n in self._support.items() if k not in known})
+    def unknown(self) -> list[str]:
+        """Gold categories that the component cannot predict."""
+        return sorted(self._support.keys() - set(self.categorizer.labels))
 
     def _confusion(self) -> dict[str, Any]:
         names = {name for pair in self._pairs for name in pair}
@@ -162,13 +174,10 @@ class Categories:
         return {"labels": labels, "rows": rows}
 
 
-def _as_spans(
-    judged: ScoredDoc, gold: Sequence[str], chosen: Sequence[str]
+def _as_entities(
+    doc: ScoredDoc, gold: Sequence[str], predicted: Sequence[str]
 ) -> ScoredDoc:
-    """A document whose entities are its categories."""
-    record = EvaluatedEntity(judged.record.index, 1, _spans(gold), _spans(chosen))
-    return replace(judged, record=record)
-
-
-def _spans(labels: Sequence[str]) -> tuple[Entity, ...]:
-    return tuple(Entity(0, 1, label, "") for label in labels)
+    sides = (
+        tuple(Entity(0, 1, label, "") for label in side) for side in (gold, predicted)
+    )
+    return replace(doc, entities=DocEntities(doc.entities.index, 1, *sides))

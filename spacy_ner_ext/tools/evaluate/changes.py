@@ -1,53 +1,47 @@
-"""The documents of which two pipelines say different things."""
+"""Documents for which two pipelines predict different entities."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .entity_records import Entity, EvaluatedEntity, ScoredDoc
-from .snippets import cut, passages
-from .top_examples import MOST, Shortlist
+from .entities import DocEntities, Entity, ScoredDoc
+from .snippets import cut_snippet, group_nearby
+from .top_examples import MOST, TopExamples
 
 BETTER, WORSE, OTHER = "better", "worse", "other"
-# What a changed entity weighs beside an error more or less.
+# The weight of a changed entity, relative to that of one error more or less.
 CHANGED = 0.1
 
 
 class Changes:
-    """Counts documents with other predictions than those of a baseline, and keeps the
-    ones with most errors more or less.
+    """Counts documents whose predictions differ from a baseline's, and keeps those whose
+    number of errors differs most.
 
-    A document is better if it has fewer errors, which are gold entities that are not
-    found exactly, and predictions that are no gold entity.
-
-    most: How many examples are kept.
+    Errors are gold entities that are not found exactly, and predictions that do not
+    equal a gold entity. A document is better if it has fewer.
     """
 
     def __init__(self, most: int = MOST) -> None:
         self.counts = dict.fromkeys((BETTER, WORSE, OTHER), 0)
-        self._shortlist = Shortlist(most)
+        self._examples = TopExamples(most)
 
     def add(self, ours: ScoredDoc, baseline: ScoredDoc) -> None:
-        """Compare the predictions of a document.
-
-        ours: The document with the predictions of the pipeline.
-        baseline: The same with those of the other.
-        """
-        changed = _differing(ours.record, baseline.record)
+        """Compare the predictions of both pipelines for one document."""
+        changed = _differing(ours.entities, baseline.entities)
         if not changed:
             return
-        gain = _count_errors(baseline.record) - _count_errors(ours.record)
+        gain = _count_errors(baseline.entities) - _count_errors(ours.entities)
         kind = BETTER if gain > 0 else WORSE if gain < 0 else OTHER
         self.counts[kind] += 1
         weight = abs(gain) + CHANGED * len(changed)
-        index = ours.record.index
-        self._shortlist.add(
+        index = ours.entities.index
+        self._examples.add(
             (kind,),
             weight,
             (index, 0),
             lambda: {
                 "document": index,
-                **_cut(ours, baseline.record, changed),
+                **_cut(ours, baseline.entities, changed),
                 "kinds": {kind: 1},
                 "weight": round(weight, 4),
                 "reason": _reason(gain),
@@ -55,33 +49,33 @@ class Changes:
         )
 
     def result(self) -> dict[str, Any]:
-        """ "changed" of the result."""
-        return {**self.counts, "examples": self._shortlist.result()}
+        """The part "changed" of the result."""
+        return {**self.counts, "examples": self._examples.result()}
 
 
-def _differing(ours: EvaluatedEntity, baseline: EvaluatedEntity) -> list[Entity]:
-    """Entities that one of both predicts."""
+def _differing(ours: DocEntities, baseline: DocEntities) -> list[Entity]:
+    """Entities that only one of both predicts."""
     ours_by_key = {entity.key: entity for entity in ours.predicted}
     others_by_key = {entity.key: entity for entity in baseline.predicted}
     keys = sorted(ours_by_key.keys() ^ others_by_key.keys())
     return [{**others_by_key, **ours_by_key}[key] for key in keys]
 
 
-def _count_errors(record: EvaluatedEntity) -> int:
-    gold = {entity.key for entity in record.gold}
-    return len(gold ^ {entity.key for entity in record.predicted})
+def _count_errors(entities: DocEntities) -> int:
+    gold = {entity.key for entity in entities.gold}
+    return len(gold ^ {entity.key for entity in entities.predicted})
 
 
 def _cut(
-    ours: ScoredDoc, baseline: EvaluatedEntity, changed: list[Entity]
+    ours: ScoredDoc, baseline: DocEntities, changed: list[Entity]
 ) -> dict[str, Any]:
-    """The passage with most changes; of several the first."""
+    """Cut the first of the snippets with most changes."""
     placed = [(entity.start, entity.end, entity) for entity in changed]
-    passage = max(passages(placed), key=lambda passage: len(passage.members))
-    return cut(
-        *(ours.example.reference, passage.start, passage.end),
-        gold=ours.record.gold,
-        predicted=ours.record.predicted,
+    start, end, _ = max(group_nearby(placed), key=lambda group: len(group[2]))
+    return cut_snippet(
+        *(ours.example.reference, start, end),
+        gold=ours.entities.gold,
+        predicted=ours.entities.predicted,
         baseline=baseline.predicted,
     )
 

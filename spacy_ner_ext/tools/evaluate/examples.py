@@ -1,27 +1,25 @@
-"""The most instructive errors, kept while documents pass.
+"""The most instructive errors, selected while documents stream by.
 
-How much an error tells is measured by what the model should have known. A wrong
-prediction weighs as much as its probability: the surer, the worse. A missed entity
-weighs 1 if training data has its form with its label, and 0.5 if it does not, or if
-nothing is known of it. Of errors near to each other the heaviest counts in full, and
-each of the others adds a tenth of its weight. So that they are not all alike, they are
-taken evenly from the kinds of errors and labels, see `shortlist`.
+An error weighs more the more the model should have known better. A wrong prediction
+weighs its probability. A missed entity weighs 1 if the training data has its form with
+its label, else 0.5. Nearby errors are one example: the heaviest counts in full, each
+other adds a tenth of its weight. Kinds of errors and labels get equal shares of the
+examples, see `TopExamples`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from spacy.tokens import Doc
-
-from .entity_records import Entity, EvaluatedEntity, ScoredDoc
+from .entities import Entity, ScoredDoc
 from .groups import SAME, SeenForms
 from .matching import CORRECT, WRONG_LABEL, Match, match
-from .snippets import Passage, cut, passages
-from .top_examples import MOST, Shortlist
+from .snippets import cut_snippet, group_nearby
+from .top_examples import MOST, TopExamples
 
-# What a prediction without a probability weighs, and an entity that is hard to know.
+# The weight of a prediction without a probability, and of an unseen missed entity.
 UNKNOWN = 0.5
 FURTHER = 0.1
 
@@ -30,50 +28,48 @@ class ErrorExamples:
     """Keeps the most instructive errors of entities.
 
     seen: The entities of the training corpus.
-    most: How many examples are kept.
     """
 
     def __init__(self, seen: SeenForms | None = None, most: int = MOST) -> None:
         self.seen = seen
-        self._shortlist = Shortlist(most)
+        self._examples = TopExamples(most)
 
-    def add(self, judged: ScoredDoc) -> None:
-        """Look for errors in a document."""
-        record, doc = judged.record, judged.example.reference
+    def add(self, doc: ScoredDoc) -> None:
+        """Add the errors of a document."""
         placed = [
             (*_tokens(error), error)
-            for error in match(record.gold, record.predicted)
+            for error in match(doc.entities.gold, doc.entities.predicted)
             if error.kind != CORRECT
         ]
-        for passage in passages(placed):
-            self._add_passage(passage, record, doc)
+        for start, end, errors in group_nearby(placed):
+            self._add_snippet(doc, start, end, errors)
 
-    def _add_passage(
-        self, passage: Passage[Match], record: EvaluatedEntity, doc: Doc
+    def _add_snippet(
+        self, doc: ScoredDoc, start: int, end: int, errors: Sequence[Match]
     ) -> None:
-        weights = [self.weigh(error) for error in passage.members]
+        entities = doc.entities
+        weights = [self._weigh(error) for error in errors]
         heaviest = weights.index(max(weights))
         weight = weights.pop(heaviest) + FURTHER * sum(weights)
-        error = passage.members[heaviest]
-        self._shortlist.add(
+        error = errors[heaviest]
+        self._examples.add(
             (error.kind, _label(error)),
             weight,
-            (record.index, passage.start),
+            (entities.index, start),
             lambda: {
-                "document": record.index,
-                **cut(
-                    *(doc, passage.start, passage.end),
-                    gold=record.gold,
-                    predicted=record.predicted,
+                "document": entities.index,
+                **cut_snippet(
+                    *(doc.example.reference, start, end),
+                    gold=entities.gold,
+                    predicted=entities.predicted,
                 ),
-                "kinds": dict(Counter(each.kind for each in passage.members)),
+                "kinds": dict(Counter(each.kind for each in errors)),
                 "weight": round(weight, 4),
                 "reason": self._reason(error),
             },
         )
 
-    def weigh(self, error: Match) -> float:
-        """Measure how much an error tells."""
+    def _weigh(self, error: Match) -> float:
         if error.predicted is not None:
             score = error.predicted.score
             return UNKNOWN if score is None else score
@@ -89,18 +85,16 @@ class ErrorExamples:
         if predicted is None:
             seen = ", as in training data," if self._is_seen(gold) else ""
             return f"{_name(gold)}{seen} was missed."
-        sure = "" if predicted.score is None else f" with {predicted.score:.2f}"
+        score = "" if predicted.score is None else f" with {predicted.score:.2f}"
         if gold is None:
-            return f"{_name(predicted)} was predicted{sure}, for no gold entity."
+            return f"{_name(predicted)} was predicted{score}, for no gold entity."
         if error.kind == WRONG_LABEL:
-            return f"{_name(gold)} was predicted as {predicted.label}{sure}."
-        return f"{_name(gold)} was predicted as {_name(predicted)}{sure}."
+            return f"{_name(gold)} was predicted as {predicted.label}{score}."
+        return f"{_name(gold)} was predicted as {_name(predicted)}{score}."
 
     def result(self) -> list[dict[str, Any]]:
-        """ "examples" of the result, those that tell
-        most first.
-        """
-        return self._shortlist.result()
+        """The examples, the most instructive first."""
+        return self._examples.result()
 
 
 def _tokens(error: Match) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Groups of entities that have scores of their own."""
+"""Groups of entities with separate scores: by length, by sentence, seen or unseen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from spacy.tokens import Span
 
-from .entity_records import Entity
+from .entities import Entity
 
 LENGTH = "entity_length"
 SEEN = "seen"
@@ -23,61 +23,54 @@ UNSEEN = "unseen"
 
 @dataclass
 class SeenForms:
-    """The texts of entities in a training corpus, as they are but for white space.
-
-    labels: The labels of each.
-    """
+    """The texts of entities in a training corpus, and their labels; case matters, white
+    space does not."""
 
     labels: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def add(self, spans: Iterable[Span]) -> None:
         """Add entities."""
         for span in spans:
-            self.labels[form_of(span.text)].add(span.label_)
+            self.labels[_normalize(span.text)].add(span.label_)
 
     def group(self, entity: Entity) -> str:
-        """How the training corpus has the text of an entity."""
-        labels = self.labels.get(form_of(entity.text))
+        """Say whether the training corpus has the text of an entity."""
+        labels = self.labels.get(_normalize(entity.text))
         if labels is None:
             return UNSEEN
         return SAME if entity.label in labels else OTHER
 
 
-def form_of(text: str) -> str:
-    """The text with single spaces."""
+def _normalize(text: str) -> str:
     return " ".join(text.split())
 
 
 def length_group(entity: Entity) -> str:
-    """How many tokens an entity has."""
+    """Group an entity by its number of tokens."""
     length = entity.end - entity.start
-    name = _range(length, ENTITY_BOUNDARIES)
-    return f"{name} token" if length == 1 else f"{name} tokens"
+    return _name(length, ENTITY_BOUNDARIES, "token")
 
 
 def sentence_group(entity: Entity) -> str:
-    """How many words the sentence of an entity has."""
-    return f"{_range(entity.sentence_length, SENTENCE_BOUNDARIES)} words"
+    """Group an entity by the number of words of its sentence."""
+    return _name(entity.sentence_length, SENTENCE_BOUNDARIES, "word")
 
 
 def order_of(kind: str) -> list[str]:
-    """List the groups of a kind.
-
-    RETURNS: Their names, in the order in which they are shown.
-    """
+    """The names of the groups of one kind, in the order of the report."""
     if kind == SEEN:
         return [SAME, OTHER, UNSEEN]
     is_length = kind == LENGTH
     boundaries = ENTITY_BOUNDARIES if is_length else SENTENCE_BOUNDARIES
-    names = [_range(border, boundaries) for border in (*boundaries, boundaries[-1] + 1)]
-    unit = "token" if is_length else "word"
-    return [f"{name} {unit}{'' if name == '1' else 's'}" for name in names]
+    lengths = (*boundaries, boundaries[-1] + 1)
+    return [_name(n, boundaries, "token" if is_length else "word") for n in lengths]
 
 
-def _range(value: int, boundaries: tuple[int, ...]) -> str:
+def _name(value: int, boundaries: tuple[int, ...], unit: str) -> str:
     low = 1
     for high in boundaries:
         if value <= high:
-            return str(high) if low == high else f"{low}-{high}"
+            number = str(high) if low == high else f"{low}-{high}"
+            return f"{number} {unit}{'' if number == '1' else 's'}"
         low = high + 1
-    return f"{low} or more"
+    return f"{low} or more {unit}s"

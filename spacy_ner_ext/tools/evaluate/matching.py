@@ -1,9 +1,9 @@
-"""Which prediction belongs to which gold entity, and what is wrong with it.
+"""Match predictions to gold entities, and classify the errors.
 
-Each gold entity and each prediction is in one match. Pairs are made in this order, in
-each step those with the highest Dice coefficient first: the same tokens and label; the
-same tokens; a common token and the same label; a common token. What is left of gold is
-missed, and what is left of the predictions is spurious.
+Each gold entity and each prediction is in exactly one match. Pairs are formed in this
+order, and in each step by descending Dice coefficient: same tokens and label; same
+tokens; a common token and the same label; a common token. The remaining gold entities
+are missed, the remaining predictions spurious.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...scorers.counts import Neighbours
-from .entity_records import Entity
+from .entities import Entity
 
 CORRECT = "correct"
 WRONG_LABEL = "wrong_label"
@@ -20,19 +20,15 @@ WRONG_BOUNDARY = "wrong_boundary"
 WRONG_BOTH = "wrong_label_and_boundary"
 MISSED = "missed"
 SPURIOUS = "spurious"
-# Kinds of pairs, in the order in which they are made.
+# Kinds of pairs, in the order in which they are formed.
 PAIRS = (CORRECT, WRONG_LABEL, WRONG_BOUNDARY, WRONG_BOTH)
 KINDS = (CORRECT, MISSED, SPURIOUS, WRONG_LABEL, WRONG_BOUNDARY, WRONG_BOTH)
 
 
 @dataclass(frozen=True)
 class Match:
-    """A gold entity and its prediction, or one of them alone.
-
-    kind: One of KINDS.
-    gold: The gold entity; None if the prediction is spurious.
-    predicted: The prediction; None if the gold entity is missed.
-    """
+    """A gold entity (None for a spurious prediction) with its prediction (None if it is
+    missed); `kind` is one of KINDS."""
 
     kind: str
     gold: Entity | None
@@ -40,11 +36,9 @@ class Match:
 
 
 def match(gold: Sequence[Entity], predicted: Sequence[Entity]) -> list[Match]:
-    """Match the entities of a document.
+    """Match the distinct gold entities and the predictions of a document.
 
-    gold: The gold entities, each of which is different.
-    RETURNS: The matches: pairs by their kind, then what is missed, then what is
-        spurious.
+    RETURNS: The pairs by kind, then the missed and the spurious entities.
     """
     matches = []
     free_gold, free_predicted = dict(enumerate(gold)), dict(enumerate(predicted))
@@ -60,8 +54,8 @@ def match(gold: Sequence[Entity], predicted: Sequence[Entity]) -> list[Match]:
 def _candidates(
     gold: Sequence[Entity], predicted: Sequence[Entity]
 ) -> Iterator[tuple[int, float, int, int]]:
-    """Pairs with a common token, as order of the kind, negative Dice coefficient, and
-    places of both."""
+    """Pairs with a common token: place of the kind in PAIRS, negative Dice coefficient,
+    numbers of both entities."""
     near = Neighbours(entity.key for entity in gold)
     place = {entity.key: i for i, entity in enumerate(gold)}
     for j, entity in enumerate(predicted):

@@ -1,72 +1,60 @@
-"""What is shown of a document: its text around some tokens, with entities."""
+"""Snippets of documents: the text around some tokens, with its entities."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from spacy.tokens import Doc
 
-from .entity_records import Entity
+from .entities import Entity
 
-# Tokens between the first and the last error that are shown together, and around them.
+# The most tokens from the first to the last error of a snippet, and those around them.
 TOGETHER, AROUND = 60, 15
 T = TypeVar("T")
 
 
-@dataclass
-class Passage(Generic[T]):
-    """Tokens with what is to be shown there.
+def group_nearby(
+    placed: Sequence[tuple[int, int, T]],
+) -> Iterator[tuple[int, int, list[T]]]:
+    """Group items whose tokens fit into one snippet.
 
-    start: The first token.
-    end: The end, exclusive.
-    members: What is there.
+    placed: Start token, end token (exclusive) and item.
+    YIELDS: Start, end and items of each group.
     """
+    first, last, members = 0, 0, []
+    for start, end, item in sorted(placed, key=lambda each: each[:2]):
+        if members and end - first > TOGETHER:
+            yield first, last, members
+            members = []
+        first, last = (first, max(last, end)) if members else (start, end)
+        members.append(item)
+    if members:
+        yield first, last, members
 
-    start: int
-    end: int
-    members: list[T]
 
+def cut_snippet(
+    doc: Doc, start: int, end: int, **sides: Sequence[Entity]
+) -> dict[str, Any]:
+    """Cut the text around some tokens, or take the whole of a short text.
 
-def passages(placed: Sequence[tuple[int, int, T]]) -> Iterator[Passage[T]]:
-    """Put together what is near to each other.
-
-    placed: First token, end (exclusive), and what is there.
-    YIELDS: Each with at most TOGETHER tokens, unless a member is longer.
+    **sides: Entities; the snippet grows until it does not cut any of them.
+    RETURNS: "text", "cut_before" and "cut_after" (whether text is left out), and the
+        entities in it with character offsets.
     """
-    passage: Passage[T] | None = None
-    for start, end, member in sorted(placed, key=lambda each: each[:2]):
-        if passage is None or end - passage.start > TOGETHER:
-            if passage is not None:
-                yield passage
-            passage = Passage(start, end, [])
-        passage.end = max(passage.end, end)
-        passage.members.append(member)
-    if passage is not None:
-        yield passage
-
-
-def cut(doc: Doc, start: int, end: int, **sides: Sequence[Entity]) -> dict[str, Any]:
-    """Take the text around some tokens; the whole text if it is short.
-
-    **sides: Entities, none of which is cut.
-    RETURNS: "text", "cut_before" and "cut_after" (whether there is more), and the
-        entities in it, with offsets of characters.
-    """
-    every = [entity for entities in sides.values() for entity in entities]
     if len(doc) <= TOGETHER:
         start, end = 0, len(doc)
     else:
         start, end = max(0, start - AROUND), min(len(doc), end + AROUND)
-        start, end = _widened(start, end, every)
+        every = [entity for entities in sides.values() for entity in entities]
+        start, end = _widen(start, end, every)
     return {
         "text": doc[start:end].text,
         "cut_before": start > 0,
         "cut_after": end < len(doc),
         **{
             name: [
-                _span(doc, entity, doc[start].idx)
+                _to_json(doc, entity, doc[start].idx)
                 for entity in sorted(entities, key=lambda entity: entity.key)
                 if start <= entity.start and entity.end <= end
             ]
@@ -75,8 +63,7 @@ def cut(doc: Doc, start: int, end: int, **sides: Sequence[Entity]) -> dict[str, 
     }
 
 
-def _widened(start: int, end: int, entities: Sequence[Entity]) -> tuple[int, int]:
-    """As many tokens more as no entity is cut."""
+def _widen(start: int, end: int, entities: Sequence[Entity]) -> tuple[int, int]:
     for entity in sorted(entities, key=lambda entity: -entity.end):
         if entity.start < start < entity.end:
             start = entity.start
@@ -86,7 +73,7 @@ def _widened(start: int, end: int, entities: Sequence[Entity]) -> tuple[int, int
     return start, end
 
 
-def _span(doc: Doc, entity: Entity, offset: int) -> dict[str, Any]:
+def _to_json(doc: Doc, entity: Entity, offset: int) -> dict[str, Any]:
     last = doc[entity.end - 1]
     span: dict[str, Any] = {
         "start": doc[entity.start].idx - offset,

@@ -1,4 +1,4 @@
-"""The best of a stream of examples."""
+"""The best examples of a stream."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ MOST = 100
 Place = tuple[int, int]
 
 
-class Shortlist:
-    """Keeps the heaviest examples of a stream, taken evenly from groups.
+class TopExamples:
+    """Keeps the examples of a stream with the highest weights, evenly from groups.
 
-    Examples are ranked by weight in their group: first come those that are the best of
-    a group, then the second of each, and so on. What is kept does not depend on the
-    order in which they come.
-
-    most: How many are kept.
+    Examples are ranked by weight within their group: the best of each group come first,
+    then the second of each, and so on. Which ones are kept does not depend on the order
+    of the stream.
     """
 
     def __init__(self, most: int = MOST) -> None:
@@ -34,16 +32,15 @@ class Shortlist:
     ) -> None:
         """Keep an example if it is among the best so far.
 
-        place: Where it is, which no other has; of two of one weight the first is
-            better.
-        make: Makes it; called only if it is kept.
+        place: The unique place of the example, which decides between equal weights.
+        make: Makes the example, called only if it is kept.
         """
         insort(self._groups.setdefault(group, []), (-weight, place))
         if len(self._made) < self.most or self._drop_worst() != place:
             self._made[place] = make()
 
     def _drop_worst(self) -> Place:
-        """The worst has the highest rank of all, so it is the last of its group."""
+        # The highest rank of all is the last of its group.
         ends = [(len(kept), kept[-1], group) for group, kept in self._groups.items()]
         _, (_, place), group = max(ends)
         self._groups[group].pop()
@@ -53,7 +50,7 @@ class Shortlist:
         return place
 
     def result(self) -> list[dict[str, Any]]:
-        """The examples, first the best of groups."""
+        """The examples by rank, then by weight."""
         ranked = sorted(
             (rank, entry)
             for kept in self._groups.values()

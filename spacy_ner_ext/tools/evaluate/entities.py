@@ -1,4 +1,4 @@
-"""Gold and predicted entities of documents, without the documents."""
+"""Gold and predicted entities of documents, kept without the documents."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ...pipes.annotations import get_score
-from ...pipes.gold import missing_tokens, read_gold
-from ...pipes.overlap import LabelledSpan
+from ...crf.tags import LabelledSpan
+from ...pipes.spans import get_score, missing_tokens, read_gold
 from ...scorers.ner import compare
 
 
@@ -20,14 +19,10 @@ from ...scorers.ner import compare
 class Entity:
     """An entity on the tokens of the gold document.
 
-    start: The first token.
     end: The end, exclusive.
-    label: The label.
-    text: The text.
-    score: The probability of a predicted entity; None for gold, and for components that
-        give none.
-    sentence_length: Words of the sentence that it starts in, or of the document if gold
-        has no sentences.
+    score: The probability of a predicted entity, None if it has none.
+    sentence_length: Words in the sentence in which the entity starts, or in the
+        document if gold has no sentences.
     """
 
     start: int
@@ -39,22 +34,22 @@ class Entity:
 
     @property
     def key(self) -> LabelledSpan:
-        """What makes entities the same."""
+        """Boundaries and label, which identify an entity."""
         return self.start, self.end, self.label
 
 
 @dataclass(frozen=True)
-class EvaluatedEntity:
-    """What is kept of a document.
+class DocEntities:
+    """The entities of a document.
 
     index: The number of the document in the corpus, from 0.
-    n_tokens: The tokens of the gold document.
-    gold: Gold entities, each once.
-    predicted: Predictions that are right or wrong.
+    n_tokens: Tokens of the gold document.
+    gold: Distinct gold entities.
+    predicted: Predictions that count as right or wrong.
     missing: Tokens without annotation.
     unjudged: Predictions over such tokens, neither right nor wrong.
     unaligned: Predictions over white space that gold does not have.
-    misaligned: Gold entities that start or end inside a token of the pipeline.
+    misaligned: Gold entities with a boundary inside a token of the pipeline.
     """
 
     index: int
@@ -69,41 +64,37 @@ class EvaluatedEntity:
 
 @dataclass(frozen=True)
 class ScoredDoc:
-    """A document on its way through the collectors, none of which may keep the example.
+    """A document on its way through the collectors, which may keep its entities but not
+    the example, whose memory is freed."""
 
-    record: What may be kept.
-    example: Gold and prediction; what it holds is freed soon.
-    """
-
-    record: EvaluatedEntity
+    entities: DocEntities
     example: Example
 
 
-def make_record(
+def read_entities(
     index: int, example: Example, target: Sequence[str], annotate: Sequence[str]
-) -> EvaluatedEntity:
-    """Take gold and predictions of an example.
+) -> DocEntities:
+    """Copy gold and predicted entities of an example.
 
-    index: The number of the document.
-    target: Where gold is: "ents" and span groups.
-    RETURNS: The record, for which nothing of the example is kept.
+    target: Where gold is, "ents" or span groups.
+    annotate: Where predictions are.
     """
     reference = example.reference
     compared = compare(example, target, annotate)
     lengths = _sentence_lengths(reference)
     scores = _group_scores(example.predicted, annotate)
     gold = {_key(span) for span in compared.gold}
-    found = [
+    predicted = [
         ((start, end, span.label_), _score(span, scores))
         for start, end, span in compared.predicted
     ]
-    return EvaluatedEntity(
+    return DocEntities(
         index=index,
         n_tokens=len(reference),
         gold=tuple(_entity(reference, key, None, lengths) for key in sorted(gold)),
         predicted=tuple(
             _entity(reference, key, score, lengths)
-            for key, score in sorted(found, key=_by_place)
+            for key, score in sorted(predicted, key=_order)
         ),
         missing=int(missing_tokens(reference, target).sum()),
         unjudged=compared.unjudged,
@@ -120,9 +111,8 @@ def _entity(
     doc: Doc, key: LabelledSpan, score: float | None, lengths: numpy.ndarray
 ) -> Entity:
     start, end, label = key
-    text = doc[start:end].text
     length = int(lengths[start]) if start < len(lengths) else 0
-    return Entity(start, end, label, text, score, length)
+    return Entity(start, end, label, doc[start:end].text, score, length)
 
 
 def _score(span: Span, scores: dict[LabelledSpan, float]) -> float | None:
@@ -130,13 +120,13 @@ def _score(span: Span, scores: dict[LabelledSpan, float]) -> float | None:
     return scores.get(_key(span)) if own is None else own
 
 
-def _by_place(pair: tuple[LabelledSpan, float | None]) -> tuple[LabelledSpan, float]:
+def _order(pair: tuple[LabelledSpan, float | None]) -> tuple[LabelledSpan, float]:
     key, score = pair
     return key, -1.0 if score is None else -score
 
 
 def _group_scores(doc: Doc, keys: Sequence[str]) -> dict[LabelledSpan, float]:
-    """What spaCy's span categorizers store beside their groups."""
+    """The scores that spaCy's span categorizers store in attributes of span groups."""
     scores: dict[LabelledSpan, float] = {}
     for key in keys:
         group: Any = doc.spans.get(key, ())
@@ -148,7 +138,7 @@ def _group_scores(doc: Doc, keys: Sequence[str]) -> dict[LabelledSpan, float]:
 
 
 def _sentence_lengths(doc: Doc) -> numpy.ndarray:
-    """The words of the sentence of each token."""
+    """For each token, the words of its sentence."""
     lengths = numpy.zeros(len(doc), dtype=int)
     sentences = doc.sents if doc.has_annotation("SENT_START") else [doc[:]]
     for sentence in sentences:
