@@ -30,8 +30,8 @@ from seqeval.scheme import BILOU, IOB2
 from spacy.training import Corpus
 
 from spacy_ner_ext import evaluate
-from spacy_ner_ext.tools.evaluate.predict import judge
-from spacy_ner_ext.tools.evaluate.span_keys import find_places
+from spacy_ner_ext.tools.evaluate.predict import predict
+from spacy_ner_ext.tools.evaluate.span_keys import find_span_keys
 
 TOLERANCE = 1e-9
 PEER = Path(__file__).parent / "peer_edsnlp_metrics.py"
@@ -43,15 +43,15 @@ Span = tuple[int, int, str]
 def read_records(model: str, corpus: Path) -> list[dict[str, Any]]:
     """Words, gold and predictions of each document."""
     nlp = spacy.load(model)
-    places = find_places(nlp)
-    assert places is not None
+    keys = find_span_keys(nlp)
+    assert keys is not None
     return [
         {
             "words": [token.text for token in each.example.reference],
-            "gold": [entity.key for entity in each.record.gold],
-            "predicted": [entity.key for entity in each.record.predicted],
+            "gold": [entity.key for entity in each.entities.gold],
+            "predicted": [entity.key for entity in each.entities.predicted],
         }
-        for each in judge(nlp, corpus, places)
+        for each in predict(nlp, corpus, keys)
     ]
 
 

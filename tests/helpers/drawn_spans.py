@@ -2,9 +2,9 @@
 
 from hypothesis import strategies as st
 
-from spacy_ner_ext.tools.evaluate.entity_records import (
+from spacy_ner_ext.tools.evaluate.entities import (
+    DocEntities,
     Entity,
-    EvaluatedEntity,
     ScoredDoc,
 )
 
@@ -35,16 +35,16 @@ def documents(spans, max_size=6):
     return st.lists(st.tuples(spans, spans), max_size=max_size)
 
 
-def judged(gold, predicted, index=0, scores=None):
+def scored(gold, predicted, index=0, scores=None):
     """A document without an example."""
     scores = scores or [None] * len(predicted)
-    record = EvaluatedEntity(
+    entities = DocEntities(
         index,
         LENGTH,
         tuple(entity(*span) for span in sorted(set(gold))),
         tuple(entity(*span, score=s) for span, s in zip(predicted, scores)),
     )
-    return ScoredDoc(record, None)
+    return ScoredDoc(entities, None)
 
 
 def entity(start, end, label, score=None, text="", sentence_length=LENGTH):

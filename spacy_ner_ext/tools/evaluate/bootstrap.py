@@ -63,7 +63,9 @@ class CountRows(Generic[Key]):
     def _by_key(self) -> Iterator[tuple[numpy.ndarray, numpy.ndarray]]:
         """The numbers of the rows with a key, and their counts of it."""
         width = 1 + N_COUNTS
-        parts = [numpy.frombuffer(row, "int32").reshape(-1, width) for row in self._rows]
+        parts = [
+            numpy.frombuffer(row, "int32").reshape(-1, width) for row in self._rows
+        ]
         if not parts:
             return
         rows = numpy.repeat(numpy.arange(len(parts)), [len(part) for part in parts])

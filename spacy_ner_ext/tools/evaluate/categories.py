@@ -97,7 +97,10 @@ class CategoryMetrics:
         if not cats:
             return
         scores = doc.example.predicted.cats
-        gold, predicted = self.categorizer.gold(cats), self.categorizer.predicted(scores)
+        gold, predicted = (
+            self.categorizer.gold(cats),
+            self.categorizer.predicted(scores),
+        )
         self.documents += 1
         self.correct += set(gold) == set(predicted)
         self._support.update(gold)
@@ -177,7 +180,12 @@ class CategoryMetrics:
 def _as_entities(
     doc: ScoredDoc, gold: Sequence[str], predicted: Sequence[str]
 ) -> ScoredDoc:
-    sides = (
-        tuple(Entity(0, 1, label, "") for label in side) for side in (gold, predicted)
+    return replace(
+        doc,
+        entities=DocEntities(
+            index=doc.entities.index,
+            n_tokens=1,
+            gold=tuple(Entity(0, 1, label, "") for label in gold),
+            predicted=tuple(Entity(0, 1, label, "") for label in predicted),
+        ),
     )
-    return replace(doc, entities=DocEntities(doc.entities.index, 1, *sides))

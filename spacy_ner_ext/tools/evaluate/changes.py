@@ -14,8 +14,8 @@ CHANGED = 0.1
 
 
 class Changes:
-    """Counts documents whose predictions differ from a baseline's, and keeps those whose
-    number of errors differs most.
+    """Counts documents whose predictions differ from a baseline's, and keeps those with
+    the largest differences in the number of errors.
 
     Errors are gold entities that are not found exactly, and predictions that do not
     equal a gold entity. A document is better if it has fewer.

@@ -1,4 +1,4 @@
-"""Evaluate a pipeline, as numbers and as a page."""
+"""Command `evaluate`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,8 +13,8 @@ from ..options import names
 from ..output import printer, progress
 from ..pipeline import MODEL_HELP, BatchSize, Code, GpuId, failure_told, open_pipeline
 
-METRICS = "metrics.json"
-REPORT = "report.html"
+METRICS, REPORT = "metrics.json", "report.html"
+Scores = dict[str, Any]
 
 
 def evaluate(
@@ -22,42 +22,42 @@ def evaluate(
     corpus: Annotated[
         Path,
         typer.Argument(
-            metavar="CORPUS", help="Gold: a .spacy file, or a folder of them."
+            metavar="CORPUS",
+            help="The gold corpus: a .spacy file, or a folder of them.",
         ),
     ],
     output: Annotated[
         Path,
         typer.Option(
-            "--output",
-            "-o",
+            *("--output", "-o"),
             metavar="DIR",
-            help=f"The folder for {METRICS} and {REPORT}.",
+            help=f"The folder to write {METRICS} and {REPORT} to.",
         ),
     ],
     baseline: Annotated[
         Optional[str],
-        typer.Option(metavar="OTHER", help="A pipeline to compare it with."),
+        typer.Option(metavar="OTHER", help="A pipeline to compare with."),
     ] = None,
     train: Annotated[
         Optional[Path],
         typer.Option(
             metavar="CORPUS",
-            help="What it was trained on, for scores of seen and unseen entities.",
+            help="The training corpus, for scores of seen and unseen entities.",
         ),
     ] = None,
     component: Annotated[
         Optional[str],
         typer.Option(
             metavar="NAME",
-            help="The component that finds entities; by default the last that does.",
+            help="The component that predicts entities; by default the last such one.",
         ),
     ] = None,
     target: Annotated[
         Optional[str],
         typer.Option(
             metavar="KEY,KEY",
-            help="Where gold is, ents or span groups; by default where the component "
-            "learns from.",
+            help="Where gold is: ents or span groups; by default where the component "
+            "reads it in training.",
         ),
     ] = None,
     annotate: Annotated[
@@ -70,7 +70,9 @@ def evaluate(
     resamples: Annotated[
         int,
         typer.Option(
-            min=0, metavar="N", help="Resamples of documents for intervals; 0: none."
+            min=0,
+            metavar="N",
+            help="Bootstrap resamples of documents for intervals; 0 for none.",
         ),
     ] = 1000,
     confidence: Annotated[
@@ -83,14 +85,15 @@ def evaluate(
     gpu_id: GpuId = -1,
     code: Code = None,
 ) -> None:
-    """Evaluate a pipeline that finds entities or categories, as JSON and as a page.
+    """Evaluate the entities or categories of a pipeline; write JSON and an HTML report.
 
-    Entities: precision, recall and F-score, exact, by overlap and by token, over all
-    labels and of each, with bootstrap intervals; nervaluate's four schemes; kinds of
-    errors, a confusion matrix, groups by length and by whether training has them;
-    thresholds, calibration, and the errors that tell most. Exact scores are those of
-    `spacy evaluate`. The page works offline. With --baseline, also the differences
-    with a paired bootstrap test, and the documents that changed.
+    For entities: precision, recall and F-score, exact, by overlap and by token, micro,
+    macro, weighted and by label, with bootstrap intervals; nervaluate's four schemes;
+    kinds of errors and a confusion matrix; scores by length and by whether the
+    training corpus has the entity; thresholds, calibration, and the most instructive
+    errors. Exact scores equal those of `spacy evaluate`. The report works offline.
+    With --baseline, also the differences with a paired bootstrap test, and the
+    documents whose predictions changed.
 
     \b
     Examples:
@@ -102,7 +105,7 @@ def evaluate(
     from .evaluate import evaluate as run
     from .evaluate import require_report
 
-    _check(output, corpus, train)
+    _check_paths(output, corpus, train)
     require_report()
     nlp = open_pipeline(model, gpu_id=gpu_id, code=code)
     with failure_told(model, "evaluated"):
@@ -110,7 +113,6 @@ def evaluate(
             nlp,
             corpus,
             baseline=None if baseline is None else load_pipeline(baseline),
-            progress=progress,
             train=train,
             component=component,
             target=names("--target", target),
@@ -119,6 +121,7 @@ def evaluate(
             confidence=confidence,
             seed=seed,
             batch_size=batch_size,
+            progress=progress,
         )
     result.to_json(output / METRICS)
     result.to_html(output / REPORT)
@@ -126,15 +129,12 @@ def evaluate(
     printer().good(f"Wrote {output / METRICS} and {output / REPORT}")
 
 
-def _check(output: Path, corpus: Path, train: Path | None) -> None:
+def _check_paths(output: Path, corpus: Path, train: Path | None) -> None:
     check_output(output / METRICS, ".json")
     check_output(output / REPORT, ".html")
     for name, path in (("CORPUS", corpus), ("--train", train)):
         if path is not None and not path.exists():
-            raise UserError(f"{name} {path} is not there; give a .spacy file")
-
-
-# --- What is printed -----------------------------------------------------------
+            raise UserError(f"{name} {path} does not exist; give a .spacy file")
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -158,28 +158,26 @@ def _print(result: dict[str, Any]) -> None:
         printer().info(note)
 
 
-def _entity_rows(metrics: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:
-    for name, metric in metrics.items():
-        if name == "exact":
-            yield from _rows(f"{name}, ", metric)
-        else:
-            yield f"{name}, micro", metric["micro"]
+def _entity_rows(metrics: dict[str, Any]) -> Iterable[tuple[str, Scores]]:
+    yield from _rows("exact, ", metrics["exact"])
+    for name in ("overlap", "token"):
+        yield f"{name}, micro", metrics[name]["micro"]
 
 
-def _rows(prefix: str, metric: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:
+def _rows(prefix: str, metric: dict[str, Any]) -> Iterable[tuple[str, Scores]]:
     for average in ("micro", "macro", "weighted"):
         yield f"{prefix}{average}", metric[average]
     yield from metric["labels"].items()
 
 
-def _print_scores(rows: Iterable[tuple[str, dict[str, Any]]]) -> None:
+def _print_scores(rows: Iterable[tuple[str, Scores]]) -> None:
     printer().table(
         [
             (name, *(_percent(score[each]) for each in "prf"), _interval(score), gold)
             for name, score in rows
             for gold in [score["support"]]
         ],
-        header=("", "P", "R", "F", "F between", "gold"),
+        header=("", "P", "R", "F", "F interval", "gold"),
         divider=True,
         max_col=60,
         aligns=("l", "r", "r", "r", "r", "r"),
@@ -194,9 +192,9 @@ def _print_calibration(calibration: dict[str, Any] | None) -> None:
         )
 
 
-def _interval(score: dict[str, Any]) -> str:
-    boundaries = score["f_interval"]
-    return "" if boundaries is None else " - ".join(map(_percent, boundaries))
+def _interval(score: Scores) -> str:
+    ends = score["f_interval"]
+    return "" if ends is None else " - ".join(map(_percent, ends))
 
 
 def _percent(value: float) -> str:
@@ -205,10 +203,10 @@ def _percent(value: float) -> str:
 
 def _print_differences(comparison: dict[str, Any]) -> None:
     for name, metric in comparison["differences"].items():
-        found = metric["micro"]["f"]
-        p_value = found["p_value"]
+        scores = metric["micro"]["f"]
+        p_value = scores["p_value"]
         sure = "" if p_value is None else f", p = {p_value:.3f}"
         typer.echo(
-            f"F of the baseline, {name}, micro: {_percent(found['baseline'])}, "
-            f"difference {100 * found['difference']:+.2f}{sure}"
+            f"F of the baseline, {name}, micro: {_percent(scores['baseline'])}, "
+            f"difference {100 * scores['difference']:+.2f}{sure}"
         )

@@ -1,9 +1,10 @@
-"""Two pipelines on the same documents.
+"""Comparison of two pipelines on the same documents.
 
-Differences have intervals and p-values of a paired bootstrap (Koehn 2004): each
-resample of documents scores both. The two-sided p-value is the share of resamples whose
-difference is as far from the observed one as that is from none, as of Berg-Kirkpatrick
-et al. (2012); with one resample more that is, so that it is never 0.
+Differences have intervals and p-values from a paired bootstrap (Koehn 2004): each
+resample of documents scores both pipelines. The two-sided p-value is the share of
+resamples whose difference is as far from the observed one as that is from zero
+(Berg-Kirkpatrick et al. 2012), where the observed one counts as one more resample, so
+that the p-value is never 0.
 """
 
 from __future__ import annotations
@@ -24,25 +25,19 @@ from ...scorers.counts import (
 )
 from .bootstrap import CountRows, draw_weights, interval
 from .changes import Changes
-from .entity_records import EvaluatedEntity, ScoredDoc
-from .scores import NAMES
+from .entities import DocEntities, ScoredDoc
+from .metrics import NAMES
 from .top_examples import MOST
 
 SIDES = (0, 1)
-# Differences that are this near are equal.
+# Differences that are this close are equal.
 NOISE = 1e-9
-# Which pipeline is counted, by which metric, and what label.
+# The number of the pipeline, the metric and the label.
 Key = tuple[int, str, str]
 
 
 class Comparison:
-    """Collects the counts of each document, and what predictions changed.
-
-    resamples: How many resamples of the documents are made; 0 for no intervals.
-    confidence: The share of resamples inside an interval.
-    seed: The seed of the resamples.
-    most: How many examples are kept.
-    """
+    """Collects the counts and the changed predictions of each document."""
 
     def __init__(
         self,
@@ -57,26 +52,22 @@ class Comparison:
         self._changes = Changes(most)
 
     def add(self, ours: ScoredDoc, baseline: ScoredDoc) -> None:
-        """Count a document.
-
-        ours: The document with the predictions of the pipeline.
-        baseline: The same with those of the other.
-        """
-        self._rows.add(_count(ours.record, baseline.record))
+        """Add the predictions of both pipelines for one document."""
+        self._rows.add(_count(ours.entities, baseline.entities))
         self._changes.add(ours, baseline)
 
     def result(self) -> dict[str, Any]:
-        """ "differences" and "changed" of the result."""
+        """The parts "differences" and "changed" of the result."""
         labels = {metric: self._labels(metric) for metric in COUNTERS}
-        places = {metric: self._places(metric, labels[metric]) for metric in COUNTERS}
+        columns = {metric: self._columns(metric, labels[metric]) for metric in COUNTERS}
         resampled: dict[str, list[numpy.ndarray]] = {metric: [] for metric in COUNTERS}
         for weights in draw_weights(self._rows.repeats, self.resamples, self.seed):
             sums = self._rows.sums(weights)
             for metric, samples in resampled.items():
-                samples.append(_differences(_scores(sums[:, places[metric]])))
+                samples.append(_differences(_scores(sums[:, columns[metric]])))
         total = self._rows.total()
         differences = {
-            metric: self._describe(labels[metric], total[places[metric]], samples)
+            metric: self._describe(labels[metric], total[columns[metric]], samples)
             for metric, samples in resampled.items()
         }
         return {"differences": differences, "changed": self._changes.result()}
@@ -84,10 +75,10 @@ class Comparison:
     def _labels(self, metric: str) -> list[str]:
         return sorted({label for _, other, label in self._rows.keys if other == metric})
 
-    def _places(self, metric: str, labels: list[str]) -> numpy.ndarray:
-        """Where the counts of a metric are, of shape (2, n_labels)."""
-        place = {key: number for number, key in enumerate(self._rows.keys)}
-        rows = [[place[side, metric, label] for label in labels] for side in SIDES]
+    def _columns(self, metric: str, labels: list[str]) -> numpy.ndarray:
+        """The columns of a metric's counts, of shape (2, n_labels)."""
+        column = {key: number for number, key in enumerate(self._rows.keys)}
+        rows = [[column[side, metric, label] for label in labels] for side in SIDES]
         return numpy.array(rows, dtype=int)
 
     def _describe(
@@ -114,27 +105,26 @@ class Comparison:
         }
 
 
-def _count(ours: EvaluatedEntity, baseline: EvaluatedEntity) -> dict[Key, list[int]]:
+def _count(ours: DocEntities, baseline: DocEntities) -> dict[Key, list[int]]:
     counts: dict[Key, list[int]] = {}
     for metric, count in COUNTERS.items():
         found = [
-            count(*([e.key for e in side] for side in (record.gold, record.predicted)))
-            for record in (ours, baseline)
+            count(*([e.key for e in side] for side in (each.gold, each.predicted)))
+            for each in (ours, baseline)
         ]
         for label in {label for each in found for label in each}:
             for side in SIDES:
-                none = [0] * N_COUNTS
-                counts[side, metric, label] = found[side].get(label, none)
+                counts[side, metric, label] = found[side].get(label, [0] * N_COUNTS)
     return counts
 
 
 def _scores(counts: numpy.ndarray) -> numpy.ndarray:
-    """Scores of the averages, then those of the labels, of shape (..., 2, n_averages +
-    n_labels, 3); NaN for a label that is not there."""
+    """Scores of the averages, then of the labels, of shape (..., 2, n_averages +
+    n_labels, 3); NaN for a label without gold and predictions."""
     means = numpy.stack([*averages(counts).values()], axis=-2)
     of_labels = rates(counts)
-    is_there = (counts[..., GOLD] + counts[..., PREDICTED]).any(axis=-2, keepdims=True)
-    of_labels = numpy.where(is_there[..., None], of_labels, numpy.nan)
+    counted = (counts[..., GOLD] + counts[..., PREDICTED]).any(axis=-2, keepdims=True)
+    of_labels = numpy.where(counted[..., None], of_labels, numpy.nan)
     return numpy.concatenate([means, of_labels], axis=-2)
 
 
@@ -145,14 +135,12 @@ def _differences(scores: numpy.ndarray) -> numpy.ndarray:
 def _tests(
     observed: numpy.ndarray, samples: list[numpy.ndarray], confidence: float
 ) -> Iterator[dict[str, Any]]:
-    """The difference, its interval and its p-value, score by score."""
+    """Difference, interval and p-value of each score, row by row."""
     unknown = [numpy.full((1, *observed.shape), numpy.nan)]
     resampled = numpy.concatenate(samples or unknown)
-    boundaries = numpy.moveaxis(interval(resampled, confidence), 0, -1)
-    p_values = two_sided(observed, resampled)
-    rows = zip(
-        observed.ravel(), boundaries.reshape(-1, 2), p_values.ravel(), strict=True
-    )
+    intervals = numpy.moveaxis(interval(resampled, confidence), 0, -1).reshape(-1, 2)
+    p_values = two_sided(observed, resampled).ravel()
+    rows = zip(observed.ravel(), intervals, p_values, strict=True)
     for difference, ends, p_value in rows:
         is_known = not numpy.isnan(ends).any()
         yield {
@@ -163,9 +151,9 @@ def _tests(
 
 
 def two_sided(observed: numpy.ndarray, resampled: numpy.ndarray) -> numpy.ndarray:
-    """How likely differences this large are if there is none.
+    """Compute two-sided p-values of observed differences.
 
-    resampled: Those of resamples, resamples first; NaN where there is none.
+    resampled: The differences of resamples along the first axis, NaN where undefined.
     """
     is_known = ~numpy.isnan(resampled)
     moved = numpy.abs(numpy.where(is_known, resampled, observed) - observed)

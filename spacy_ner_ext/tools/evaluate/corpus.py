@@ -1,4 +1,4 @@
-"""What there is to judge in a corpus, found out before a pipeline runs."""
+"""Read the annotation of a corpus before a pipeline runs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .groups import SeenForms
 
 @dataclass(frozen=True)
 class Annotation:
-    """What documents of a corpus are annotated with.
+    """The annotation of a corpus.
 
-    entities: Whether entities are, in one of the places that were asked for.
-    categories: Whether categories are.
-    groups: Where there are entities, if what was asked for is not there.
+    entities: Whether it has gold entities under the target keys.
+    categories: Whether it has gold categories.
+    groups: The keys under which entities were found.
     """
 
     entities: bool
@@ -32,12 +32,12 @@ class Annotation:
 
 
 def find_annotation(path: Path, target: Sequence[str], categories: bool) -> Annotation:
-    """Find out what a corpus is annotated with; no more is read than it takes.
+    """Find the annotation of a corpus, reading no more documents than necessary.
 
-    path: A .spacy file, or a folder of them.
-    target: Where entities may be; nothing if they are not wanted.
-    RAISES (UserError): If a file cannot be read.
-    RAISES (UserError): If there is no document with a token.
+    path: A .spacy file or a folder of them.
+    target: Keys of gold entities; none to ignore entities.
+    categories: Whether to look for categories.
+    RAISES (UserError): If a file cannot be read, or no document has a token.
     """
     has_entities, has_categories = not target, not categories
     groups: dict[str, None] = {}
@@ -51,23 +51,22 @@ def find_annotation(path: Path, target: Sequence[str], categories: bool) -> Anno
             break
     if empty:
         raise UserError(f"{path} has no document with a token; give another corpus")
-    found = has_entities and bool(target), has_categories and categories
-    return Annotation(*found, tuple(groups))
+    return Annotation(
+        has_entities and bool(target), has_categories and categories, tuple(groups)
+    )
 
 
 def read_forms(path: Path, target: Sequence[str]) -> SeenForms:
     """Read the entities of a training corpus.
 
-    path: A .spacy file, or a folder of them.
-    RAISES (UserError): If a file cannot be read.
-    RAISES (UserError): If there are none.
+    RAISES (UserError): If a file cannot be read, or the corpus has no entities.
     """
     seen = SeenForms()
     for doc in _read(path):
         seen.add(read_spans(doc, target))
     if not seen.labels:
-        places = ", ".join(target)
-        raise UserError(f"--train {path} has no entities in {places}; leave it out")
+        keys = ", ".join(target)
+        raise UserError(f"--train {path} has no entities in {keys}; leave it out")
     return seen
 
 
@@ -77,5 +76,5 @@ def _annotated(doc: Doc) -> list[str]:
 
 def _read(path: Path) -> Iterator[Doc]:
     for file in find_files(path):
-        # With a vocabulary of its own, which goes with it.
+        # A separate vocabulary is freed with the documents of its file.
         yield from (doc for doc in read_docs(file, Vocab()) if len(doc))

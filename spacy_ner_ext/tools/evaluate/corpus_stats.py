@@ -1,4 +1,4 @@
-"""What a corpus holds, and what of it is not judged."""
+"""Numbers of documents, tokens and entities of a corpus."""
 
 from __future__ import annotations
 
@@ -7,60 +7,49 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...pipes.gold import describe_counts
-from .entity_records import ScoredDoc
-from .span_keys import Places
+from .entities import ScoredDoc
+from .span_keys import SpanKeys
 
-COUNTED = ("missing", "unjudged", "unaligned", "misaligned")
+LEFT_OUT = ("missing", "unjudged", "unaligned", "misaligned")
 
 
-class CorpusTotals:
-    """Counts documents, tokens and entities.
+class CorpusStats:
+    """Counts documents, tokens and entities, and everything that is left out."""
 
-    places: Where entities are, with the labels of the component.
-    """
-
-    def __init__(self, places: Places) -> None:
-        self._places = places
-        self._totals: Counter[str] = Counter()
+    def __init__(self, keys: SpanKeys) -> None:
+        self._keys = keys
+        self._counts: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
 
-    def add(self, judged: ScoredDoc) -> None:
+    def add(self, doc: ScoredDoc) -> None:
         """Count a document."""
-        record, known = judged.record, self._places.labels
-        counts = {"documents": 1, "tokens": record.n_tokens}
-        counts.update(gold=len(record.gold), predicted=len(record.predicted))
-        counts.update((name, getattr(record, name)) for name in COUNTED)
-        self._totals.update(counts)
+        entities = doc.entities
+        self._counts.update(
+            documents=1,
+            tokens=entities.n_tokens,
+            gold=len(entities.gold),
+            predicted=len(entities.predicted),
+            **{name: getattr(entities, name) for name in LEFT_OUT},
+        )
+        known = self._keys.component.labels if self._keys.component else ()
         if known:
-            labels = (entity.label for entity in record.gold)
+            labels = (entity.label for entity in entities.gold)
             self._unknown.update(label for label in labels if label not in known)
 
-    @property
-    def documents(self) -> int:
-        """The number of documents."""
-        return self._totals["documents"]
-
-    @property
-    def is_annotated(self) -> bool:
-        """Whether gold says something of any token."""
-        return self._totals["missing"] < self._totals["tokens"]
-
     def result(self) -> dict[str, Any]:
-        """The numbers; "unknown_labels" are those of gold
-        entities that the component does not know, with how many there are.
-        """
-        names = ("documents", "tokens", "gold", "predicted", *COUNTED)
-        counts: dict[str, Any] = {name: self._totals[name] for name in names}
+        """The counts; "unknown_labels" counts gold entities whose labels the component
+        does not have."""
+        names = ("documents", "tokens", "gold", "predicted", *LEFT_OUT)
+        counts: dict[str, Any] = {name: self._counts[name] for name in names}
         return {**counts, "unknown_labels": dict(sorted(self._unknown.items()))}
 
     def notes(self) -> Iterator[str]:
-        """A sentence on each thing that is not judged."""
-        n = self._totals
+        """Write a sentence on everything that is left out."""
+        n = self._counts
         if not n["predicted"] + n["unjudged"] + n["unaligned"]:
             yield (
-                f"There is no prediction in {', '.join(self._places.annotate)}: if the "
-                "pipeline writes entities elsewhere, name the span group with "
-                "--annotate."
+                f"The pipeline predicts nothing in {', '.join(self._keys.annotate)}: "
+                "if it writes entities elsewhere, name the span group with --annotate."
             )
         if n["missing"]:
             yield (

@@ -11,7 +11,8 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from ...crf.tags import LabelledSpan
-from ...pipes.spans import get_score, missing_tokens, read_gold
+from ...pipes.annotations import get_score
+from ...pipes.gold import missing_tokens, read_gold
 from ...scorers.ner import compare
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,35 +14,35 @@ from ...util.errors import UserError
 from ...util.extras import require
 from ...util.files import write_json
 from ..loading import load_pipeline
-from .categories import Categories, Categorizer, find_categorizer
+from .categories import CategoryMetrics, find_categorizer
 from .comparison import Comparison
 from .corpus import find_annotation
-from .entity_metrics import Entities
-from .entity_records import ScoredDoc
-from .predict import Stopwatch, judge
+from .entities import ScoredDoc
+from .entity_metrics import EntityMetrics
+from .predict import Stopwatch, predict
 from .settings import EvaluationSettings
-from .span_keys import Places, find_places
+from .span_keys import SpanKeys, find_span_keys
 
 FORMAT = 1
-NOWHERE = Places(None, (), ())
 Pair = tuple[ScoredDoc, ScoredDoc | None]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found out.
+    """The result of `evaluate`.
 
-    data: Plain JSON values.
+    data: The content of `metrics.json`: dictionaries, lists, strings and numbers by the
+        keys that are listed under "metrics.json" in the documentation.
     """
 
     data: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Return `data`, the content of `metrics.json`."""
         return self.data
 
     def to_json(self, path: str | Path) -> None:
-        """Write all of it to a file.
+        """Write the result as JSON.
 
         RAISES (UserError): If the file cannot be written.
         """
@@ -51,7 +51,7 @@ class Evaluation:
     def to_html(self, path: str | Path) -> None:
         """Write the report, one HTML page that works offline.
 
-        RAISES (UserError): If the file cannot be written, or if matplotlib or Jinja is
+        RAISES (UserError): If the file cannot be written, or if Matplotlib or Jinja is
             not installed (`pip install "spacy-ner-ext[report]"`).
         """
         require_report()
@@ -74,28 +74,47 @@ def evaluate(
     corpus: str | Path,
     *,
     baseline: Language | str | Path | None = None,
-    progress: Callable[[Iterable[Pair]], Iterable[Pair]] = iter,
-    **settings: Any,
+    train: str | Path | None = None,
+    component: str | None = None,
+    target: Sequence[str] = (),
+    annotate: Sequence[str] = (),
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    batch_size: int | None = None,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> Evaluation:
-    """Evaluate a pipeline on a corpus: metrics with confidence intervals, errors,
-    groups of entities, calibration, thresholds and examples.
+    """Evaluate the entities and text categories of a pipeline on a corpus.
 
-    Documents are read, predicted and forgotten one by one. Exact scores are those of
-    `spacy evaluate`.
+    Computes precision, recall and F-score with confidence intervals, kinds of errors,
+    confusion matrices, scores of groups of entities, calibration, thresholds and
+    examples of errors. Exact scores equal those of `spacy evaluate`. Documents are
+    read, predicted and freed one by one.
 
-    nlp: The pipeline.
-    corpus: A .spacy file with gold, or a folder of them.
-    baseline: Another pipeline that it is compared with.
-    progress: Passes documents on, and may show how far it is.
-    **settings: `train`, `component`, `target`, `annotate`, `resamples`, `confidence`,
-        `seed` and `batch_size`, see `EvaluationSettings`.
-    RETURNS: What was found out.
-    RAISES (UserError): If a setting or the corpus cannot be used, or a pipeline has
-        nothing to judge.
+    nlp: The pipeline, or its folder or package name.
+    corpus: A .spacy file with gold annotation, or a folder of them.
+    baseline: Another pipeline to compare with, in the same forms.
+    train: The training corpus, for separate scores of entities that it has and that it
+        does not have.
+    component: The component that predicts entities; by default the last one that does.
+    target: Where gold is, "ents" or names of span groups; by default the keys from
+        which the component learns.
+    annotate: Where predictions are; by default the key to which the component writes.
+    resamples: Bootstrap resamples of documents for intervals and p-values; 0 for none.
+    confidence: The share of resamples inside an interval, between 0 and 1.
+    seed: The seed of the resamples.
+    batch_size: Documents in a batch; by default that of the pipeline.
+    progress: A function that passes an iterable on, such as `tqdm`, called once with
+        the documents.
+    RETURNS: The metrics and examples.
+    RAISES (UserError): If a setting is out of its range, a pipeline or corpus cannot be
+        read, or nothing in the corpus can be scored.
     """
-    options = EvaluationSettings(**settings)
+    settings = EvaluationSettings(
+        train, component, target, annotate, resamples, confidence, seed, batch_size
+    )
     other = None if baseline is None else _load(baseline)
-    return _Run(_load(nlp), other, Path(corpus), options)(progress)
+    return _Run(_load(nlp), other, Path(corpus), settings)(progress)
 
 
 def _load(nlp: Language | str | Path) -> Language:
@@ -103,7 +122,7 @@ def _load(nlp: Language | str | Path) -> Language:
 
 
 class _Run:
-    """An evaluation."""
+    """One evaluation."""
 
     def __init__(
         self,
@@ -114,38 +133,37 @@ class _Run:
     ) -> None:
         self.nlp, self.baseline, self.corpus = nlp, baseline, corpus
         self.settings, self.stopwatch = settings, Stopwatch()
-        places = find_places(
+        keys = find_span_keys(
             nlp, settings.component, settings.target, settings.annotate
         )
-        self.places = places or NOWHERE
-        self.categorizer = find_categorizer(nlp)
-        if places is None and self.categorizer is None:
+        self.keys, self.categorizer = keys or SpanKeys(), find_categorizer(nlp)
+        if keys is None and self.categorizer is None:
             raise UserError(
                 "the pipeline has no component that finds entities or categories, but "
                 f"{', '.join(nlp.pipe_names) or 'none at all'}; give another one, or "
-                "say with --target where entities are"
+                "name the span group of its entities with --target"
             )
         self._make_collectors()
 
     def _make_collectors(self) -> None:
         settings, categorizer = self.settings, self.categorizer
-        found = find_annotation(self.corpus, self.places.target, bool(categorizer))
+        found = find_annotation(self.corpus, self.keys.target, bool(categorizer))
         if not found.entities and not found.categories:
-            raise UserError(self._why_nothing(found.groups))
-        self.entities = Entities(self.places, settings) if found.entities else None
-        self.categories: Categories | None = None
-        if found.categories and isinstance(categorizer, Categorizer):
-            self.categories = Categories(categorizer, **settings.resampling)
+            raise UserError(self._explain_no_gold(found.groups))
+        self.entities = EntityMetrics(self.keys, settings) if found.entities else None
+        self.categories: CategoryMetrics | None = None
+        if found.categories and categorizer is not None:
+            self.categories = CategoryMetrics(categorizer, **settings.resampling)
         self.comparison: Comparison | None = None
         if self.baseline is not None and found.entities:
             self.comparison = Comparison(**settings.resampling)
 
-    def _why_nothing(self, groups: tuple[str, ...]) -> str:
-        wanted = [*self.places.target, *(["doc.cats"] if self.categorizer else [])]
+    def _explain_no_gold(self, groups: tuple[str, ...]) -> str:
+        wanted = [*self.keys.target, *(["doc.cats"] if self.categorizer else [])]
         there = f" (it has {', '.join(groups)})" if groups else ""
         return (
             f"{self.corpus} has no annotation in {' or '.join(wanted)}: give a corpus "
-            f"with gold, or name the place that has it with --target{there}"
+            f"with gold, or name the span group that has it with --target{there}"
         )
 
     def __call__(self, progress: Callable) -> Evaluation:
@@ -161,73 +179,68 @@ class _Run:
     def _pairs(self) -> Generator[Pair, None, None]:
         """Documents with the predictions of the pipeline, and those of the baseline."""
         batch_size = self.settings.batch_size
-        documents = judge(
-            self.nlp, self.corpus, self.places, batch_size, self.stopwatch
-        )
+        docs = predict(self.nlp, self.corpus, self.keys, batch_size, self.stopwatch)
         if self.comparison is None or self.baseline is None:
-            yield from ((document, None) for document in documents)
+            yield from ((doc, None) for doc in docs)
             return
-        places = self._places_of_baseline(self.baseline)
-        others = judge(self.baseline, self.corpus, places, batch_size)
-        yield from zip(documents, others, strict=True)
+        keys = self._keys_of_baseline(self.baseline)
+        others = predict(self.baseline, self.corpus, keys, batch_size)
+        yield from zip(docs, others, strict=True)
 
-    def _places_of_baseline(self, baseline: Language) -> Places:
+    def _keys_of_baseline(self, baseline: Language) -> SpanKeys:
         named = self.settings.component
         component = named if named in baseline.pipe_names else None
-        places = find_places(
-            baseline, component, self.places.target, self.settings.annotate
+        keys = find_span_keys(
+            baseline, component, self.keys.target, self.settings.annotate
         )
-        if places is None or places.component is None:
+        if keys is None or keys.component is None:
             raise UserError(
                 "the baseline has no component that finds entities, but "
                 f"{', '.join(baseline.pipe_names) or 'none at all'}; give another one"
             )
-        return places
+        return keys
 
     def _result(self) -> dict[str, Any]:
         entities, categories = self.entities, self.categories
         corpus: dict[str, Any] = {"path": str(self.corpus)}
-        corpus.update(entities.totals.result() if entities else {})
+        corpus.update(entities.corpus_stats.result() if entities else {})
+        compared = None
+        if self.comparison is not None and self.baseline is not None:
+            compared = {"model": _describe(self.baseline), **self.comparison.result()}
         return {
             "format": FORMAT,
-            "model": describe(self.nlp),
+            "model": _describe(self.nlp),
             "corpus": corpus,
-            "settings": self.settings.to_dict(self.places),
+            "settings": self.settings.to_dict(self.keys),
             "speed": self.stopwatch.to_dict(),
             "notes": list(self._notes()),
             "entities": entities.result() if entities else None,
             "categories": categories.result() if categories else None,
-            "comparison": self._compared(),
+            "comparison": compared,
         }
-
-    def _compared(self) -> dict[str, Any] | None:
-        if self.comparison is None or self.baseline is None:
-            return None
-        return {"model": describe(self.baseline), **self.comparison.result()}
 
     def _notes(self) -> Iterator[str]:
         if self.entities is not None:
             yield from self.entities.notes(self.nlp)
-        elif self.places.target:
-            places = ", ".join(self.places.target)
+        elif self.keys.target:
+            keys = ", ".join(self.keys.target)
             yield (
-                f"Entities are not judged: the corpus has no annotation in {places}; "
+                f"Entities are not scored: the corpus has no annotation in {keys}; "
                 "name the span group that has it with --target."
             )
         if self.categorizer is not None and self.categories is None:
             yield (
-                f"Categories of {self.categorizer.component} are not judged: no "
+                f"Categories of {self.categorizer.component} are not scored: no "
                 "document of the corpus has any."
             )
         if self.categories is not None and self.categories.unknown:
-            unknown = ", ".join(sorted(self.categories.unknown))
+            unknown = ", ".join(self.categories.unknown)
             yield f"The corpus has categories that the pipeline cannot give: {unknown}."
         if self.baseline is not None and self.categories is not None:
             yield "Categories are not compared with the baseline, only entities are."
 
 
-def describe(nlp: Language) -> dict[str, Any]:
-    """What a pipeline is, for JSON."""
+def _describe(nlp: Language) -> dict[str, Any]:
     return {
         "path": None if nlp.path is None else str(nlp.path),
         "name": nlp.meta.get("name", ""),

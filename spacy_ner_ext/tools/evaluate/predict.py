@@ -1,4 +1,4 @@
-"""Run a pipeline over a corpus, a document at a time."""
+"""Run a pipeline over a corpus, document by document."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from spacy.training import Example
 
 from ...data.examples import read_examples
 from ...data.formats.docbin import find_files
-from .entity_records import ScoredDoc, make_record
-from .span_keys import Places
+from .entities import ScoredDoc, read_entities
+from .span_keys import SpanKeys
 
 
 class Stopwatch:
-    """The time and the words of a pipeline."""
+    """Measures the time and counts the words of a pipeline."""
 
     def __init__(self) -> None:
         self.seconds, self.words = 0.0, 0
 
     def time(self, examples: Iterable[Example]) -> Iterator[Example]:
-        """Measure how long it takes until there is an example."""
+        """Measure how long each example takes."""
         stream = iter(examples)
         while True:
             start = time.perf_counter()
@@ -35,39 +35,36 @@ class Stopwatch:
             yield example
 
     def to_dict(self) -> dict[str, float]:
-        """The time, and the words of a second."""
+        """The part "speed" of the result."""
         speed = self.words / self.seconds if self.seconds else 0.0
         return {"seconds": self.seconds, "words_per_second": speed}
 
 
-def judge(
+def predict(
     nlp: Language,
     corpus: str | Path,
-    places: Places,
+    keys: SpanKeys,
     batch_size: int | None = None,
     stopwatch: Stopwatch | None = None,
 ) -> Iterator[ScoredDoc]:
-    """Predict the documents of a corpus, the same as `spacy evaluate` does.
+    """Predict the documents of a corpus as `spacy evaluate` does.
 
-    The text of each is tokenized anew, or has the gold tokens if gold does not say
-    where spaces are. What is kept of a document must not be a part of it: strings and
-    documents of a file are freed after its last one, so that a corpus of several files
-    needs the memory of one.
+    Each text is tokenized by the pipeline, or has the gold tokens if gold does not
+    store spaces. The strings and documents of a file are freed after its last document,
+    so do not keep any part of an example: a corpus of several files then needs the
+    memory of one.
 
-    corpus: A .spacy file, or a folder of them.
-    places: Where gold and predictions are.
-    batch_size: Documents a batch; that of the pipeline if None.
-    stopwatch: Measures the pipeline, reading included.
-    YIELDS: The documents in their order; empty ones are left out.
+    stopwatch: Measures the pipeline, including reading.
+    YIELDS: The documents in order, without empty ones.
     RAISES (UserError): If a file cannot be read.
     """
-    stopwatch = Stopwatch() if stopwatch is None else stopwatch
+    stopwatch = stopwatch or Stopwatch()
     index = 0
     for file in find_files(Path(corpus)):
         with nlp.memory_zone():
             for example in stopwatch.time(_predict(nlp, file, batch_size)):
-                record = make_record(index, example, places.target, places.annotate)
-                yield ScoredDoc(record, example)
+                entities = read_entities(index, example, keys.target, keys.annotate)
+                yield ScoredDoc(entities, example)
                 index += 1
 
 

@@ -1,4 +1,4 @@
-"""EvaluationSettings of an evaluation."""
+"""Settings of an evaluation, validated."""
 
 from __future__ import annotations
 
@@ -8,23 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ...util.errors import UserError
-from .span_keys import Places
+from .span_keys import SpanKeys
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How a pipeline is evaluated.
-
-    train: The corpus that it was trained on.
-    component: The component that finds entities; the last one that does if None.
-    target: Where gold is; where the component learns from if empty.
-    annotate: Where predictions are; where it writes them if empty.
-    resamples: Resamples for intervals and tests; 0 for none.
-    confidence: The share of resamples inside an interval.
-    seed: The seed of the resamples.
-    batch_size: Documents a batch; that of the pipeline if None.
-    RAISES (UserError): If a number is out of its range.
-    """
+    """The arguments of `evaluate`."""
 
     train: str | Path | None = None
     component: str | None = None
@@ -51,19 +40,19 @@ class EvaluationSettings:
 
     @property
     def resampling(self) -> dict[str, Any]:
-        """The settings of resamples, by their names."""
+        """The settings of the bootstrap, by name."""
         return {
             "resamples": self.resamples,
             "confidence": self.confidence,
             "seed": self.seed,
         }
 
-    def to_dict(self, places: Places) -> dict[str, Any]:
-        """The settings that were used, for JSON."""
+    def to_dict(self, keys: SpanKeys) -> dict[str, Any]:
+        """The settings with the keys that were used, for JSON."""
         return {
-            "component": places.component,
-            "target": list(places.target),
-            "annotate": list(places.annotate),
+            "component": keys.component.name if keys.component else None,
+            "target": list(keys.target),
+            "annotate": list(keys.annotate),
             "train": None if self.train is None else str(self.train),
             **self.resampling,
             "batch_size": self.batch_size,

@@ -3,51 +3,54 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .entities import Entity, ScoredDoc
 
 SCHEMES = ("strict", "exact", "partial", "ent_type")
 COUNTS = ("correct", "incorrect", "partial", "missed", "spurious")
-# Where a partial match counts one half; nervaluate has none in the other schemes.
+# A partial match counts one half; nervaluate has none in the other schemes.
 HALF = 0.5
 
 
 class SharedTaskScores:
-    """Collects nervaluate's counts of each document; nothing if it is not installed."""
+    """Collects nervaluate's counts of each document, if nervaluate is installed."""
 
     def __init__(self) -> None:
-        self._evaluator = _find_evaluator()
+        try:
+            # The module exists since version 1.
+            from nervaluate.evaluator import Evaluator
+        except ImportError:
+            Evaluator = None
+        self._evaluator: Any = Evaluator
         self._all: dict[str, Counter[str]] = defaultdict(Counter)
         self._labels: dict[str, dict[str, Counter[str]]] = defaultdict(
             lambda: defaultdict(Counter)
         )
 
-    def add(self, judged: ScoredDoc) -> None:
+    def add(self, doc: ScoredDoc) -> None:
         """Count a document."""
-        gold, predicted = judged.record.gold, judged.record.predicted
+        gold, predicted = doc.entities.gold, doc.entities.predicted
         labels = sorted({entity.label for entity in (*gold, *predicted)})
         if not labels or self._evaluator is None:
             return
-        # A document at a time, which takes only its own labels and no memory.
-        sides = [_as_dicts(gold)], [_as_dicts(predicted)]
+        # One document at a time needs only its own labels, and no memory.
+        sides = [_to_json(gold)], [_to_json(predicted)]
         found = self._evaluator(*sides, tags=labels, loader="dict").evaluate()
         _add(self._all, found["overall"])
         for label, counts in found["entities"].items():
             _add(self._labels[label], counts)
 
     def result(self) -> dict[str, Any]:
-        """ "nervaluate": scores and counts of each scheme, and
-        in "labels" the same of each label; None if it is not installed.
-        """
+        """The part "nervaluate" of the result, None if it is not installed."""
         if self._evaluator is None:
             return {"nervaluate": None}
         labels = {label: _scores(self._labels[label]) for label in sorted(self._labels)}
         return {"nervaluate": {**_scores(self._all), "labels": labels}}
 
     def notes(self) -> Iterator[str]:
-        """How the library is installed, if it is not."""
+        """Say how to install nervaluate if it is missing."""
         if self._evaluator is None:
             yield (
                 "The schemes of nervaluate are left out, as it is not installed: with "
@@ -55,17 +58,8 @@ class SharedTaskScores:
             )
 
 
-def _find_evaluator() -> Callable[..., Any] | None:
-    try:
-        # Not there before its version 1, whose interface is another one.
-        from nervaluate.evaluator import Evaluator
-    except ImportError:
-        return None
-    return Evaluator
-
-
-def _as_dicts(entities: Sequence[Entity]) -> list[dict[str, Any]]:
-    # The end is inclusive there.
+def _to_json(entities: Sequence[Entity]) -> list[dict[str, Any]]:
+    # nervaluate's ends are inclusive.
     return [
         {"label": entity.label, "start": entity.start, "end": entity.end - 1}
         for entity in entities

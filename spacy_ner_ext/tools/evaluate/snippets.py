@@ -22,7 +22,8 @@ def group_nearby(
     placed: Start token, end token (exclusive) and item.
     YIELDS: Start, end and items of each group.
     """
-    first, last, members = 0, 0, []
+    first = last = 0
+    members: list[T] = []
     for start, end, item in sorted(placed, key=lambda each: each[:2]):
         if members and end - first > TOGETHER:
             yield first, last, members

@@ -9,9 +9,8 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_ner_ext.scorers.textcat import make_textcat_scorer
-from spacy_ner_ext.tools.evaluate.categories import Categories, Categorizer
-from spacy_ner_ext.tools.evaluate.category_examples import CategoryExamples
-from spacy_ner_ext.tools.evaluate.entity_records import EvaluatedEntity, ScoredDoc
+from spacy_ner_ext.tools.evaluate.categories import Categorizer, CategoryMetrics
+from spacy_ner_ext.tools.evaluate.entities import DocEntities, ScoredDoc
 from spacy_ner_ext.tools.evaluate.evaluate import evaluate
 
 VOCAB = Vocab()
@@ -20,16 +19,18 @@ VALUES = st.integers(0, 100).map(lambda percent: percent / 100)
 SCORES = st.fixed_dictionaries(dict.fromkeys(LABELS, VALUES))
 
 
-def judged(index, gold, predicted):
+def scored(index, gold, predicted):
     docs = [Doc(VOCAB, words=["a", "b"]) for _ in range(2)]
     for doc, cats in zip(docs, (predicted, gold)):
         doc.cats = cats
-    return ScoredDoc(EvaluatedEntity(index, 2, (), ()), Example(*docs))
+    return ScoredDoc(DocEntities(index, 2, (), ()), Example(*docs))
 
 
 def collect(pairs, exclusive):
-    collector = Categories(Categorizer("textcat", LABELS, exclusive, 0.5), resamples=0)
-    documents = [judged(i, *pair) for i, pair in enumerate(pairs)]
+    collector = CategoryMetrics(
+        Categorizer("textcat", LABELS, exclusive, 0.5), resamples=0
+    )
+    documents = [scored(i, *pair) for i, pair in enumerate(pairs)]
     for document in documents:
         collector.add(document)
     return collector, [document.example for document in documents]
@@ -81,18 +82,19 @@ def test_texts_without_gold_do_not_count():
 def test_categories_that_the_component_does_not_know_are_wrong_and_counted():
     pairs = [({"X": 1.0, "A": 0.0}, one_of("A")), (one_of("A"), one_of("A"))]
     collector, _ = collect(pairs, exclusive=True)
-    assert collector.unknown == {"X": 1}
+    assert collector.unknown == ["X"]
     result = collector.result()
     assert result["accuracy"] == 0.5
     assert result["labels"]["X"]["support"] == 1
 
 
 def test_the_surest_errors_are_kept():
-    examples = CategoryExamples(most=2)
+    categorizer = Categorizer("textcat", LABELS, True, 0.5)
+    collector = CategoryMetrics(categorizer, resamples=0, most=2)
     for i, score in enumerate((0.6, 0.9, 0.7, 0.9)):
         found = {"A": score, "B": 1 - score}
-        examples.add(judged(i, one_of("B"), found), ["B"], ["A"])
-    kept = examples.result()
+        collector.add(scored(i, one_of("B"), found))
+    kept = collector.result()["examples"]
     assert [example["document"] for example in kept] == [1, 3]
     assert kept[0]["predicted"] == [{"label": "A", "score": 0.9}]
 

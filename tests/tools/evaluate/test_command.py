@@ -68,7 +68,7 @@ WRONG = [
     (("file", "test.spacy"), "is not a pipeline that can be loaded"),
     (("nowhere", "test.spacy"), "is not a pipeline that can be loaded"),
     (("tagger", "test.spacy"), "no component that finds entities"),
-    (("flat_biluo", "missing.spacy"), "missing.spacy is not there"),
+    (("flat_biluo", "missing.spacy"), "missing.spacy does not exist"),
     (("flat_biluo", "empty.spacy"), "no document with a token"),
     (("flat_biluo", "plain.spacy"), "has no annotation in ents"),
     (("flat_biluo", "damaged.spacy"), "is not a .spacy file or is damaged"),
@@ -87,10 +87,10 @@ WRONG = [
 @pytest.mark.parametrize("arguments,message", WRONG)
 def test_wrong_input_is_one_line(call, folder, tmp_path, arguments, message):
     names = {path.name for path in folder.iterdir()} | {"missing.spacy", "nowhere"}
-    places = [folder / each if each in names else each for each in arguments]
+    paths = [folder / each if each in names else each for each in arguments]
     if "--output" not in arguments:
-        places += ["--output", "found"]
-    code, out, err = call("evaluate", *places)
+        paths += ["--output", "found"]
+    code, out, err = call("evaluate", *paths)
     assert (code, out) == (1, "")
     assert err.startswith("Error: ") and err.count("\n") == 1
     assert message in err

@@ -11,9 +11,9 @@ from spacy.vocab import Vocab
 from spacy_ner_ext.scorers.counts import COUNTERS, GOLD, Totals, averages, rates
 from spacy_ner_ext.tools.evaluate.bootstrap import draw_weights
 from spacy_ner_ext.tools.evaluate.comparison import Comparison, two_sided
-from spacy_ner_ext.tools.evaluate.entity_records import (
+from spacy_ner_ext.tools.evaluate.entities import (
+    DocEntities,
     Entity,
-    EvaluatedEntity,
     ScoredDoc,
 )
 
@@ -21,13 +21,13 @@ WORDS = [f"w{i}" for i in range(12)]
 VOCAB = Vocab()
 
 
-def judge(index, gold, predicted):
+def scored(index, gold, predicted):
     doc = Doc(VOCAB, words=WORDS)
     sides = [
         tuple(Entity(*span[:2], span[2], "", 0.5) for span in sorted(side))
         for side in (gold, predicted)
     ]
-    return ScoredDoc(EvaluatedEntity(index, len(doc), *sides), Example(doc, doc))
+    return ScoredDoc(DocEntities(index, len(doc), *sides), Example(doc, doc))
 
 
 def make_spans(order):
@@ -54,7 +54,7 @@ def make_documents(n, seed=0):
 def compare(documents, **settings):
     comparison = Comparison(**settings)
     for index, (gold, ours, others) in enumerate(documents):
-        comparison.add(judge(index, gold, ours), judge(index, gold, others))
+        comparison.add(scored(index, gold, ours), scored(index, gold, others))
     return comparison.result()
 
 

@@ -11,8 +11,8 @@ from spacy.training import Corpus
 import spacy_ner_ext
 from spacy_ner_ext.tools.evaluate.evaluate import evaluate
 from spacy_ner_ext.tools.evaluate.matching import KINDS, SPURIOUS
-from spacy_ner_ext.tools.evaluate.predict import judge
-from spacy_ner_ext.tools.evaluate.span_keys import find_places
+from spacy_ner_ext.tools.evaluate.predict import predict
+from spacy_ner_ext.tools.evaluate.span_keys import find_span_keys
 from spacy_ner_ext.util.errors import UserError
 from tests.helpers.pipelines import CORPUS, annotate, fitted, words_of
 
@@ -119,7 +119,7 @@ def test_overlapping_entities_of_span_groups(tmp_path):
 
 def test_a_place_without_predictions_is_told(corpus):
     nlp = fitted("flat_biluo")
-    said = "There is no prediction in typo:"
+    said = "The pipeline predicts nothing in typo:"
     for place, expected in (("typo", True), ("ents", False)):
         notes = evaluate(nlp, corpus, annotate=[place], **FAST).to_dict()["notes"]
         assert any(note.startswith(said) for note in notes) is expected
@@ -222,13 +222,15 @@ def test_a_folder_gives_the_same_as_a_file(tmp_path, corpus):
 
 def test_documents_are_numbered_and_the_pipeline_can_be_stopped(corpus):
     nlp = fitted("flat_biluo")
-    places = find_places(nlp)
-    assert [each.record.index for each in judge(nlp, corpus, places)] == list(range(7))
-    stream = judge(nlp, corpus, places, batch_size=1)
+    keys = find_span_keys(nlp)
+    assert [each.entities.index for each in predict(nlp, corpus, keys)] == list(
+        range(7)
+    )
+    stream = predict(nlp, corpus, keys, batch_size=1)
     next(stream)
     stream.close()
     # A part of spaCy that is still in use would refuse a second run.
-    assert len(list(judge(nlp, corpus, places))) == len(ALL)
+    assert len(list(predict(nlp, corpus, keys))) == len(ALL)
 
 
 # --- A baseline ----------------------------------------------------------------

@@ -9,15 +9,15 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_ner_ext.tools.evaluate.entity_records import (
+from spacy_ner_ext.tools.evaluate.entities import (
+    DocEntities,
     Entity,
-    EvaluatedEntity,
     ScoredDoc,
 )
 from spacy_ner_ext.tools.evaluate.examples import ErrorExamples
 from spacy_ner_ext.tools.evaluate.groups import SeenForms
 from spacy_ner_ext.tools.evaluate.snippets import TOGETHER
-from spacy_ner_ext.tools.evaluate.top_examples import Shortlist
+from spacy_ner_ext.tools.evaluate.top_examples import TopExamples
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def vocab():
 
 
 @pytest.fixture
-def judge(vocab):
+def scored(vocab):
     def make(words, gold=(), predicted=(), index=0):
         """Entities are first token, end, label and, if predicted, a probability."""
         doc = Doc(vocab, words=words)
@@ -37,15 +37,15 @@ def judge(vocab):
             )
             for side in (gold, predicted)
         ]
-        record = EvaluatedEntity(index, len(doc), *sides)
-        return ScoredDoc(record, Example(doc, doc))
+        entities = DocEntities(index, len(doc), *sides)
+        return ScoredDoc(entities, Example(doc, doc))
 
     return make
 
 
-def kept(*judged, **settings):
+def kept(*docs, **settings):
     examples = ErrorExamples(**settings)
-    for each in judged:
+    for each in docs:
         examples.add(each)
     return examples.result()
 
@@ -57,10 +57,10 @@ def texts(example, side):
 WORDS = ["Ines", "Marlow", "sailed", "the", "Dunmore", "to", "Bergen", "."]
 
 
-def test_an_example_has_text_entities_and_a_reason(judge):
+def test_an_example_has_text_entities_and_a_reason(scored):
     gold = [(0, 2, "PERSON"), (4, 5, "VESSEL"), (6, 7, "PLACE")]
     predicted = [(0, 1, "PERSON", 0.9), (4, 5, "VESSEL", 0.8)]
-    (example,) = kept(judge(WORDS, gold, predicted, index=7))
+    (example,) = kept(scored(WORDS, gold, predicted, index=7))
     assert example["document"] == 7
     assert example["text"] == "Ines Marlow sailed the Dunmore to Bergen ."
     assert texts(example, "gold") == ["Ines Marlow", "Dunmore", "Bergen"]
@@ -74,15 +74,15 @@ def test_an_example_has_text_entities_and_a_reason(judge):
     assert not example["cut_before"] and not example["cut_after"]
 
 
-def test_what_is_right_is_no_example(judge):
+def test_what_is_right_is_no_example(scored):
     entities = [(0, 2, "PERSON")]
-    assert kept(judge(WORDS, entities, entities), judge(WORDS)) == []
+    assert kept(scored(WORDS, entities, entities), scored(WORDS)) == []
 
 
-def test_a_missed_form_that_training_data_has_weighs_more(judge, vocab):
+def test_a_missed_form_that_training_data_has_weighs_more(scored, vocab):
     seen = SeenForms()
     seen.add([Doc(vocab, words=["Bergen"], ents=["B-PLACE"]).ents[0]])
-    missed = judge(WORDS, [(6, 7, "PLACE")])
+    missed = scored(WORDS, [(6, 7, "PLACE")])
     (example,) = kept(missed, seen=seen)
     assert example["weight"] == 1.0
     assert example["reason"] == "‘Bergen’ (PLACE), as in training data, was missed."
@@ -91,20 +91,20 @@ def test_a_missed_form_that_training_data_has_weighs_more(judge, vocab):
     assert example["reason"] == "‘Bergen’ (PLACE) was missed."
 
 
-def test_the_surer_the_worse(judge):
+def test_the_surer_the_worse(scored):
     spurious = [
-        judge(WORDS, (), [(2, 3, "PLACE", score)], index)
+        scored(WORDS, (), [(2, 3, "PLACE", score)], index)
         for index, score in enumerate([0.2, 0.9, 0.5])
     ]
     assert [each["weight"] for each in kept(*spurious)] == [0.9, 0.5, 0.2]
     assert [each["weight"] for each in kept(*spurious, most=2)] == [0.9, 0.5]
 
 
-def test_kinds_and_labels_are_mixed(judge):
-    many = [judge(WORDS, (), [(2, 3, "PLACE", 0.99)], index) for index in range(50)]
+def test_kinds_and_labels_are_mixed(scored):
+    many = [scored(WORDS, (), [(2, 3, "PLACE", 0.99)], index) for index in range(50)]
     few = [
-        judge(WORDS, [(0, 2, "PERSON")], (), 50),
-        judge(WORDS, [(4, 5, "VESSEL")], [(4, 5, "PLACE", 0.1)], 51),
+        scored(WORDS, [(0, 2, "PERSON")], (), 50),
+        scored(WORDS, [(4, 5, "VESSEL")], [(4, 5, "PLACE", 0.1)], 51),
     ]
     examples = kept(*many, *few, most=10)
     assert len(examples) == 10
@@ -113,11 +113,11 @@ def test_kinds_and_labels_are_mixed(judge):
     assert [each["document"] for each in examples[3:]] == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_a_long_document_is_cut_around_its_errors(judge):
+def test_a_long_document_is_cut_around_its_errors(scored):
     words = [f"w{i}" for i in range(1000)]
     gold = [(100, 102, "A"), (110, 111, "A"), (500, 501, "A"), (485, 486, "B")]
     predicted = [(485, 486, "B", 0.9)]
-    first, second = kept(judge(words, gold, predicted))
+    first, second = kept(scored(words, gold, predicted))
     assert first["text"].split() == words[85:126]
     assert second["text"].split() == words[485:516]
     assert texts(first, "gold") == ["w100 w101", "w110"]
@@ -126,19 +126,19 @@ def test_a_long_document_is_cut_around_its_errors(judge):
     assert second["cut_before"] and second["cut_after"]
 
 
-def test_no_entity_is_cut(judge):
+def test_no_entity_is_cut(scored):
     words = [f"w{i}" for i in range(200)]
     gold = [(100, 101, "A"), (70, 90, "B"), (60, 72, "C"), (114, 130, "B")]
     predicted = [(start, end, label, 0.9) for start, end, label in gold[1:]]
-    (example,) = kept(judge(words, gold, predicted))
+    (example,) = kept(scored(words, gold, predicted))
     assert example["text"].split() == words[60:130]
     assert len(example["gold"]) == 4
 
 
-def test_errors_in_one_short_document_are_one_example(judge):
+def test_errors_in_one_short_document_are_one_example(scored):
     words = [f"w{i}" for i in range(TOGETHER)]
     gold = [(i, i + 1, "A") for i in range(0, TOGETHER, 7)]
-    (example,) = kept(judge(words, gold))
+    (example,) = kept(scored(words, gold))
     assert example["kinds"] == {"missed": len(gold)}
 
 
@@ -157,18 +157,18 @@ def test_what_stays_does_not_depend_on_the_order(items, most, order):
         ranked += [(rank, *each) for rank, each in enumerate(own)]
     expected = [place for *_, place in sorted(ranked)[:most]]
     shuffled = order.sample(placed, len(placed))
-    shortlist = Shortlist(most)
+    top_examples = TopExamples(most)
     for group, weight, place in shuffled:
-        shortlist.add((group,), weight, place, lambda place=place: {"place": place})
-    assert [each["place"] for each in shortlist.result()] == expected
+        top_examples.add((group,), weight, place, lambda place=place: {"place": place})
+    assert [each["place"] for each in top_examples.result()] == expected
 
 
 def test_only_what_stays_is_made():
     made = []
-    shortlist = Shortlist(3)
+    top_examples = TopExamples(3)
     order = random.Random(0)
     for i in range(1000):
         weight = order.random()
-        shortlist.add(("a",), weight, (i, 0), lambda w=weight: made.append(w) or {})
-        assert len(shortlist.result()) <= 3
+        top_examples.add(("a",), weight, (i, 0), lambda w=weight: made.append(w) or {})
+        assert len(top_examples.result()) <= 3
     assert len(made) < 50

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from spacy_ner_ext.scorers.counts import RIGHT, count_exact
-from spacy_ner_ext.tools.evaluate.confusion import NONE, Errors
+from spacy_ner_ext.tools.evaluate.entity_metrics import NONE, Confusion
 from spacy_ner_ext.tools.evaluate.matching import (
     CORRECT,
     KINDS,
@@ -17,7 +17,7 @@ from spacy_ner_ext.tools.evaluate.matching import (
     WRONG_LABEL,
     match,
 )
-from tests.helpers.drawn_spans import any_spans, documents, entity, judged
+from tests.helpers.drawn_spans import any_spans, documents, entity, scored
 
 
 def matched(gold, predicted):
@@ -62,9 +62,9 @@ def test_each_entity_is_in_one_match(gold, predicted):
 @settings(max_examples=100, deadline=None)
 @given(documents(any_spans()))
 def test_the_confusion_matrix_holds_each_entity_once(some):
-    collector = Errors()
+    collector = Confusion()
     for gold, predicted in some:
-        collector.add(judged(gold, predicted))
+        collector.add(scored(gold, predicted))
     found = collector.result()
     labels, rows = found["confusion"]["labels"], found["confusion"]["rows"]
     assert labels[-1] == NONE and rows[-1][-1] == 0

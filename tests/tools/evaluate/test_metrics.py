@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from spacy_ner_ext.scorers.counts import COUNTERS, Totals, averages, rates
 from spacy_ner_ext.tools.evaluate import bootstrap
 from spacy_ner_ext.tools.evaluate.bootstrap import CountRows, draw_weights
-from spacy_ner_ext.tools.evaluate.entity_records import EvaluatedEntity, ScoredDoc
+from spacy_ner_ext.tools.evaluate.entities import DocEntities, ScoredDoc
 from spacy_ner_ext.tools.evaluate.groups import (
     LENGTH,
     OTHER,
@@ -21,13 +21,13 @@ from spacy_ner_ext.tools.evaluate.groups import (
     sentence_group,
 )
 from spacy_ner_ext.tools.evaluate.metrics import Metrics
-from tests.helpers.drawn_spans import any_spans, documents, entity, judged
+from tests.helpers.drawn_spans import any_spans, documents, entity, scored
 
 
 def collect(some, **settings):
     metrics = Metrics(**settings)
     for gold, predicted in some:
-        metrics.add(judged(gold, predicted))
+        metrics.add(scored(gold, predicted))
     return metrics.result()
 
 
@@ -50,7 +50,8 @@ def test_scores_are_those_of_all_counts(some):
         expected.update(averages(total.array()))
         rows.update({name: found[metric][name] for name in averages(total.array())})
         for name, row in rows.items():
-            assert [row[each] for each in "prf"] == expected[name].tolist()
+            found_scores = [row[each] for each in "prf"]
+            assert found_scores == pytest.approx(expected[name].tolist(), abs=1e-12)
             assert row["f_interval"] is None
         labels = found[metric]["labels"].values()
         for name in ("support", "predicted", "correct"):
@@ -166,7 +167,7 @@ def test_groups_by_what_training_has():
         entity(6, 7, "LOC", text="Oslo"),
     )
     metrics = Metrics(seen, resamples=0)
-    metrics.add(ScoredDoc(EvaluatedEntity(0, 8, gold, gold[1:]), None))
+    metrics.add(ScoredDoc(DocEntities(0, 8, gold, gold[1:]), None))
     found = {group["name"]: group for group in metrics.result()["groups"][SEEN]}
     assert list(found) == [SAME, OTHER, UNSEEN]
     assert [found[name]["r"] for name in found] == [0, 1, 1]

@@ -5,13 +5,13 @@ import sys
 from hypothesis import given, settings
 
 from spacy_ner_ext.tools.evaluate.shared_task import SharedTaskScores
-from tests.helpers.drawn_spans import any_spans, documents, judged
+from tests.helpers.drawn_spans import any_spans, documents, scored
 
 
 def collect(some):
     collector = SharedTaskScores()
     for gold, predicted in some:
-        collector.add(judged(gold, sorted(predicted)))
+        collector.add(scored(gold, sorted(predicted)))
     return collector.result()["nervaluate"], list(collector.notes())
 
 

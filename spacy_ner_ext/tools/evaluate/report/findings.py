@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ....scorers.thresholds import ALL
-from ..confusion import NONE
+from ..entity_metrics import NONE
 from ..groups import SAME, UNSEEN
 from .numbers import p_value, percent, probability, signed, signed_interval
 
