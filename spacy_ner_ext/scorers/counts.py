@@ -1,8 +1,8 @@
-"""Counts of right and wrong spans, and the scores that are made of them.
+"""Counts of gold and predicted spans, and precision, recall and F-score.
 
-Spans count as found by three definitions, those of EDS-NLP's metrics (Wajsburt et al.):
-`exact` asks for the same tokens and label, `overlap` for a Dice coefficient of at least
-one half, and `token` compares tokens one by one. Spans may overlap each other.
+A span counts as found by one of three criteria, those of EDS-NLP's metrics (Wajsburt et
+al.): `exact` requires the same boundaries and label, `overlap` a Dice coefficient of at
+least one half, and `token` compares single tokens. Spans may overlap each other.
 """
 
 from bisect import bisect_left, bisect_right
@@ -13,12 +13,11 @@ import numpy
 
 from ..pipes.overlap import LabelledSpan
 
-# What is counted of each label.
+# The counts of a label: gold spans, predictions, gold spans that are found, and
+# predictions that are right.
 GOLD, PREDICTED, FOUND, RIGHT = range(4)
 N_COUNTS = 4
 DICE = 0.5
-# How many gold spans there are, how many predictions, how many gold spans are found,
-# and how many predictions are right.
 Counts = dict[str, list[int]]
 AVERAGES = ("micro", "macro", "weighted")
 
@@ -29,12 +28,9 @@ def count_exact(
     """Count spans of one document with the same boundaries and label.
 
     Of several predictions of the same span one is right, as in spaCy's scorer.
-
-    gold: First token, end (exclusive) and label.
-    RETURNS: By label: gold, predicted, found, right.
     """
     left = set(gold)
-    counts = _count(left, GOLD)
+    counts = _count_gold(left)
     for span in predicted:
         of_label = counts[span[2]]
         of_label[PREDICTED] += 1
@@ -50,17 +46,14 @@ def count_overlap(
     predicted: Iterable[LabelledSpan],
     threshold: float = DICE,
 ) -> Counts:
-    """Count spans of one document that overlap one of the other side enough.
+    """Count spans of one document that overlap by a Dice coefficient of `threshold`.
 
-    A prediction is right if a gold span of its label has a Dice coefficient of at least
-    the threshold with it. A gold span is found if this holds of the prediction that
-    overlaps it most, of whatever label; if several do, of one of them.
-
-    gold: First token, end (exclusive) and label.
-    RETURNS: By label: gold, predicted, found, right.
+    A prediction is right if a gold span of its label overlaps it enough. A gold span is
+    found if the prediction of any label that overlaps it most, or one of several,
+    overlaps it enough and has its label.
     """
     all_gold, all_predicted = Neighbours(gold), Neighbours(predicted)
-    counts = _count(all_gold.spans, GOLD)
+    counts = _count_gold(all_gold.spans)
     for span in all_predicted.spans:
         counts[span[2]][PREDICTED] += 1
         near = (dice for dice, other in all_gold.of(span) if other[2] == span[2])
@@ -76,11 +69,7 @@ def count_overlap(
 def count_tokens(
     gold: Iterable[LabelledSpan], predicted: Iterable[LabelledSpan]
 ) -> Counts:
-    """Count tokens of one document that are in a span of a label on both sides.
-
-    gold: First token, end (exclusive) and label.
-    RETURNS: By label: gold, predicted, found, right.
-    """
+    """Count tokens of one document that are covered by spans of each label."""
     return count_exact(_tokens(gold), _tokens(predicted))
 
 
@@ -96,18 +85,15 @@ def _tokens(spans: Iterable[LabelledSpan]) -> set[LabelledSpan]:
     return {(i, i + 1, label) for start, end, label in spans for i in range(start, end)}
 
 
-def _count(spans: Iterable[LabelledSpan], field: int) -> Counts:
+def _count_gold(spans: Iterable[LabelledSpan]) -> Counts:
     counts: Counts = defaultdict(lambda: [0] * N_COUNTS)
     for *_, label in spans:
-        counts[label][field] += 1
+        counts[label][GOLD] += 1
     return counts
 
 
 class Neighbours:
-    """Spans that are looked up by where they are.
-
-    spans: The spans, each of which is kept once.
-    """
+    """Spans without duplicates, indexed by position."""
 
     def __init__(self, spans: Iterable[LabelledSpan]) -> None:
         self.spans = sorted(set(spans))
@@ -115,9 +101,9 @@ class Neighbours:
         self._longest = max((end - start for start, end, _ in self.spans), default=0)
 
     def of(self, span: LabelledSpan) -> Iterator[tuple[float, LabelledSpan]]:
-        """Find the spans that share a token with one.
+        """Find the spans that share a token with a span.
 
-        YIELDS: The Dice coefficient with it, and the other span.
+        YIELDS: The Dice coefficient, and the other span.
         """
         start, end, _ = span
         first = bisect_right(self._starts, start - self._longest)
@@ -128,20 +114,14 @@ class Neighbours:
                 yield 2 * shared / (end - start + other[1] - other[0]), other
 
 
-# --- Scores ------------------------------------------------------------------
-
-
 class Totals:
-    """Counts of many documents, by label."""
+    """Sums of the counts of many documents, by label."""
 
     def __init__(self) -> None:
         self.counts: Counts = defaultdict(lambda: [0] * N_COUNTS)
 
     def add(self, counts: Counts) -> None:
-        """Add the counts of a document.
-
-        counts: By label: gold, predicted, found, right.
-        """
+        """Add the counts of a document."""
         for label, values in counts.items():
             total = self.counts[label]
             for field, value in enumerate(values):
@@ -149,20 +129,20 @@ class Totals:
 
     @property
     def labels(self) -> list[str]:
-        """The labels, in the order in which they came."""
+        """The labels, in order of appearance."""
         return list(self.counts)
 
     def array(self, labels: Sequence[str] | None = None) -> numpy.ndarray:
-        """A row for each label, of shape (n_labels, 4)."""
+        """The counts of some labels, by default all, shape (n_labels, 4)."""
         rows = [self.counts[label] for label in (labels or self.counts)]
         return numpy.array(rows, dtype="float64").reshape(-1, N_COUNTS)
 
 
 def rates(counts: numpy.ndarray) -> numpy.ndarray:
-    """Precision, recall and F-score; 0 where nothing is predicted, or nothing gold.
+    """Precision, recall and F-score; 0 where undefined.
 
-    counts: Gold, predicted, found, right, of shape (..., 4).
-    RETURNS: Precision, recall and F-score, of shape (..., 3).
+    counts: Counts, shape (..., 4).
+    RETURNS: The scores, shape (..., 3).
     """
     precision = _divide(counts[..., RIGHT], counts[..., PREDICTED])
     recall = _divide(counts[..., FOUND], counts[..., GOLD])
@@ -171,13 +151,11 @@ def rates(counts: numpy.ndarray) -> numpy.ndarray:
 
 
 def averages(counts: numpy.ndarray) -> dict[str, numpy.ndarray]:
-    """Scores over all labels: micro of the sum of counts, macro and weighted of the
-    scores of labels, as in scikit-learn and seqeval.
+    """Micro, macro and weighted averages over labels, as in scikit-learn and seqeval.
 
-    counts: The counts of each label, of shape (..., n_labels, 4). Labels without gold
-        and without a prediction do not count.
-    RETURNS: "micro", "macro" and "weighted", each with precision, recall and F-score,
-        of shape (..., 3).
+    counts: Counts of each label, shape (..., n_labels, 4). Labels that are neither gold
+        nor predicted are skipped.
+    RETURNS: Precision, recall and F-score, shape (..., 3), of each average.
     """
     scores = rates(counts)
     present = (counts[..., GOLD] + counts[..., PREDICTED] > 0).astype(counts.dtype)

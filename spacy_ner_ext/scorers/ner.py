@@ -1,4 +1,4 @@
-"""Registered scorers."""
+"""Scorers of named entities and of tags."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,18 @@ from typing import Any
 import numpy
 from spacy import registry
 from spacy.scorer import Scorer
-from spacy.tokens import Doc, Span
+from spacy.tokens import Span
 from spacy.training import Example
 
 from ..pipes.gold import missing_tokens
-from ..pipes.spans import ENTS, PER_LABEL, read_spans
+from ..pipes.spans import ENTS, PER_LABEL, as_keys, read_spans
 from .counts import COUNTERS, EXACT, Totals, averages, rates
 
 
 @registry.scorers("spacy_ner_ext.ner_scorer.v1")
 def make_ner_scorer() -> Callable[..., dict[str, Any]]:
-    """A scorer of named entities in doc.ents and in span groups."""
+    """Create a scorer of named entities in doc.ents and span groups, see
+    `ner_score`."""
     return ner_score
 
 
@@ -29,93 +30,80 @@ def ner_score(
     labels: Sequence[str] = (),
     **_: Any,
 ) -> dict[str, Any]:
-    """Precision, recall and F-score of entities: exact, by overlap, and by token.
+    """Score named entities: exact ones, overlaps, and tokens.
 
-    Entities are compared with the gold that the component learns from. As in
-    spaCy's own scorer, a prediction over tokens without annotation counts
-    neither as right nor as wrong.
+    As in spaCy's scorer, predictions over tokens without annotation are ignored.
 
-    target: Where gold is, as in the component.
-    labels: Labels of the component, for "*" in `annotate`.
-    RETURNS: For doc.ents `ents_p`, `ents_r`, `ents_f` and `ents_per_type` of exact
-        entities, same boundaries and same label; `ents_macro_p`, `ents_macro_r` and
-        `ents_macro_f`, their means over labels; and the same as the first four as
-        `ents_overlap_...` (a Dice coefficient of at least one half) and
-        `ents_token_...`. For each span group as `spans_NAME_...`. All are numbers, 0.0
-        where there is neither gold nor prediction, and None for `..._per_type` there.
+    examples: The examples.
+    target: Span keys of the gold entities, as in the component.
+    annotate: Span keys of the predictions, as in the component.
+    labels: The labels of the component, for "*" in `annotate`.
+    RETURNS: For doc.ents `ents_p`, `ents_r`, `ents_f` and `ents_per_type` of entities
+        with the same boundaries and label; `ents_macro_p`, `ents_macro_r` and
+        `ents_macro_f`, averages over labels; and the first four as `ents_overlap_...`
+        (Dice coefficient of at least one half) and `ents_token_...`. For each span
+        group the same as `spans_NAME_...`. Scores are 0.0 to 1.0, and 0.0 where there
+        is neither gold nor prediction, with None for `..._per_type`.
     """
     examples = list(examples)
-    gold_keys = _as_list(target)
+    gold_keys = as_keys(target, "target")
     scores: dict[str, Any] = {}
-    for key in gold_keys if annotate is None else _as_list(annotate):
+    for key in gold_keys if annotate is None else as_keys(annotate, "annotate"):
         if key == PER_LABEL:
             for label in labels:
-                part = score_place(examples, gold_keys, label, only=label)
-                scores.update(_with_prefix(part, f"spans_{label}"))
+                part = _score_key(examples, gold_keys, label, only=label)
+                scores.update(_with_prefix(part, f"spans_{label}_"))
         else:
-            part = score_place(examples, gold_keys, key)
-            scores.update(_with_prefix(part, key if key == ENTS else f"spans_{key}"))
+            prefix = "ents_" if key == ENTS else f"spans_{key}_"
+            part = _score_key(examples, gold_keys, key)
+            scores.update(_with_prefix(part, prefix))
     return scores
 
 
-def _as_list(keys: str | Sequence[str]) -> list[str]:
-    return [keys] if isinstance(keys, str) else list(keys)
-
-
 def _with_prefix(scores: dict[str, Any], prefix: str) -> dict[str, Any]:
-    return {f"{prefix}_{name}": value for name, value in scores.items()}
+    return {f"{prefix}{name}": value for name, value in scores.items()}
 
 
-def score_place(
+def _score_key(
     examples: Iterable[Example],
     gold_keys: Sequence[str],
     key: str,
     only: str | None = None,
 ) -> dict[str, Any]:
-    """Score what was predicted in one place.
-
-    key: Where predictions are: "ents" or a span group.
-    only: Leave out gold of other labels.
-    RETURNS: "p", "r", "f" and "per_type", the first three with "macro_", and all with
-        "overlap_" and "token_".
-    """
+    """Score the predictions of one span key; `only` restricts gold to a label."""
     totals = {metric: Totals() for metric in COUNTERS}
     for example in examples:
         compared = compare(example, gold_keys, [key])
-        gold = [_key(s) for s in compared.gold if only in (None, s.label_)]
+        gold = [(s.start, s.end, s.label_) for s in compared.gold]
+        gold = [span for span in gold if only in (None, span[2])]
         predicted = [(start, end, s.label_) for start, end, s in compared.predicted]
         for metric, count in COUNTERS.items():
             totals[metric].add(count(gold, predicted))
     scores: dict[str, Any] = {}
     for metric, total in totals.items():
-        # Its scores have no name of their own.
         prefix = "" if metric == EXACT else f"{metric}_"
-        mean = averages(total.array())
-        scores.update(_named(mean["micro"], prefix))
-        scores[f"{prefix}per_type"] = _per_type(total)
+        mean, rows = averages(total.array()), rates(total.array())
+        scores.update(_with_prefix(_named(mean["micro"]), prefix))
+        per_type = {label: _named(row) for label, row in zip(total.labels, rows)}
+        scores[f"{prefix}per_type"] = per_type or None
         if metric == EXACT:
-            scores.update(_named(mean["macro"], "macro_"))
+            scores.update(_with_prefix(_named(mean["macro"]), "macro_"))
     return scores
 
 
-def _named(values: numpy.ndarray, prefix: str = "") -> dict[str, float]:
-    return {f"{prefix}{name}": value for name, value in zip("prf", values.tolist())}
-
-
-def _per_type(total: Totals) -> dict[str, dict[str, float]] | None:
-    rows = rates(total.array())
-    return {label: _named(row) for label, row in zip(total.labels, rows)} or None
+def _named(values: numpy.ndarray) -> dict[str, float]:
+    return dict(zip("prf", values.tolist()))
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Gold and predictions of an example, on the tokens of its reference.
+    """Gold and predicted spans of an example, on the tokens of its reference.
 
     gold: The gold spans.
     predicted: First token, end (exclusive) and span of each prediction that is right or
         wrong.
-    unjudged: Predictions over tokens without annotation.
-    unaligned: Predictions over white space that the reference does not have.
+    unjudged: The number of predictions over tokens without annotation.
+    unaligned: The number of predictions over white space that the reference lacks.
     """
 
     gold: list[Span]
@@ -127,10 +115,7 @@ class Compared:
 def compare(
     example: Example, gold_keys: Sequence[str], keys: Sequence[str]
 ) -> Compared:
-    """Put gold and predictions side by side, as spaCy's scorer does.
-
-    gold_keys: Where gold is: "ents" and span groups.
-    """
+    """Align the gold and predicted spans of an example, as spaCy's scorer does."""
     spans = read_spans(example.predicted, keys)
     aligned = _align(example, spans) if spans else []
     missing = missing_tokens(example.reference, gold_keys)
@@ -140,37 +125,32 @@ def compare(
     return Compared(gold, known, len(aligned) - len(known), unaligned)
 
 
-def _key(span: Span) -> tuple[int, int, str]:
-    return span.start, span.end, span.label_
-
-
 def _align(example: Example, spans: Sequence[Span]) -> list[tuple[int, int, Span]]:
-    """Predicted spans on the tokens of the reference, where several may meet."""
-    reference: Doc = example.reference
-    # Each access compares the words of both documents.
+    # Each access to the alignment compares the words of both documents.
     x2y = example.alignment.x2y
     found = []
     for span in spans:
         aligned = x2y[span.start : span.end]
         if len(aligned):
-            last = min(int(aligned[-1]) + 1, len(reference))
-            found.append((int(aligned[0]), last, span))
+            end = min(int(aligned[-1]) + 1, len(example.reference))
+            found.append((int(aligned[0]), end, span))
     return found
 
 
 @registry.scorers("spacy_ner_ext.tagger_scorer.v1")
 def make_tagger_scorer() -> Callable[..., dict[str, Any]]:
-    """A scorer of token.tag_ or token.pos_."""
+    """Create a scorer of `token.tag_` or `token.pos_`, see `tagger_score`."""
     return tagger_score
 
 
 def tagger_score(
     examples: Iterable[Example], *, target: str = "tag", **_: Any
 ) -> dict[str, Any]:
-    """Accuracy of tags, as in spaCy's own scorer: white space and tokens without gold
-    do not count.
+    """Accuracy of tags, as in spaCy's scorer: white space and tokens without gold are
+    ignored.
 
-    target: Where gold and predictions are, "tag" or "pos".
-    RETURNS: `tag_acc` or `pos_acc`; None where there is no gold.
+    examples: The examples.
+    target: "tag" for token.tag_, "pos" for token.pos_.
+    RETURNS: `tag_acc` or `pos_acc`; None without gold.
     """
     return Scorer.score_token_attr(examples, target)

@@ -1,46 +1,46 @@
-"""A registered scorer of text categories."""
+"""Scorer of text categories."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy
 from spacy import registry
-from spacy.scorer import PRFScore, Scorer
+from spacy.scorer import Scorer
 from spacy.training import Example
+
+from .counts import averages
 
 THRESHOLD = 0.5
 
 
 @registry.scorers("spacy_ner_ext.textcat_scorer.v1")
-def make_textcat_scorer(multi_label: bool = False) -> Callable[..., dict[str, Any]]:
-    """A scorer for `textcat` and `textcat_multilabel` with accuracy and weighted F1.
+def make_textcat_scorer(
+    multi_label: bool = False, weighted: bool = False
+) -> Callable[..., dict[str, Any]]:
+    """Create a scorer for `textcat` and `textcat_multilabel`, see `textcat_score`.
 
-    multi_label: Whether a text may have several categories, or none.
+    multi_label: Whether a text may have any number of categories.
+    weighted: Whether `cats_score`, which selects the best model by default, is the
+        weighted F-score.
+    RETURNS: The scorer.
     """
 
     def score(examples: Iterable[Example], **settings: Any) -> dict[str, Any]:
         settings["multi_label"] = multi_label
-        return textcat_score(examples, **settings)
+        scores = textcat_score(examples, **settings)
+        if weighted:
+            scores["cats_score"] = scores["cats_weighted_f"]
+            scores["cats_score_desc"] = "weighted F"
+        return scores
 
     return score
 
 
 @registry.scorers("spacy_ner_ext.cats_weighted.v1")
 def make_cats_weighted(multi_label: bool = False) -> Callable[..., dict[str, Any]]:
-    """The same scorer, whose main score is the weighted F1: `cats_score`, by which
-    spaCy's `textcat` chooses the best model unless score_weights say otherwise.
-
-    multi_label: Whether a text may have several categories, or none.
-    """
-    score_all = make_textcat_scorer(multi_label)
-
-    def score(examples: Iterable[Example], **settings: Any) -> dict[str, Any]:
-        scores = score_all(examples, **settings)
-        scores["cats_score"] = scores["cats_weighted_f"]
-        scores["cats_score_desc"] = "weighted F"
-        return scores
-
-    return score
+    """The old name of `spacy_ner_ext.textcat_scorer.v1` with `weighted = true`."""
+    return make_textcat_scorer(multi_label, weighted=True)
 
 
 def textcat_score(
@@ -51,17 +51,19 @@ def textcat_score(
     threshold: float | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """All scores of spaCy's own scorer of categories, and two that are usual elsewhere.
+    """Score categories by accuracy and weighted averages, in addition to the scores of
+    `spacy.scorer.Scorer.score_cats`.
 
-    examples: The examples; those without gold categories do not count.
-    multi_label: Whether a text may have several categories, or none.
-    threshold: The lowest score of a category that is assigned, if there may be several;
-        0.5 by default.
-    **settings: What spaCy's scorer takes beside.
+    examples: The examples; those without gold categories are skipped.
+    labels: The categories.
+    multi_label: Whether a text may have any number of categories.
+    threshold: Categories with at least this score are assigned, if `multi_label`; by
+        default 0.5.
+    **settings: Further arguments of `score_cats`.
     RETURNS: spaCy's `cats_...` scores; `cats_accuracy`, the share of texts with exactly
-        the right categories; `cats_weighted_p`, `cats_weighted_r` and
-        `cats_weighted_f`, means over categories by their number of gold texts, as
-        scikit-learn's "weighted". 0.0 where there is no gold.
+        the gold categories; `cats_weighted_p`, `cats_weighted_r` and `cats_weighted_f`,
+        averages over categories weighted by their number of gold texts, as in
+        scikit-learn. 0.0 without gold.
     """
     examples = list(examples)
     scores = Scorer.score_cats(
@@ -73,39 +75,29 @@ def textcat_score(
         **settings,
     )
     limit = THRESHOLD if threshold is None else threshold
-    pairs = [
-        (
-            _chosen(example.reference.cats, labels, multi_label, THRESHOLD),
-            _chosen(example.predicted.cats, labels, multi_label, limit),
-        )
-        for example in examples
-        if example.reference.cats
-    ]
-    correct = sum(gold == predicted for gold, predicted in pairs)
-    scores["cats_accuracy"] = correct / len(pairs) if pairs else 0.0
-    return {**scores, **_weighted(pairs)}
+    gold, predicted, right = Counter[str](), Counter[str](), Counter[str]()
+    n_texts = n_right = 0
+    for example in examples:
+        cats = example.reference.cats
+        if cats:
+            true = _assigned(cats, labels, multi_label, THRESHOLD)
+            found = _assigned(example.predicted.cats, labels, multi_label, limit)
+            n_texts, n_right = n_texts + 1, n_right + (true == found)
+            gold.update(true)
+            predicted.update(found)
+            right.update(true & found)
+    scores["cats_accuracy"] = n_right / max(1, n_texts)
+    rows = [(gold[k], predicted[k], right[k], right[k]) for k in labels]
+    means = averages(numpy.array(rows, dtype="float64").reshape(-1, 4))["weighted"]
+    for name, value in zip("prf", means.tolist(), strict=True):
+        scores[f"cats_weighted_{name}"] = value
+    return scores
 
 
-def _chosen(
+def _assigned(
     cats: Mapping[str, float], labels: Sequence[str], multi_label: bool, limit: float
-) -> frozenset[str]:
+) -> set[str]:
     known = {label: cats[label] for label in labels if label in cats}
     if multi_label:
-        return frozenset(label for label, value in known.items() if value >= limit)
-    return frozenset([max(known, key=known.__getitem__)] if known else [])
-
-
-def _weighted(pairs: Sequence[tuple[frozenset[str], frozenset[str]]]) -> dict[str, Any]:
-    support = Counter(label for gold, _ in pairs for label in gold)
-    total = max(support.total(), 1)
-    means = dict.fromkeys("prf", 0.0)
-    for label, n in support.items():
-        found = PRFScore()
-        for gold, predicted in pairs:
-            found.tp += label in gold and label in predicted
-            found.fp += label not in gold and label in predicted
-            found.fn += label in gold and label not in predicted
-        values = (found.precision, found.recall, found.fscore)
-        for name, value in zip("prf", values, strict=True):
-            means[name] += value * n / total
-    return {f"cats_weighted_{name}": value for name, value in means.items()}
+        return {label for label, value in known.items() if value >= limit}
+    return {max(known, key=known.__getitem__)} if known else set()

@@ -45,7 +45,7 @@ def test_errors_are_as_defined(rows, n_bins):
         assert part["ece"] == pytest.approx(by_definition(own, n_bins))
 
 
-def test_bins_hold_their_upper_border_and_the_first_holds_zero():
+def test_bins_include_their_upper_boundary_and_the_first_includes_zero():
     result = reliability([0.0, 0.25, 0.5, 0.6, 1.0], [0, 0, 1, 1, 1], ["A"] * 5, 4)
     assert [each["count"] for each in result["bins"]] == [2, 1, 1, 1]
     assert result["bins"][0]["confidence"] == pytest.approx(0.125)
@@ -53,18 +53,18 @@ def test_bins_hold_their_upper_border_and_the_first_holds_zero():
     assert (empty["confidence"], empty["accuracy"]) == (None, None)
 
 
-def test_the_log_loss_is_that_of_what_is_the_case():
+def test_log_loss_of_outcomes():
     loss = log_loss(numpy.array([0.8, 0.3]), numpy.array([True, False]))
     assert loss == pytest.approx(-(math.log(0.8) + math.log(0.7)) / 2)
     certain = log_loss(numpy.array([1.0]), numpy.array([False]))
     assert 10 < certain < 20, "a certain mistake costs much, but not all"
 
 
-def test_nothing_found_is_nothing_to_compare():
+def test_without_entities_there_is_no_result():
     assert reliability([], [], []) is None
 
 
-def test_scores_that_are_no_probabilities_are_named():
+def test_scores_that_are_not_probabilities_are_errors():
     with pytest.raises(ValueError, match=r"A score is 1\.5"):
         reliability([1.5], [True], ["A"])
     with pytest.raises(ValueError, match=r"A score is nan"):

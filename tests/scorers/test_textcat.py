@@ -58,7 +58,7 @@ def test_any_number_of_categories(pairs):
     assert found == pytest.approx(expected_means(pairs), abs=1e-9)
 
 
-def test_the_scores_of_spacy_are_the_same_and_there_without_gold():
+def test_scores_of_spacy_are_unchanged_and_scores_without_gold_are_zero():
     examples = [example("A", "A"), example("B", "A")]
     scores = make_textcat_scorer()(examples, labels=LABELS)
     theirs = Scorer.score_cats(examples, "cats", labels=LABELS, multi_label=False)
@@ -73,7 +73,8 @@ def test_the_scores_of_spacy_are_the_same_and_there_without_gold():
 def test_weighted_f_as_main_score(pairs):
     examples = [example(*pair) for pair in pairs]
     usual = make_textcat_scorer()(examples, labels=LABELS)
-    scores = make_cats_weighted()(examples, labels=LABELS)
+    scores = make_textcat_scorer(weighted=True)(examples, labels=LABELS)
+    assert make_cats_weighted()(examples, labels=LABELS) == scores
     assert scores["cats_score"] == usual["cats_weighted_f"]
     different = {key for key in usual if scores[key] != usual[key]}
     assert different <= {"cats_score", "cats_score_desc", "cats_auc_per_type"}
