@@ -24,6 +24,9 @@ $(BIN)/uv pip install --python $(BIN)/python --quiet --constraint constraints.tx
   || $(BIN)/python -m pip install --quiet --constraint constraints.txt $(1)
 endef
 
+# Threads that wait actively slow training several times on a machine that is not idle.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 # One thread per process: several processes with several threads each are slower.
 PYTEST = HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false \
   $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
