@@ -8,8 +8,8 @@ import typer
 from ...util.errors import UserError
 from ...util.files import check_output, replacing
 from ..output import printer
-from .settings import COMPONENTS, DEV, PATTERNS, TRAIN, choose
-from .write import write_config
+from .config import write_config
+from .recipes import COMPONENTS, DEV, PATTERNS, TRAIN, choose
 
 STDOUT = "-"
 
@@ -24,19 +24,19 @@ def init(
     component: Annotated[
         str | None,
         typer.Option(
-            help=f"What is trained: {', '.join(COMPONENTS)}.",
+            help=f"The component to train: {', '.join(COMPONENTS)}.",
             show_default="that of the pattern, or crf_ner",
         ),
     ] = None,
     pattern: Annotated[
         str | None,
         typer.Option(
-            help=f"Whose recipe it is: {', '.join(PATTERNS)}. eds: an encoder, "
-            "convolutions and a CRF with two learning rates. flair: words and their "
-            "characters, a BiLSTM and a CRF, or with --encoder fine-tuning. "
-            "spanmarker: its training arguments. multinerd: fine-tuning with early "
-            "stopping, for a language and a set of labels.",
-            show_default="the usual one of the component",
+            help=f"The recipe: {', '.join(PATTERNS)}. eds: an encoder, convolutions "
+            "and a CRF with two learning rates. flair: word and affix embeddings, a "
+            "BiLSTM and a CRF, or with --encoder fine-tuning. spanmarker: SpanMarker's "
+            "training arguments. multinerd: fine-tuning with early stopping, for a "
+            "language and a set of labels.",
+            show_default="the default of the component",
         ),
     ] = None,
     encoder: Annotated[
@@ -54,14 +54,14 @@ def init(
     dev: Annotated[
         str, typer.Option(metavar="FILE", help="The development corpus.")
     ] = DEV,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the config if it exists.")
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the config if it exists.")
     ] = False,
 ) -> None:
-    """Write a config for training, with every setting and with comments.
+    """Write a complete training config, with comments.
 
-    It is complete: `spacy init fill-config` adds nothing. Its first line is the command
-    that writes it again.
+    'spacy init fill-config' would not add anything. The first line of the config is the
+    command that writes it.
 
     \b
     Examples:
@@ -73,10 +73,12 @@ def init(
         typer.echo(write_config(recipe), nl=False)
         return
     check_output(config, ".cfg")
-    if config.exists() and not force:
-        raise UserError(f"{config} exists; give --force to replace it, or another name")
+    if config.exists() and not overwrite:
+        raise UserError(
+            f"{config} exists; add --overwrite to replace it, or choose another name"
+        )
     text = write_config(recipe)
     with replacing(config) as temporary:
         temporary.write_text(text, encoding="utf8")
-    printer().good(f"Wrote {config}: {recipe.component}, recipe of {recipe.pattern}")
+    printer().good(f"Wrote {config}: {recipe.component}, recipe {recipe.pattern}")
     typer.echo(f"Train it: python -m spacy_ner_ext train {config} --output training")

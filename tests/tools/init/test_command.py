@@ -12,7 +12,7 @@ def check_error(result, *parts):
         assert part in err
 
 
-def test_writes_a_config_whose_first_line_writes_it_again(run, tmp_path):
+def test_writes_a_config_whose_first_line_writes_it_again(run, call, tmp_path):
     options = ["--pattern", "multinerd", "--encoder", "bert base", "--lang", "de"]
     done = run("init", "new/ner.cfg", *options, "--train", "a b.jsonl")
     assert (done.returncode, done.stderr) == (0, "")
@@ -24,16 +24,15 @@ def test_writes_a_config_whose_first_line_writes_it_again(run, tmp_path):
     text = (tmp_path / "new" / "ner.cfg").read_text()
     first = text.splitlines()[0].removeprefix("# python -m spacy_ner_ext")
     command = ["-" if part == "CONFIG" else part for part in shlex.split(first)]
-    printed = run(*command)
-    assert (printed.returncode, printed.stdout) == (0, text)
+    assert call(*command) == (0, text, "")
 
 
-def test_a_config_is_replaced_with_force_only(call, tmp_path):
+def test_a_config_is_replaced_with_overwrite_only(call, tmp_path):
     path = tmp_path / "ner.cfg"
     path.write_text("mine")
-    check_error(call("init", "ner.cfg", "--pattern", "flair"), "ner.cfg", "--force")
+    check_error(call("init", "ner.cfg", "--pattern", "flair"), "ner.cfg", "--overwrite")
     assert path.read_text() == "mine"
-    assert call("init", "ner.cfg", "--pattern", "flair", "--force")[0] == 0
+    assert call("init", "ner.cfg", "--pattern", "flair", "--overwrite")[0] == 0
     assert path.read_text().startswith("# python -m spacy_ner_ext init")
     assert list(tmp_path.iterdir()) == [path]
 
@@ -50,7 +49,7 @@ def test_a_config_is_replaced_with_force_only(call, tmp_path):
         (["--lang", "klingon"], ["--lang klingon"]),
     ],
 )
-def test_what_cannot_be_written_is_one_line(call, tmp_path, options, parts):
+def test_a_wrong_option_is_an_error_of_one_line(call, tmp_path, options, parts):
     check_error(call("init", "ner.cfg", *options), *parts)
     assert not list(tmp_path.iterdir())
 

@@ -9,7 +9,7 @@ import pytest
 from spacy import registry
 from transformers import TrainingArguments
 
-from spacy_ner_ext.tools.init.settings import PATTERNS
+from spacy_ner_ext.tools.init.recipes import PATTERNS
 from spacy_ner_ext.tools.train.settings import RunSettings
 
 ROOT = Path(__file__).parents[3]
@@ -29,7 +29,7 @@ def test_every_setting_of_a_run_is_named():
 
 
 @pytest.mark.parametrize("name", ["grad_max_norm", "spikes", "averages", "groups"])
-def test_what_it_says_of_the_optimizer_is_there(name):
+def test_named_settings_of_the_optimizer_exist(name):
     make = registry.optimizers.get("spacy_ner_ext.Adam.v1")
     assert name in inspect.signature(make).parameters
     assert f"`{name}`" in PAGE

@@ -16,15 +16,18 @@ from typer.testing import CliRunner
 
 from spacy_ner_ext.tools.app import app
 from spacy_ner_ext.tools.convert.convert import convert_file
-from spacy_ner_ext.tools.init.comments import put_comments, take_comments
-from spacy_ner_ext.tools.init.settings import (
+from spacy_ner_ext.tools.init.config import (
+    put_comments,
+    take_comments,
+    write_config,
+)
+from spacy_ner_ext.tools.init.recipes import (
     COMPONENTS,
     ENGLISH_ENCODER,
     MULTILINGUAL_ENCODER,
     PATTERNS,
     choose,
 )
-from spacy_ner_ext.tools.init.write import write_config
 from spacy_ner_ext.tools.train.settings import RunSettings, read_settings
 from spacy_ner_ext.util.errors import UserError
 from tests.helpers.encoders import make_encoder
@@ -82,7 +85,7 @@ def test_a_recipe_trains(component, pattern, encoder, files, tmp_path):
 
 
 @pytest.mark.parametrize("component, pattern, encoder", CHOICES)
-def test_what_a_user_changes_has_a_comment(component, pattern, encoder):
+def test_common_settings_have_comments(component, pattern, encoder):
     text = write_config(choose(component, pattern, encoder))
     comments = take_comments(text)
     for section, setting in (
@@ -113,7 +116,7 @@ def test_a_shipped_config_is_what_its_first_line_writes(name):
     assert (done.exit_code, done.stdout) == (0, text)
 
 
-def test_what_is_not_named_is_chosen():
+def test_missing_options_have_defaults():
     assert choose().component == "crf_ner"
     assert (choose().pattern, choose().encoder) == ("eds", ENGLISH_ENCODER)
     assert choose("span_marker_ner").pattern == "spanmarker"
@@ -127,7 +130,7 @@ def test_what_is_not_named_is_chosen():
     "component, pattern",
     [(c, p) for c in COMPONENTS for p in PATTERNS if (c, p) not in FITTING],
 )
-def test_what_does_not_fit_is_told_with_what_does(component, pattern):
+def test_a_pattern_that_does_not_fit_is_an_error_with_those_that_do(component, pattern):
     with pytest.raises(UserError) as error:
         choose(component, pattern)
     message = str(error.value)
@@ -136,14 +139,14 @@ def test_what_does_not_fit_is_told_with_what_does(component, pattern):
     assert named == [p for c, p in FITTING if c == component]
 
 
-def test_names_with_any_characters_arrive():
+def test_names_may_have_any_characters():
     recipe = choose("crf_tagger", encoder='a "b" # c', train="wörter/[x]=1;.spacy")
     text = write_config(recipe)
     paths = load(text)["paths"]
     assert (paths["train"], paths["encoder"]) == (recipe.train, recipe.encoder)
 
 
-def test_comments_go_where_they_were():
+def test_comments_return_to_their_places():
     text = "# of a\n[a]\nb = 1\n# of c\n# in two lines\nc = 2\n\n[d]\n# of c\nc = 3"
     comments = take_comments(text)
     assert comments["a", ""] == ["# of a"]

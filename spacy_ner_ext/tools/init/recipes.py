@@ -1,4 +1,4 @@
-"""The recipes there are, and which fit together with which component."""
+"""The recipes, and the components that each can train."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ CRF_NER = "crf_ner"
 CRF_TAGGER = "crf_tagger"
 SPAN_MARKER = "span_marker_ner"
 COMPONENTS = (CRF_NER, SPAN_MARKER, CRF_TAGGER)
-# By pattern, the components that it trains; the first is its own.
+# The components of each pattern, the default first.
 PATTERNS = {
     "eds": (CRF_NER, CRF_TAGGER),
     "flair": (CRF_NER, CRF_TAGGER),
     "spanmarker": (SPAN_MARKER,),
     "multinerd": (CRF_NER, SPAN_MARKER),
 }
-# The pattern of a component if none is named.
-USUAL = {CRF_NER: "eds", SPAN_MARKER: "spanmarker", CRF_TAGGER: "flair"}
-# Which trains from characters and words, without a pretrained encoder.
+# The default pattern of each component.
+DEFAULTS = {CRF_NER: "eds", SPAN_MARKER: "spanmarker", CRF_TAGGER: "flair"}
+# The pattern whose default is to train without a pretrained encoder.
 WITHOUT_ENCODER = "flair"
 ENGLISH_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 MULTILINGUAL_ENCODER = "FacebookAI/xlm-roberta-base"
@@ -27,14 +27,7 @@ DEV = "corpus/dev.spacy"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a config is written for.
-
-    component: One of `COMPONENTS`.
-    pattern: A key of `PATTERNS`.
-    encoder: A folder, or a name on the hub; None for no encoder.
-    lang: The language of the tokenizer.
-    train, dev: The corpora.
-    """
+    """The choices that a config is written for; `encoder` is None for none."""
 
     component: str
     pattern: str
@@ -52,20 +45,15 @@ def choose(
     train: str = TRAIN,
     dev: str = DEV,
 ) -> Recipe:
-    """Choose what is not named, and check that all fits together.
+    """Choose defaults for what is None, and check that component and pattern fit.
 
-    component: The component; None for that of the pattern.
-    pattern: The pattern; None for the usual one of the component.
-    encoder: The encoder; None for a small one of the language, or for none with the
-        pattern "flair".
-    lang: The language of the tokenizer.
     RAISES (UserError): If a name is unknown, or component and pattern do not fit.
     """
     _check_name("--component", component, COMPONENTS)
     _check_name("--pattern", pattern, tuple(PATTERNS))
     if component is None:
         component = PATTERNS[pattern][0] if pattern else CRF_NER
-    pattern = pattern or USUAL[component]
+    pattern = pattern or DEFAULTS[component]
     if component not in PATTERNS[pattern]:
         fitting = " or ".join(name for name in PATTERNS if component in PATTERNS[name])
         trained = " and ".join(PATTERNS[pattern])
