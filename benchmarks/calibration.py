@@ -24,12 +24,14 @@ import spacy
 from spacy.language import Language
 from spacy.training import Corpus, Example
 
+from spacy_ner_ext import calibrate
 from spacy_ner_ext.crf.marginals import log_partition
 from spacy_ner_ext.crf.ner import CRFEntityRecognizer
+from spacy_ner_ext.pipes.entities import EntityPipe
+from spacy_ner_ext.pipes.find import find_component
 from spacy_ner_ext.pipes.thresholds import threshold_of
 from spacy_ner_ext.tools.calibrate.evidence import Evidence, collect
-from spacy_ner_ext.tools.calibrate.fit import calibrate, find_entity_pipe, measure
-from spacy_ner_ext.tools.calibrate.temperature import HIGHEST, LOWEST, minimize
+from spacy_ner_ext.tools.calibrate.fit import HIGHEST, LOWEST, measure, minimize
 
 BATCH = 64
 PRECISIONS = (0.8, 0.9)
@@ -67,7 +69,7 @@ def at_precision(
     nlp: Language, dev: Path, test: Evidence, precision: float
 ) -> dict[str, Any]:
     """Precision on TEST of thresholds that reach a precision on DEV."""
-    result = calibrate(nlp, Corpus(dev)(nlp), precision=precision, batch_size=BATCH)
+    result = calibrate(nlp, dev, precision=precision, batch_size=BATCH)
     limits = [threshold_of(result.threshold, label) for label in test.labels.tolist()]
     kept = test.scores(result.temperature) >= numpy.array(limits)
     unreached = [label for label, each in result.labels.items() if not each.reached]
@@ -81,13 +83,15 @@ def at_precision(
 
 def measure_model(path: Path, dev: Path, test: Path) -> dict[str, Any]:
     nlp = spacy.load(path)
-    component = find_entity_pipe(nlp)
+    component = find_component(
+        nlp, EntityPipe, None, "predicts probabilities of entities"
+    )
     component.cfg.update(temperature=1.0, threshold=0.0)
     texts = [example.predicted.text for example in Corpus(test)(nlp)]
     found = entities(nlp, texts)
     evidence = collect(nlp, component, Corpus(test)(nlp), BATCH)
     start = time.process_time()
-    result = calibrate(nlp, Corpus(dev)(nlp), batch_size=BATCH)
+    result = calibrate(nlp, dev, batch_size=BATCH)
     seconds = time.process_time() - start
     results = {
         "model": str(path),

@@ -5,7 +5,7 @@ from importlib import import_module
 # As in typing, which spaCy has not imported yet.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .tools.calibrate.fit import calibrate
+    from .tools.calibrate.calibrate import calibrate
     from .tools.convert.convert import convert_file as convert
     from .tools.evaluate.evaluate import evaluate
     from .tools.explain.explain import explain
@@ -27,7 +27,7 @@ __all__ = [
 # Imported when asked for: the package itself imports neither torch nor spaCy.
 _PUBLIC = {
     "UserError": ("util.errors", "UserError"),
-    "calibrate": ("tools.calibrate.fit", "calibrate"),
+    "calibrate": ("tools.calibrate.calibrate", "calibrate"),
     "convert": ("tools.convert.convert", "convert_file"),
     "evaluate": ("tools.evaluate.evaluate", "evaluate"),
     "explain": ("tools.explain.explain", "explain"),

@@ -1,4 +1,4 @@
-"""Fit the probabilities of a pipeline to how often its entities are right."""
+"""Command `calibrate`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,16 +6,15 @@ from typing import Annotated, Optional
 
 import typer
 
-from ...data.examples import read_examples
-from ...util.files import check_output, write_json
+from ...util.files import check_output
+from ..loading import import_functions
 from ..output import printer, progress
-from ..pipeline import BatchSize, Code, GpuId, failure_told, open_pipeline
-from .fit import Calibration, find_entity_pipe
-from .fit import calibrate as fit
-from .store import check_copy, check_labels, store, store_copy
-from .temperature import HIGHEST, LOWEST
+from ..pipeline import BatchSize, Code, GpuId, failure_told, use_device
+from .calibrate import Calibration
+from .calibrate import calibrate as run
+from .fit import HIGHEST, LOWEST
 
-# Fewer entities than these say little.
+# With fewer entities a temperature is unreliable.
 FEW = 100
 
 
@@ -33,25 +32,33 @@ def calibrate(
         Path,
         typer.Argument(
             metavar="DEV",
-            help="Annotated documents that it was not trained on, a .spacy file or a "
-            "folder of them.",
+            help="Annotated documents that the pipeline was not trained on: a .spacy "
+            "file, or a folder of them.",
             exists=True,
         ),
     ],
     output: Annotated[
         Optional[Path],
         typer.Option(
-            metavar="DIR", help="Write a copy; if not given, MODEL itself is changed."
+            *("--output", "-o"),
+            metavar="DIR",
+            help="Write a calibrated copy; by default MODEL itself is changed.",
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing --output.")
+    ] = False,
     component: Annotated[
         Optional[str],
-        typer.Option(help="The name of the component, if there are several."),
+        typer.Option(
+            metavar="NAME",
+            help="The component to calibrate, if several predict probabilities.",
+        ),
     ] = None,
     precision: Annotated[
         Optional[float],
         typer.Option(
-            help="Also choose for each label the lowest threshold that reaches this "
+            help="Also set the threshold of each label to the lowest that reaches this "
             "precision on DEV.",
             min=0.0,
             max=1.0,
@@ -59,54 +66,50 @@ def calibrate(
     ] = None,
     report: Annotated[
         Optional[Path],
-        typer.Option(metavar="FILE", help="Also write what is printed, as JSON."),
+        typer.Option(metavar="FILE", help="Also write the results as JSON."),
     ] = None,
     batch_size: BatchSize = None,
     gpu_id: GpuId = -1,
     code: Code = None,
 ) -> None:
-    """Make probabilities tell how often entities are right.
+    """Calibrate probabilities: of entities with score 0.9, 90 % should be right.
 
-    Fits the setting temperature of crf_ner or span_marker_ner on documents that it was
-    not trained on; the entities that are found stay the same. With --precision it also
-    sets a threshold for each label, below which entities are dropped; a label that
-    cannot reach the precision keeps all of its entities, and is named.
+    Fits the temperature of crf_ner or span_marker_ner to documents that the pipeline
+    was not trained on; the predicted entities do not change. With --precision it also
+    sets a threshold for each label, below which entities are dropped. A label that
+    cannot reach the precision keeps all of its entities, with a warning.
 
-    The settings are written to config.cfg of the pipeline and to the component's own
-    file; a run that is interrupted leaves the pipeline as it was.
+    The settings are written to the config.cfg of the pipeline and to the component's
+    cfg; an interrupted run leaves the pipeline unchanged.
 
     \b
-    Example:
+    Examples:
       python -m spacy_ner_ext calibrate training/model-best corpus/dev.spacy
       python -m spacy_ner_ext calibrate training/model-best corpus/dev.spacy
         --precision 0.9 --output training/model-precise
     """
-    if output is not None:
-        check_copy(model, output)
     if report is not None:
         check_output(report, ".json")
-    nlp = open_pipeline(model, gpu_id=gpu_id, code=code)
-    name = find_entity_pipe(nlp, component).name
+    use_device(gpu_id)
+    import_functions(code)
     with failure_told(model, "calibrated"):
-        found = fit(
-            nlp,
-            progress(read_examples(dev, nlp)),
-            component=name,
+        found = run(
+            model,
+            dev,
+            output=output,
+            overwrite=overwrite,
+            component=component,
             precision=precision,
             batch_size=batch_size,
+            progress=progress,
         )
-    check_labels(found.threshold)
     _print(found, precision)
     if report is not None:
-        write_json(found.to_dict(), report)
-    if output is None:
-        store(model, name, found.settings)
-    else:
-        store_copy(model, output, name, found.settings)
-    written = output or model
+        found.to_json(report)
     printer().good(
         f"Wrote temperature = {found.temperature:g}"
-        f"{'' if precision is None else ' and threshold'} of '{name}' to {written}"
+        f"{'' if precision is None else ' and threshold'} of '{found.component}' to "
+        f"{output or model}"
     )
 
 
@@ -115,7 +118,7 @@ def _print(found: Calibration, precision: float | None) -> None:
     before, after = found.before, found.after
     message.info(
         f"'{found.component}' finds {found.found} entities, {found.correct} of them "
-        f"right, of {found.gold}"
+        f"right, of {found.gold} gold entities"
     )
     rows = (
         ("temperature", "1", f"{found.temperature:g}"),
@@ -156,45 +159,41 @@ def _print_thresholds(found: Calibration) -> None:
 
 def _warnings(found: Calibration, precision: float | None) -> Iterator[str]:
     if found.old_temperature != 1:
-        yield (
-            f"It had temperature = {found.old_temperature:g}: this one is fitted "
-            "afresh, and takes its place"
-        )
+        yield f"It replaces temperature = {found.old_temperature:g}"
     if found.found < FEW:
         yield (
-            f"{found.found} entities say little about probabilities: the temperature "
-            f"can be trusted with {FEW} or more"
+            f"The temperature is fitted to {found.found} entities only: it is reliable "
+            f"with {FEW} or more"
         )
     if found.temperature <= LOWEST * 1.01 or found.temperature >= HIGHEST * 0.99:
         yield (
-            f"The temperature is at the end of what is tried, {LOWEST:g} to "
-            f"{HIGHEST:g}: more documents may help"
+            f"The temperature is at the end of its range, {LOWEST:g} to {HIGHEST:g}: "
+            "use more documents"
         )
     if found.skipped or found.misaligned:
         yield (
-            f"{found.skipped} found entities over words without annotation are left "
-            f"out; {found.misaligned} gold entities that do not fit the tokens are "
-            "missed"
+            f"{found.skipped} predicted entities over tokens without annotation are "
+            f"skipped; {found.misaligned} gold entities that do not fit the tokens "
+            "count as missed"
         )
-    yield from _threshold_warnings(found, precision)
-
-
-def _threshold_warnings(found: Calibration, precision: float | None) -> Iterator[str]:
     had_threshold = found.old_threshold not in (0, {})
-    if precision is None:
-        if had_threshold and found.temperature != found.old_temperature:
-            yield (
-                f"threshold = {found.old_threshold} stays, but was chosen for other "
-                "probabilities: choose it again, for instance with --precision 0.9"
-            )
-        return
+    if precision is not None:
+        yield from _threshold_warnings(found, had_threshold)
+    elif had_threshold and found.temperature != found.old_temperature:
+        yield (
+            f"threshold = {found.old_threshold} does not change, but was chosen for "
+            "other probabilities: choose it again, for instance with --precision 0.9"
+        )
+
+
+def _threshold_warnings(found: Calibration, had_threshold: bool) -> Iterator[str]:
     if had_threshold:
-        yield f"It had threshold = {found.old_threshold}, which is replaced"
+        yield f"It replaces threshold = {found.old_threshold}"
     for label, each in found.labels.items():
         if not each.reached:
             yield (
-                f"'{label}' reaches a precision of {100 * each.best.p:.1f} % at most, "
-                "and keeps all of its entities; a threshold of 1 would drop them"
+                f"'{label}' reaches a precision of {100 * each.best.p:.1f} % at most "
+                "and keeps all of its entities; set its threshold to 1 to drop them"
             )
     if found.unfound:
-        yield f"Not found in DEV, and without a threshold: {', '.join(found.unfound)}"
+        yield f"Labels that are not found in DEV: {', '.join(found.unfound)}"

@@ -1,9 +1,10 @@
-"""What a component finds in annotated documents, and whether it is right."""
+"""The entities that a component predicts in annotated documents, and which are
+right."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy
@@ -20,14 +21,12 @@ from ...pipes.spans import expand, read_spans
 
 @dataclass
 class Evidence:
-    """The entities that a component finds, with probabilities at any temperature.
-
-    The documents have passed through the encoder once.
+    """Predicted entities, with probabilities at any temperature, and which are right.
 
     gold: The number of gold entities of each label.
-    skipped: Entities over words of which gold says nothing, left out.
-    misaligned: Gold entities whose boundaries are not token boundaries, which cannot
-        be found.
+    skipped: The number of predictions over tokens without annotation, which are
+        skipped.
+    misaligned: The number of gold entities that do not fit the tokens.
     """
 
     gold: Counter[str] = field(default_factory=Counter)
@@ -40,7 +39,7 @@ class Evidence:
 
     @property
     def correct(self) -> numpy.ndarray:
-        """Whether each entity is right, bools."""
+        """Whether each entity is right, bool."""
         return numpy.array(self._correct, dtype=bool)
 
     @property
@@ -49,10 +48,7 @@ class Evidence:
         return numpy.array(self._labels, dtype=str)
 
     def scores(self, temperature: float) -> numpy.ndarray:
-        """Compute the probabilities of the entities.
-
-        RETURNS: The probability of each entity, float64.
-        """
+        """The probability of each entity, float64."""
         parts = [
             found.probabilities(temperature)[counted]
             for found, counted in zip(self._found, self._counted)
@@ -60,61 +56,50 @@ class Evidence:
         return numpy.concatenate(parts or [numpy.zeros(0)]).astype("float64")
 
     def add(self, component: EntityPipe, examples: list[Example]) -> None:
-        """Let a component read some documents.
-
-        examples: The examples, in the state in which it gets them.
-        """
+        """Add the predictions of a component for some examples, whose predicted
+        documents were processed by the components before it."""
         docs = [example.predicted for example in examples]
         gold = [read_gold(example, component.target) for example in examples]
         for each in gold:
-            lost = [label for _, label in each.misaligned]
-            self.gold.update([label for *_, label in each.spans] + lost)
-            self.misaligned += len(lost)
+            self.gold.update([label for *_, label in each.spans])
+            self.gold.update([label for _, label in each.misaligned])
+            self.misaligned += len(each.misaligned)
         if not any(len(doc) for doc in docs):
             return
         found = component.find(docs)
         kept = [_kept_spans(component, doc) for doc in docs]
         right = [set(each.spans) for each in gold]
         counted = []
-        for number, (document, start, end, label) in enumerate(found.spans):
-            if (start, end, label) in kept[document]:
+        for i, (document, start, end, label) in enumerate(found.spans):
+            span = start, end, label
+            if span in kept[document]:
                 continue
             if gold[document].missing[start:end].any():
                 self.skipped += 1
                 continue
-            counted.append(number)
-            self._correct.append((start, end, label) in right[document])
+            counted.append(i)
+            self._correct.append(span in right[document])
             self._labels.append(label)
         self._found.append(found)
         self._counted.append(numpy.array(counted, dtype=int))
 
 
 def _kept_spans(component: EntityPipe, doc: Doc) -> set[tuple[int, int, str]]:
-    """Entities that were there before, which are certain and no finds."""
+    """Existing entities that the component keeps, which are not predictions."""
     if component.cfg["overwrite"]:
         return set()
-    places = expand(component.annotate, component.labels)
-    return {(span.start, span.end, span.label_) for span in read_spans(doc, places)}
+    keys = expand(component.annotate, component.labels)
+    return {(span.start, span.end, span.label_) for span in read_spans(doc, keys)}
 
 
 def collect(
     nlp: Language, component: EntityPipe, examples: Iterable[Example], batch_size: int
 ) -> Evidence:
-    """Let a component read annotated documents.
-
-    nlp: The pipeline; its components before this one read them first.
-    """
+    """Collect the predictions of a component of a pipeline for annotated documents."""
     evidence = Evidence()
-    for batch in _prepared(nlp, component, examples, batch_size):
-        evidence.add(component, batch)
-    return evidence
-
-
-def _prepared(
-    nlp: Language, component: EntityPipe, examples: Iterable[Example], batch_size: int
-) -> Iterator[list[Example]]:
     before = nlp.pipe_names[: nlp.pipe_names.index(component.name)]
     for batch in minibatch(examples, batch_size):
         with nlp.select_pipes(enable=before):
             list(nlp.pipe([eg.predicted for eg in batch], batch_size=batch_size))
-        yield batch
+        evidence.add(component, batch)
+    return evidence
