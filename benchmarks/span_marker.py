@@ -40,7 +40,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from thinc.api import fix_random_seed, get_current_ops, require_gpu, set_gpu_allocator
 
-from spacy_ner_ext.span_marker.model import shim_of
+from spacy_ner_ext.span_marker.model import scorer_of
 
 OURS, PEER = "span_marker_ner", "SpanMarker"
 TRAINED = {
@@ -169,7 +169,7 @@ def of_folder(folder: Path, precision: str) -> Pipeline:
         sys.exit(f"{folder} has {len(names)} components '{OURS}': one is needed")
     setting = {f"components.{names[0]}.model.precision": precision}
     nlp = spacy.load(folder, config=setting)
-    if not shim_of(nlp.get_pipe(names[0]).model).filters:
+    if not scorer_of(nlp.get_pipe(names[0]).model).filters:
         sys.exit(f"'{names[0]}' of {folder} has no filter, or does not use it")
     return Pipeline(nlp)
 

@@ -1,16 +1,37 @@
-"""Attention of markers to a text that passed through the encoder before them.
+"""The attention of texts and markers (Aarsen 2023; Ye et al. 2022, PL-Marker).
 
-In SpanMarker (Aarsen 2023; the levitated markers of Ye et al. 2022, PL-Marker) a text
-never attends to markers, and a marker attends to its text, itself and its partner. So
-the keys and values of the text are kept, layer by layer, and any number of marker pairs
-can follow, none of which knows of the others. Both happens in unchanged encoders, by a
-look at their calls of torch's attention.
+In SpanMarker an input row is a text, followed by a pair of markers for each candidate
+span. This is the mask, for a text of three pieces and the markers <start> and <end>,
+s and e, of two spans; a row sees the columns with an x:
+
+               text     span 1  span 2
+             t1 t2 t3    s  e    s  e
+      t1      x  x  x    .  .    .  .
+      t2      x  x  x    .  .    .  .
+      t3      x  x  x    .  .    .  .
+      s       x  x  x    x  x    .  .
+      e       x  x  x    x  x    .  .
+      s       x  x  x    .  .    x  x
+      e       x  x  x    .  .    x  x
+
+The text never sees a marker, so it passes through the encoder once, as it is, and the
+keys and values of each layer are kept (`TextAttention`). A marker m with partner m'
+sees only the text, itself and m', so pairs follow as a batch of rows of two pieces,
+whose attention is (`MarkerAttention`)
+
+    softmax [q_m K_text^T, q_m k_m, q_m k_m'] [V_text, v_m, v_m'].
+
+A marker has the position of the first or the last piece of its span; where attention is
+local, it sees of the text what that piece sees.
+
+Encoders are not modified: their calls of torch's attention, embedding lookups and
+linear layers are intercepted. Encoders that do not call torch's attention get the mask
+above (`markers.append_markers`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,25 +39,28 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from .markers import KeyValueCache, MarkerGroup, SharedMarkers
+
 
 class Embeddings(TorchFunctionMode):
-    """Takes over the lookups of pieces and positions of an encoder.
+    """Intercepts the lookups of pieces and positions in an encoder.
 
-    pieces: Looks up pieces, where the table is `piece_table`.
-    positions: The rows of `position_table` for all pieces, in place of what the encoder
-        would take by itself.
+    piece_table: The embeddings of pieces.
+    lookup: Replaces the lookup of pieces, if given.
+    position_table: The embeddings of positions, if any.
+    positions: The positions of all pieces, instead of the encoder's own.
     """
 
     def __init__(
         self,
         piece_table: Tensor,
-        pieces: Callable[[Tensor], Tensor] | None,
+        lookup: Callable[[Tensor], Tensor] | None,
         position_table: Tensor | None,
         positions: Tensor,
     ) -> None:
         super().__init__()
         self.piece_table = piece_table
-        self.pieces = pieces
+        self.lookup = lookup
         self.position_table = position_table
         self.positions = positions
 
@@ -46,8 +70,8 @@ class Embeddings(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is functional.embedding:
             table = args[1]
-            if table is self.piece_table and self.pieces is not None:
-                return self.pieces(args[0])
+            if table is self.piece_table and self.lookup is not None:
+                return self.lookup(args[0])
             if table is self.position_table:
                 return functional.embedding(self.positions, table)
         if func is functional.scaled_dot_product_attention:
@@ -57,36 +81,22 @@ class Embeddings(TorchFunctionMode):
         return func(*args, **kwargs)
 
     def attend(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Attention, in the place of torch's."""
+        """Attention."""
         return functional.scaled_dot_product_attention(*args, **kwargs)
 
     def project(self, *args: Any, **kwargs: Any) -> Tensor:
-        """A linear layer, in the place of torch's."""
+        """A linear layer."""
         return functional.linear(*args, **kwargs)
 
 
-@dataclass
-class KeyValueCache:
-    """What the attention of one layer keeps of a text.
-
-    keys, values: Shape (n_rows, n_heads, n_pieces, width).
-    mask: What is added to the scores, shape (n_rows, 1 or n_heads, 1 or n_pieces,
-        n_pieces); None if all see all.
-    """
-
-    keys: Tensor
-    values: Tensor
-    mask: Tensor | None
-
-
 class TextDone(Exception):
-    """Ends the pass of a text whose last hidden states nobody needs."""
+    """Ends the pass of a text whose last hidden states are not needed."""
 
 
 class TextAttention(Embeddings):
-    """Keeps keys and values of a text.
+    """Keeps the keys and values of a text.
 
-    stop_after: The attention after which the rest of the encoder is not needed.
+    stop_after: The number of attentions after which the pass ends; None for never.
     """
 
     def __init__(self, *args: Any, stop_after: int | None = None) -> None:
@@ -105,10 +115,10 @@ class TextAttention(Embeddings):
     ) -> Tensor:
         """Torch's attention; keys and values are kept.
 
-        RAISES (ValueError): If pieces do not see what follows them.
+        RAISES (ValueError): If the attention is causal.
         """
         if kwargs.get("is_causal"):
-            raise ValueError("its pieces do not see what follows them")
+            raise ValueError("its attention is causal")
         self.layers.append(KeyValueCache(key, value, _as_bias(attn_mask, query)))
         if len(self.layers) == self.stop_after:
             raise TextDone
@@ -118,7 +128,7 @@ class TextAttention(Embeddings):
 
 
 def _as_bias(mask: Tensor | None, query: Tensor) -> Tensor | None:
-    """A mask as numbers to be added; with one row for all pieces if they see alike."""
+    """A mask as numbers to add; with one row if all pieces see the same."""
     if mask is None:
         return None
     if mask.dtype is torch.bool:
@@ -126,83 +136,36 @@ def _as_bias(mask: Tensor | None, query: Tensor) -> Tensor | None:
         mask = torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, low)
     if not mask.any():
         return None
-    alike = mask.size(-2) == 1 or bool((mask == mask[..., :1, :]).all())
-    return mask[..., :1, :] if alike else mask
-
-
-@dataclass(frozen=True)
-class MarkerGroup:
-    """Markers whose attention is computed together: those of one row, or of several.
-
-    rows: The rows of the text.
-    n_pieces: The length of the longest of these, special pieces included.
-    markers: Which markers, among those of the text batch.
-    places: The places of the markers in their rows, shape (n_rows, n_each).
-    order: The markers of each row, counted from the first of the group, same shape; the
-        first of all where a row has fewer. None for one row.
-    back: Where each marker is in the flattened `order`.
-    """
-
-    rows: slice | Tensor
-    n_pieces: int
-    markers: slice
-    places: Tensor
-    order: Tensor | None = None
-    back: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class MarkerBatch:
-    """The markers of one text batch.
-
-    layers: What each attention kept of the text.
-    groups: The markers by row, one group after another.
-    markers: Where they are among the markers of all segments.
-    """
-
-    layers: Sequence[KeyValueCache]
-    groups: Sequence[MarkerGroup]
-    markers: slice
-
-
-@dataclass
-class SharedMarkers:
-    """Markers that are the same until they meet a text: same kind, same position.
-
-    examples: One marker of each sort, shape (n_sorts,).
-    sorts: The sort of each marker, shape (n_markers,).
-    """
-
-    examples: Tensor
-    sorts: Tensor
+    same = mask.size(-2) == 1 or bool((mask == mask[..., :1, :]).all())
+    return mask[..., :1, :] if same else mask
 
 
 class MarkerAttention(Embeddings):
-    """Lets pairs of markers attend to the text that was kept, to themselves and to
+    """The attention of pairs of markers to the text that was kept, to themselves and to
     each other.
 
-    segments: The pairs, by text batch.
-    alike: Markers that the layers before the first attention need to see once only;
-        None if dropout tells them apart.
+    groups: The markers of all pairs, in groups that follow each other.
+    shared: Markers that are equal before the first attention, which are computed once;
+        None with dropout, which makes them differ.
     """
 
     def __init__(
-        self, *args: Any, segments: Sequence[MarkerBatch], alike: SharedMarkers | None
+        self, *args: Any, groups: Sequence[MarkerGroup], shared: SharedMarkers | None
     ) -> None:
         super().__init__(*args)
-        self.segments = segments
-        self.alike = alike
+        self.groups = groups
+        self.shared = shared
         self.n_calls = 0
 
     def project(
         self, input: Tensor, weight: Tensor, bias: Tensor | None = None
     ) -> Tensor:
-        """A linear layer; before the first attention of one marker of each sort."""
-        if self.alike is None or self.n_calls:
+        """A linear layer; before the first attention, only of distinct markers."""
+        if self.shared is None or self.n_calls:
             return functional.linear(input, weight, bias)
-        examples = input.flatten(0, 1).index_select(0, self.alike.examples)
-        projected = functional.linear(examples, weight, bias)
-        every = projected.index_select(0, self.alike.sorts)
+        distinct = input.flatten(0, 1).index_select(0, self.shared.examples)
+        projected = functional.linear(distinct, weight, bias)
+        every = projected.index_select(0, self.shared.kinds)
         return every.view(*input.shape[:-1], -1)
 
     def attend(
@@ -226,14 +189,10 @@ class MarkerAttention(Embeddings):
         others = _dot(query[:, 0], key[:, 1]), _dot(query[:, 1], key[:, 0])
         other = torch.stack(others, dim=1).flatten(0, 1) * scale
         markers = (query.flatten(0, 1), own, other)
-        parts = []
-        for segment in self.segments:
-            these = [x[segment.markers] for x in markers]
-            kept = segment.layers[layer]
-            parts += [
-                _attend(these, kept, group, scale, dropout_p)
-                for group in segment.groups
-            ]
+        parts = [
+            _attend(markers, group.layers[layer], group, scale, dropout_p)
+            for group in self.groups
+        ]
         text, own, other = (torch.cat(column) for column in zip(*parts))
         shape = value.shape
         own, other = (x.view(*shape[:-1], 1).to(value.dtype) for x in (own, other))
@@ -247,21 +206,22 @@ def _dot(queries: Tensor, keys: Tensor) -> Tensor:
 
 def _attend(
     markers: Sequence[Tensor],
-    kept: KeyValueCache,
+    text: KeyValueCache,
     group: MarkerGroup,
     scale: float,
     dropout: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The attention of the markers of one group."""
+    """The weighted values of the text for the markers of a group, and the weights of
+    the markers themselves and of their partners."""
     inputs = [x[group.markers] for x in markers]
     inputs = [x[None] if group.order is None else x[group.order] for x in inputs]
     query, own, other = (x.transpose(1, 2) for x in inputs)
     own, other = own.unsqueeze(2), other.unsqueeze(2)
-    keys = kept.keys[group.rows, :, : group.n_pieces]
-    values = kept.values[group.rows, :, : group.n_pieces]
-    # Keys in rows and queries in columns: sums over rows are the faster ones.
+    keys = text.keys[group.rows, :, : group.n_pieces]
+    values = text.values[group.rows, :, : group.n_pieces]
+    # Keys in rows and queries in columns, since sums over rows are faster.
     scores = ((keys * scale) @ query.transpose(-1, -2)).float()
-    bias = _bias_of(kept, group)
+    bias = _bias_of(text, group)
     if bias is not None:
         scores = scores + bias.transpose(-1, -2)
     with torch.no_grad():
@@ -272,28 +232,28 @@ def _attend(
     total = scores.sum(2, keepdim=True) + own + other
     own, other = own / total, other / total
     if dropout:
-        # Of the weights, of which the sum has been taken.
+        # Dropout acts on the weights, after their sum was taken.
         scores, own, other = (
             functional.dropout(x, dropout) for x in (scores, own, other)
         )
-    text = scores.to(values.dtype).transpose(-1, -2) @ values
-    text = text / total.transpose(-1, -2)
+    weighted = scores.to(values.dtype).transpose(-1, -2) @ values
+    weighted = weighted / total.transpose(-1, -2)
     found = []
-    for x in (text, own.squeeze(2), other.squeeze(2)):
+    for x in (weighted, own.squeeze(2), other.squeeze(2)):
         flat = x.transpose(1, 2).flatten(0, 1)
-        found.append(flat if group.back is None else flat[group.back])
+        found.append(flat if group.inverse is None else flat[group.inverse])
     return found[0], found[1], found[2]
 
 
-def _bias_of(kept: KeyValueCache, group: MarkerGroup) -> Tensor | None:
-    """What is added to the scores of markers: what the pieces at their places have."""
-    mask = kept.mask
-    if mask is None:
+def _bias_of(text: KeyValueCache, group: MarkerGroup) -> Tensor | None:
+    """The bias of the markers' scores: that of the pieces at their positions."""
+    bias = text.bias
+    if bias is None:
         return None
-    alike = mask.size(-2) == 1
-    if alike and group.order is None:
+    same = bias.size(-2) == 1
+    if same and group.order is None:
         return None  # One row without its padding.
-    mask = mask.expand(len(kept.keys), -1, -1, -1)[group.rows, ..., : group.n_pieces]
-    if alike:
-        return mask
-    return torch.take_along_dim(mask, group.places[:, None, :, None], dim=2)
+    bias = bias.expand(len(text.keys), -1, -1, -1)[group.rows, ..., : group.n_pieces]
+    if same:
+        return bias
+    return torch.take_along_dim(bias, group.places[:, None, :, None], dim=2)

@@ -1,5 +1,4 @@
-"""Candidate spans: all of a sentence, the best of them, and those without overlap.
-numpy only."""
+"""Candidate spans: all spans of a sentence, and the best ones that do not overlap."""
 
 from __future__ import annotations
 
@@ -9,22 +8,19 @@ import numpy
 from numpy.typing import NDArray
 
 from ..encoder.pieces import Ints
+from ..pipes.overlap import select_disjoint
 from .windows import Windows, Words
-
-Floats = NDArray[numpy.float32]
-# A short text may hold several entities all the same.
-FEWEST = 4
 
 
 @dataclass(frozen=True)
 class Spans:
-    """Spans of words, each of shape (n_spans,).
+    """Spans of words, each array of shape (n_spans,).
 
-    sentences: The sentence of each.
+    sentences: The sentence of each span.
     first, last: Its first and its last word, counted over all documents.
     rows: The window in which it is scored.
-    starts, ends: The places in the row of that window, special pieces included, of its
-        first piece and of its last.
+    starts, ends: The columns of its first and its last piece in the row of that window,
+        special pieces included.
     """
 
     sentences: Ints
@@ -38,7 +34,7 @@ class Spans:
         return len(self.first)
 
     def __getitem__(self, which: NDArray) -> Spans:
-        """Some of the spans, by number or by a mask."""
+        """Some of the spans, by index or by a mask."""
         return Spans(*(getattr(self, field.name)[which] for field in fields(self)))
 
     @property
@@ -50,12 +46,9 @@ class Spans:
 def place(
     windows: Windows, n_before: int, sentences: Ints, first: Ints, last: Ints
 ) -> tuple[Windows, Spans]:
-    """Find the windows of spans, and the places of their ends there.
+    """Find the windows of spans, and the columns of their ends there.
 
-    windows: The windows of the sentences.
-    n_before: The special pieces before those of a window.
-    sentences: The sentence of each span.
-    first, last: The first and the last word of each span.
+    n_before: The number of special pieces before those of a window.
     RETURNS: The windows, with those that were added for spans that none held, and the
         spans.
     """
@@ -75,15 +68,13 @@ def place(
 
 
 def all_spans(windows: Windows, words: Words, max_words: int) -> tuple[Ints, ...]:
-    """All spans of up to some words of each sentence, as SpanMarker orders them: by
+    """All spans of up to `max_words` words of each sentence, in SpanMarker's order: by
     their first word, then by their last.
 
-    Words without pieces at the end of a sentence are left out, as there, and so are
+    As in SpanMarker, words without pieces at the end of a sentence are left out; so are
     spans of more pieces than a window holds.
 
-    windows: The windows of the sentences.
-    max_words: The most words of a span.
-    RETURNS: The sentence, first and last word of each.
+    RETURNS: The sentence, first and last word of each span.
     """
     lengths = numpy.diff(words.sentences, axis=1).ravel()
     sentence_of = numpy.repeat(numpy.arange(len(lengths)), lengths)
@@ -100,54 +91,17 @@ def all_spans(windows: Windows, words: Words, max_words: int) -> tuple[Ints, ...
 
 
 def _ranges(starts: Ints, lengths: Ints) -> Ints:
-    """The numbers from each start on, as many as its length, one after another."""
+    """Concatenated ranges with the given starts and lengths."""
     begins = numpy.cumsum(lengths) - lengths
     return numpy.arange(lengths.sum()) + numpy.repeat(starts - begins, lengths)
 
 
-def best(
-    rows: Ints,
-    first: Ints,
-    scores: Floats,
-    ratio: float,
-    threshold: float,
-    kept: NDArray[numpy.bool_],
-) -> NDArray[numpy.bool_]:
-    """Choose the spans that a filter lets through: by window, so that they do not
-    depend on what else is computed.
+def without_overlap(spans: Spans, scores: NDArray[numpy.float32]) -> Ints:
+    """Select the best span, then the best that shares no word with it, and so on; of
+    equal scores the earlier span, as in SpanMarker.
 
-    rows: The window of each span, shape (n_spans,), those of a window together.
-    scores: The filter's probability of each.
-    ratio: The most spans of a window for each of its words; but at least FEWEST of a
-        window.
-    kept: Spans that are let through in any case, and do not count.
+    RETURNS: The indices of the selected spans, ascending.
     """
-    words = numpy.unique(numpy.stack([rows, first]), axis=1)[0]
-    budgets = numpy.ceil(ratio * numpy.bincount(words)).astype("int64")
-    budgets = numpy.maximum(budgets, FEWEST)
-    open_ = numpy.flatnonzero((scores >= threshold) & ~kept)
-    # By window, and there by falling probability.
-    order = open_[numpy.lexsort((-scores[open_], rows[open_]))]
-    is_first = numpy.diff(rows[order], prepend=-1) != 0
-    rank = numpy.arange(len(order)) - numpy.flatnonzero(is_first)[is_first.cumsum() - 1]
-    chosen = kept.copy()
-    chosen[order[rank < budgets[rows[order]]]] = True
-    return chosen
-
-
-def without_overlap(spans: Spans, scores: Floats, taken: NDArray[numpy.bool_]) -> Ints:
-    """Take the best span, then the best that shares no word with it, and so on.
-
-    Of equal scores the earlier span is taken, as in SpanMarker.
-
-    scores: The score of each, shape (n_spans,).
-    taken: Words that no span may cover, shape (n_words,), bool; is added to.
-    RETURNS: The numbers of the spans that are taken, in their order.
-    """
-    found = []
-    for i in numpy.argsort(-scores, kind="stable").tolist():
-        words = slice(spans.first[i], spans.last[i] + 1)
-        if not taken[words].any():
-            taken[words] = True
-            found.append(i)
-    return numpy.array(sorted(found), dtype="int64")
+    bounds = list(zip(spans.first.tolist(), (spans.last + 1).tolist()))
+    order = numpy.argsort(-scores, kind="stable").tolist()
+    return numpy.array(sorted(select_disjoint(bounds, order)), dtype="int64")

@@ -1,8 +1,9 @@
-"""The files of SpanMarker itself: its models are read, and written for it."""
+"""Checkpoints of SpanMarker: reading its models, and writing models for it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -10,10 +11,11 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from spacy.util import logger
 from torch import Tensor
 
 from ..encoder import hf
-from ..util.errors import UserError
+from ..util.errors import UserError, one_line
 from .settings import SPAN_MARKER_OFFSET
 from .shim import SpanMarkerShim
 from .tokenizer import END, START, split_punctuation
@@ -32,37 +34,38 @@ UNUSED = ("encoder.pooler.", "encoder.embeddings.position_ids")
 class Checkpoint:
     """A model that SpanMarker trained.
 
+    name: Its name on the hub, or the path of its folder.
     config: Its config.json.
     tokenizer: Its tokenizer.
     tokenizer_config: The text of its tokenizer_config.json.
     weights: Its weights, in float32.
     """
 
+    name: str
     config: dict[str, Any]
     tokenizer: Any
     tokenizer_config: str
     weights: dict[str, Tensor]
 
     @property
+    def _classes(self) -> list[tuple[bool, int, str]]:
+        """The classes in our order, "O" first: whether it is another, index, label."""
+        classes = self.config["id2label"].items()
+        return sorted((label != "O", int(key), label) for key, label in classes)
+
+    @property
     def labels(self) -> list[str]:
         """Its labels, in the order of the classes, without "O"."""
-        return [label for _, label in self._classes() if label != "O"]
+        return [label for is_label, _, label in self._classes if is_label]
 
     @property
     def order(self) -> list[int]:
-        """The classes as we order them: "O" first."""
-        classes = self._classes()
-        outside = [number for number, label in classes if label == "O"]
-        return outside + [number for number, label in classes if label != "O"]
-
-    def _classes(self) -> list[tuple[int, str]]:
-        return sorted(
-            (int(key), label) for key, label in self.config["id2label"].items()
-        )
+        """The indices of its classes in our order, "O" first."""
+        return [number for _, number, _ in self._classes]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What of the architecture's settings it decides."""
+        """The settings of the architecture that it determines."""
         limit = json.loads(self.tokenizer_config).get("model_max_length")
         length = self.config.get("model_max_length")
         if length is None:
@@ -74,28 +77,42 @@ class Checkpoint:
             "position_offset": SPAN_MARKER_OFFSET,
         }
 
+    def warn_about_context(self, component: str, context: str) -> None:
+        """Log a warning if it was trained with another context than it is used with."""
+        with_context = bool(self.config.get("trained_with_document_context"))
+        if with_context != (context != "none"):
+            logger.warning(
+                "The checkpoint '%s' was trained with%s document-level context: set "
+                "context = \"%s\" of '%s', or expect lower scores.",
+                *(self.name, "" if with_context else "out"),
+                *("document" if with_context else "none", component),
+            )
+
+
+# --- Reading --------------------------------------------------------------------
+
 
 def read_checkpoint(name: str, setting: str = "checkpoint") -> Checkpoint:
-    """Read a model that SpanMarker saved. Nothing but its own files is needed.
+    """Read a model that SpanMarker saved, from its own files alone.
 
     name: Name on the Hugging Face hub, or path of a folder.
-    setting: Where the name is from, for errors.
-    RAISES (UserError): If a file is missing, or the model is none of SpanMarker.
+    setting: The setting that names it, for errors.
+    RAISES (UserError): If a file is missing, or it is not a model of SpanMarker.
     """
     from tokenizers import Tokenizer
 
-    folder = _find(name, setting)
+    folder, where = _find(name, setting), f"{setting} = '{name}'"
     for file in (CONFIG, TOKENIZER):
         if not (folder / file).is_file():
             raise UserError(
-                f"{setting} = '{name}' has no {file}: save it anew with "
+                f"{where} has no {file}: save it again with "
                 "SpanMarkerModel.save_pretrained, or correct the name."
             )
     config = json.loads((folder / CONFIG).read_text(encoding="utf8"))
     if config.get("model_type") != MODEL_TYPE:
         raise UserError(
-            f"{setting} = '{name}' is a '{config.get('model_type')}', no model of "
-            "SpanMarker: for a plain encoder set it as the name of SpanMarker.v1."
+            f"{where} is a '{config.get('model_type')}', not a model of SpanMarker: "
+            "for a plain encoder set it as the name of SpanMarker.v1."
         )
     described = folder / TOKENIZER_CONFIG
     has_it = described.is_file()
@@ -104,12 +121,12 @@ def read_checkpoint(name: str, setting: str = "checkpoint") -> Checkpoint:
     hf.begin_with_space(tokenizer)
     tokenizer.add_special_tokens([START, END])
     split_punctuation(tokenizer, tokenizer_config)
-    weights = _read_weights(folder, name, setting)
-    return Checkpoint(config, tokenizer, tokenizer_config, weights)
+    weights = _read_weights(folder, where)
+    return Checkpoint(name, config, tokenizer, tokenizer_config, weights)
 
 
 def _find(name: str, setting: str) -> Path:
-    """The folder of a checkpoint, which is downloaded if it is none."""
+    """The folder of a checkpoint, downloaded if necessary."""
     from huggingface_hub import snapshot_download
 
     if Path(name).is_dir():
@@ -118,15 +135,14 @@ def _find(name: str, setting: str) -> Path:
         files = [CONFIG, TOKENIZER, TOKENIZER_CONFIG, "*.safetensors*", PICKLED]
         return Path(snapshot_download(name, allow_patterns=files))
     except (OSError, ValueError) as err:
-        reason = " ".join(str(err).split())[:200]
         raise UserError(
             f"{setting} = '{name}' cannot be read: there is no such folder, and the "
-            f"hub has no such model or cannot be reached ({reason}). Give the path of "
-            "a folder that SpanMarker saved, or correct the name."
+            f"hub has no such model or cannot be reached ({one_line(err)[:200]}). Give "
+            "the path of a folder that SpanMarker saved, or correct the name."
         ) from err
 
 
-def _read_weights(folder: Path, name: str, setting: str) -> dict[str, Tensor]:
+def _read_weights(folder: Path, where: str) -> dict[str, Tensor]:
     weights: dict[str, Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
         weights.update(safetensors.torch.load_file(file))
@@ -134,29 +150,27 @@ def _read_weights(folder: Path, name: str, setting: str) -> dict[str, Tensor]:
         weights = _read_pickled(folder / PICKLED)
     if not weights:
         raise UserError(
-            f"{setting} = '{name}' has neither {WEIGHTS} nor {PICKLED}: correct the "
-            "name, or save the model anew."
+            f"{where} has neither {WEIGHTS} nor {PICKLED}: correct the name, or save "
+            "the model again."
         )
     return {key: tensor.float() for key, tensor in weights.items()}
 
 
 def _read_pickled(path: Path) -> dict[str, Tensor]:
-    """Tensors and plain containers only: nothing in the file is run."""
+    """Load tensors and plain containers only: nothing in the file is run."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError) as err:
         raise UserError(
-            f"{path} cannot be read as weights alone: it is damaged, or holds more "
-            "than tensors, which is not loaded. Save it anew with "
+            f"{path} cannot be read as weights alone: it is damaged, or contains more "
+            "than tensors, which is not loaded. Save it again with "
             "save_pretrained(folder, safe_serialization=True)."
         ) from err
 
 
-def adopt(shim: SpanMarkerShim, checkpoint: Checkpoint, name: str) -> None:
-    """Make a shim run the model of a checkpoint.
+def adopt(shim: SpanMarkerShim, checkpoint: Checkpoint) -> None:
+    """Give a shim the weights of a checkpoint, and the settings that it determines.
 
-    shim: The shim; settings that the checkpoint decides change.
-    name: What it is called, for errors.
     RAISES (UserError): If its weights do not fit its config.
     """
     shim.adopt_settings(checkpoint.settings)
@@ -172,57 +186,62 @@ def adopt(shim: SpanMarkerShim, checkpoint: Checkpoint, name: str) -> None:
     shim.tokenizer_config = checkpoint.tokenizer_config
     shim.rebuild(encoder, checkpoint.tokenizer, weights, shim.extra())
     own = {key: tensor.shape for key, tensor in shim.model.state_dict().items()}
-    wrong = {
-        key
-        for key in own.keys() | weights.keys()
-        if key not in own or key not in weights or own[key] != weights[key].shape
-    }
+    given = {key: tensor.shape for key, tensor in weights.items()}
+    wrong = {key for key, _ in own.items() ^ given.items()}
     if wrong:
         shim.forget()
         raise UserError(
-            f"The weights of '{name}' do not fit its config ({len(wrong)}, such as "
-            f"{min(wrong)}): it is damaged, or saved by a version of SpanMarker before "
-            "1.0; train or download it anew."
+            f"The weights of '{checkpoint.name}' do not fit its config ({len(wrong)}, "
+            f"such as {min(wrong)}): it is damaged, or saved by SpanMarker before 1.0; "
+            "train or download it again."
         )
     shim.model.load_state_dict(weights)
 
 
+# --- Writing --------------------------------------------------------------------
+
+
 def write_checkpoint(
     shim: SpanMarkerShim,
-    labels: list[str],
-    encoder_place: str,
+    labels: Sequence[str],
+    size: int,
+    encoder_name: str,
     context: dict[str, Any],
     folder: Path,
 ) -> None:
-    """Write a model so that SpanMarkerModel.from_pretrained loads it.
+    """Write a model that SpanMarkerModel.from_pretrained loads.
 
-    SpanMarker reads the encoder's config and tokenizer from the place that the config
-    names, which may be `folder`/encoder.
+    SpanMarker reads the encoder's config and tokenizer by the encoder's name in the
+    config, which may be the path of the subfolder "encoder" that is written here.
 
-    encoder_place: That place: the path of a folder or a name on the hub.
-    context: What SpanMarker's config says about context.
-    RAISES (UserError): If SpanMarker has no such model.
+    size: Maximum pieces of a window, special pieces included.
+    encoder_name: The path of a folder, or a name on the hub.
+    context: The settings of SpanMarker's config about context.
+    RAISES (UserError): If the settings of the model are not SpanMarker's.
     """
     _check_exportable(shim)
     config = hf.config_of(shim.model.encoder)
     own = folder / "encoder"
     own.mkdir()
-    _write_tokenizer(shim, own)
-    _write_tokenizer(shim, folder)
+    for place in (own, folder):
+        (place / TOKENIZER).write_text(shim.tokenizer.to_str(), encoding="utf8")
+        # SpanMarker uses the lower of its own limit and that of the tokenizer.
+        described = json.loads(shim.tokenizer_config)
+        _write_json(place / TOKENIZER_CONFIG, {**described, "model_max_length": size})
     _write_json(own / CONFIG, config)
     tags = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
     reduced = ["O", *labels]
     described = {
         "model_type": MODEL_TYPE,
         "architectures": ["SpanMarkerModel"],
-        "encoder": {**config, "_name_or_path": encoder_place, **_numbered(tags)},
+        "encoder": {**config, "_name_or_path": encoder_name, **_numbered(tags)},
         **_numbered(reduced),
         "id2reduced_id": {
             i: reduced.index(tag[2:]) if i else 0 for i, tag in enumerate(tags)
         },
         "entity_max_length": shim.settings.entity_max_length,
         "marker_max_length": 128,
-        "model_max_length": shim.size + shim.n_specials,
+        "model_max_length": size,
         "model_max_length_default": DEFAULT_LENGTH,
         "span_marker_version": VERSION,
         "torch_dtype": "float32",
@@ -241,27 +260,19 @@ def write_checkpoint(
 def _check_exportable(shim: SpanMarkerShim) -> None:
     if shim.model.with_text:
         raise UserError(
-            'The model has head = "markers+text", and SpanMarker only knows "markers": '
-            "train with that to export."
+            'The model has head = "markers+text", and SpanMarker only supports '
+            '"markers": train with that to export.'
         )
     if shim.model.offset != SPAN_MARKER_OFFSET:
         raise UserError(
             f"The model has position_offset = {shim.model.offset}, and SpanMarker only "
-            f"knows {SPAN_MARKER_OFFSET}: train with that to export."
+            f"supports {SPAN_MARKER_OFFSET}: train with that to export."
         )
 
 
-def _numbered(names: list[str]) -> dict[str, Any]:
+def _numbered(names: Sequence[str]) -> dict[str, Any]:
     numbers = {name: i for i, name in enumerate(names)}
     return {"id2label": dict(enumerate(names)), "label2id": numbers}
-
-
-def _write_tokenizer(shim: SpanMarkerShim, folder: Path) -> None:
-    (folder / TOKENIZER).write_text(shim.tokenizer.to_str(), encoding="utf8")
-    # SpanMarker takes the lower of its own limit and that of the tokenizer.
-    limit = {"model_max_length": shim.size + shim.n_specials}
-    described = {**json.loads(shim.tokenizer_config), **limit}
-    _write_json(folder / TOKENIZER_CONFIG, described)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

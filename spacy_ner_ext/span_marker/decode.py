@@ -1,125 +1,72 @@
-"""From the scores of candidates to entities without overlap."""
+"""Scores of candidates to entities that do not overlap."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
 from spacy.tokens import Doc
 
 from ..encoder.pieces import Ints
+from ..pipes.predictions import Predictions
 from ..pipes.spans import ENTS, blocked_tokens, read_spans
-from .candidates import Spans, without_overlap
+from .candidates import without_overlap
 from .gold import OUTSIDE
-from .step import CandidateScores
-from .windows import Words
-from .words import words_before
+from .scorer import CandidateScores
+from .windows import Words, words_before
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """The candidate spans of some documents, and what the model says about them.
+def kept_words(docs: Sequence[Doc], words: Words, keys: Sequence[str]) -> numpy.ndarray:
+    """Whether each word is part of an existing entity, or blocked, bools.
 
-    words: The words of the documents.
-    spans: All candidates.
-    scored: The scores.
+    keys: The span keys whose entities are kept.
     """
-
-    words: Words
-    spans: Spans
-    scored: CandidateScores
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """What the candidates are that were marked.
-
-    labels: The number of the best label of each, shape (n_marked,); OUTSIDE for no
-        entity.
-    scores: Its probability at temperature 1, same shape.
-    best: The entities without overlap: their numbers among those marked.
-    """
-
-    labels: Ints
-    scores: Any
-    best: Ints
-
-
-def taken_words(docs: Sequence[Doc], words: Words, places: Sequence[str]) -> Any:
-    """Find the words of entities that are kept.
-
-    places: Where entities are kept: "ents" and span groups.
-    RETURNS: Bools, shape (n_words,).
-    """
-    taken = numpy.zeros(int(words.doc_starts[-1]), dtype=bool)
+    kept = numpy.zeros(int(words.doc_starts[-1]), dtype=bool)
     for doc, offset in zip(docs, words.doc_starts.tolist()):
-        kept = [(span.start, span.end) for span in read_spans(doc, places)]
-        if ENTS in places:
-            kept += [(i, i + 1) for i in blocked_tokens(doc)]
+        spans = [(span.start, span.end) for span in read_spans(doc, keys)]
+        if ENTS in keys:
+            spans += [(i, i + 1) for i in blocked_tokens(doc)]
         before = words_before(doc)
-        for start, end in kept:
-            taken[offset + before[start] : offset + before[end]] = True
-    return taken
+        for start, end in spans:
+            kept[offset + before[start] : offset + before[end]] = True
+    return kept
 
 
-def choose(ops: Any, found: Candidates, taken: Any, bias: float) -> Decoded:
-    """Choose the best label of each candidate, and then as SpanMarker the most
+def choose(ops: Any, scores: CandidateScores, bias: float) -> tuple[Ints, Ints]:
+    """Choose the best label of each marked span, and then, as SpanMarker, the most
     probable entity, the most probable that shares no word with it, and so on.
 
-    ops: The backend of the logits.
-    taken: Words that no entity may cover, bools; is added to.
     bias: Added to the score of every label, but not to probabilities.
+    RETURNS: The label of each marked span (OUTSIDE for no entity), and the indices of
+        the entities among these.
     """
-    by_label = ops.to_numpy(ops.softmax(found.scored.logits))
-    biased = ops.to_numpy(found.scored.logits).copy()
+    probabilities = ops.to_numpy(ops.softmax(scores.logits))
+    biased = ops.to_numpy(scores.logits).copy()
     biased[:, OUTSIDE] -= bias
     labels = biased.argmax(axis=1)
-    scores = numpy.take_along_axis(by_label, labels[:, None], axis=1)[:, 0]
     entities = numpy.flatnonzero(labels != OUTSIDE)
-    spans = found.spans[found.scored.chosen[entities]]
-    best = entities[without_overlap(spans, scores[entities], taken)]
-    return Decoded(labels, scores, best)
+    spans = scores.candidates.spans[scores.chosen[entities]]
+    ranks = probabilities[entities, labels[entities]]
+    return labels, entities[without_overlap(spans, ranks)]
 
 
-def probabilities_of(
-    ops: Any, found: Candidates, chosen: Decoded
-) -> Callable[[float], Any]:
-    """Make what gives the probabilities of the entities; it keeps nothing of the other
-    candidates, which are many more.
-
-    ops: The backend of the logits.
-    RETURNS: From a temperature, by which logits are divided, to the probability of each
-        entity, shape (n_entities,).
-    """
-    best = chosen.best
-    scores, labels = chosen.scores[best], chosen.labels[best][:, None]
-    logits = found.scored.logits[ops.asarray1i(best)]
-
-    def probabilities(temperature: float) -> Any:
-        if temperature == 1:
-            return scores
-        by_label = ops.to_numpy(ops.softmax(logits / temperature))
-        return numpy.take_along_axis(by_label, labels, axis=1)[:, 0]
-
-    return probabilities
-
-
-def locate(
-    found: Candidates, chosen: Decoded, labels: Sequence[str]
-) -> list[tuple[int, int, int, str]]:
-    """Find the entities in the documents.
-
-    RETURNS: The document, first token, end (exclusive) and label of each.
-    """
-    best, tokens = chosen.best, found.words.tokens
-    spans = found.spans[found.scored.chosen[best]]
-    columns = (
-        found.words.sentence_docs[spans.sentences],
-        tokens[spans.first],
-        tokens[spans.last],
-        chosen.labels[best],
-    )
-    return [
-        (doc, first, last + 1, labels[number - 1])
-        for doc, first, last, number in zip(*(x.tolist() for x in columns))
+def decode(
+    ops: Any, scores: CandidateScores, labels: Sequence[str], bias: float
+) -> Predictions:
+    """Find the entities in the documents of some candidates; see `choose`."""
+    numbers, best = choose(ops, scores, bias)
+    words, columns = scores.candidates.words, numbers[best]
+    spans = scores.candidates.spans[scores.chosen[best]]
+    docs = words.sentence_docs[spans.sentences].tolist()
+    first, last = (words.tokens[x].tolist() for x in (spans.first, spans.last))
+    entities = [
+        (doc, start, end + 1, labels[number - 1])
+        for doc, start, end, number in zip(docs, first, last, columns.tolist())
     ]
+    # Only these logits are kept, not those of the many other candidates.
+    logits = scores.logits[ops.asarray1i(best)]
+
+    def probabilities(temperature: float) -> numpy.ndarray:
+        by_label = ops.to_numpy(ops.softmax(logits / temperature))
+        return by_label[numpy.arange(len(columns)), columns]
+
+    return Predictions(entities, probabilities)

@@ -1,9 +1,9 @@
-"""A filter for a model that was trained without one, learned from the model itself."""
+"""A filter for a model that was trained without one, fitted on its own predictions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy
 import torch
@@ -13,27 +13,28 @@ from torch.nn import functional
 
 from ..encoder.pieces import Ints
 from .component import SpanMarkerRecognizer
-from .decode import Candidates
+from .decode import choose
+from .filter import SpanFilter
 from .gold import OUTSIDE
-from .layer import SpanFilter
+from .model import scorer_of
 
 LEARN_RATE = 3e-3
 # Every fifth batch of texts is held out, to find the threshold.
 HELD_OUT = 5
-# A span passes although its score is this share of what it was: among other texts, on
-# another machine or in bf16 it is the same up to rounding only.
+# A span passes although its score is only this share of what it was: among other texts,
+# on another machine or in bf16 scores differ by rounding.
 MARGIN = 0.98
 
 
 @dataclass(frozen=True)
 class Distilled:
-    """How a filter fares on texts that it did not learn from.
+    """The quality of a filter on held-out texts.
 
-    threshold: The lowest probability that it lets through.
-    ratio: The most spans for each word of a window.
-    n_entities: Entities that the model found in these texts.
-    recall: The share of them that the filter lets through.
-    candidates: The spans that it lets through, for each word.
+    threshold: Minimum probability of a span to pass.
+    ratio: Maximum spans that pass, per word of a window.
+    n_entities: The entities that the model found in these texts.
+    recall: The share of them that passes.
+    candidates: The spans that pass, per word.
     """
 
     threshold: float
@@ -45,11 +46,11 @@ class Distilled:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Spans of some windows: where their states are, and what the model says.
+    """Spans of some windows, and the predictions of the model.
 
     states: The states of the pieces at their ends, (n_states, hidden).
-    starts, ends: The numbers of the states of each span.
-    widths: Its words.
+    starts, ends: The indices of the states of each span.
+    widths: Its number of words.
     is_entity: Whether the model gives it a label, 0 or 1.
     is_chosen: Whether it is one of the entities without overlap, bools.
     rows, first: Its window, and its first word.
@@ -77,17 +78,19 @@ def distill(
     epochs: int,
     report: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> Distilled:
-    """Fit a filter on a model's own predictions, and make the model use it.
+    """Fit a filter on a model's own predictions, and give it to the model.
 
     recognizer: The model; its filter, if any, is replaced.
-    batches: Texts, with sentences if the model shall see them so.
-    recall: The share of the model's entities that the filter has to let through, of
-        texts that are held out.
-    report: Shows the progress of the passes.
-    RAISES (ValueError): If the model finds no entity in the texts that are held out.
+    batches: Texts, with sentences if the model is used with sentences.
+    recall: The share of the model's entities in held-out texts that must pass.
+    epochs: Passes over the texts.
+    report: Wraps the epochs, to show progress.
+    RETURNS: The settings of the filter, and its quality on held-out texts.
+    RAISES (ValueError): If the model finds no entity in the held-out texts.
     """
+    recognizer.read_checkpoint()
     shim = recognizer.shim
-    shim.set_filter(None)
+    shim.set_filter(None, candidates="all")
     collected = [part for docs in batches for part in _collect(recognizer, docs)]
     held_out, learned = collected[::HELD_OUT], collected.copy()
     del learned[::HELD_OUT]
@@ -101,50 +104,40 @@ def distill(
     filter_.reset(shim.std)
     _fit(filter_.to(shim.model.device), learned, epochs, report)
     found = _measure(filter_, held_out, recall)
-    shim.set_filter(filter_)
-    shim.settings = replace(
-        shim.settings,
-        candidates="filtered",
-        filter_threshold=found.threshold,
-        filter_ratio=found.ratio,
-    )
+    thresholds = {"filter_threshold": found.threshold, "filter_ratio": found.ratio}
+    shim.set_filter(filter_, candidates="filtered", **thresholds)
     return found
 
 
 def _collect(recognizer: SpanMarkerRecognizer, docs: Sequence[Doc]) -> list[_Batch]:
-    """What the model says about all spans of some documents."""
-    shim = recognizer.shim
-    words, windows, spans = recognizer.find_candidates(docs)
-    scored = shim.score(windows, spans)
-    taken = numpy.zeros(int(words.doc_starts[-1]), dtype=bool)
-    chosen = recognizer.choose(Candidates(words, spans, scored), taken)
+    """The predictions of the model for all spans of some documents."""
+    candidates, model = recognizer.find_candidates(docs), recognizer.model
+    scores, spans = model.predict(candidates), candidates.spans
+    labels, best = choose(model.ops, scores, recognizer.cfg["entity_bias"])
     is_chosen = numpy.zeros(len(spans), dtype=bool)
-    is_chosen[chosen.best] = True
-    found = []
-    with torch.no_grad(), shim.model.running(shim.settings.precision):
-        for rows in shim.batches(windows, spans):
-            text = shim.read(windows, rows, with_states=True)
-            own = numpy.flatnonzero(numpy.isin(spans.rows, rows))
-            row_of = {int(row): i for i, row in enumerate(rows)}
-            local = numpy.array([row_of[row] for row in spans.rows[own].tolist()])
-            assert text.states is not None
-            width = text.states.size(1)
-            ends = numpy.stack([spans.starts[own], spans.ends[own]]) + local * width
-            places, which = numpy.unique(ends, return_inverse=True)
-            starts, ends = which.reshape(ends.shape)
-            move = shim.model.move
-            found.append(
-                _Batch(
-                    text.states.flatten(0, 1)[move(places)],
-                    move(starts),
-                    move(ends),
-                    move(spans.widths[own]),
-                    move(chosen.labels[own] != OUTSIDE).float(),
-                    is_chosen[own],
-                    spans.rows[own],
-                    spans.first[own],
-                )
+    is_chosen[best] = True
+    found, move = [], recognizer.shim.model.move
+    for rows, text in scorer_of(model).texts(candidates):
+        own = numpy.flatnonzero(numpy.isin(spans.rows, rows))
+        row_of = {int(row): i for i, row in enumerate(rows)}
+        local = numpy.array([row_of[row] for row in spans.rows[own].tolist()])
+        assert text.states is not None
+        width = text.states.size(1)
+        ends = numpy.stack([spans.starts[own], spans.ends[own]]) + local * width
+        places, which = numpy.unique(ends, return_inverse=True)
+        starts, ends = which.reshape(ends.shape)
+        found.append(
+            _Batch(
+                text.states.flatten(0, 1)[move(places)],
+                move(starts),
+                move(ends),
+                move(spans.widths[own]),
+                move(labels[own] != OUTSIDE).float(),
+                is_chosen[own],
+                spans.rows[own],
+                spans.first[own],
             )
+        )
     return found
 
 
@@ -172,8 +165,8 @@ def _fit(
 def _measure(
     filter_: SpanFilter, batches: Sequence[_Batch], recall: float
 ) -> Distilled:
-    """Find the highest threshold that keeps the recall, and the budget that does not
-    take any of it away."""
+    """Find the highest threshold that keeps the recall, and the lowest ratio that does
+    not reduce it."""
     with torch.no_grad():
         scores = [torch.sigmoid(b.logits(filter_)).cpu().numpy() for b in batches]
     of_entities = numpy.sort(

@@ -1,4 +1,4 @@
-"""Gold entities as labels of spans, and a count of those that no span can hold."""
+"""Gold entities as labels of candidate spans."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from spacy.training import Example
 from ..encoder.pieces import Ints
 from ..pipes.gold import read_gold
 from .candidates import Spans
-from .windows import Words
-from .words import words_before
+from .windows import Words, words_before
 
 OUTSIDE = 0
-IGNORED = -1
+MISSING = -1
 
 
 @dataclass
 class LostGold:
-    """Gold entities that are no candidates.
+    """Counts of gold entities that are not candidates.
 
     n_gold: All entities.
-    too_long: By their number of words: more than entity_max_length.
-    no_window: By their number of words: a window cannot hold them.
-    misaligned: By label: their boundaries are not boundaries of words.
-    crossing: By label: they cross the border of a sentence.
+    too_long: By number of words: more than entity_max_length.
+    no_window: By number of words: more pieces than a window holds.
+    misaligned: By label: not at word boundaries.
+    crossing: By label: across a sentence boundary.
     conflicting: By label: another entity has the same boundaries.
-    other: By label, which is not one of the component's.
+    other: By label: not a label of the component.
     """
 
     n_gold: int = 0
@@ -50,14 +49,15 @@ def label_spans(
     max_words: int,
     lost: LostGold | None = None,
 ) -> Ints:
-    """Find the gold label of each span.
+    """Find the gold label of each candidate.
 
-    words: The words of their predicted documents.
+    words: The words of the predicted documents.
     spans: All candidates there, in their order.
-    keys: Where gold is: "ents" and span groups.
-    max_words: The most words of a candidate.
-    RETURNS: For each span the number of its label, from 1; OUTSIDE, or IGNORED where
-        nothing is known about one of its words. Shape (n_spans,).
+    keys: The span keys of gold entities.
+    max_words: Maximum words of a candidate.
+    lost: Counts entities that are not candidates.
+    RETURNS: The label of each span, from 1; OUTSIDE; or MISSING if one of its words is
+        not annotated. Shape (n_spans,).
     """
     lost = LostGold() if lost is None else lost
     n_words = int(words.doc_starts[-1])
@@ -72,18 +72,17 @@ def label_spans(
         lost.n_gold += len(gold.spans) + len(gold.misaligned)
         lost.misaligned.update(label for _, label in gold.misaligned)
         for start, end, label in gold.spans:
-            finder.add(
-                offset + int(before[start]), offset + int(before[end]) - 1, label
-            )
+            first, last = offset + int(before[start]), offset + int(before[end]) - 1
+            finder.add(first, last, label)
     n_unknown = numpy.concatenate([[0], numpy.cumsum(unknown)])
     touched = n_unknown[spans.last + 1] > n_unknown[spans.first]
     targets = finder.targets
-    targets[touched & (targets == OUTSIDE)] = IGNORED
+    targets[touched & (targets == OUTSIDE)] = MISSING
     return targets
 
 
 class _Finder:
-    """Finds the candidates that entities are, and counts entities that are none."""
+    """Finds the candidates of entities, and counts entities that have none."""
 
     def __init__(
         self,
@@ -98,7 +97,7 @@ class _Finder:
         self.targets = numpy.full(len(spans), OUTSIDE, dtype="int64")
         lengths = numpy.diff(words.sentences).ravel()
         self.sentence_of = numpy.repeat(numpy.arange(len(lengths)), lengths)
-        # Candidates come by their first word, then by their last.
+        # Candidates are sorted by their first word, then by their last.
         self.base = int(words.doc_starts[-1]) + 1
         self.codes = spans.first * self.base + spans.last
 
@@ -122,7 +121,5 @@ class _Finder:
             self.targets[place] = self.numbers[label]
 
     def _is_candidate(self, place: int, first: int, last: int) -> bool:
-        spans = self.spans
-        return place < len(spans) and (
-            int(spans.first[place]) == first and int(spans.last[place]) == last
-        )
+        code = first * self.base + last
+        return place < len(self.codes) and int(self.codes[place]) == code

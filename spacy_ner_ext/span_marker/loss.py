@@ -5,40 +5,66 @@ from typing import Any
 
 import numpy
 
+from ..encoder.pieces import Ints
 from .candidates import Spans
-from .gold import IGNORED, OUTSIDE
+from .gold import MISSING, OUTSIDE
+from .scorer import CandidateScores
 
 
 @dataclass(frozen=True)
 class Denominators:
-    """What the losses of a batch are divided by.
+    """The counts that the losses of a batch are divided by.
 
-    n_marked: The marked spans whose label is known.
-    n_words: The words at which a span begins whose label is known.
+    n_marked: Marked spans whose label is known.
+    n_words: Words that are the first of a span whose label is known.
     """
 
     n_marked: int
     n_words: int
 
 
-def count_known(spans: Spans, gold: Any, chosen: Any) -> Denominators:
-    """Count what is known about a batch.
+def count_known(spans: Spans, gold: Ints, chosen: Ints) -> Denominators:
+    """Count the spans with known labels.
 
-    gold: The label of each, or IGNORED, shape (n_spans,).
-    chosen: The numbers of those that are marked.
+    gold: The label of each span, or MISSING.
+    chosen: The indices of the marked spans.
     """
-    n_words = len(numpy.unique(spans.first[gold != IGNORED]))
-    return Denominators(int((gold[chosen] != IGNORED).sum()), n_words)
+    n_words = len(numpy.unique(spans.first[gold != MISSING]))
+    return Denominators(int((gold[chosen] != MISSING).sum()), n_words)
 
 
-def cross_entropy(ops: Any, logits: Any, gold: Any, n_known: int) -> tuple[float, Any]:
-    """The mean cross-entropy over the spans whose label is known: that of SpanMarker.
+def compute_loss(
+    ops: Any,
+    scores: CandidateScores,
+    gold: Ints,
+    filter_weight: float,
+    denominators: Denominators | None = None,
+) -> tuple[float, CandidateScores]:
+    """The loss of SpanMarker plus that of the filter, and the gradient of both.
 
-    logits: The logits, shape (n_spans, n_labels).
-    gold: The label of each span, or IGNORED, shape (n_spans,).
-    n_known: The spans whose label is known, of the whole batch.
+    gold: The label of each candidate, or MISSING.
+    denominators: The counts to divide by; None for those of these candidates.
     """
-    known = ops.xp.asarray(gold != IGNORED)
+    candidates, chosen = scores.candidates, scores.chosen
+    known = denominators or count_known(candidates.spans, gold, chosen)
+    loss, d_logits = cross_entropy(ops, scores.logits, gold[chosen], known.n_marked)
+    if scores.filter_logits is None:
+        return loss, CandidateScores(candidates, chosen, d_logits)
+    weight = filter_weight / max(1, known.n_words)
+    filter_loss, d_filter = binary_cross_entropy(
+        ops, scores.filter_logits, gold, weight
+    )
+    return loss + filter_loss, CandidateScores(candidates, chosen, d_logits, d_filter)
+
+
+def cross_entropy(ops: Any, logits: Any, gold: Ints, n_known: int) -> tuple[float, Any]:
+    """The cross-entropy of the spans whose label is known, divided by `n_known`, and
+    its gradient: the loss of SpanMarker.
+
+    logits: Shape (n_spans, n_labels).
+    gold: The label of each span, or MISSING, shape (n_spans,).
+    """
+    known = ops.xp.asarray(gold != MISSING)
     n_known = max(1, n_known)
     probabilities = ops.softmax(logits)
     rows, columns = ops.xp.arange(len(gold)), ops.xp.asarray(numpy.maximum(gold, 0))
@@ -50,15 +76,15 @@ def cross_entropy(ops: Any, logits: Any, gold: Any, n_known: int) -> tuple[float
 
 
 def binary_cross_entropy(
-    ops: Any, logits: Any, gold: Any, weight: float
+    ops: Any, logits: Any, gold: Ints, weight: float
 ) -> tuple[float, Any]:
-    """The weighted sum of the binary cross-entropy of the spans whose label is known.
+    """The binary cross-entropy of the spans whose label is known, times `weight`, and
+    its gradient.
 
     logits: The logits of the filter, shape (n_spans,).
-    gold: The label of each span, or IGNORED, same shape.
-    weight: The weight of each span.
+    gold: The label of each span, or MISSING, same shape.
     """
     is_entity = ops.xp.asarray((gold > OUTSIDE).astype("float32"))
-    scale = ops.xp.asarray(((gold != IGNORED) * weight).astype("float32"))
+    scale = ops.xp.asarray(((gold != MISSING) * weight).astype("float32"))
     losses = ops.xp.logaddexp(0, logits) - is_entity * logits
     return float((losses * scale).sum()), (ops.sigmoid(logits) - is_entity) * scale

@@ -1,18 +1,19 @@
-"""The architecture of the span marker: documents and spans to scores."""
+"""The architecture `SpanMarker.v1`: candidate spans to scores."""
 
+from contextlib import nullcontext
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union, cast
 
 import numpy
+import torch
 from spacy import registry
 from spacy.tokens import Doc
-from thinc.api import Model
+from thinc.api import Model, torch2xp, xp2torch
 from thinc.types import Floats2d, Ragged
 
-from .candidates import place
+from .scorer import Candidates, CandidateScores, SpanScorer
 from .settings import Context, SpanMarkerSettings
 from .shim import SpanMarkerShim
-from .step import CandidateScores
-from .words import read_words, words_before
+from .windows import read_words, words_before
 
 
 @registry.architectures("spacy_ner_ext.SpanMarker.v1")
@@ -35,65 +36,48 @@ def build_span_marker(
     transformer_config: Dict[str, Any] = {},  # noqa: B006
     trust_remote_code: bool = False,
 ) -> Model[Tuple[List[Doc], Ragged], Floats2d]:
-    """Build SpanMarker (Aarsen 2023), which marks candidate spans by a pair of pieces
-    in the encoder's own input, and classifies them by what becomes of these.
+    """Build SpanMarker (Aarsen 2023): each candidate span is marked by a pair of pieces
+    in the encoder's input, and classified from the encoder's output at these.
 
-    A text passes through the encoder once, whatever the number of spans; pairs attend
-    to what was kept of it. It has the signature of spaCy's span categorizers, which
-    can use it with any suggester; gradients are those of the logits.
+    A text passes through the encoder once, whatever the number of spans. The model has
+    the signature of spaCy's span categorizers, which can use it with any suggester;
+    gradients are those of the logits. `span_marker_ner` passes `scorer.Candidates`
+    instead, and gets `scorer.CandidateScores`.
 
     name: The encoder: name on the Hugging Face hub or path of a folder; the weights
         must be safetensors, the tokenizer a fast one.
-    candidates: "all" marks all spans, as the original; "filtered" those that a filter,
-        trained along, finds worth it by the text alone. If None, "filtered", or "all"
-        for a trained model that has no filter. Used by `span_marker_ner`; spaCy's span
-        categorizers bring a suggester.
-    head: What the classifier sees: "markers" as the original, or "markers+text" for
-        also the text's own states at the first and the last piece of the span.
-    entity_max_length: The most words of an entity.
-    model_max_length: The most pieces of a window, special pieces included.
-    stride: Pieces from one window of a longer sentence to the next; by default half a
+    candidates: "all" marks all spans, as the original; "filtered" only those that a
+        filter on the states of the text selects, which is trained with the rest. If
+        None, "filtered", or "all" for a trained model without a filter. Used by
+        `span_marker_ner`; spaCy's span categorizers have a suggester.
+    head: The input of the classifier: "markers" as the original, or "markers+text" to
+        add the states of the first and the last piece of the span.
+    entity_max_length: Maximum words of an entity.
+    model_max_length: Maximum pieces of a window, special pieces included.
+    stride: Pieces from one window of a long sentence to the next; by default half a
         window.
-    markers_per_batch: The most pairs of markers in one pass; it bounds memory and
-        changes no result. By default 1024 on the CPU (512 in training) and 32768 on a
-        GPU (8192).
-    marker_init: How the embeddings of the markers of a new model start: "mask" as that
-        of the encoder's mask piece (or the mean of all, if it has none), which learns
-        much faster; "random" as in the original.
-    position_offset: What is added to the place of a piece to get its position: 2 as the
-        original, "auto" for what the encoder was trained with.
-    filter_threshold: The lowest probability that the filter lets through.
-    filter_ratio: The most spans that it lets through, for each word of a window.
-    activation: "softmax" for one label a span (`span_marker_ner`,
+    markers_per_batch: Maximum pairs of markers in one pass; bounds memory and does not
+        change results. By default 1024 on the CPU (512 in training) and 32768 on a GPU
+        (8192).
+    marker_init: The initial embeddings of the markers: "mask" for that of the encoder's
+        mask piece (or the mean of all pieces without one), which learns much faster;
+        "random" as in the original.
+    position_offset: Added to the column of a piece to get its position: 2 as in the
+        original, "auto" for the positions that the encoder was trained with.
+    filter_threshold: Minimum probability of a span to pass the filter.
+    filter_ratio: Maximum spans that pass the filter, per word of a window.
+    activation: "softmax" for one label per span (`span_marker_ner`,
         `spancat_singlelabel`), or "logistic" for several (`spancat`).
     precision: "fp32", or "bf16" or "fp16" for mixed precision.
-    freeze: Whether all weights of the encoder stay as they are, or how many layers do,
-        counted from the lowest, together with the embeddings.
+    freeze: True to freeze all weights of the encoder, or the number of layers to
+        freeze, counted from the lowest, together with the embeddings.
     tokenizer_config: Arguments of AutoTokenizer.from_pretrained.
     transformer_config: Arguments of AutoModel.from_pretrained.
     trust_remote_code: Whether code that comes with the encoder may run.
-    RETURNS: The model.
-    RAISES (ValueError): If a setting has a value that makes no model.
+    RETURNS: The model; the scores of spans have shape (n_spans, n_labels).
+    RAISES (ValueError): If a setting has an invalid value.
     """
-    settings = SpanMarkerSettings(
-        name=name,
-        candidates=candidates,
-        head=head,
-        entity_max_length=entity_max_length,
-        model_max_length=model_max_length,
-        stride=stride,
-        markers_per_batch=markers_per_batch,
-        marker_init=marker_init,
-        position_offset=position_offset,
-        filter_threshold=filter_threshold,
-        filter_ratio=filter_ratio,
-        activation=activation,
-        precision=precision,
-        freeze=freeze,
-        tokenizer_config=dict(tokenizer_config),
-        transformer_config=dict(transformer_config),
-        trust_remote_code=trust_remote_code,
-    )
+    settings = SpanMarkerSettings(**locals())
     return Model(
         "span_marker",
         forward,
@@ -104,8 +88,18 @@ def build_span_marker(
 
 
 def shim_of(model: Model) -> SpanMarkerShim:
-    """What runs the model."""
+    """The weights of the model."""
     return cast(SpanMarkerShim, model.shims[0])
+
+
+def scorer_of(model: Model) -> SpanScorer:
+    """The algorithm with the weights of the model.
+
+    RAISES (ValueError): If it has no weights.
+    """
+    shim = shim_of(model)
+    parts = (shim.model, shim.tokenizer, shim.specials, shim.settings)
+    return SpanScorer(*parts, shim.piece_cache)
 
 
 def init(model: Model, X: Any = None, Y: Optional[Floats2d] = None) -> None:
@@ -115,40 +109,66 @@ def init(model: Model, X: Any = None, Y: Optional[Floats2d] = None) -> None:
             "SpanMarker needs to know the number of its labels: initialize it by a "
             "component, such as span_marker_ner or spancat."
         )
-    # spaCy's span categorizers come with spans, which no filter has to find.
+    # spaCy's span categorizers pass X; they have a suggester, and need no filter.
     shim_of(model).load(Y.shape[1], with_filter=X is None)
     model.set_dim("nO", Y.shape[1], force=True)
 
 
-def resize_output(model: Model, n_labels: int) -> Model:
-    """Append classes; the weights of the others stay as they are.
-
-    n_labels: The number of all classes.
-    """
+def resize_output(model: Model, n_labels: int) -> None:
+    """Append classes, up to `n_labels`; existing weights do not change."""
     shim_of(model).resize(n_labels)
     model.set_dim("nO", n_labels, force=True)
-    return model
 
 
-def forward(
+def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
+    if isinstance(X, Candidates):
+        return _score(model, X, is_train)
+    return _categorize(model, X, is_train)
+
+
+def _score(
+    model: Model, candidates: Candidates, is_train: bool
+) -> Tuple[CandidateScores, Callable[[CandidateScores], Candidates]]:
+    """The logits of candidates, and a callback for their gradient."""
+    network, scaler = shim_of(model).model, shim_of(model).scaler
+    network.train(is_train)
+    with nullcontext() if is_train else torch.inference_mode():
+        chosen, *outputs = scorer_of(model).score(candidates)
+    arrays: Any = [x if x is None else torch2xp(x.detach()) for x in outputs]
+
+    def backprop(gradient: CandidateScores) -> Candidates:
+        # A prediction may have changed the mode since, and passes run a second time.
+        network.train()
+        tensors, gradients = [], []
+        for output, array in zip(outputs, (gradient.logits, gradient.filter_logits)):
+            if output is not None and output.requires_grad:
+                tensors.append(output)
+                d_output = xp2torch(cast(Any, array), device=output.device)
+                gradients.append(d_output * scaler.scale)
+        if tensors:
+            torch.autograd.backward(tensors, gradients)
+        return candidates
+
+    return CandidateScores(candidates, chosen, *arrays), backprop
+
+
+def _categorize(
     model: Model, X: Tuple[List[Doc], Ragged], is_train: bool
 ) -> Tuple[Floats2d, Callable[[Floats2d], Tuple[List[Doc], Ragged]]]:
+    """The scores of the spans that spaCy's span categorizers suggest."""
     docs, ragged = X
-    shim, xp = shim_of(model), model.ops.xp
+    xp, settings = model.ops.xp, shim_of(model).settings
     words = read_words(docs, by_sentence=False)
-    windows = shim.cut(words, Context())
     doc_of, first, last = _to_words(docs, ragged)
-    # A document without words has no sentence, and its spans no place.
+    # A document without words has no sentence, and its spans no window.
     known = numpy.flatnonzero(numpy.isin(doc_of, words.sentence_docs))
-    sentence = numpy.searchsorted(words.sentence_docs, doc_of[known])
-    windows, spans = place(windows, shim.n_before, sentence, first[known], last[known])
-    every = numpy.ones(len(spans), dtype=bool)
-    if is_train:
-        scored, backprop_scored = shim.begin_scoring(windows, spans, every, False)
-    else:
-        scored = shim.score(windows, spans, False)
-    softmax = shim.settings.activation == "softmax"
+    sentences = numpy.searchsorted(words.sentence_docs, doc_of[known])
+    spans = (sentences, first[known], last[known])
+    found = scorer_of(model).candidates(words, Context(), spans)
+    candidates = Candidates(words, found.windows, found.spans, use_filter=False)
+    scored, backprop_scored = _score(model, candidates, is_train)
     scores: Any = model.ops.alloc2f(len(doc_of), model.get_dim("nO"))
+    softmax = settings.activation == "softmax"
     if softmax:
         scores[:, -1] = 1  # The negative label of spaCy's span categorizer.
     activate = model.ops.softmax if softmax else model.ops.sigmoid
@@ -157,7 +177,7 @@ def forward(
 
     def backprop(d_scores: Floats2d) -> Tuple[List[Doc], Ragged]:
         gradient: Any = d_scores[xp.asarray(known)]
-        backprop_scored(CandidateScores(scored.chosen, gradient, None))
+        backprop_scored(CandidateScores(candidates, scored.chosen, gradient))
         return docs, ragged
 
     return scores, backprop
@@ -165,7 +185,7 @@ def forward(
 
 def _to_words(docs: List[Doc], ragged: Ragged) -> Tuple[Any, Any, Any]:
     """The document, first and last word of spans of tokens. White space around a span
-    is no part of it; a span of white space stands for the word before or behind."""
+    is not part of it; a span of white space is replaced by a neighboring word."""
     lengths = numpy.asarray(ragged.lengths.tolist(), dtype="int64")
     tokens = numpy.asarray(ragged.dataXd.tolist(), dtype="int64").reshape(-1, 2)
     doc_of = numpy.repeat(numpy.arange(len(lengths)), lengths)

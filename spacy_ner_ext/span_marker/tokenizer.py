@@ -13,17 +13,22 @@ START, END = "<start>", "<end>"
 
 
 def describe_tokenizer(tokenizer: Any) -> str:
-    """What transformers needs to know beside tokenizer.json to make a tokenizer."""
+    """The text of a tokenizer's tokenizer_config.json."""
     with TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
         return (Path(folder) / "tokenizer_config.json").read_text(encoding="utf8")
 
 
-def add_markers(encoder: Any, tokenizer: Any, config: str) -> None:
-    """Add the pieces that mark spans, with new embeddings as in SpanMarker: the matrix
-    grows to a multiple of 8.
+def marker_ids(tokenizer: Any) -> tuple[int, int]:
+    """The pieces that mark a start and an end."""
+    return tokenizer.token_to_id(START), tokenizer.token_to_id(END)
 
-    config: The text of its tokenizer_config.json.
+
+def add_markers(encoder: Any, tokenizer: Any, config: str) -> None:
+    """Add the markers to the vocabulary, with new embeddings as in SpanMarker: the
+    matrix grows to a multiple of 8.
+
+    config: The text of tokenizer_config.json.
     """
     tokenizer.add_special_tokens([START, END])
     n_pieces = tokenizer.get_vocab_size(with_added_tokens=True)
@@ -35,26 +40,26 @@ def add_markers(encoder: Any, tokenizer: Any, config: str) -> None:
     split_punctuation(tokenizer, config)
 
 
-def start_as_mask(encoder: Any, tokenizer: Any, config: str) -> None:
-    """Let the markers start as the piece that stands for an unknown one, which the
-    encoder has learned to fill from what is around.
+def init_from_mask(encoder: Any, tokenizer: Any, config: str) -> None:
+    """Initialize the marker embeddings from the [MASK] piece, which the encoder has
+    learned to fill from its context, or from the mean of all pieces.
 
-    config: The text of its tokenizer_config.json.
+    config: The text of tokenizer_config.json.
     """
     mask = json.loads(config).get("mask_token")
-    # Older files describe a piece by more than its text.
+    # Older files have a dictionary for each piece.
     text = mask.get("content") if isinstance(mask, dict) else mask
     number = tokenizer.token_to_id(text) if text else None
     weights = encoder.get_input_embeddings().weight.data
-    ids = [tokenizer.token_to_id(marker) for marker in (START, END)]
+    ids = list(marker_ids(tokenizer))
     mean = weights[: min(ids)].mean(dim=0)
     weights[ids] = mean if number is None else weights[number].clone()
 
 
 def split_punctuation(tokenizer: Any, config: str) -> None:
-    """Let the tokenizer of XLM-RoBERTa part words from punctuation, as SpanMarker.
+    """Split punctuation from words in XLM-RoBERTa's tokenizer, as SpanMarker does.
 
-    config: The text of its tokenizer_config.json.
+    config: The text of tokenizer_config.json.
     """
     from tokenizers.pre_tokenizers import Punctuation, Sequence
 

@@ -1,4 +1,4 @@
-"""Texts: the words of documents, cut into pieces, sentences and windows. numpy only."""
+"""The words of documents, and the windows of word pieces that the encoder reads."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy
+from spacy.attrs import IS_SPACE, SENT_START
+from spacy.tokens import Doc
 
 from ..encoder.pieces import Ints, PieceCache, Pieces, cut_words
 from .settings import Context
@@ -15,12 +17,12 @@ from .settings import Context
 
 @dataclass(frozen=True)
 class Words:
-    """The words of some documents: their tokens that are not white space.
+    """The words of some documents: their tokens except for white space.
 
     docs: The words of each document.
-    tokens: The token of its document that each word is, shape (n_words,).
-    sentences: The first word of each sentence and the one after its last, counted over
-        all documents, shape (n_sentences, 2).
+    tokens: The token of each word within its document, shape (n_words,).
+    sentences: The first word and the end (exclusive) of each sentence, counted over all
+        documents, shape (n_sentences, 2).
     sentence_docs: The document of each sentence.
     """
 
@@ -31,22 +33,63 @@ class Words:
 
     @cached_property
     def doc_starts(self) -> Ints:
-        """The first word of each document, counted over all; and the number of all."""
+        """The first word of each document, counted over all, and the total."""
         return numpy.cumsum([0, *map(len, self.docs)])
+
+
+def read_words(docs: Sequence[Doc], by_sentence: bool = True) -> Words:
+    """Read the words and sentences of documents.
+
+    by_sentence: Whether to use the sentences of documents that have them; otherwise a
+        document is one sentence.
+    """
+    texts, tokens, boundaries, doc_of = [], [], [], []
+    offset = 0
+    for i, doc in enumerate(docs):
+        own = numpy.flatnonzero(doc.to_array(IS_SPACE) == 0).astype("int64")
+        texts.append([doc[j].text for j in own.tolist()])
+        tokens.append(own)
+        begins = _first_words(doc, own, by_sentence)
+        ends = [*begins[1:], len(own)]
+        boundaries += [(offset + a, offset + b) for a, b in zip(begins, ends)]
+        doc_of += [i] * len(begins)
+        offset += len(own)
+    return Words(
+        texts,
+        numpy.concatenate([numpy.zeros(0, dtype="int64"), *tokens]),
+        numpy.array(boundaries, dtype="int64").reshape(-1, 2),
+        numpy.array(doc_of, dtype="int64"),
+    )
+
+
+def _first_words(doc: Doc, tokens: Ints, by_sentence: bool) -> list[int]:
+    """The first word of each sentence that has words."""
+    if not len(tokens):
+        return []
+    if not by_sentence or not doc.has_annotation("SENT_START"):
+        return [0]
+    sentence = numpy.cumsum(doc.to_array(SENT_START) == 1)[tokens]
+    return numpy.flatnonzero(numpy.diff(sentence, prepend=-1)).tolist()
+
+
+def words_before(doc: Doc) -> Ints:
+    """The number of words before each token, and the total, shape (n_tokens + 1,)."""
+    is_word = doc.to_array(IS_SPACE) == 0
+    return numpy.concatenate([[0], numpy.cumsum(is_word)]).astype("int64")
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Texts that pass through the encoder, and the sentences that they are of.
+    """The windows of sentences, which pass through the encoder.
 
     pieces: The pieces of all words.
-    bounds: The first piece of each word, counted over all documents; and the number of
-        all, shape (n_words + 1,).
-    starts, ends: The first piece of each window and the one after its last.
+    bounds: The first piece of each word, counted over all documents, and the total,
+        shape (n_words + 1,).
+    starts, ends: The first piece of each window and its end (exclusive).
     begins: The first piece of each sentence.
-    first, n: The first window of each sentence, and how many it has.
+    first, n: The first window of each sentence, and the number of its windows.
     stride: Pieces from one window of a sentence to the next.
-    size: The most pieces of a window.
+    size: Maximum pieces of a window.
     """
 
     pieces: Pieces
@@ -65,12 +108,12 @@ class Windows:
         return numpy.diff(self.bounds)
 
     def locate(self, sentences: Ints, first: Ints, last: Ints) -> tuple[Windows, Ints]:
-        """Find the window of each span: of those that hold it the one in which it is
-        most central. A span that none holds gets a window of its own around it.
+        """Find the window of each span: of those that hold it, the one in which it is
+        most central. A span that none holds gets a separate window around it.
 
         sentences: The sentence of each span, shape (n_spans,).
         first, last: Its first and its last word.
-        RETURNS: The windows, with the new ones at the end, and the window of each span.
+        RETURNS: The windows, with new ones at the end, and the window of each span.
         """
         begin, end = self.bounds[first], self.bounds[last + 1]
         origin = self.starts[self.first[sentences]]
@@ -80,7 +123,7 @@ class Windows:
         if not len(several):
             return self, rows
         begin, end = (x[several] - origin[several] for x in (begin, end))
-        # Windows number `low` to `high` of the sentence hold the span.
+        # The windows from `low` to `high` of the sentence hold the span.
         low = numpy.maximum(-(-(end - self.size) // self.stride), 0)
         high = numpy.minimum(begin // self.stride, n[several] - 1)
         central = numpy.rint(((begin + end) / 2 - self.size / 2) / self.stride)
@@ -94,8 +137,8 @@ class Windows:
     def _add_windows(
         self, sentences: Ints, first: Ints, last: Ints, lonely: Ints, rows: Ints
     ) -> tuple[Windows, Ints]:
-        """Windows for spans longer than the overlap: centred, or from their start if
-        they are longer than a window."""
+        """Add windows for spans longer than the overlap: centered, or from their start
+        if they are longer than a window."""
         left = self.starts[self.first[sentences[lonely]]]
         right = self.ends[(self.first + self.n - 1)[sentences[lonely]]]
         begin, end = self.bounds[first[lonely]], self.bounds[last[lonely] + 1]
@@ -122,18 +165,14 @@ def cut(
     context: Context,
     piece_cache: PieceCache | None = None,
 ) -> Windows:
-    """Cut sentences into windows.
+    """Cut sentences into windows, at least one each.
 
-    size: The most pieces of a window, without special pieces.
-    stride: Pieces from one window of a longer sentence to the next; None for half of
+    size: Maximum pieces of a window, without special pieces.
+    stride: Pieces from one window of a long sentence to the next; None for half of
         `size`.
-    context: Which text around a sentence belongs to its window.
-    piece_cache: The pieces of documents that were cut before.
-    RETURNS: The windows; each sentence has at least one.
     """
     pieces = cut_words(tokenizer, words.docs, piece_cache)
-    counts = pieces.counts()
-    bounds = numpy.concatenate([[0], numpy.cumsum(counts)]).astype("int64")
+    bounds = numpy.concatenate([[0], numpy.cumsum(pieces.counts())]).astype("int64")
     stride = min(size, max(1, size // 2 if stride is None else stride))
     begin, end = bounds[words.sentences.T]
     n = 1 + -(-numpy.maximum(end - begin - size, 0) // stride)
@@ -142,46 +181,44 @@ def cut(
     starts = numpy.repeat(begin, n) + nth * stride
     ends = numpy.minimum(starts + size, numpy.repeat(end, n))
     if context.kind != "none":
-        _add_context(words, begin, end, size, context, first, starts, ends)
+        before, after = _widths_of_context(words, end - begin, size, context)
+        starts[first] -= before
+        ends[first] += after
     return Windows(pieces, bounds, starts, ends, begin, first, n, stride, size)
 
 
-def _add_context(
-    words: Words,
-    begin: Ints,
-    end: Ints,
-    size: int,
-    context: Context,
-    first: Ints,
-    starts: Ints,
-    ends: Ints,
-) -> None:
-    """Widen the windows of sentences that leave room, in place.
+def _widths_of_context(
+    words: Words, lengths: Ints, size: int, context: Context
+) -> tuple[Ints, Ints]:
+    """The number of pieces of context before and after each sentence.
 
-    The document-level context of SpanMarker: the next sentence, the one before, the
+    The document-level context of SpanMarker: the next sentence, the previous one, the
     one after the next, and so on, until the window is full.
+
+    lengths: The number of pieces of each sentence; those that do not fit into a window
+        get no context.
     """
-    lengths = (end - begin).tolist()
-    docs = words.sentence_docs.tolist()
-    for i, length in enumerate(lengths):
-        room, taken = size - length, {1: 0, -1: 0}
+    docs, sizes = words.sentence_docs.tolist(), lengths.tolist()
+    widths: dict[int, list[int]] = {1: [], -1: []}
+    for i, length in enumerate(sizes):
+        room, taken, reached = size - length, {1: 0, -1: 0}, {1: 0, -1: 0}
         limits = {1: context.max_next, -1: context.max_prev}
-        reached = {1: 0, -1: 0}
         while room > 0 and limits:
             for side in list(limits):
                 other, limit = i + side * (reached[side] + 1), limits[side]
-                is_there = 0 <= other < len(docs) and docs[other] == docs[i]
+                in_document = 0 <= other < len(docs) and docs[other] == docs[i]
                 if (
-                    not is_there
+                    not in_document
                     or reached[side] == limit
-                    or (context.kind == "sentences" and lengths[other] > room)
+                    or (context.kind == "sentences" and sizes[other] > room)
                 ):
                     del limits[side]
                 else:
-                    n_taken = min(room, lengths[other])
+                    n_taken = min(room, sizes[other])
                     taken[side] += n_taken
                     room -= n_taken
                     reached[side] += 1
-        if length <= size:
-            starts[first[i]] -= taken[-1]
-            ends[first[i]] += taken[1]
+        for side, width in taken.items():
+            widths[side].append(width)
+    before, after = (numpy.array(widths[side], dtype="int64") for side in (-1, 1))
+    return before, after

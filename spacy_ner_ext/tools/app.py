@@ -12,8 +12,7 @@ from .init.command import init
 from .params.command import params
 from .plot.command import plot
 from .predict.command import predict
-from .span_marker.distill_filter import distill_filter
-from .span_marker.export import export_span_marker
+from .span_marker.command import distill_filter, export_span_marker
 from .train.command import train
 
 COMMANDS = (

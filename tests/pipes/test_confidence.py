@@ -128,9 +128,9 @@ def test_the_best_of_overlapping_entities_is_that_of_temperature_1():
 
 def marked(component, doc):
     """The spans that got markers, and their logits."""
-    _, windows, spans = component.find_candidates([doc])
-    scored = component.shim.score(windows, spans)
-    return spans[scored.chosen], scored.logits
+    candidates = component.find_candidates([doc])
+    scored = component.model.predict(candidates)
+    return candidates.spans[scored.chosen], scored.logits
 
 
 def test_temperature_1_gives_the_bits_of_the_model():

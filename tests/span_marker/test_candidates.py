@@ -1,13 +1,11 @@
-"""The best candidates of a filter and spans without overlap, against brute force."""
-
-import math
+"""Spans without overlap, against brute force."""
 
 import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_ner_ext.span_marker.candidates import Spans, best, without_overlap
+from spacy_ner_ext.span_marker.candidates import Spans, without_overlap
 
 # Few different scores, so that many are equal.
 SCORES = st.sampled_from([0.0, 0.01, 0.25, 0.5, 0.75, 1.0])
@@ -20,95 +18,28 @@ def make_spans(first, last):
 
 
 @st.composite
-def filtered(draw):
-    """Rows, first words, scores and whether each is kept."""
-    spans = []
-    for row in range(draw(st.integers(0, 3))):
-        for word in range(draw(st.integers(1, 6))):
-            for _ in range(draw(st.integers(1, 3))):
-                spans.append((row, 10 * row + word, draw(SCORES), draw(st.booleans())))
-    rows, first, scores, kept = zip(*spans) if spans else ((), (), (), ())
-    return (
-        numpy.array(rows, "int64"),
-        numpy.array(first, "int64"),
-        numpy.array(scores, "float32"),
-        numpy.array(kept, bool) & draw(st.booleans()),
-    )
-
-
-def best_by_hand(rows, first, scores, ratio, threshold, kept):
-    chosen = {i for i in range(len(rows)) if kept[i]}
-    for row in set(rows.tolist()):
-        own = [i for i in range(len(rows)) if rows[i] == row]
-        budget = max(4, math.ceil(ratio * len({first[i] for i in own})))
-        free = [i for i in own if not kept[i] and scores[i] >= threshold]
-        chosen.update(sorted(free, key=lambda i: (-scores[i], i))[:budget])
-    return sorted(chosen)
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    filtered(),
-    st.sampled_from([0.01, 0.3, 0.5, 1.0, 2.5]),
-    st.sampled_from([0.0, 0.25, 0.5, 0.9]),
-)
-def test_the_best_of_each_window_are_chosen(spans, ratio, threshold):
-    rows, first, scores, kept = spans
-    before = kept.copy()
-    chosen = best(rows, first, scores, ratio, threshold, kept)
-    assert chosen.dtype == bool and (kept == before).all()
-    expected = best_by_hand(rows, first, scores, ratio, threshold, kept)
-    assert numpy.flatnonzero(chosen).tolist() == expected
-
-
-@settings(deadline=None, max_examples=60)
-@given(filtered(), st.sampled_from([0.01, 0.5]))
-def test_what_is_chosen_does_not_depend_on_other_windows(spans, ratio):
-    rows, first, scores, kept = spans
-    together = best(rows, first, scores, ratio, 0.1, kept)
-    for row in set(rows.tolist()):
-        own = rows == row
-        parts = (rows[own] * 0, first[own], scores[own], ratio, 0.1, kept[own])
-        assert (best(*parts) == together[own]).all()
-
-
-def test_a_window_has_at_least_four_and_the_earlier_of_equals():
-    rows, first = numpy.zeros(8, "int64"), numpy.array([0, 0, 1, 2, 3, 4, 5, 6])
-    scores = numpy.array([0.4, 0.7, 0.7, 0.2, 0.5, 0.6, 0.4, 0.9], "float32")
-    nothing = numpy.zeros(8, bool)
-    few, more, all_ = [1, 2, 5, 7], [1, 2, 4, 5, 7], [0, 1, 2, 4, 5, 6, 7]
-    for ratio, expected in [(0.001, few), (0.67, more), (1.0, all_)]:
-        chosen = best(rows, first, scores, ratio, 0.3, nothing)
-        assert numpy.flatnonzero(chosen).tolist() == expected
-    assert not best(rows, first, scores, 1.0, 0.95, nothing).any()
-
-
-@st.composite
 def overlapping(draw):
     n_words = draw(st.integers(1, 12))
     word = st.integers(0, n_words - 1)
     boundaries = draw(st.lists(st.tuples(word, word).map(sorted), max_size=15))
     scores = [draw(SCORES) for _ in boundaries]
-    taken = draw(st.lists(st.booleans(), min_size=n_words, max_size=n_words))
-    return boundaries, scores, taken
+    return n_words, boundaries, scores
 
 
 @settings(deadline=None, max_examples=60)
 @given(overlapping())
 def test_spans_without_overlap_are_taken_greedily(case):
-    boundaries, scores, taken = case
+    n_words, boundaries, scores = case
     spans = make_spans([a for a, _ in boundaries], [b for _, b in boundaries])
-    free = {i for i, is_taken in enumerate(taken) if not is_taken}
+    free = set(range(n_words))
     expected = []
     for i in sorted(range(len(boundaries)), key=lambda i: (-scores[i], i)):
         words = set(range(boundaries[i][0], boundaries[i][1] + 1))
         if words <= free:
             free -= words
             expected.append(i)
-    words = numpy.array(taken)
-    found = without_overlap(spans, numpy.array(scores, "float32"), words)
+    found = without_overlap(spans, numpy.array(scores, "float32"))
     assert found.tolist() == sorted(expected)
-    assert numpy.flatnonzero(~words).tolist() == sorted(free)
 
 
 @pytest.mark.parametrize("order,expected", [([0, 1, 2], [0, 2]), ([1, 0, 2], [0])])
@@ -117,12 +48,10 @@ def test_of_equal_scores_the_earlier_span_is_taken(order, expected):
     boundaries = numpy.array([(0, 1), (1, 2), (2, 3)])[order]
     spans = make_spans(*boundaries.T)
     scores = numpy.full(3, 0.5, "float32")
-    found = without_overlap(spans, scores, numpy.zeros(4, bool))
+    found = without_overlap(spans, scores)
     assert found.tolist() == expected
 
 
 def test_no_spans_are_no_entities():
     nothing = numpy.zeros(0, "float32")
-    taken = numpy.zeros(3, bool)
-    assert without_overlap(make_spans([], []), nothing, taken).tolist() == []
-    assert not taken.any()
+    assert without_overlap(make_spans([], []), nothing).tolist() == []

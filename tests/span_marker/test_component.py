@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from dataclasses import replace
 from functools import cache
 
 import numpy
@@ -14,11 +15,10 @@ from spacy.util import load_model_from_config
 from thinc.api import Adam, fix_random_seed
 from torch.nn import functional
 
-from spacy_ner_ext.span_marker.candidates import best
-from spacy_ner_ext.span_marker.decode import Candidates
-from spacy_ner_ext.span_marker.gold import IGNORED, LostGold
+from spacy_ner_ext.span_marker.filter import select_spans
+from spacy_ner_ext.span_marker.gold import MISSING, LostGold
 from spacy_ner_ext.span_marker.model import shim_of
-from spacy_ner_ext.span_marker.step import CandidateScores
+from spacy_ner_ext.span_marker.scorer import CandidateScores
 from tests.helpers.encoders import encoder_folder, make_encoder
 from tests.helpers.pipelines import (
     CORPUS,
@@ -189,13 +189,14 @@ def test_a_frozen_encoder_stays_as_it_is():
 # --- Loss ----------------------------------------------------------------------
 
 
-def gold_by_hand(component, examples, words, spans):
+def gold_by_hand(component, examples, candidates):
     """The number of the label of each candidate."""
     gold = {
         (i, span.start, span.end): 1 + component.labels.index(span.label_)
         for i, example in enumerate(examples)
         for span in example.reference.ents
     }
+    words, spans = candidates.words, candidates.spans
     docs = words.sentence_docs[spans.sentences]
     first, last = words.tokens[spans.first], words.tokens[spans.last]
     return numpy.array(
@@ -206,13 +207,12 @@ def gold_by_hand(component, examples, words, spans):
 def drawn(component, examples, part=0.4, seed=0):
     """Candidates with random scores, a part of them marked."""
     rng = numpy.random.default_rng(seed)
-    words, _, spans = component.find_candidates([eg.predicted for eg in examples])
+    candidates = component.find_candidates([eg.predicted for eg in examples])
+    spans = candidates.spans
     chosen = numpy.flatnonzero(rng.random(len(spans)) < part)
     logits = rng.normal(size=(len(chosen), 1 + len(component.labels)), scale=3)
     filtered = rng.normal(size=len(spans), scale=3).astype("f")
-    return Candidates(
-        words, spans, CandidateScores(chosen, logits.astype("f"), filtered)
-    )
+    return CandidateScores(candidates, chosen, logits.astype("f"), filtered)
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.25])
@@ -220,11 +220,11 @@ def test_loss_and_gradient_are_those_of_torch(weight):
     nlp = fitted(filter_weight=weight)
     component, examples = subject(nlp), make_examples(nlp)
     scores = drawn(component, examples)
-    gold = torch.tensor(gold_by_hand(component, examples, scores.words, scores.spans))
+    gold = torch.tensor(gold_by_hand(component, examples, scores.candidates))
     assert (gold > 0).sum() == 6
-    logits = torch.tensor(scores.scored.logits, requires_grad=True)
-    filtered = torch.tensor(scores.scored.filter_logits, requires_grad=True)
-    cross_entropy = functional.cross_entropy(logits, gold[scores.scored.chosen])
+    logits = torch.tensor(scores.logits, requires_grad=True)
+    filtered = torch.tensor(scores.filter_logits, requires_grad=True)
+    cross_entropy = functional.cross_entropy(logits, gold[scores.chosen])
     binary = functional.binary_cross_entropy_with_logits(
         filtered, (gold > 0).float(), reduction="sum"
     )
@@ -233,24 +233,21 @@ def test_loss_and_gradient_are_those_of_torch(weight):
     expected.backward()
     loss, gradient = component.get_loss(examples, scores)
     assert loss == pytest.approx(float(expected.detach()), rel=1e-5)
-    numpy.testing.assert_allclose(gradient.scored.logits, logits.grad, atol=1e-6)
-    numpy.testing.assert_allclose(
-        gradient.scored.filter_logits, filtered.grad, atol=1e-6
-    )
-    assert gradient.scored.chosen.tolist() == scores.scored.chosen.tolist()
+    numpy.testing.assert_allclose(gradient.logits, logits.grad, atol=1e-6)
+    numpy.testing.assert_allclose(gradient.filter_logits, filtered.grad, atol=1e-6)
+    assert gradient.chosen.tolist() == scores.chosen.tolist()
 
 
 def test_the_loss_without_a_filter_is_the_mean_cross_entropy():
     nlp = fitted("all")
     component, examples = subject(nlp), make_examples(nlp)
     scores = drawn(component, examples, part=1.1)
-    alone = CandidateScores(scores.scored.chosen, scores.scored.logits, None)
-    scores = Candidates(scores.words, scores.spans, alone)
-    gold = torch.tensor(gold_by_hand(component, examples, scores.words, scores.spans))
+    scores = CandidateScores(scores.candidates, scores.chosen, scores.logits)
+    gold = torch.tensor(gold_by_hand(component, examples, scores.candidates))
     loss, gradient = component.get_loss(examples, scores)
-    expected = functional.cross_entropy(torch.tensor(alone.logits), gold)
+    expected = functional.cross_entropy(torch.tensor(scores.logits), gold)
     assert loss == pytest.approx(float(expected), rel=1e-5)
-    assert gradient.scored.filter_logits is None
+    assert gradient.filter_logits is None
 
 
 def partly_annotated(nlp, text, missing, spans=()):
@@ -266,7 +263,7 @@ def test_spans_with_an_unknown_token_give_no_gradient():
     component = subject(nlp)
     example = partly_annotated(nlp, TEXTS[0], [0, 5], [(1, 3, "PER")])
     scores = drawn(component, [example], part=1.1)
-    spans, chosen = scores.spans, scores.scored.chosen
+    spans, chosen = scores.candidates.spans, scores.chosen
     unknown = numpy.array(
         [
             any(i in (0, 5) for i in range(first, last + 1))
@@ -274,17 +271,16 @@ def test_spans_with_an_unknown_token_give_no_gradient():
         ]
     )
     loss, gradient = component.get_loss([example], scores)
-    assert not gradient.scored.logits[unknown[chosen]].any()
-    assert not gradient.scored.filter_logits[unknown].any()
-    assert gradient.scored.logits[~unknown[chosen]].all()
-    assert gradient.scored.filter_logits[~unknown].all()
-    gold = gold_by_hand(component, [example], scores.words, spans)
+    assert not gradient.logits[unknown[chosen]].any()
+    assert not gradient.filter_logits[unknown].any()
+    assert gradient.logits[~unknown[chosen]].all()
+    assert gradient.filter_logits[~unknown].all()
+    gold = gold_by_hand(component, [example], scores.candidates)
     assert gold.sum() == 1 + component.labels.index("PER")
-    gold = torch.tensor(numpy.where(unknown, IGNORED, gold)[chosen])
-    logits = torch.tensor(scores.scored.logits)
-    expected = functional.cross_entropy(logits, gold, ignore_index=IGNORED)
-    only_logits = CandidateScores(chosen, scores.scored.logits, None)
-    scores = Candidates(scores.words, spans, only_logits)
+    gold = torch.tensor(numpy.where(unknown, MISSING, gold)[chosen])
+    logits = torch.tensor(scores.logits)
+    expected = functional.cross_entropy(logits, gold, ignore_index=MISSING)
+    scores = CandidateScores(scores.candidates, chosen, scores.logits)
     loss, _ = component.get_loss([example], scores)
     assert loss == pytest.approx(float(expected), rel=1e-5)
 
@@ -317,11 +313,11 @@ def test_misaligned_entities_are_unknown_and_aligned_ones_are_learnt():
     example = Example(Doc(nlp.vocab, words=words), reference)
     scores = drawn(component, [example], part=1.1)
     _, gradient = component.get_loss([example], scores)
-    spans = scores.spans
+    spans = scores.candidates.spans
     unknown = spans.first < 2
-    assert not gradient.scored.logits[unknown].any()
+    assert not gradient.logits[unknown].any()
     [place_] = numpy.flatnonzero((spans.first == 3) & (spans.last == 3))
-    row = gradient.scored.logits[place_]
+    row = gradient.logits[place_]
     assert row[1 + component.labels.index("LOC")] < 0 and (row < 0).sum() == 1
     lost = component.report([example], "train")
     assert lost.n_gold == 2 and dict(lost.misaligned) == {"PER": 1}
@@ -425,7 +421,7 @@ def test_sentences_are_read_by_themselves():
     assert len(expected) == 6
 
 
-def test_an_entity_does_not_cross_the_border_of_a_sentence():
+def test_an_entity_does_not_cross_a_sentence_boundary():
     nlp = fitted()
     doc = with_sentences(nlp, "Anna", "Berg lives in New", "York .")
     whole = nlp(TEXTS[0])
@@ -444,7 +440,7 @@ def test_long_documents_without_sentences_are_cut():
     text = " ".join(TEXTS[i] for i in (0, 1, 2) * 6)
     doc = nlp(text)
     assert not doc.has_annotation("SENT_START")
-    windows = subject(nlp).find_candidates([doc])[1]
+    windows = subject(nlp).find_candidates([doc]).windows
     assert len(windows.starts) > 3
     labels = {ent.label_ for ent in doc.ents}
     assert doc.ents and labels <= {"PER", "LOC"}
@@ -466,8 +462,8 @@ def test_context_changes_what_the_encoder_sees():
 
     def logits(nlp, *texts):
         component = subject(nlp)
-        _, windows, spans = component.find_candidates([with_sentences(nlp, *texts)])
-        return component.shim.score(windows, spans, use_filter=False).logits
+        found = component.find_candidates([with_sentences(nlp, *texts)])
+        return component.model.predict(replace(found, use_filter=False)).logits
 
     texts = TEXTS[:3]
     plain = logits(none, *texts)
@@ -692,8 +688,9 @@ def test_scores_are_the_probabilities_of_the_labels():
     nlp = fitted("all", annotate=["ents", "sc", "*"])
     component = subject(nlp)
     doc = nlp(TEXTS[0])
-    _, windows, spans = component.find_candidates([doc])
-    logits = torch.tensor(component.shim.score(windows, spans).logits)
+    candidates = component.find_candidates([doc])
+    spans = candidates.spans
+    logits = torch.tensor(component.model.predict(candidates).logits)
     probabilities = functional.softmax(logits, -1)
     for ent in doc.ents:
         where = (spans.first == ent.start) & (spans.last == ent.end - 1)
@@ -726,8 +723,9 @@ def test_the_most_probable_of_overlapping_spans_is_taken(steps):
     component = subject(nlp)
     for text in TEXTS:
         doc = nlp.make_doc(text)
-        _, windows, spans = component.find_candidates([doc])
-        logits = torch.tensor(component.shim.score(windows, spans).logits)
+        candidates = component.find_candidates([doc])
+        spans = candidates.spans
+        logits = torch.tensor(component.model.predict(candidates).logits)
         expected = greedy(functional.softmax(logits, -1).numpy(), spans)
         [result] = component.predict([doc])
         assert [
@@ -748,16 +746,17 @@ def test_the_filter_lets_the_best_of_each_window_through():
     nlp = fitted("filtered")
     component = subject(nlp)
     docs = [nlp.make_doc(text) for text in TEXTS]
-    _, windows, spans = component.find_candidates(docs)
+    candidates = component.find_candidates(docs)
+    spans = candidates.spans
     for ratio in (0.1, 0.3, 1.0):
         shim = component.shim
-        shim.settings = shim.settings.__class__(
-            **{**vars(shim.settings), "filter_ratio": ratio, "filter_threshold": 0.2}
-        )
-        scored = shim.score(windows, spans)
+        shim.settings = replace(shim.settings, filter_ratio=ratio, filter_threshold=0.2)
+        scored = component.model.predict(candidates)
         probabilities = functional.sigmoid(torch.tensor(scored.filter_logits)).numpy()
         nothing = numpy.zeros(len(spans), bool)
-        expected = best(spans.rows, spans.first, probabilities, ratio, 0.2, nothing)
+        expected = select_spans(
+            spans.rows, spans.first, probabilities, ratio, 0.2, nothing
+        )
         assert scored.chosen.tolist() == numpy.flatnonzero(expected).tolist()
 
 
@@ -942,7 +941,7 @@ def test_gold_that_crosses_sentences_is_reported(caplog):
     reference = make_examples(nlp, CORPUS[:1])[0].reference
     doc = with_sentences(nlp, "Anna", "Berg lives in New York .")
     [message] = messages(caplog, nlp, [Example(doc, reference)])
-    assert "'PER' (1)" in message and "border of a sentence" in message
+    assert "'PER' (1)" in message and "boundary of a sentence" in message
 
 
 def test_two_labels_of_one_span_are_reported(caplog):
@@ -993,7 +992,7 @@ def test_gold_of_several_places_is_learnt_together():
         ({"filter_threshold": 1.0}, "filter_threshold = 1.0.*below 1"),
         ({"filter_threshold": -0.1}, "filter_threshold = -0.1.*at least 0"),
         ({"filter_ratio": 0.0}, "filter_ratio = 0.0.*above 0"),
-        ({"freeze": -1}, "freeze = -1.*at least 0"),
+        ({"freeze": -1}, "freeze = -1 of SpanMarker.*number of layers"),
     ],
 )
 def test_a_wrong_setting_of_the_model_is_named_with_its_values(settings, message):
@@ -1038,7 +1037,9 @@ def test_a_model_that_is_no_span_marker_is_an_error():
     config["model"] |= {"depth": 1, "embed_size": 9, "window_size": 1}
     config["model"] |= {"maxout_pieces": 2, "subword_features": True}
     config["model"] |= {"pretrained_vectors": None}
-    with pytest.raises(ValueError, match=r"is no span marker: set its @architectures"):
+    with pytest.raises(
+        ValueError, match=r"is not a span marker: set its @architectures"
+    ):
         spacy.blank("en").add_pipe("span_marker_ner", config=config)
 
 

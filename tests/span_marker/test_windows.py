@@ -12,8 +12,7 @@ from tokenizers import Tokenizer, models
 
 from spacy_ner_ext.span_marker.candidates import all_spans, place
 from spacy_ner_ext.span_marker.settings import Context
-from spacy_ner_ext.span_marker.windows import Words, cut
-from spacy_ner_ext.span_marker.words import read_words, words_before
+from spacy_ner_ext.span_marker.windows import Words, cut, read_words, words_before
 from tests.helpers.encoders import BERT_NAMES, make_tokenizer, wordpiece
 from tests.helpers.pipelines import words_of
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy
 import torch
@@ -12,12 +13,11 @@ from spacy.tokens import Doc
 from torch import Tensor
 
 from ...encoder.pieces import Ints, pad
-from ...span_marker.candidates import Spans, place
 from ...span_marker.component import SpanMarkerRecognizer
-from ...span_marker.shim import SpanMarkerShim
-from ...span_marker.texts import Pairs, TextBatch
-from ...span_marker.windows import Windows, Words
-from ...span_marker.words import read_words, words_before
+from ...span_marker.markers import Pairs
+from ...span_marker.model import scorer_of
+from ...span_marker.scorer import Candidates
+from ...span_marker.windows import Words, read_words, words_before
 from ...util.errors import UserError
 from .embeddings import Embedded, embedded_as, rows_at_once
 from .targets import Subject, Target
@@ -39,7 +39,7 @@ class MarkedSpan(Target):
         super().__init__(subject)
         self.component = component
         self.label = 1 + component.labels.index(subject.label)
-        self.shim: SpanMarkerShim = component.shim
+        self.shim = component.shim
         self._check(doc)
 
     def _check(self, doc: Doc) -> None:
@@ -68,21 +68,17 @@ class MarkedSpan(Target):
         sentences = numpy.searchsorted(boundaries, first, side="right") - 1
         return words, sentences, first, last
 
-    def locate(self, docs: Sequence[Doc]) -> tuple[Words, Windows, Spans]:
-        """Find the span and its window in documents.
-
-        RETURNS: Their words, the windows and the spans.
-        """
+    def locate(self, docs: Sequence[Doc]) -> Candidates:
+        """Find the span and its window in documents."""
         words, *where = self._find(docs)
-        windows = self.shim.cut(words, self.component.context)
-        return words, *place(windows, self.shim.n_before, *where)
+        scorer, context = scorer_of(self.component.model), self.component.context
+        return replace(scorer.candidates(words, context, where), use_filter=False)
 
     def values(self, docs: Sequence[Doc]) -> numpy.ndarray:
         """See Target.values."""
-        _, windows, spans = self.locate(docs)
-        logits = self.shim.score(windows, spans, use_filter=False).logits
-        scores = torch.from_numpy(self.component.model.ops.to_numpy(logits))
-        return self.log_probabilities(scores).numpy()
+        model = self.component.model
+        logits = model.ops.to_numpy(model.predict(self.locate(docs)).logits)
+        return self.log_probabilities(torch.from_numpy(logits)).numpy()
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
         """That of the label, float64, for each row of logits."""
@@ -101,9 +97,9 @@ class MarkedSpanPath:
 
     def __init__(self, target: MarkedSpan, doc: Doc, baseline: str | None) -> None:
         self.target, self.shim = target, target.shim
-        words, windows, spans = target.locate([doc])
+        found = target.locate([doc])
+        words, windows, spans = found.words, found.windows, found.spans
         row = slice(int(spans.rows[0]), int(spans.rows[0]) + 1)
-        assert self.shim.specials is not None
         boundaries = windows.starts[row], windows.ends[row]
         ids, mask, flat = pad(windows.pieces.ids, *boundaries, self.shim.specials)
         is_text = (flat >= boundaries[0]) & (flat < boundaries[1])
@@ -111,7 +107,7 @@ class MarkedSpanPath:
         tokens = numpy.append(words.tokens, -1)
         owners = numpy.full(flat.shape, -1)
         owners[is_text] = tokens[windows.pieces.tokens[flat[is_text]]]
-        self.batch = TextBatch(ids, mask)
+        self.batch = ids, mask
         self.places = int(spans.starts[0]), int(spans.ends[0])
         self.embedded = Embedded(self.shim, ids, owners, len(doc), baseline)
         self.inputs: tuple[Tensor, ...] = (self.embedded.inputs,)
@@ -124,13 +120,13 @@ class MarkedSpanPath:
         rows = points[0].flatten(0, 1)
         n, model = len(rows), self.shim.model
         model.eval()
-        ids, mask = (x.repeat(n, axis=0) for x in (self.batch.ids, self.batch.mask))
+        ids, mask = (x.repeat(n, axis=0) for x in self.batch)
         start, end = (numpy.full(n, place) for place in self.places)
         pairs = Pairs(numpy.zeros(n, dtype="int64"), numpy.arange(n), start, end)
         given = embedded_as(model.encoder, rows)
         with model.running("fp32"):
             with given:
-                text = model.read(TextBatch(ids, mask), model.with_text)
+                text = model.read(ids, mask, model.with_text)
             # Other encoders see text and markers together.
             again = embedded_as(model.encoder, rows)
             with nullcontext() if model.structured else again:

@@ -4,6 +4,7 @@ and markers in one row, as in SpanMarker."""
 import copy
 import inspect
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from unittest import mock
 
@@ -14,12 +15,11 @@ from thinc.api import fix_random_seed
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
-from spacy_ner_ext.span_marker import shim as shim_module
-from spacy_ner_ext.span_marker.candidates import all_spans, place
-from spacy_ner_ext.span_marker.model import build_span_marker, shim_of
+from spacy_ner_ext.span_marker import scorer as scorer_module
+from spacy_ner_ext.span_marker.markers import Pairs
+from spacy_ner_ext.span_marker.model import build_span_marker, scorer_of, shim_of
+from spacy_ner_ext.span_marker.scorer import CandidateScores
 from spacy_ner_ext.span_marker.settings import Context
-from spacy_ner_ext.span_marker.step import CandidateScores
-from spacy_ner_ext.span_marker.texts import Pairs, TextBatch
 from spacy_ner_ext.span_marker.windows import Words
 from tests.helpers.encoders import (
     N_POSITIONS,
@@ -48,20 +48,37 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 some_kinds = pytest.mark.parametrize("kind", ["bert", "electra", "modernbert"])
 
 
-def make_shim(kind="bert", folder=None, **settings):
-    """What runs a model with random weights, without dropout in its head."""
+class Marker:
+    """A model, called with candidates."""
+
+    def __init__(self, model):
+        self.thinc, self.network = model, shim_of(model).model
+
+    @property
+    def scorer(self):
+        return scorer_of(self.thinc)
+
+    def score(self, candidates):
+        return self.thinc.predict(candidates)
+
+    def train(self, candidates, required):
+        return self.thinc.begin_update(replace(candidates, required=required))
+
+
+def make_marker(kind="bert", folder=None, **settings):
+    """A model with random weights, without dropout in its head."""
     settings = {"candidates": "all", "head": "markers", **settings}
     fix_random_seed(0)
     name = str(folder or encoder_folder(kind))
     model = build_span_marker(name, entity_max_length=MAX_WORDS, **settings)
     model.initialize(Y=numpy.zeros((1, N_LABELS), "f"))
-    shim = shim_of(model)
+    marker = Marker(model)
     # As after training: no part of it is zero.
-    for name, weight in shim.model.named_parameters():
+    for name, weight in marker.network.named_parameters():
         if not name.startswith("encoder."):
             weight.data.normal_(std=0.5)
-    shim.model.dropout.p = 0.0
-    return shim
+    marker.network.dropout.p = 0.0
+    return marker
 
 
 def words_in(texts):
@@ -73,14 +90,12 @@ def words_in(texts):
     return Words(docs, tokens, boundaries, numpy.arange(len(docs)))
 
 
-def candidates_in(shim, texts=TEXTS):
-    words = words_in(texts)
-    windows = shim.cut(words, Context())
-    return place(windows, shim.n_before, *all_spans(windows, words, MAX_WORDS))
+def candidates_in(marker, texts=TEXTS):
+    return marker.scorer.candidates(words_in(texts), Context())
 
 
-def score(shim, texts=TEXTS, **settings):
-    return shim.score(*candidates_in(shim, texts), **settings)
+def score(marker, texts=TEXTS, **settings):
+    return marker.score(replace(candidates_in(marker, texts), **settings))
 
 
 def assert_close(found, expected, atol=1e-4):
@@ -254,19 +269,18 @@ def mark(network, kind, texts):
     mask = numpy.zeros((len(cut), width), bool)
     for i, (ids, _) in enumerate(cut):
         rows[i, : len(ids)], mask[i, : len(ids)] = ids, True
-    batch = TextBatch(rows, mask)
     pairs = [
         (i, *pair) for i, (_, places) in enumerate(cut) for pair in pairs_of(places)
     ]
     own, starts, ends = numpy.array(pairs).T
-    text = network.eval().read(batch, with_states=False)
+    text = network.eval().read(rows, mask, with_states=False)
     return network.mark([text], Pairs(own * 0, own, starts, ends)), own
 
 
 @every_kind
 @torch.no_grad()
 def test_marked_states_are_those_of_the_unchanged_encoder(kind):
-    network = make_shim(kind, position_offset="auto").model
+    network = make_marker(kind, position_offset="auto").network
     found, own = mark(network, kind, TEXTS)
     encoder = unchanged(kind, network)
     assert found.dtype is torch.float32
@@ -281,10 +295,10 @@ def test_marked_states_are_those_of_the_unchanged_encoder(kind):
     [*((kind, "markers+text") for kind in KINDS), ("bert", "markers")],
 )
 def test_logits_are_those_of_the_unchanged_encoder(kind, head):
-    shim = make_shim(kind, head=head)
-    parts = kind, unchanged(kind, shim.model), shim.model
+    marker = make_marker(kind, head=head)
+    parts = kind, unchanged(kind, marker.network), marker.network
     expected = [logits_by_hand(*parts, text).detach() for text in TEXTS]
-    scored = score(shim)
+    scored = score(marker)
     assert scored.logits.shape == (len(scored.chosen), N_LABELS)
     assert scored.filter_logits is None
     assert_close(scored.logits, torch.cat(expected))
@@ -292,11 +306,14 @@ def test_logits_are_those_of_the_unchanged_encoder(kind, head):
 
 @some_kinds
 def test_training_gives_the_logits_that_predicting_gives(kind):
-    shim = make_shim(kind, head="markers+text", candidates="filtered", filter_ratio=9)
-    windows, spans = candidates_in(shim)
+    marker = make_marker(
+        kind, head="markers+text", candidates="filtered", filter_ratio=9
+    )
+    found = candidates_in(marker)
+    spans = found.spans
     nothing = numpy.zeros(len(spans), bool)
-    trained, _ = shim.begin_scoring(windows, spans, nothing)
-    predicted = shim.score(windows, spans)
+    trained, _ = marker.train(found, nothing)
+    predicted = marker.score(found)
     assert trained.chosen.tolist() == predicted.chosen.tolist()
     assert_close(trained.logits, predicted.logits)
     assert_close(trained.filter_logits, predicted.filter_logits)
@@ -305,15 +322,15 @@ def test_training_gives_the_logits_that_predicting_gives(kind):
 @pytest.mark.parametrize("kind", ["bert", "modernbert", "electra"])
 @torch.no_grad()
 def test_the_filter_sees_the_text_alone_and_chooses_the_best(kind):
-    shim = make_shim(
+    marker = make_marker(
         kind, head="markers+text", candidates="filtered", filter_threshold=0.3
     )
-    scored = score(shim)
-    parts = kind, unchanged(kind, shim.model), shim.model
+    scored = score(marker)
+    parts = kind, unchanged(kind, marker.network), marker.network
     logits, filtered, chosen, n = [], [], [], 0
     for text in TEXTS:
         _, plain = states_by_hand(*parts, text)
-        own = filtered_by_hand(shim.model, plain, text)
+        own = filtered_by_hand(marker.network, plain, text)
         budget = max(4, int(numpy.ceil(0.3 * len(text.split()))))
         best = sorted(range(len(own)), key=lambda i: -own[i])[:budget]
         best = sorted(i for i in best if torch.sigmoid(own[i]) >= 0.3)
@@ -328,12 +345,12 @@ def test_the_filter_sees_the_text_alone_and_chooses_the_best(kind):
 
 
 def test_all_of_a_filtered_model_are_those_of_all():
-    shim = make_shim(candidates="filtered")
-    expected = score(shim, use_filter=False)
+    marker = make_marker(candidates="filtered")
+    expected = score(marker, use_filter=False)
     assert expected.filter_logits is None
-    n_spans = len(candidates_in(shim)[1])
+    n_spans = len(candidates_in(marker).spans)
     assert expected.chosen.tolist() == list(range(n_spans))
-    filtered = score(shim)
+    filtered = score(marker)
     assert_close(filtered.logits, expected.logits[filtered.chosen])
 
 
@@ -343,45 +360,49 @@ def test_all_of_a_filtered_model_are_those_of_all():
 @some_kinds
 @pytest.mark.parametrize("limit", [5, 30])
 def test_logits_do_not_depend_on_the_pairs_of_a_pass(kind, limit):
-    expected = score(make_shim(kind, head="markers+text"))
-    shim = make_shim(kind, head="markers+text", markers_per_batch=limit)
-    assert_close(score(shim).logits, expected.logits)
-    windows, spans = candidates_in(shim)
-    trained, _ = shim.begin_scoring(windows, spans, numpy.ones(len(spans), bool))
+    expected = score(make_marker(kind, head="markers+text"))
+    marker = make_marker(kind, head="markers+text", markers_per_batch=limit)
+    assert_close(score(marker).logits, expected.logits)
+    found = candidates_in(marker)
+    spans = found.spans
+    trained, _ = marker.train(found, numpy.ones(len(spans), bool))
     assert_close(trained.logits, expected.logits)
 
 
 @some_kinds
 def test_logits_do_not_depend_on_what_else_there_is(kind, monkeypatch):
-    shim = make_shim(kind, head="markers+text")
-    expected = score(shim).logits
-    alone = [score(shim, [text]).logits for text in TEXTS]
+    marker = make_marker(kind, head="markers+text")
+    expected = score(marker).logits
+    alone = [score(marker, [text]).logits for text in TEXTS]
     assert_close(numpy.concatenate(alone), expected)
-    backwards = [score(shim, TEXTS[::-1]).logits]
+    backwards = [score(marker, TEXTS[::-1]).logits]
     counts = numpy.cumsum([len(logits) for logits in alone[::-1]])[:-1]
     backwards = numpy.split(backwards[0], counts)[::-1]
     assert_close(numpy.concatenate(backwards), expected)
     for most in (1, 60, 10_000):
         monkeypatch.setattr(
-            shim_module, "MAX_BATCH_PIECES", {"cpu": most, "cuda": most}
+            scorer_module, "MAX_BATCH_PIECES", {"cpu": most, "cuda": most}
         )
-        assert_close(score(shim).logits, expected)
+        assert_close(score(marker).logits, expected)
 
 
 @some_kinds
 def test_logits_do_not_depend_on_other_spans(kind):
-    shim = make_shim(kind)
-    windows, spans = candidates_in(shim)
-    expected = shim.score(windows, spans).logits
+    marker = make_marker(kind)
+    found = candidates_in(marker)
+    spans = found.spans
+    expected = marker.score(found).logits
     rng = numpy.random.default_rng(0)
     for n in (1, 2, len(spans) // 2):
         some = rng.permutation(len(spans))[:n]
-        assert_close(shim.score(windows, spans[some]).logits, expected[some])
+        assert_close(
+            marker.score(replace(found, spans=spans[some])).logits, expected[some]
+        )
 
 
 @pytest.mark.parametrize("kind", ["bert", "albert", "electra", "bart"])
 def test_logits_do_not_depend_on_padding(kind):
-    network = make_shim(kind).model
+    network = make_marker(kind).network
     with torch.no_grad():
         for text in TEXTS[:3]:
             alone, _ = mark(network, kind, [text])
@@ -392,35 +413,35 @@ def test_logits_do_not_depend_on_padding(kind):
 
 @every_kind
 def test_pairs_of_the_same_places_share_work_before_the_first_attention(kind):
-    shim = make_shim(kind)
+    marker = make_marker(kind)
     texts = [TEXTS[4]] * 4
-    found = score(shim, texts).logits
+    found = score(marker, texts).logits
     calls = []
-    real = shim.model._alike
+    real = marker.network._share
     with mock.patch.object(
-        shim.model, "_alike", lambda places: calls.append(real(places))
+        marker.network, "_share", lambda pairs: calls.append(real(pairs))
     ):
-        expected = score(shim, texts).logits
+        expected = score(marker, texts).logits
     assert_close(found, expected)
-    if shim.model.structured:
-        assert calls and all(alike is not None for alike in calls)
+    if marker.network.structured:
+        assert calls and all(shared is not None for shared in calls)
 
 
 def test_without_spans_there_are_no_logits():
-    shim = make_shim(candidates="filtered")
-    windows, spans = candidates_in(shim)
-    nothing = spans[:0]
+    marker = make_marker(candidates="filtered")
+    found = candidates_in(marker)
+    nothing = replace(found, spans=found.spans[:0])
     for scored in (
-        shim.score(windows, nothing),
-        shim.begin_scoring(windows, nothing, nothing.first > 0)[0],
+        marker.score(nothing),
+        marker.train(nothing, numpy.zeros(0, bool))[0],
     ):
         assert scored.logits.shape == (0, N_LABELS) and len(scored.chosen) == 0
 
 
 def test_mixed_precision_is_about_the_same():
-    expected = score(make_shim(head="markers+text")).logits
-    shim = make_shim(head="markers+text", precision="bf16")
-    found = score(shim).logits
+    expected = score(make_marker(head="markers+text")).logits
+    marker = make_marker(head="markers+text", precision="bf16")
+    found = score(marker).logits
     assert found.dtype == numpy.float32
     assert_close(found, expected, atol=0.1 * numpy.abs(expected).max())
     assert abs(found - expected).max() > 1e-4
@@ -434,17 +455,17 @@ def draw(array, seed=0):
     return rng.normal(size=array.shape).astype("float32")
 
 
-def gradients(shim, texts=TEXTS, keep=1.0, between=None):
+def gradients(marker, texts=TEXTS, keep=1.0, between=None):
     """The gradients of all weights for a random gradient of the logits."""
-    windows, spans = candidates_in(shim, texts)
-    kept = numpy.random.default_rng(1).random(len(spans)) < keep
-    scored, backprop = shim.begin_scoring(windows, spans, kept)
+    found = candidates_in(marker, texts)
+    kept = numpy.random.default_rng(1).random(len(found.spans)) < keep
+    scored, backprop = marker.train(found, kept)
     if between is not None:
         between()
     d_filter = scored.filter_logits
     d_filter = None if d_filter is None else draw(d_filter, 2)
-    backprop(CandidateScores(scored.chosen, draw(scored.logits), d_filter))
-    named = shim.model.named_parameters()
+    backprop(CandidateScores(found, scored.chosen, draw(scored.logits), d_filter))
+    named = marker.network.named_parameters()
     return {name: w.grad.clone() for name, w in named if w.grad is not None}
 
 
@@ -457,20 +478,22 @@ def assert_same_gradients(found, expected):
 
 @every_kind
 def test_gradients_are_those_of_the_unchanged_encoder(kind):
-    shim = make_shim(kind, head="markers+text", markers_per_batch=40)
-    found = gradients(shim)
-    shim.model.zero_grad()
-    encoder = unchanged(kind, shim.model)
-    logits = [logits_by_hand(kind, encoder, shim.model, text) for text in TEXTS]
+    marker = make_marker(kind, head="markers+text", markers_per_batch=40)
+    found = gradients(marker)
+    marker.network.zero_grad()
+    encoder = unchanged(kind, marker.network)
+    logits = [logits_by_hand(kind, encoder, marker.network, text) for text in TEXTS]
     together = torch.cat(logits)
     together.backward(torch.from_numpy(draw(together)))
     named = encoder.named_parameters()
     expected = {f"encoder.{name}": w.grad for name, w in named if w.grad is not None}
-    for name, weight in shim.model.classifier.named_parameters():
+    for name, weight in marker.network.classifier.named_parameters():
         expected[f"classifier.{name}"] = weight.grad
-    pieces = shim.model.encoder.get_input_embeddings().weight
-    [table] = [name for name, w in shim.model.encoder.named_parameters() if w is pieces]
-    assert expected[f"encoder.{table}"][list(shim.model.markers)].abs().min() > 0
+    pieces = marker.network.encoder.get_input_embeddings().weight
+    [table] = [
+        name for name, w in marker.network.encoder.named_parameters() if w is pieces
+    ]
+    assert expected[f"encoder.{table}"][list(marker.network.markers)].abs().min() > 0
     assert_same_gradients(found, expected)
 
 
@@ -479,30 +502,31 @@ def test_gradients_are_those_of_the_unchanged_encoder(kind):
 def test_gradients_of_several_passes_are_those_of_one(kind, head):
     found = []
     for most in (None, 11):
-        shim = make_shim(
+        marker = make_marker(
             kind,
             head=head,
             markers_per_batch=most,
             candidates="filtered",
             filter_ratio=1.0,
         )
-        found.append(gradients(shim, keep=0.3))
+        found.append(gradients(marker, keep=0.3))
     assert {"filter.width", "filter.boundary.weight"} <= set(found[0])
     assert_same_gradients(found[1], found[0])
 
 
 def test_activations_of_the_last_pass_alone_are_kept():
-    shim = make_shim(markers_per_batch=20)
-    windows, spans = candidates_in(shim)
+    marker = make_marker(markers_per_batch=20)
+    found = candidates_in(marker)
+    spans = found.spans
     calls = []
-    real = shim.model.mark
+    real = marker.network.mark
     with mock.patch.object(
-        shim.model, "mark", lambda *args: calls.append(0) or real(*args)
+        marker.network, "mark", lambda *args: calls.append(0) or real(*args)
     ):
-        scored, backprop = shim.begin_scoring(windows, spans, spans.first >= 0)
+        scored, backprop = marker.train(found, spans.first >= 0)
         n_passes = -(-len(spans) // 20)
         assert len(calls) == n_passes > 2
-        backprop(CandidateScores(scored.chosen, draw(scored.logits), None))
+        backprop(CandidateScores(found, scored.chosen, draw(scored.logits), None))
     assert len(calls) == 2 * n_passes - 1
 
 
@@ -512,11 +536,11 @@ def test_predicting_before_the_gradient_comes_does_not_change_it(limit, tmp_path
     folder = make_encoder(tmp_path, "bert", hidden_dropout_prob=0.5)
     found = []
     for predicts in (False, True):
-        shim = make_shim(folder=folder, markers_per_batch=limit)
-        shim.model.dropout.p = 0.5
-        between = (lambda shim=shim: score(shim)) if predicts else None
+        marker = make_marker(folder=folder, markers_per_batch=limit)
+        marker.network.dropout.p = 0.5
+        between = (lambda marker=marker: score(marker)) if predicts else None
         fix_random_seed(0)
-        found.append(gradients(shim, between=between))
+        found.append(gradients(marker, between=between))
     assert_same_gradients(found[1], found[0])
 
 
@@ -532,8 +556,8 @@ def test_dropout_is_that_of_the_encoder(tmp_path):
 )
 @pytest.mark.parametrize("limit", [None, 7])
 def test_frozen_weights_have_no_gradient(freeze, trained, limit):
-    shim = make_shim(freeze=freeze, markers_per_batch=limit)
-    found = gradients(shim)
+    marker = make_marker(freeze=freeze, markers_per_batch=limit)
+    found = gradients(marker)
     assert {name for name in found if not name.startswith("encoder.")} == {
         "classifier.weight",
         "classifier.bias",
@@ -544,10 +568,12 @@ def test_frozen_weights_have_no_gradient(freeze, trained, limit):
 
 
 def test_pieces_that_do_not_occur_have_no_gradient():
-    shim = make_shim()
-    found = gradients(shim, ["the ferry"])["encoder.embeddings.word_embeddings.weight"]
+    marker = make_marker()
+    found = gradients(marker, ["the ferry"])[
+        "encoder.embeddings.word_embeddings.weight"
+    ]
     ids, _ = pieces_of("bert", "the ferry")
-    used = torch.unique(torch.tensor([*ids, *shim.model.markers]))
+    used = torch.unique(torch.tensor([*ids, *marker.network.markers]))
     assert torch.nonzero(found.abs().sum(1)).flatten().tolist() == used.tolist()
 
 
@@ -566,12 +592,12 @@ def test_an_encoder_that_cannot_be_marked_is_an_error(kind):
 
 def test_a_marker_sees_of_the_text_what_the_piece_at_its_place_sees():
     """ModernBERT: a layer of local attention between two of global attention."""
-    network = make_shim("modernbert").model
+    network = make_marker("modernbert").network
     ids, _ = pieces_of("modernbert", " ".join(TEXTS[2:5]))
     n = len(ids)
     rows = numpy.array([ids])
-    text = network.read(TextBatch(rows, rows >= 0), with_states=False)
-    masks = [as_bools(layer.mask, n) for layer in text.layers[:2]]
+    text = network.read(rows, rows >= 0, with_states=False)
+    masks = [as_bools(layer.bias, n) for layer in text.layers[:2]]
     assert masks[0].all()
     far = torch.arange(n)[:, None] - torch.arange(n)
     assert (masks[1] == (far.abs() <= 8)).all()
@@ -580,23 +606,26 @@ def test_a_marker_sees_of_the_text_what_the_piece_at_its_place_sees():
 @pytest.mark.parametrize("kind", ["bert", "roberta", "bart"])
 @pytest.mark.parametrize("offset", [2, "auto"])
 def test_a_window_is_no_longer_than_the_positions(kind, offset):
-    shim = make_shim(kind, position_offset=offset, model_max_length=512)
+    marker = make_marker(kind, position_offset=offset, model_max_length=512)
     table = N_POSITIONS + (2 if kind == "bart" else 0)
-    assert shim.size == table - shim.model.offset - 2
+    assert marker.scorer.size == table - marker.network.offset - 2
     texts = [" ".join(TEXTS * 3), "Oslo"]
-    windows, spans = candidates_in(shim, texts)
-    assert windows.n[0] > 1 and (windows.ends - windows.starts).max() == shim.size
+    found = candidates_in(marker, texts)
+    windows, spans = found.windows, found.spans
+    assert (
+        windows.n[0] > 1 and (windows.ends - windows.starts).max() == marker.scorer.size
+    )
     for scored in (
-        shim.score(windows, spans),
-        shim.begin_scoring(windows, spans, spans.first >= 0)[0],
+        marker.score(found),
+        marker.train(found, spans.first >= 0)[0],
     ):
         assert numpy.isfinite(scored.logits).all()
 
 
 def test_without_a_table_of_positions_a_window_is_as_long_as_asked_for():
-    shim = make_shim("modernbert", model_max_length=300)
-    assert shim.size == 298
-    assert numpy.isfinite(score(shim, [" ".join(TEXTS * 5)]).logits).all()
+    marker = make_marker("modernbert", model_max_length=300)
+    assert marker.scorer.size == 298
+    assert numpy.isfinite(score(marker, [" ".join(TEXTS * 5)]).logits).all()
 
 
 @pytest.mark.parametrize(
@@ -613,30 +642,30 @@ def test_without_a_table_of_positions_a_window_is_as_long_as_asked_for():
     ],
 )
 def test_positions_may_begin_as_in_the_encoder(kind, first):
-    shim = make_shim(kind, position_offset="auto")
-    assert shim.model.offset == first
-    assert make_shim(kind).model.offset == 2
+    marker = make_marker(kind, position_offset="auto")
+    assert marker.network.offset == first
+    assert make_marker(kind).network.offset == 2
 
 
 @every_kind
 @torch.no_grad()
 def test_with_automatic_positions_a_text_has_the_states_of_the_bare_encoder(kind):
-    network = make_shim(kind, position_offset="auto").model.eval()
+    network = make_marker(kind, position_offset="auto").network.eval()
     encoder = unchanged(kind, network)
     ids, _ = pieces_of(kind, TEXTS[0])
     rows = numpy.array([ids])
-    found = network.read(TextBatch(rows, rows >= 0), with_states=True).states
+    found = network.read(rows, rows >= 0, with_states=True).states
     assert found.shape == (1, len(ids), WIDTH)
     assert_close(found, encoder(torch.tensor(rows)).last_hidden_state)
 
 
 def test_markers_are_new_pieces_of_a_matrix_of_a_multiple_of_eight():
-    shim = make_shim()
-    table = shim.model.encoder.get_input_embeddings()
+    marker = make_marker()
+    table = marker.network.encoder.get_input_embeddings()
     assert table.num_embeddings % 8 == 0
     bare = AutoModel.from_pretrained(encoder_folder("bert"))
     n_before = bare.get_input_embeddings().num_embeddings
-    assert shim.model.markers == (n_before, n_before + 1)
+    assert marker.network.markers == (n_before, n_before + 1)
     before = bare.get_input_embeddings().weight
     assert torch.equal(table.weight[:n_before], before)
     assert not table.weight[n_before:].any(1).logical_not().any()

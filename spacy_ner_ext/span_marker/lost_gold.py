@@ -1,8 +1,7 @@
-"""What `span_marker_ner` tells about its data when it is initialized."""
+"""The log of `span_marker_ner` about gold entities that are not candidates."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 from spacy.language import Language
@@ -15,23 +14,34 @@ from .gold import LostGold
 
 
 def report_lost_gold(name: str, split: str, lost: LostGold, max_words: int) -> None:
-    """Log the entities that the component cannot learn or find, by their length.
+    """Log the entities that a component cannot learn or find, by their length.
 
-    name: The name of the component.
-    max_words: The most words of a candidate.
+    split: "train" or "dev".
+    max_words: Maximum words of a candidate.
     """
     lengths = lost.too_long + lost.no_window
     if lengths:
         n_lost, share = lengths.total(), lengths.total() / lost.n_gold
-        what = "will not learn" if split == "train" else "cannot find"
+        verb = "will not learn" if split == "train" else "cannot find"
         logger.warning(
             "%s %s %d of %d entities of %s (%.2f %%): they have more than "
-            "entity_max_length = %d words, or more pieces than model_max_length lets "
-            "in. Raise these to keep them.\n%s",
-            *(name, what, n_lost, lost.n_gold, split, 100 * share, max_words),
+            "entity_max_length = %d words, or more pieces than model_max_length "
+            "allows. Raise these to keep them.\n%s",
+            *(name, verb, n_lost, lost.n_gold, split, 100 * share, max_words),
             _table_of(lost),
         )
-    for counts, reason in _other_reasons(lost):
+    reasons = {
+        "misaligned": "their boundaries are not boundaries of words, so their words "
+        "count as unannotated; see `python -m spacy_ner_ext check`",
+        "crossing": "they cross the boundary of a sentence; correct the sentences, or "
+        "remove them from the corpus",
+        "conflicting": "another entity has the same boundaries, and a span has one "
+        "label; use spancat with spacy_ner_ext.SpanMarker.v1 for several",
+        "other": "their labels are not among those given to initialize, so they count "
+        "as no entity; add them to [initialize.components] to keep them",
+    }
+    for kind, reason in reasons.items():
+        counts = getattr(lost, kind)
         if counts:
             logger.warning(
                 "%s: %d gold entities of %s are left out (%s): %s.",
@@ -49,34 +59,8 @@ def _table_of(lost: LostGold) -> str:
     return table(shown, header=header, divider=True, aligns=("r", "r", "r", "r"))
 
 
-def _other_reasons(lost: LostGold) -> Iterable[tuple[Counter[str], str]]:
-    yield (
-        lost.misaligned,
-        "their boundaries are not boundaries of words, so their words count as "
-        "unannotated; see `python -m spacy_ner_ext check`",
-    )
-    yield (
-        lost.crossing,
-        "they cross the border of a sentence; correct the sentences, or leave them out "
-        "of the corpus",
-    )
-    yield (
-        lost.conflicting,
-        "another entity has the same boundaries, and a span has one label; use spancat "
-        "with spacy_ner_ext.SpanMarker.v1 for several",
-    )
-    yield (
-        lost.other,
-        "their labels are not among those given to initialize, so they count as no "
-        "entity; add them to [initialize.components] to keep them",
-    )
-
-
 def dev_examples(nlp: Language | None) -> Iterable[Example]:
-    """Read the development corpus that the config of a pipeline names.
-
-    RETURNS: Its examples; none if it names none.
-    """
+    """Read the development corpus of a pipeline's config; no examples without one."""
     if nlp is None:
         return []
     config = nlp.config.interpolate()

@@ -78,8 +78,8 @@ def test_a_filter_keeps_the_entities(call, pipelines, texts, file):
     assert settings["candidates"] == "filtered"
     docs = [after.make_doc(text) for text, _ in SENTENCES]
     pipe = after.get_pipe("span_marker_ner")
-    _, windows, spans = pipe.find_candidates(docs)
-    assert len(pipe.shim.score(windows, spans).chosen) < len(spans)
+    candidates = pipe.find_candidates(docs)
+    assert len(pipe.model.predict(candidates).chosen) < len(candidates.spans)
 
 
 def test_in_a_process_of_its_own(run, pipelines, texts):
@@ -87,7 +87,7 @@ def test_in_a_process_of_its_own(run, pipelines, texts):
     done = run("distill-filter", pipelines["markers+text"], "a.txt", *options)
     assert (done.returncode, done.stderr) == (0, "")
     assert (texts / "fast" / "config.cfg").is_file()
-    done = run("export-span-marker", pipelines["markers"], "exported")
+    done = run("export-span-marker", pipelines["markers"], "--output", "exported")
     assert (done.returncode, done.stderr) == (0, "")
     assert (texts / "exported" / "model.safetensors").is_file()
 
@@ -134,23 +134,23 @@ def test_texts_that_are_not_there_are_named_once(call, pipelines, texts):
 def test_what_is_there_stays(call, pipelines, texts, command):
     there = texts / "there"
     there.mkdir()
-    rest = [texts / "a.txt", "--output", there] if "filter" in command else [there]
-    result = call(command, pipelines["markers"], *rest)
-    check_error(result, texts, there, "there already")
+    rest = [texts / "a.txt"] if "filter" in command else []
+    result = call(command, pipelines["markers"], *rest, "--output", there)
+    check_error(result, texts, there, "exists already")
     assert not list(there.iterdir())
 
 
 def test_only_models_of_its_kind_go_to_span_marker(call, pipelines, texts):
-    target = texts / "exported"
-    result = call("export-span-marker", pipelines["markers+text"], target)
+    target = ["--output", texts / "exported"]
+    result = call("export-span-marker", pipelines["markers+text"], *target)
     check_error(result, texts, 'head = "markers+text"', '"markers"')
 
 
 @pytest.mark.parametrize(
     "pipes, option, words",
     [
-        (["sentencizer"], [], ["one span_marker_ner", "sentencizer"]),
-        ([], ["--component", "x"], ["a span_marker_ner called 'x'"]),
+        (["sentencizer"], [], ["span_marker_ner", "sentencizer"]),
+        ([], ["--component", "x"], ["no component 'x'", "span_marker_ner"]),
     ],
 )
 def test_a_pipeline_without_the_component(call, texts, pipes, option, words, tmp_path):
@@ -158,12 +158,13 @@ def test_a_pipeline_without_the_component(call, texts, pipes, option, words, tmp
     for name in pipes:
         nlp.add_pipe(name)
     nlp.to_disk(tmp_path / "there")
-    target = texts / "exported"
-    result = call("export-span-marker", tmp_path / "there", target, *option)
+    target = ["--output", texts / "exported"]
+    result = call("export-span-marker", tmp_path / "there", *target, *option)
     check_error(result, texts, "there", "--component", *words)
 
 
 def test_a_folder_that_is_no_pipeline(call, texts):
     (texts / "there").mkdir()
-    result = call("export-span-marker", texts / "there", texts / "exported")
-    check_error(result, texts, "there", "no pipeline")
+    output = ["--output", texts / "exported"]
+    result = call("export-span-marker", texts / "there", *output)
+    check_error(result, texts, "there", "not a pipeline")

@@ -1,0 +1,81 @@
+"""The filter: scores spans by the text alone, and selects those that get markers."""
+
+from __future__ import annotations
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..encoder.pieces import Ints
+
+# The logit of a span before a filter has learned anything.
+PRIOR = -4.0
+# Spans per window that pass whatever the ratio: a short text may hold several entities.
+MIN_CANDIDATES = 4
+
+
+class SpanFilter(nn.Module):
+    """Scores spans by the states of the text, before there are any markers.
+
+    hidden: The width of the states.
+    max_words: Maximum words of a span.
+    """
+
+    def __init__(self, hidden: int, max_words: int) -> None:
+        super().__init__()
+        self.boundary = nn.Linear(hidden, 2)
+        self.width = nn.Parameter(torch.zeros(max_words))
+
+    def reset(self, std: float) -> None:
+        """Initialize the weights, with a prior for few entities (Lin et al. 2017, Focal
+        Loss): else the gradients of all other spans drown those of entities.
+
+        std: The standard deviation of new weights.
+        """
+        with torch.no_grad():
+            self.boundary.weight.normal_(std=std)
+            self.boundary.bias.fill_(PRIOR / 2)
+            self.width.zero_()
+
+    def forward(
+        self, states: Tensor, rows: Tensor, starts: Tensor, ends: Tensor, widths: Tensor
+    ) -> Tensor:
+        """Add up the scores of start, end and width.
+
+        states: Shape (n_rows, n_pieces, hidden).
+        rows, starts, ends: Row and columns of each span, shape (n_spans,).
+        RETURNS: The logit of each span, shape (n_spans,).
+        """
+        start, end = self.boundary(states).unbind(-1)
+        return start[rows, starts] + end[rows, ends] + self.width[widths - 1]
+
+
+def select_spans(
+    rows: Ints,
+    first: Ints,
+    scores: NDArray[numpy.float32],
+    ratio: float,
+    threshold: float,
+    required: NDArray[numpy.bool_],
+) -> NDArray[numpy.bool_]:
+    """Select the best spans of each window, independent of other windows.
+
+    rows: The window of each span, shape (n_spans,), grouped by window.
+    first: The first word of each span.
+    scores: The filter's probability of each span.
+    ratio: Maximum selected spans per word of a window, but at least MIN_CANDIDATES per
+        window.
+    required: Spans that are selected in any case, and do not count.
+    """
+    words = numpy.unique(numpy.stack([rows, first]), axis=1)[0]
+    budgets = numpy.ceil(ratio * numpy.bincount(words)).astype("int64")
+    budgets = numpy.maximum(budgets, MIN_CANDIDATES)
+    open_ = numpy.flatnonzero((scores >= threshold) & ~required)
+    # By window, and there by descending probability.
+    order = open_[numpy.lexsort((-scores[open_], rows[open_]))]
+    is_first = numpy.diff(rows[order], prepend=-1) != 0
+    rank = numpy.arange(len(order)) - numpy.flatnonzero(is_first)[is_first.cumsum() - 1]
+    selected = required.copy()
+    selected[order[rank < budgets[rows[order]]]] = True
+    return selected
