@@ -1,17 +1,46 @@
 """List the weights of a pipeline with their groups and learning rates."""
 
 from collections import Counter
+from collections.abc import Iterator
+from math import prod
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from spacy import util
+from spacy import registry, util
 from spacy.cli._util import parse_config_overrides
+from spacy.language import Language
 from spacy.training.initialize import init_nlp
+from thinc.api import Config, Optimizer
 
-from ...util.errors import UserError
+from ...training.groups import DEFAULT
+from ...training.optimizer import GroupedAdam
+from ...util.errors import UserError, one_line
+from ...util.weights import iter_weights
 from ..output import printer
-from .params import Planned, Rates, plan
+
+HEADER = ("path", "shape", "group", "learning rate", "decay")
+FROZEN = "frozen"
+
+
+class Planned(NamedTuple):
+    """How a weight array will be trained; `rates` are the learning rate of the first
+    step, the highest, and that of the last."""
+
+    path: str
+    shape: tuple[int, ...]
+    group: str
+    rates: tuple[float, ...]
+    decay: float
+    trainable: bool
+
+    def row(self) -> tuple[str, ...]:
+        """The cells below `HEADER`, with rates such as "0 > 5e-05 > 1e-07"."""
+        rates = [f"{rate:.3g}" for rate in self.rates]
+        shown = rates[0] if len(set(rates)) == 1 else " > ".join(rates)
+        shape = " x ".join(map(str, self.shape))
+        rate = shown if self.trainable else FROZEN
+        return self.path, shape, self.group, rate, f"{self.decay:g}"
 
 
 def params(
@@ -23,12 +52,12 @@ def params(
         ),
     ],
 ) -> None:
-    """Print path, shape, group, learning rate and weight decay of each weight.
+    """Print path, shape, group, learning rate and weight decay of each weight array.
 
-    The paths are what the patterns of the groups of spacy_ner_ext.Adam.v1 are
-    searched in. The pipeline is initialized as for training, so the corpus and the
-    encoder of the config must be there; settings are overridden as in `spacy train`.
-    The learning rate is that of the first step, the highest, and that of the last.
+    The patterns of the groups of spacy_ner_ext.Adam.v1 are searched in the paths. The
+    pipeline is initialized as for training, so the corpus and the encoder of the config
+    must exist; settings are overridden as in `spacy train`. The learning rates are that
+    of the first step, the highest, and that of the last step.
 
     \b
     Example:
@@ -37,45 +66,56 @@ def params(
     for argument in context.args:
         if argument.startswith("--") and "." not in argument:
             raise UserError(
-                f"no such option {argument}: settings of the config are overridden by "
-                "their full names, such as --paths.train FILE"
+                f"no such option {argument}: override a setting of the config by its "
+                "full name, such as --paths.train FILE"
             )
     try:
         overrides = parse_config_overrides(context.args)
         loaded = util.load_config(config, overrides, interpolate=False)
-        planned = plan(init_nlp(loaded))
+        planned = list(plan(init_nlp(loaded)))
     except (ValueError, KeyError, OSError) as err:
-        what = " ".join(str(err).split())
         raise UserError(
-            f"{config} makes no pipeline that can be trained: {what}"
+            f"{config} cannot be used for training: {one_line(err)}"
         ) from err
-    printer().table(
-        [_row(each) for each in planned],
-        header=("path", "shape", "group", "learning rate", "decay"),
-        divider=True,
-        max_col=200,
-    )
-    _print_summary(planned)
-
-
-def _row(each: Planned) -> tuple[str, ...]:
-    shape = " x ".join(map(str, each.parameter.shape))
-    rates = describe(each.rates) if each.parameter.trainable else "frozen"
-    return each.parameter.path, shape, each.group, rates, f"{each.weight_decay:g}"
-
-
-def describe(rates: Rates) -> str:
-    """The rates, such as "0 > 5e-05 > 1e-07"; one if they are equal."""
-    shown = [f"{rate:.3g}" for rate in (rates.first, rates.highest, rates.last)]
-    return shown[0] if len(set(shown)) == 1 else " > ".join(shown)
-
-
-def _print_summary(planned: list[Planned]) -> None:
+    rows = [each.row() for each in planned]
+    printer().table(rows, header=HEADER, divider=True, max_col=200)
     sizes: Counter[str] = Counter()
     for each in planned:
-        size = 1
-        for length in each.parameter.shape:
-            size *= length
-        sizes["frozen" if not each.parameter.trainable else each.group] += size
+        sizes[each.group if each.trainable else FROZEN] += prod(each.shape)
     groups = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
     printer().good(f"{len(planned)} arrays; weights by group: {groups}")
+
+
+def plan(nlp: Language) -> Iterator[Planned]:
+    """Find how the config of a pipeline trains each weight array.
+
+    RAISES (ValueError): If a group of the optimizer has no weights.
+    """
+    settings = nlp.config.interpolate()["training"]
+    config = Config({"optimizer": settings["optimizer"]})
+    optimizer: Any = registry.resolve(config)["optimizer"]
+    frozen = tuple(f"{name}." for name in settings["frozen_components"])
+    groups = optimizer.bind(nlp) if isinstance(optimizer, GroupedAdam) else {}
+    rates = _follow(optimizer, settings["max_steps"])
+    for weight in iter_weights(nlp):
+        name, decay = DEFAULT, optimizer.L2
+        if groups:
+            group = groups[weight.path]
+            name, decay = group.name, optimizer.decay_of(weight, group)
+        trainable = weight.trainable and not weight.path.startswith(frozen)
+        yield Planned(weight.path, weight.shape, name, rates[name], decay, trainable)
+
+
+def _follow(optimizer: Optimizer, n_steps: int) -> dict[str, tuple[float, ...]]:
+    """The first, highest and last learning rate of all groups."""
+    seen: dict[str, list[float]] = {}
+    # spaCy makes one step more than max_steps.
+    for _ in range(n_steps + 1):
+        if isinstance(optimizer, GroupedAdam):
+            current = {group.name: group.rate.value for group in optimizer.groups}
+        else:
+            current = {DEFAULT: float(optimizer.learn_rate)}
+        for name, rate in current.items():
+            seen.setdefault(name, []).append(rate)
+        optimizer.step_schedules()
+    return {name: (r[0], max(r), r[-1]) for name, r in seen.items()}

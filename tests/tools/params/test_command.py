@@ -8,7 +8,7 @@ from spacy.tokens import DocBin
 
 from scripts.encoder import export_encoder
 from spacy_ner_ext.tools.convert.convert import convert_file
-from spacy_ner_ext.training.parameters import find_parameters
+from spacy_ner_ext.util.weights import iter_weights
 from tests.helpers.pipelines import build, make_examples
 
 ROOT = Path(__file__).parents[3]
@@ -120,7 +120,7 @@ def test_any_other_optimizer_has_one_group(call, files):
     nlp = util.load_model_from_config(util.load_config(CPU), auto_fill=True)
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
-    assert list(found) == [parameter.path for parameter in find_parameters(nlp)]
+    assert list(found) == [weight.path for weight in iter_weights(nlp)]
 
 
 def test_a_schedule_of_another_optimizer_is_followed(call, files, tmp_path):
@@ -169,25 +169,25 @@ def test_help_shows_an_example(call):
     [
         (["--paths.train", "none.spacy"], ["none.spacy"]),
         (["--paths.encoder", "./none"], ["The encoder './none' cannot be loaded"]),
-        ([GROUP, "("], ["'('", "no regular expression"]),
+        ([GROUP, "("], ["'('", "regular expression"]),
         ([f"--{NESTED}.stride", "999"], ["stride = 999", "window = 128"]),
         (["--training.optimizer.@optimizers", "None.v1"], ["None.v1"]),
         (["--nothing.here", "3"], ["nothing -> here"]),
         (["--nothing"], ["no such option --nothing", "--paths.train"]),
     ],
 )
-def test_what_cannot_be_trained_is_an_error_of_one_line(call, files, overrides, parts):
+def test_a_wrong_setting_is_an_error_of_one_line(call, files, overrides, parts):
     check_error(call("params", TRF, *files[TRF], *overrides), *parts)
 
 
 @pytest.mark.parametrize(
     "text", ["encoder = 3\n", '[nlp]\nlang = "xx"\npipeline = 3\n']
 )
-def test_a_file_that_is_no_config_is_an_error_of_one_line(call, tmp_path, text):
+def test_another_file_is_an_error_of_one_line(call, tmp_path, text):
     (tmp_path / "a.cfg").write_text(text)
-    check_error(call("params", "a.cfg"), "a.cfg makes no pipeline")
+    check_error(call("params", "a.cfg"), "a.cfg cannot be used for training")
 
 
-def test_a_config_that_is_not_there_is_an_error_of_usage(call):
+def test_a_missing_config_is_an_error_of_usage(call):
     code, out, err = call("params", "none.cfg")
     assert (code, out) == (2, "") and "'none.cfg' does not exist" in err

@@ -5,7 +5,7 @@ import pytest
 import spacy
 
 from spacy_ner_ext.training.logging.files import WeightFile, weight_statistics
-from spacy_ner_ext.training.parameters import find_parameters
+from spacy_ner_ext.util.weights import iter_weights
 from tests.helpers.encoders import encoder_folder
 from tests.helpers.loggers import read_table
 from tests.helpers.pipelines import build, crf, fitted, make_examples
@@ -18,7 +18,7 @@ def test_a_line_for_each_array_and_evaluation(run_training, tmp_path):
     run_training(logger, tmp_path)
     rows = read_table(tmp_path / "weights.tsv")
     assert list(rows[0]) == COLUMNS
-    paths = [p.path for p in find_parameters(spacy.load(tmp_path / "model-last"))]
+    paths = [p.path for p in iter_weights(spacy.load(tmp_path / "model-last"))]
     expected = [(str(step), path) for step in (0, 2, 4, 6) for path in paths]
     assert [(row["step"], row["parameter"]) for row in rows] == expected
     norms = [row["norm"] for row in rows if row["parameter"] == paths[-1]]
@@ -80,5 +80,5 @@ def test_lines_of_earlier_steps_stay(tmp_path):
             file.add(step, nlp)
         file.close()
     rows = read_table(tmp_path / "weights.tsv")
-    n_arrays = len(find_parameters(nlp))
+    n_arrays = len(list(iter_weights(nlp)))
     assert [row["step"] for row in rows] == [s for s in "0246" for _ in range(n_arrays)]
