@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
-from thinc.api import Config, Model
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
 
 from ..pipes.labels import LabelledPipe
 from .lattice import Lattice
@@ -34,11 +34,8 @@ DEFAULT_CRF_MODEL = Config().from_str(default_model_config)["model"]
 class CRFPipe(LabelledPipe):
     """Base class of components that learn sequences of tags with a CRF.
 
-    The loss is the mean over the annotated words of a batch. Between `begin_batch` and
-    `end_batch` it is the mean over those of all batches together.
+    The loss is the mean over the annotated words of a batch.
     """
-
-    _n_words_of_batch: int | None = None
 
     @property
     def tags(self) -> Tags:
@@ -85,26 +82,59 @@ class CRFPipe(LabelledPipe):
                 stacklevel=3,
             )
 
-    def begin_batch(self, examples: Iterable[Example]) -> None:
-        """Treat the batches that follow as parts of one: their losses and gradients
-        add up to those of the whole batch.
+    def count_gold(self, examples: Iterable[Example]) -> int:
+        """Count the annotated words of a batch. If `update` gets this number, losses
+        and gradients of parts of the batch add up to those of the whole."""
+        return _count_known(self.encode_gold(examples))
 
-        examples: The examples of all parts.
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+        denominators: int | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch, or from a part of one.
+
+        examples: The examples.
+        drop: The dropout rate.
+        sgd: The optimizer; None to only accumulate gradients.
+        losses: The losses by component, added to.
+        denominators: What `count_gold` returned for the whole batch; None if the
+            examples are the whole batch.
+        RETURNS: The losses.
         """
-        self._n_words_of_batch = _count_known(self.encode_gold(examples))
-
-    def end_batch(self) -> None:
-        """Treat each batch as a whole again."""
-        self._n_words_of_batch = None
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        if not any(len(example.predicted) for example in examples):
+            return losses
+        set_dropout_rate(self.model, drop)
+        docs = [example.predicted for example in examples]
+        scores, backprop = self.model.begin_update(docs)
+        loss, gradient = self.get_loss(examples, scores, denominators)
+        backprop(gradient)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
 
     def get_loss(
-        self, examples: Iterable[Example], scores: Lattice
+        self,
+        examples: Iterable[Example],
+        scores: Lattice,
+        denominators: int | None = None,
     ) -> tuple[float, Lattice]:
         """Compute the loss of a batch and its gradient.
 
         examples: The batch.
         scores: The scores that the model predicts for it.
-        RETURNS: The loss and its gradient, means over the annotated words.
+        denominators: The number of words to divide by; None for the annotated words of
+            the examples.
+        RETURNS: The loss and its gradient.
         RAISES (ValueError): If the loss is not finite.
         """
         validate_examples(examples, f"{type(self).__name__}.get_loss")
@@ -116,8 +146,7 @@ class CRFPipe(LabelledPipe):
                 f"The loss of '{self.name}' is {loss}: training has diverged. Lower "
                 "the learning rate, or set training.optimizer.grad_clip."
             )
-        n_words = self._n_words_of_batch
-        n_words = max(1, _count_known(gold) if n_words is None else n_words)
+        n_words = max(1, _count_known(gold) if denominators is None else denominators)
         return loss / n_words, gradient.scaled(1 / n_words)
 
     def initialize_model(self, sample: Sequence[Doc]) -> None:

@@ -1,4 +1,4 @@
-"""Averages of weights over the steps of training, for thinc and torch."""
+"""Averages of weights over the steps of training."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from weakref import WeakSet
 
+import numpy
 import torch
 from spacy.language import Language
 from spacy.util import logger
@@ -13,20 +14,20 @@ from thinc.api import torch2xp
 from thinc.shims import PyTorchShim
 from torch import Tensor
 
-from .nodes import Key, find_nodes
+from ..util.weights import Key, iter_shims
 
 OPTIMIZERS_OF_THINC = ("Adam.v1", "RAdam.v1", "SGD.v1")
 _checked: WeakSet[Language] = WeakSet()
 
 
 class Averages:
-    """Exponential moving averages of weights (Polyak and Juditsky 1992), that begin
-    with the weights before their first step.
+    """Exponential moving averages of weights (Polyak and Juditsky 1992), starting from
+    the weights before their first step.
 
     As usual, the decay of step n is at most (1 + n) / (10 + n).
 
-    decay: The part of an average that stays in each step; 0 for no averages.
-    RAISES (ValueError): If it is none.
+    decay: The part of an average that remains after each step; 0 for no averages.
+    RAISES (ValueError): If it is not at least 0 and below 1.
     """
 
     def __init__(self, decay: float) -> None:
@@ -38,22 +39,22 @@ class Averages:
         self.decay = decay
         self.n_steps = 0
         self.tensors: dict[Key, Tensor] = {}
-        # By the keys that `use_params` of thinc's layers wants.
+        # By the keys that `use_params` of thinc's layers expects.
         self.arrays: dict[Any, Any] | None = {} if decay else None
         self._shims: dict[Key, PyTorchShim] = {}
 
     def bind(self, nlp: Language) -> None:
-        """Find the torch modules of thinc, which want all of their state at once."""
+        """Find thinc's torch modules, whose state is replaced only as a whole."""
         for shim in _modules_of_thinc(nlp):
             for name, _ in shim._model.named_parameters():
                 self._shims[shim.id, name] = shim
 
     def begin_step(self) -> None:
-        """Tell that the weights that follow are of a new step."""
+        """Count a step, before its first update."""
         self.n_steps += 1
 
     def begin(self, weights: Mapping[Key, Tensor]) -> None:
-        """Begin the averages of weights that have none yet, before they are changed."""
+        """Create missing averages before the weights change."""
         if self.arrays is None:
             return
         for key, weight in weights.items():
@@ -70,44 +71,38 @@ class Averages:
         self.arrays[name] = torch2xp(self.tensors[key])
 
     def _add_module(self, shim: PyTorchShim) -> None:
-        """Average what can be trained, and show the rest as it is."""
+        """Average what is trained of a module, and refer to the rest of its state."""
         assert self.arrays is not None
         module: Any = shim._model
         trained = {n for n, p in module.named_parameters() if p.requires_grad}
         for name, tensor in module.state_dict().items():
-            shown = f"pytorch_{shim.id}_{name}"
+            in_thinc = f"pytorch_{shim.id}_{name}"
             if name in trained:
-                self._add((shim.id, name), shown, tensor)
+                self._add((shim.id, name), in_thinc, tensor)
             else:
-                self.arrays[shown] = torch2xp(tensor)
+                self.arrays[in_thinc] = torch2xp(tensor)
 
     def update(self, weights: Mapping[Key, Tensor]) -> None:
-        """Move averages towards weights that have been changed."""
+        """Move averages towards updated weights."""
         if self.arrays is None:
             return
         decay = min(self.decay, (1 + self.n_steps) / (10 + self.n_steps))
         averages = [self.tensors[key] for key in weights]
-        values = [weight.detach() for weight in weights.values()]
-        torch._foreach_lerp_(averages, values, 1 - decay)
+        torch._foreach_lerp_(averages, list(weights.values()), 1 - decay)
 
-    def restore(self, n_steps: int, averages: Mapping[Key, tuple[Tensor, Any]]) -> None:
-        """Go on with saved averages.
-
-        n_steps: The steps that were made.
-        averages: The weights, and their averages.
-        """
+    def restore(
+        self, n_steps: int, averages: Mapping[Key, tuple[Tensor, numpy.ndarray]]
+    ) -> None:
+        """Continue from saved averages, each given with its weight."""
         self.n_steps = n_steps
         self.begin({key: weight for key, (weight, _) in averages.items()})
         for key, (_, average) in averages.items():
-            self.tensors[key].copy_(average)
+            self.tensors[key].copy_(torch.from_numpy(average.copy()))
 
 
 def warn_about_torch(nlp: Language) -> None:
-    """Log, once for a pipeline, if the config asks for averages of thinc's optimizers,
-    and there are torch modules, whose averages they keep but never use.
-
-    nlp: The pipeline, as its training begins.
-    """
+    """Warn, once for a pipeline, if the config asks one of thinc's optimizers for
+    averages and the pipeline has torch modules, which never use them."""
     if nlp in _checked:
         return
     _checked.add(nlp)
@@ -124,7 +119,4 @@ def warn_about_torch(nlp: Language) -> None:
 
 
 def _modules_of_thinc(nlp: Language) -> Iterator[PyTorchShim]:
-    for node in find_nodes(nlp):
-        for shim in node.shims:
-            if isinstance(shim, PyTorchShim):
-                yield shim
+    return (shim for shim in iter_shims(nlp) if isinstance(shim, PyTorchShim))

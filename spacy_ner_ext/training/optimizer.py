@@ -1,4 +1,8 @@
-"""Adam with groups of weights that have their own learning rate and weight decay."""
+"""Adam with groups of weights that have their own learning rate and weight decay.
+
+One implementation, torch's fused AdamW, updates all weights: thinc arrays one by one,
+as tensors that share their memory, and all weights of an encoder in one call.
+"""
 
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
@@ -6,13 +10,14 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 import torch
 from spacy import registry
 from spacy.language import Language
-from thinc.api import Optimizer, xp2torch
+from thinc.api import Optimizer
 from thinc.optimizers import FloatOrSeq
 from thinc.types import FloatsXd
+from torch import Tensor
 
+from ..util.weights import Key, Weight, as_tensor, iter_weights
 from .averages import Averages
-from .fused import FusedAdams
-from .gradients import GradientWatch
+from .gradients import GradientMonitor
 from .groups import (
     NO_DECAY,
     ParameterGroup,
@@ -20,8 +25,7 @@ from .groups import (
     compile_pattern,
     make_groups,
 )
-from .nodes import Key
-from .parameters import Parameter, announce_optimizer, announced, find_parameters
+from .parameters import announce_optimizer, announced
 from .spikes import Spikes
 
 
@@ -41,57 +45,59 @@ def make_adam(
     beta2: float = 0.999,
     eps: float = 1e-8,
 ) -> "GroupedAdam":
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, AdamW) and groups
-    of weights.
+    """Create an Adam optimizer with decoupled weight decay (Loshchilov and Hutter 2019,
+    AdamW) and groups of weights.
 
     Under `spacy train` it needs the callback spacy_ner_ext.name_parameters.v1 as
-    [training.before_update]; elsewhere call its `bind(nlp)` once.
+    [training.before_update]; in your own loop call its `bind(nlp)` once.
 
-    learn_rate: The learning rate, or a schedule, of all weights that are in no group,
-        and of groups that have none of their own.
-    weight_decay: The weight decay of these.
+    learn_rate: Learning rate, or a schedule, of all weights in no group and of groups
+        without their own.
+    weight_decay: Weight decay of the same weights.
     groups: By name, the `pattern` of each group (a regular expression that is searched
         in the paths of weights, which `python -m spacy_ner_ext params CONFIG` prints),
         and optionally its `learn_rate` and `weight_decay`. A weight is in the first
         group that matches.
-    no_decay: Patterns of weights that have no decay in any group: by default biases,
-        normalizations, and what a CRF adds to its emissions.
-    grad_clip: The highest norm of gradients: of all of an encoder
-        (spacy_ner_ext.Transformer.v1) together, and of each other array. 0 for none.
-    grad_max_norm: The highest norm of all gradients of the pipeline together, which are
-        scaled down to it before `grad_clip`. 0 for none.
-    spikes: What is done in a step whose gradients are far larger than in those before:
-        "none"; "clip_mean" to scale all gradients down to the mean of their norms,
-        "clip_threshold" to the highest norm that would have been no spike, or "skip" to
-        change no weight. But for "none", a step whose norm is infinite or not a number
-        is always skipped. See Spikes.
-    spike_window: The steps that mean and standard deviation of the norm are about;
-        there are no spikes before.
-    spike_deviations: How many standard deviations above the mean a norm is a spike.
-    averages: The decay of an exponential moving average of all weights, such as 0.999:
-        evaluated and saved in the place of the weights, which training goes on with. 0
-        for none. See Averages.
+    no_decay: Patterns of weights without decay in any group: by default biases,
+        normalizations, and the transitions of a CRF.
+    grad_clip: Maximum norm of the gradients of an encoder
+        (spacy_ner_ext.Transformer.v1), all together, and of each other array. 0 for no
+        limit.
+    grad_max_norm: Maximum norm of all gradients of the pipeline together, which are
+        scaled down to it before `grad_clip`. 0 for no limit.
+    spikes: What to do in a step whose gradients are far larger than before: "none";
+        "clip_mean" to scale all gradients down to the mean of the norms so far,
+        "clip_threshold" to scale them down to the largest norm that is not a spike, or
+        "skip" to leave all weights unchanged. Unless it is "none", steps whose norm is
+        infinite or not a number are always skipped. See Spikes.
+    spike_window: Steps over which mean and standard deviation of the norm are weighted;
+        the first ones cannot be spikes.
+    spike_deviations: Standard deviations above the mean from which a norm is a spike.
+    averages: Decay of an exponential moving average of all weights, such as 0.999. The
+        average is evaluated and saved in place of the weights; training continues from
+        the weights. 0 for none. See Averages.
     beta1: Decay of the mean of the gradients.
     beta2: Decay of the mean of their squares.
-    eps: Keeps from dividing by zero.
+    eps: Added to the denominator.
     RETURNS: The optimizer.
-    RAISES (ValueError): If a group, a rate, a pattern or another setting is no such
-        thing.
+    RAISES (ValueError): If a setting cannot be used.
     """
     made = make_groups(groups, learn_rate, weight_decay)
     options = {"beta1": beta1, "beta2": beta2, "eps": eps, "grad_clip": grad_clip}
-    watch = GradientWatch(grad_max_norm, Spikes(spikes, spike_window, spike_deviations))
-    return GroupedAdam(made, no_decay, options, watch, Averages(averages))
+    monitor = GradientMonitor(
+        grad_max_norm, Spikes(spikes, spike_window, spike_deviations)
+    )
+    return GroupedAdam(made, no_decay, options, monitor, Averages(averages))
 
 
 class GroupedAdam(Optimizer):
-    """See `make_adam`.
+    """The optimizer that `make_adam` creates.
 
-    groups: The groups; the last takes what no other does.
+    groups: The groups; the last has all weights that match no other.
     no_decay: Patterns of weights without decay.
     options: beta1, beta2, eps and grad_clip.
     gradients: Measures and limits the norm of all gradients.
-    averaging: Keeps the averages of weights.
+    averaging: Averages the weights.
     """
 
     def __init__(
@@ -99,10 +105,12 @@ class GroupedAdam(Optimizer):
         groups: List[ParameterGroup],
         no_decay: List[str],
         options: Dict[str, Any],
-        gradients: GradientWatch,
+        gradients: GradientMonitor,
         averaging: Averages,
     ) -> None:
         super().__init__(groups[-1].rate.value, use_averages=False, **options)
+        self.mom1: Dict[Key, Any] = {}
+        self.mom2: Dict[Key, Any] = {}
         self.groups = groups
         self.no_decay = [compile_pattern(text, "no_decay") for text in no_decay]
         self.gradients = gradients
@@ -111,58 +119,29 @@ class GroupedAdam(Optimizer):
         self._pipeline: Callable[[], Optional[Language]] = lambda: None
         self._bound: Dict[Key, Tuple[ParameterGroup, float]] = {}
         self._updated: Set[Key] = set()
-        betas = self.b1, self.b2
-        self.fused = FusedAdams(self._find, {"betas": betas, "eps": self.eps})
 
     def bind(self, nlp: Language) -> Dict[str, ParameterGroup]:
         """Find the group of each weight of a pipeline.
 
         RETURNS: The group of each weight, by its path.
-        RAISES (ValueError): If no weight is in some group.
+        RAISES (ValueError): If a group has no weights.
         """
         self._pipeline = weakref.ref(nlp)
-        parameters = find_parameters(nlp)
-        chosen = choose_groups(self.groups, [p.path for p in parameters])
-        for parameter in parameters:
-            group = chosen[parameter.path]
-            decay = self.decay_of(parameter, group)
-            self._bound[parameter.key] = group, decay
+        weights = list(iter_weights(nlp))
+        chosen = choose_groups(self.groups, [weight.path for weight in weights])
+        for weight in weights:
+            group = chosen[weight.path]
+            self._bound[weight.key] = group, self.decay_of(weight, group)
         self.averaging.bind(nlp)
         return chosen
 
-    def decay_of(self, parameter: Parameter, group: ParameterGroup) -> float:
-        """The weight decay of a weight of a group."""
-        exempt = any(pattern.search(parameter.path) for pattern in self.no_decay)
+    def decay_of(self, weight: Weight, group: ParameterGroup) -> float:
+        """The weight decay of a weight in a group."""
+        exempt = any(pattern.search(weight.path) for pattern in self.no_decay)
         return 0.0 if exempt else group.weight_decay
 
-    def _find(self, key: Key) -> Tuple[ParameterGroup, float]:
-        # A new label has new weights, in the pipeline that is known already.
-        for nlp in (self._pipeline(), announced()):
-            if key not in self._bound and nlp is not None:
-                self.bind(nlp)
-        if key not in self._bound:
-            raise ValueError(
-                "spacy_ner_ext.Adam.v1 does not know the pipeline that it trains: add "
-                'before_update = {"@callbacks":"spacy_ner_ext.name_parameters.v1"} to '
-                "[training], or call optimizer.bind(nlp) in your own loop."
-            )
-        return self._bound[key]
-
-    def _begin(self, key: Key, unscaled: Optional[int] = None) -> None:
-        """Begin a step with its first weight, when there are all gradients."""
-        # Loops other than that of spaCy may have no schedules.
-        if key in self._updated:
-            self._updated.clear()
-        if not self._updated:
-            nlp = self._pipeline()
-            if nlp is not None:
-                self.gradients.measure(nlp, unscaled)
-            self.averaging.begin_step()
-            announce_optimizer(self)
-        self._updated.add(key)
-
     def step_schedules(self) -> None:
-        """Go on to the learning rates of the next step."""
+        """Advance to the learning rates of the next step."""
         super().step_schedules()
         self._updated.clear()
         for rate in {id(group.rate): group.rate for group in self.groups}.values():
@@ -177,43 +156,122 @@ class GroupedAdam(Optimizer):
         *,
         lr_scale: float = 1.0,
     ) -> Tuple[FloatsXd, FloatsXd]:
-        """Update an array; see thinc's Optimizer.
+        """Update an array in place and set its gradient to zero.
 
-        RAISES (ValueError): If it is not known which weights these are.
+        key: Id of the layer, and name of the array.
+        weights: The array.
+        gradient: Its gradient, of the same shape.
+        lr_scale: Multiplies the learning rate.
+        RETURNS: The array and its gradient.
+        RAISES (ValueError): If the optimizer does not know the pipeline.
         """
-        group, decay = self._find(key)
-        self._begin(key)
-        if self.gradients.skips:
+        if gradient.size:
+            found = {key: as_tensor(weights)}
+            self._update(found, [as_tensor(gradient)], lr_scale=lr_scale)
             gradient.fill(0)
-            return weights, gradient
-        gradient *= self.gradients.factor
-        self.averaging.begin({key: xp2torch(weights)})
-        shown = self.learn_rate, self.L2, self.averages
-        self.learn_rate, self.L2, self.averages = group.rate.value, decay, None
-        try:
-            result = super().__call__(key, weights, gradient, lr_scale=lr_scale)
-        finally:
-            self.learn_rate, self.L2, self.averages = shown
-        self.averaging.update({key: xp2torch(result[0])})
-        return result
+        return weights, gradient
 
     def update_module(
         self, shim_id: int, weights: Dict[str, torch.nn.Parameter]
     ) -> None:
-        """Update weights of a torch module in one call, by torch's own fused AdamW.
+        """Update the weights of a torch module in one call.
 
-        shim_id: The id of the shim of the module.
-        weights: The weights that have a gradient.
-        RAISES (ValueError): If it is not known which weights these are.
+        shim_id: Id of the shim of the module.
+        weights: The weights that have a gradient, by name.
+        RAISES (ValueError): If the optimizer does not know the pipeline.
         """
-        by_key = {(shim_id, name): weight for name, weight in weights.items()}
-        if not by_key:
+        found = {(shim_id, name): w.detach() for name, w in weights.items()}
+        gradients = [w.grad for w in weights.values() if w.grad is not None]
+        if found:
+            self._update(found, gradients, shim_id=shim_id)
+
+    def _update(
+        self,
+        weights: Dict[Key, Tensor],
+        gradients: List[Tensor],
+        shim_id: Optional[int] = None,
+        lr_scale: float = 1.0,
+    ) -> None:
+        together: Dict[Tuple[float, float], List[int]] = {}
+        for i, key in enumerate(weights):
+            group, decay = self._find(key)
+            together.setdefault((group.rate.value * lr_scale, decay), []).append(i)
+        self._begin(next(iter(weights)), shim_id)
+        if self.gradients.skips:
             return
-        first = next(iter(by_key))
-        self._find(first)
-        self._begin(first, unscaled=shim_id)
-        if not self.gradients.skips:
-            self.gradients.limit_module(shim_id, weights.values(), self.grad_clip)
-            self.averaging.begin(by_key)
-            self.fused.update(shim_id, weights)
-            self.averaging.update(by_key)
+        self.gradients.limit(gradients, self.grad_clip, shim_id)
+        self.averaging.begin(weights)
+        keys, arrays = list(weights), list(weights.values())
+        for (rate, decay), places in together.items():
+            self._step(
+                [keys[i] for i in places],
+                [arrays[i] for i in places],
+                [gradients[i] for i in places],
+                *(rate, decay, shim_id is None),
+            )
+        self.averaging.update(weights)
+
+    def _find(self, key: Key) -> Tuple[ParameterGroup, float]:
+        # A new label has new weights, in a pipeline that is already bound.
+        for nlp in (self._pipeline(), announced()):
+            if key not in self._bound and nlp is not None:
+                self.bind(nlp)
+        if key not in self._bound:
+            raise ValueError(
+                "spacy_ner_ext.Adam.v1 does not know the pipeline that it trains: add "
+                'before_update = {"@callbacks":"spacy_ner_ext.name_parameters.v1"} to '
+                "[training], or call optimizer.bind(nlp) in your own loop."
+            )
+        return self._bound[key]
+
+    def _begin(self, key: Key, shim_id: Optional[int]) -> None:
+        """Begin a step at its first weight, when all gradients are complete."""
+        # Loops other than spaCy's may not call `step_schedules`.
+        if key in self._updated:
+            self._updated.clear()
+        if not self._updated:
+            nlp = self._pipeline()
+            if nlp is not None:
+                self.gradients.measure(nlp, shim_id)
+            self.averaging.begin_step()
+            announce_optimizer(self)
+        self._updated.add(key)
+
+    def _step(
+        self,
+        keys: List[Key],
+        weights: List[Tensor],
+        gradients: List[Tensor],
+        rate: float,
+        decay: float,
+        as_thinc: bool,
+    ) -> None:
+        """Apply AdamW to weights that share their settings."""
+        for key, weight in zip(keys, weights):
+            if key not in self.mom1 or self.mom1[key].shape != weight.shape:
+                self.nr_update[key] = 0
+                for moments in (self.mom1, self.mom2):
+                    moments[key] = torch.zeros_like(weight)
+            self.nr_update[key] += 1
+        device = weights[0].device
+        counts = [self.nr_update[key] for key in keys]
+        counters = {n: torch.tensor(float(n), device=device) for n in set(counts)}
+        # thinc adds eps before the correction of the bias, torch after.
+        eps = self.eps / (1 - self.b2 ** counts[0]) ** 0.5 if as_thinc else self.eps
+        # thinc's order: the decay is applied to the updated weights.
+        kept = 1 - rate * decay
+        torch._fused_adamw_(
+            weights,
+            gradients,
+            [self.mom1[key] for key in keys],
+            [self.mom2[key] for key in keys],
+            [],
+            [counters[n] for n in counts],
+            lr=rate * kept,
+            beta1=self.b1,
+            beta2=self.b2,
+            weight_decay=decay / kept,
+            eps=eps,
+            amsgrad=False,
+            maximize=False,
+        )

@@ -1,220 +1,192 @@
-"""What an optimizer knows of the weights of a pipeline, so that training can go on in
-another process as if it had never stopped."""
+"""The state of an optimizer and of gradient scalers, by the paths of weights, so that
+another process can continue training as if it had never stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy
 import torch
 from spacy.language import Language
-from thinc.api import Optimizer, get_current_ops, to_numpy, xp2torch
-from thinc.shims import PyTorchShim
+from thinc.api import Optimizer, get_current_ops, to_numpy
+from thinc.shims import PyTorchShim, Shim
 
-from .fused import MOMENTS
-from .nodes import Key, find_nodes
+from ..encoder.torch_shim import TorchShim
+from ..util.weights import Key, Weight, as_tensor, iter_weights
 from .optimizer import GroupedAdam
-from .parameters import Parameter, find_parameters
-from .shim_state import restore_shims, save_shims
 
-Arrays = dict[str, numpy.ndarray]
-Facts = dict[str, Any]
-# thinc keeps them flat.
-FLAT = ("mom1", "mom2")
-AVERAGE = "average"
-COUNTS = ("nr_update", "last_seen")
+MOMENTS = ("mom1", "mom2")
+AVERAGES = "averages"
 
 
-def save_optimizer(optimizer: Optimizer, nlp: Language) -> tuple[Arrays, Facts]:
-    """Collect what an optimizer knows of weights, and what gradient scalers know. The
-    schedules of learning rates are not part of that: call `step_schedules` as often as
-    there were steps.
+class OptimizerState:
+    """The state of an optimizer of thinc or of spacy_ner_ext.Adam.v1. The schedules of
+    its learning rates are not included: call `step_schedules` once for each step.
 
-    optimizer: The optimizer: any of thinc, or spacy_ner_ext.Adam.v1.
+    optimizer: The optimizer; one of the same settings to restore a state.
     nlp: The pipeline that it trains.
-    RETURNS: Arrays, and facts that fit into JSON.
     """
-    paths = {parameter.key: parameter.path for parameter in find_parameters(nlp)}
-    arrays = {
-        f"{kind}:{paths[key]}": _to_host(array)
-        for kind, found in _arrays_of(optimizer).items()
-        for key, array in found.items()
-        if key in paths
-    }
-    facts: Facts = {
-        kind: {paths[key]: n for key, n in found.items() if key in paths}
-        for kind, found in _counts_of(optimizer).items()
-    }
-    facts["kind"] = type(optimizer).__name__
-    facts["with_gradient"] = [paths[key] for key, _ in _allocated(nlp) if key in paths]
-    facts["radam"] = optimizer._radam_buffer
-    facts["shims"] = save_shims(nlp)
-    if isinstance(optimizer, GroupedAdam):
-        facts["gradients"] = optimizer.gradients.state()
-        facts["n_averaged"] = optimizer.averaging.n_steps
-    return arrays, facts
 
+    def __init__(self, optimizer: Optimizer, nlp: Language) -> None:
+        self.optimizer, self.nlp = optimizer, nlp
 
-def restore_optimizer(
-    optimizer: Optimizer, nlp: Language, arrays: Arrays, facts: Facts
-) -> None:
-    """Go on with what `save_optimizer` gave.
+    def state(self) -> dict[str, Any]:
+        """Moments, averages and counts of each weight."""
+        weights = list(iter_weights(self.nlp))
+        state: dict[str, Any] = {
+            "kind": type(self.optimizer).__name__,
+            "counts": _by_path(weights, self.optimizer.nr_update),
+            # thinc updates an array again once it has a gradient, even one of zeros.
+            "with_gradient": [w.path for w in weights if w.gradient is not None],
+            "radam": self.optimizer._radam_buffer,
+        }
+        for kind, arrays in self._arrays().items():
+            found = _by_path(weights, arrays)
+            state[kind] = {path: _to_host(array) for path, array in found.items()}
+        if isinstance(self.optimizer, GroupedAdam):
+            state["gradients"] = self.optimizer.gradients.state()
+            state["n_averaged"] = self.optimizer.averaging.n_steps
+        return state
 
-    optimizer: A new optimizer of the same settings.
-    nlp: The pipeline, with the weights of that time.
-    RAISES (ValueError): If they are of another optimizer, or of weights that the
-        pipeline does not have.
-    """
-    parameters = {parameter.path: parameter for parameter in find_parameters(nlp)}
-    _check(optimizer, parameters, arrays, facts)
-    for name, array in arrays.items():
-        kind, _, path = name.partition(":")
-        if kind in (*FLAT, "averages"):
-            copied: Any = array.copy()
-            copied = get_current_ops().asarray(copied)
-            getattr(optimizer, kind)[parameters[path].key] = copied
-    for kind in COUNTS:
-        counts = {parameters[path].key: n for path, n in facts[kind].items()}
-        getattr(optimizer, kind).update(counts)
-    optimizer._radam_buffer = [list(row) for row in facts["radam"]]
-    if isinstance(optimizer, GroupedAdam):
-        _restore_grouped(optimizer, nlp, arrays, facts)
-    restore_shims(nlp, facts["shims"])
-    _allocate(nlp, {parameters[path].key for path in facts["with_gradient"]})
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a state.
 
+        RAISES (ValueError): If it is of another optimizer, or of weights that the
+            pipeline does not have.
+        """
+        weights = {weight.path: weight for weight in iter_weights(self.nlp)}
+        self._check(weights, state)
+        for path, count in state["counts"].items():
+            self.optimizer.nr_update[weights[path].key] = count
+        self.optimizer._radam_buffer = [list(row) for row in state["radam"]]
+        for kind in MOMENTS:
+            moments = getattr(self.optimizer, kind)
+            for path, array in state[kind].items():
+                moments[weights[path].key] = self._to_device(array, weights[path])
+        self._restore_averages(weights, state)
+        for path in state["with_gradient"]:
+            weights[path].add_gradient()
 
-def _arrays_of(optimizer: Optimizer) -> dict[str, dict[Key, Any]]:
-    """All arrays of an optimizer, by their kind and weight."""
-    found: dict[str, dict[Key, Any]]
-    found = {"mom1": optimizer.mom1, "mom2": optimizer.mom2}
-    if isinstance(optimizer, GroupedAdam):
-        found.update(optimizer.fused.state()[0])
-        if optimizer.averages is not None:
-            found[AVERAGE] = optimizer.averaging.tensors
-        return found
-    if optimizer.averages is not None:
-        found["averages"] = optimizer.averages
-    return found
-
-
-def _counts_of(optimizer: Optimizer) -> dict[str, dict[Key, int]]:
-    found = {kind: dict(getattr(optimizer, kind)) for kind in COUNTS}
-    if isinstance(optimizer, GroupedAdam):
-        found["steps"] = optimizer.fused.state()[1]
-    return found
-
-
-def _check(
-    optimizer: Optimizer, parameters: dict[str, Parameter], arrays: Arrays, facts: Facts
-) -> None:
-    kind = type(optimizer).__name__
-    if facts["kind"] != kind:
-        raise ValueError(
-            f"The saved state is of {facts['kind']}, but the config makes an optimizer "
-            f"of the kind {kind}: set [training.optimizer] back, or train anew."
-        )
-    known = _arrays_of(optimizer)
-    for name, array in arrays.items():
-        kind, _, path = name.partition(":")
-        if kind not in known:
-            raise ValueError(
-                f"The saved state of the optimizer has {kind}, but the optimizer of "
-                "the config keeps none: set [training.optimizer] back, or train anew."
+    def _restore_averages(
+        self, weights: dict[str, Weight], state: dict[str, Any]
+    ) -> None:
+        found = {
+            weights[path].key: (weights[path], array)
+            for path, array in state.get(AVERAGES, {}).items()
+        }
+        if isinstance(self.optimizer, GroupedAdam):
+            self.optimizer.bind(self.nlp)
+            self.optimizer.gradients.restore(state["gradients"])
+            self.optimizer.averaging.restore(
+                state["n_averaged"],
+                {key: (as_tensor(w.array), a) for key, (w, a) in found.items()},
             )
-        _check_shape(parameters, path, array, kind in FLAT)
-    counted = [path for kind in (*COUNTS, "steps") for path in facts.get(kind, {})]
-    for path in [*counted, *facts["with_gradient"]]:
-        _find(parameters, path)
+        elif self.optimizer.averages is not None:
+            for key, (weight, array) in found.items():
+                self.optimizer.averages[key] = self._to_device(array, weight)
+
+    def _arrays(self) -> dict[str, dict[Key, Any]]:
+        optimizer: Any = self.optimizer
+        found = {kind: getattr(optimizer, kind) for kind in MOMENTS}
+        if isinstance(optimizer, GroupedAdam):
+            found[AVERAGES] = optimizer.averaging.tensors
+        elif optimizer.averages is not None:
+            found[AVERAGES] = optimizer.averages
+        return found
+
+    def _to_device(self, array: numpy.ndarray, weight: Weight) -> Any:
+        copied: Any = array.copy()
+        if isinstance(self.optimizer, GroupedAdam):
+            return torch.from_numpy(copied).to(as_tensor(weight.array).device)
+        return get_current_ops().asarray(copied)
+
+    # --- Checks ---------------------------------------------------------------
+
+    def _check(self, weights: dict[str, Weight], state: dict[str, Any]) -> None:
+        kind = type(self.optimizer).__name__
+        if state["kind"] != kind:
+            raise ValueError(
+                f"The saved state is of {state['kind']}, but the config has an "
+                f"optimizer of the kind {kind}: set [training.optimizer] back, or "
+                "train again from the start."
+            )
+        if state.get(AVERAGES) and self.optimizer.averages is None:
+            raise ValueError(
+                "The saved state of the optimizer has averages, but the optimizer of "
+                "the config does not average: set [training.optimizer] back, or train "
+                "again from the start."
+            )
+        for path in [*state["counts"], *state["with_gradient"]]:
+            _check_path(weights, path)
+        for kind in (*MOMENTS, AVERAGES):
+            for path, array in state.get(kind, {}).items():
+                _check_path(weights, path)
+                self._check_shape(weights[path], array, kind)
+
+    def _check_shape(self, weight: Weight, array: numpy.ndarray, kind: str) -> None:
+        is_flat = kind in MOMENTS and not isinstance(self.optimizer, GroupedAdam)
+        expected = (int(numpy.prod(weight.shape)),) if is_flat else weight.shape
+        if array.shape != expected:
+            raise ValueError(
+                f"The saved state of the optimizer for {weight.path} has the shape "
+                f"{array.shape}, but the weight of the pipeline has {weight.shape}: "
+                "use the config and labels of that training, or train again from the "
+                "start."
+            )
 
 
-def _find(parameters: dict[str, Parameter], path: str) -> Parameter:
-    if path not in parameters:
+def _check_path(weights: dict[str, Weight], path: str) -> None:
+    if path not in weights:
         raise ValueError(
-            f"The saved state of the optimizer is of a weight {path} that the pipeline "
-            "does not have: use the config and labels of that training, or train anew."
-        )
-    return parameters[path]
-
-
-def _check_shape(
-    parameters: dict[str, Parameter], path: str, array: numpy.ndarray, is_flat: bool
-) -> None:
-    shape = tuple(_find(parameters, path).shape)
-    expected = (int(numpy.prod(shape)),) if is_flat else shape
-    if array.shape != expected:
-        raise ValueError(
-            f"The saved state of the optimizer for {path} has the shape {array.shape}, "
-            f"but the weight of the pipeline has {shape}: use the config and labels of "
-            "that training, or train anew."
+            f"The saved state of the optimizer has a weight {path} that the pipeline "
+            "does not have: use the config and labels of that training, or train again "
+            "from the start."
         )
 
 
-def _restore_grouped(
-    optimizer: GroupedAdam, nlp: Language, arrays: Arrays, facts: Facts
-) -> None:
-    optimizer.bind(nlp)
-    optimizer.gradients.restore(facts["gradients"])
-    found = _weights(nlp)
-    weights = {p.path: (p.key, found[p.key]) for p in find_parameters(nlp)}
-    optimizer.fused.register(dict(weights[path] for path in facts["steps"]))
-    for path, n_steps in facts["steps"].items():
-        moments = {kind: _to_torch(arrays[f"{kind}:{path}"]) for kind in MOMENTS}
-        optimizer.fused.restore(weights[path][0], n_steps, moments)
-    averages = {}
-    for name, array in arrays.items():
-        kind, _, path = name.partition(":")
-        if kind == AVERAGE:
-            key, weight = weights[path]
-            averages[key] = weight, _to_torch(array)
-    optimizer.averaging.restore(facts["n_averaged"], averages)
-
-
-def _weights(nlp: Language) -> dict[Key, Any]:
-    """All weights of a pipeline as tensors."""
-    found: dict[Key, Any] = {}
-    for node in find_nodes(nlp):
-        for name in node.param_names:
-            if node.has_param(name):
-                found[node.id, name] = xp2torch(node.get_param(name))
-        for shim in node.shims:
-            if hasattr(shim._model, "named_parameters"):
-                for name, weight in shim._model.named_parameters():
-                    found[shim.id, name] = weight
-    return found
-
-
-def _allocated(nlp: Language) -> Iterator[tuple[Key, Any]]:
-    """All weights that have a gradient between two steps: thinc sets it to zero, and
-    goes on to update them even if a batch gives none."""
-    for node in find_nodes(nlp):
-        for name in node.param_names:
-            if node.has_grad(name):
-                yield (node.id, name), node.get_grad(name)
-        for shim in node.shims:
-            if isinstance(shim, PyTorchShim):
-                for name, weight in shim._model.named_parameters():
-                    if weight.grad is not None:
-                        yield (shim.id, name), weight.grad
-
-
-def _allocate(nlp: Language, keys: set[Key]) -> None:
-    for node in find_nodes(nlp):
-        for name in node.param_names:
-            if (node.id, name) in keys and not node.has_grad(name):
-                node.set_grad(name, node.ops.alloc(node.get_param(name).shape))
-        for shim in node.shims:
-            if isinstance(shim, PyTorchShim):
-                for name, weight in shim._model.named_parameters():
-                    if (shim.id, name) in keys and weight.grad is None:
-                        weight.grad = torch.zeros_like(weight)
-
-
-def _to_torch(array: numpy.ndarray) -> torch.Tensor:
-    return torch.from_numpy(array.copy())
+def _by_path(weights: list[Weight], values: dict[Key, Any]) -> dict[str, Any]:
+    return {w.path: values[w.key] for w in weights if w.key in values}
 
 
 def _to_host(array: Any) -> numpy.ndarray:
     if isinstance(array, torch.Tensor):
-        return array.detach().cpu().numpy().copy()
+        return array.cpu().numpy().copy()
     return to_numpy(array).copy()
+
+
+class ScalerState:
+    """The factors of the gradient scalers of torch modules, by the path of the first
+    weight of each module."""
+
+    def __init__(self, nlp: Language) -> None:
+        self.nlp = nlp
+
+    def state(self) -> dict[str, Any]:
+        """The factors of the scalers that are enabled."""
+        factors: dict[str, Any] = {}
+        for path, shim in self._shims().items():
+            if isinstance(shim, TorchShim) and shim.scaler.enabled:
+                factors[path] = shim.scaler.state()
+            elif isinstance(shim, PyTorchShim) and shim._grad_scaler._enabled:
+                scaler: Any = shim._grad_scaler
+                n_good = int(scaler._growth_tracker)
+                factors[path] = {"scale": float(scaler._scale), "n_good": n_good}
+        return factors
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a state; modules that no longer scale ignore it."""
+        shims = self._shims()
+        for path, factors in state.items():
+            shim = shims.get(path)
+            if isinstance(shim, TorchShim):
+                shim.scaler.restore(factors)
+            elif isinstance(shim, PyTorchShim):
+                shim._grad_scaler._scale.fill_(factors["scale"])
+                shim._grad_scaler._growth_tracker.fill_(factors["n_good"])
+
+    def _shims(self) -> dict[str, Shim]:
+        first: dict[int, tuple[str, Shim]] = {}
+        for weight in iter_weights(self.nlp):
+            if weight.shim is not None:
+                first.setdefault(weight.shim.id, (weight.path, weight.shim))
+        return dict(first.values())

@@ -1,4 +1,4 @@
-"""Gradients that are far larger than those of the steps before."""
+"""Find gradients that are far larger than those of the steps before."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ CONSEQUENCES = {
 
 
 class Spikes:
-    """Finds norms of gradients that are out of line, as EDS-NLP's trainer does.
+    """Finds outliers among the norms of gradients, as EDS-NLP's trainer does.
 
-    A norm is a spike if it is more than some standard deviations above the mean of
-    those before, both weighted exponentially (West 1979), and never in the first
-    `window` steps. The mean and the deviation leave spikes out; after `window` of them
-    in a row they begin anew, as this is how gradients are by now. Under any policy but
-    "none", a norm that is infinite or not a number is a spike as well.
+    A norm is a spike if it is more than some standard deviations above the mean of the
+    norms before, both weighted exponentially (West 1979), but never in the first
+    `window` steps. Spikes are excluded from mean and deviation; after `window` spikes
+    in a row both restart, since gradients have become larger for good. Unless the
+    policy is "none", a norm that is infinite or not a number is a spike, too.
 
-    policy: "none" to look for none, "clip_mean" to scale the gradients of a spike down
-        to the mean, "clip_threshold" to scale them down to the highest norm that would
-        have been none, or "skip" to leave all weights as they are in such a step. A
-        norm that is not finite is always skipped.
+    policy: "none" to ignore spikes, "clip_mean" to scale the gradients of a spike down
+        to the mean, "clip_threshold" to scale them down to the largest norm that is not
+        a spike, or "skip" to leave all weights unchanged in such a step. A norm that is
+        not finite is always skipped.
     window: The span of the weights: they fall by a factor of (window - 1) / (window +
         1) with each step.
     deviations: The standard deviations.
-    RAISES (ValueError): If a setting is no such thing.
+    RAISES (ValueError): If a setting cannot be used.
     """
 
     def __init__(
@@ -59,17 +59,14 @@ class Spikes:
 
     @property
     def threshold(self) -> float:
-        """The highest norm that is no spike."""
+        """The largest norm that is not a spike."""
         if self.policy == "none" or self.n_norms < self.window:
             return math.inf
         return self.mean + self.deviations * math.sqrt(self.variance)
 
     def limit(self, norm: float) -> float:
-        """Find the highest norm that the gradients of a step may have.
-
-        norm: The norm that they have; it is remembered.
-        RETURNS: The limit; infinite for any, 0 to skip the step.
-        """
+        """Record the norm of a step, and return the largest norm that its gradients may
+        have: infinite for no limit, 0 to skip the step."""
         if self.policy == "none":
             return math.inf
         if not math.isfinite(norm):
@@ -77,7 +74,7 @@ class Spikes:
             return 0.0
         if norm <= self.threshold:
             self._in_a_row = 0
-            self._remember(norm)
+            self._record(norm)
             return math.inf
         self._report(norm, CONSEQUENCES[self.policy])
         limits = {"clip_mean": self.mean, "clip_threshold": self.threshold}
@@ -88,7 +85,7 @@ class Spikes:
             self._restart()
         return limit
 
-    def _remember(self, norm: float) -> None:
+    def _record(self, norm: float) -> None:
         self.n_norms += 1
         kept = 1 - 2 / (self.window + 1)
         self.total_weight = kept * self.total_weight + 1
@@ -102,12 +99,12 @@ class Spikes:
         if self.n_found == 1:
             logger.warning(
                 "The norm of all gradients is %.4g, and was %.4g +- %.4g before: %s. "
-                "Others are only counted.",
+                "Later cases are only counted.",
                 *(norm, self.mean, math.sqrt(self.variance), consequence),
             )
 
     def state(self) -> dict[str, Any]:
-        """What is remembered."""
+        """The statistics so far."""
         return {
             "n_found": self.n_found,
             "in_a_row": self._in_a_row,
@@ -118,7 +115,7 @@ class Spikes:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on with what `state` gave."""
+        """Continue from a state."""
         self.n_found, self._in_a_row = state["n_found"], state["in_a_row"]
         self.n_norms, self.total_weight = state["n_norms"], state["total_weight"]
         self.mean, self.variance = state["mean"], state["variance"]

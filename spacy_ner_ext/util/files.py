@@ -1,6 +1,7 @@
 """Write files and folders whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 import srsly
 
 from .errors import UserError
+
+# In the names of temporary folders, and the name of what is replaced in them.
+WRITING, OLD = ".writing-", "old"
 
 
 def check_output(path: Path, suffix: str) -> None:
@@ -43,13 +47,12 @@ def write_json(data: dict[str, Any] | list[Any], path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file to write to, and put it in place if all went well.
+    """Yield a temporary file to write, and move it to its place if all went well.
 
-    A folder may be made in its place; it takes the place of the whole old one.
-
-    It lies in a folder beside the target, since only a rename inside one file system
-    is atomic. After an exception it is removed, with the folders made for it, and the
-    target is as before.
+    A folder may be created instead; it replaces an old one as a whole. The temporary
+    file lies next to the target, since only a rename within a file system is atomic.
+    After an exception it is removed, with the folders created for it, and the target
+    is unchanged.
 
     path: The target; missing parent folders are created.
     RAISES (UserError): If the target cannot be written.
@@ -57,16 +60,27 @@ def replacing(path: Path) -> Iterator[Path]:
     new_folders = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        prefix = f".{path.name}{WRITING}"
+        with TemporaryDirectory(prefix=prefix, dir=path.parent) as folder:
             temporary = Path(folder) / path.name
             yield temporary
             if temporary.is_dir() and path.is_dir():
-                # A folder takes the place of an empty one only.
-                os.replace(path, Path(folder) / "old")
+                # A rename replaces empty folders only.
+                os.replace(path, Path(folder) / OLD)
             os.replace(temporary, path)
     except OSError as err:
-        raise UserError(f"cannot be written ({err.strerror})", path) from err
+        raise UserError(f"cannot be written ({err.strerror or err})", path) from err
     finally:
         for created in new_folders:
             if created.is_dir() and not any(created.iterdir()):
                 created.rmdir()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left of `replacing` in a folder. A folder that was
+    moved away, but not replaced yet, is moved back."""
+    for left in folder.glob(f".*{WRITING}*"):
+        name = left.name[1:].rpartition(WRITING)[0]
+        if (left / OLD).exists() and not (folder / name).exists():
+            (left / OLD).rename(folder / name)
+        shutil.rmtree(left)

@@ -1,10 +1,10 @@
-"""Trains in processes that are killed one after another.
+"""Train in processes that are killed one after another.
 
     python -m tests.helpers.killed CONFIG.json OUTPUT KILLS.json
 
-KILLS.json is a list of pairs of a step and of where in it the process is killed. Each
-process goes on where the last checkpoint is, and is forked before it has done anything,
-so that what takes long, the imports, is done once.
+KILLS.json is a list of pairs: a step, and where in it the process is killed. Each
+process resumes from the last checkpoint. It is forked after the slow imports, which
+happen once.
 """
 
 import json
@@ -12,11 +12,12 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
-# Not a component of its own: what the pipelines are made of is imported before.
 from spacy_ner_ext import train
 from spacy_ner_ext.tools.train import checkpoint
-from spacy_ner_ext.tools.train import run_folder as output
+from spacy_ner_ext.training.optimizer_state import OptimizerState
+from spacy_ner_ext.util import files
 
 
 def die(*_, **__):
@@ -31,10 +32,12 @@ def run(config, folder, step, place):
             return
         if place == "step":
             die()
-        # When half of it is written.
-        checkpoint.save_optimizer = die
+        # When half of the checkpoint is written.
+        OptimizerState.state = die
         if place == "saving":
-            output.replace = die
+            # When the old pipeline is moved away, and the new one not in its place.
+            rename = os.replace
+            files.os = SimpleNamespace(replace=lambda *p: (rename(*p), die()))
 
     resume = bool(checkpoint.find_checkpoints(folder))
     train(

@@ -4,7 +4,7 @@ import numpy
 import torch
 from thinc.api import fix_random_seed
 
-from spacy_ner_ext.training.parameters import find_parameters
+from spacy_ner_ext.util.weights import as_tensor, iter_weights
 from tests.helpers.pipelines import build, make_examples
 
 # Vectors by a torch module that thinc wraps.
@@ -55,14 +55,7 @@ def arrays(node):
 
 def values_of(nlp):
     """Copies of all weights, by path."""
-    found = {}
-    for node in nodes(nlp):
-        for name in arrays(node):
-            found[node.id, name] = node.get_param(name).copy()
-        for shim in node.shims:
-            for name, weight in shim._model.named_parameters():
-                found[shim.id, name] = weight.detach().numpy().copy()
-    return {p.path: found[p.key] for p in find_parameters(nlp)}
+    return {w.path: as_tensor(w.array).numpy().copy() for w in iter_weights(nlp)}
 
 
 def set_gradients(nlp, draw):
@@ -100,14 +93,9 @@ def away_from_zero(scale, seed=0):
 
 def gradients_of(nlp):
     """The gradients of all weights, by path; zeros for those that have none."""
-    found = {}
-    for node in nodes(nlp):
-        for name in arrays(node):
-            has = node.has_grad(name)
-            zeros = numpy.zeros_like(node.get_param(name))
-            found[node.id, name] = node.get_grad(name).copy() if has else zeros
-        for shim in node.shims:
-            for name, weight in shim._model.named_parameters():
-                gradient = weight.detach() * 0 if weight.grad is None else weight.grad
-                found[shim.id, name] = gradient.numpy().copy()
-    return {p.path: found[p.key] for p in find_parameters(nlp)}
+    return {
+        weight.path: numpy.zeros(weight.shape, "float32")
+        if weight.gradient is None
+        else as_tensor(weight.gradient).numpy().copy()
+        for weight in iter_weights(nlp)
+    }

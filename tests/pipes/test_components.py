@@ -287,10 +287,11 @@ def test_parts_of_a_batch_add_up_to_the_whole(name):
     gradients(nlp)
     expected = nlp.update(examples, sgd=False), gradients(nlp)
     losses = {}
-    component.begin_batch(examples)
+    counts = component.count_gold(examples)
     for first in range(0, len(examples), 3):
-        nlp.update(examples[first : first + 3], sgd=False, losses=losses)
-    component.end_batch()
+        settings = {component.name: {"denominators": counts}}
+        part = examples[first : first + 3]
+        nlp.update(part, sgd=False, losses=losses, component_cfg=settings)
     assert losses == pytest.approx(expected[0], abs=1e-6)
     for whole, parts in zip(expected[1], gradients(nlp), strict=True):
         assert numpy.allclose(whole, parts, atol=1e-6)

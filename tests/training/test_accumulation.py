@@ -55,11 +55,11 @@ def learn(pipes, n_parts, whole=True):
     nlp, examples = start(pipes)
     component = nlp.pipeline[-1][1]
     losses = {}
-    if whole:
-        component.begin_batch(examples)
+    settings = {"denominators": component.count_gold(examples)} if whole else {}
     for part in divide(examples, n_parts):
-        nlp.update(part, sgd=False, losses=losses)
-    component.end_batch()
+        nlp.update(
+            part, sgd=False, losses=losses, component_cfg={component.name: settings}
+        )
     return losses[component.name], gradients_of(nlp)
 
 
@@ -83,8 +83,7 @@ def test_each_batch_is_one_by_itself_outside(pipes):
     assert three_losses > 1.5 * loss
     nlp, examples = start(MAKERS[pipes]())
     component = nlp.pipeline[-1][1]
-    component.begin_batch(examples * 2)
-    component.end_batch()
+    component.count_gold(examples * 2)
     losses = nlp.update(examples, sgd=False)
     assert losses[component.name] == pytest.approx(loss, rel=1e-6)
 
@@ -95,8 +94,9 @@ def test_a_batch_may_have_nothing_to_learn_from(pipes):
     empty = Example(nlp.make_doc(""), nlp.make_doc(""))
     unknown = Example(nlp.make_doc("no gold"), nlp.make_doc("no gold"))
     component = nlp.pipeline[-1][1]
-    component.begin_batch([empty, unknown])
+    counts = component.count_gold([empty, unknown])
     losses = {}
     for example in (empty, unknown):
-        nlp.update([example], sgd=False, losses=losses)
+        settings = {component.name: {"denominators": counts}}
+        nlp.update([example], sgd=False, losses=losses, component_cfg=settings)
     assert losses[component.name] == 0

@@ -1,4 +1,4 @@
-"""Training from Python, as `python -m spacy_ner_ext train` does it."""
+"""`spacy_ner_ext.train`: train a pipeline from Python."""
 
 from __future__ import annotations
 
@@ -22,25 +22,24 @@ from spacy.training.loop import DIR_MODEL_BEST
 from thinc.api import Config, require_gpu
 
 from ...util.errors import UserError
-from .checkpoint import check_config, find_lost_paths, read_checkpoint
-from .merged import Start
+from .checkpoint import Checkpoint, check_config, find_lost_paths, read_checkpoint
 from .progress import Progress, Result
 from .run import Callback, Run
 from .run_folder import check_output, prepare_output
-from .settings import EPOCHS, SECTION, STEPS, Amount, read_amount, read_settings
+from .settings import EPOCHS, SECTION, STEPS, read_amount, read_settings
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gives.
+    """The result of `train`.
 
     nlp: The best pipeline.
-    scores: Its scores on the development corpus.
-    score: Its main score.
-    step: The step after which it was saved.
-    path: Where it is saved.
+    scores: Its scores on the development corpus, 0 to 1.
+    score: Its main score, the weighted sum by `training.score_weights`.
+    step: The step after which it was saved, from 0.
+    path: Its folder; None if it was not saved.
     reason: Why training ended.
-    signal: The signal that stopped it.
+    signal: The number of the signal that stopped it; None if none did.
     """
 
     nlp: Language
@@ -66,71 +65,81 @@ def train(
     gpu_id: int = -1,
     silent: bool = False,
 ) -> Trained:
-    """Train a pipeline.
+    """Train a pipeline as `spacy train` does, with checkpoints from which a run that
+    was stopped or killed continues bit for bit.
 
-    config: A training config, or its file.
-    output: Where pipelines, checkpoints and logs go; None to keep the best pipeline in
-        memory alone.
-    overrides: Settings in place of those of the config, by full names, such as
+    The settings of the config section [spacy_ner_ext] apply, too. Ctrl-C and
+    termination signals stop training after the current step and save a checkpoint.
+
+    config: A training config, or the path of its file.
+    output: The folder of the run: model-best, model-last, checkpoints, run.json and the
+        files of loggers. None to keep the best pipeline in memory only.
+    overrides: Settings that override those of the config, by full names, such as
         {"training.max_steps": 100}.
-    callbacks: Called after each step with what a logger of spaCy gets ("step", "epoch",
-        "losses", "score" and "other_scores" where it was evaluated, "is_best",
-        "optimizer"); one that returns True ends training.
-    resume: Whether to go on from the last checkpoint in `output`.
-    resume_to: Go on, and until there: "25 epochs" or "4000 steps".
-    checkpoint_every: Steps between checkpoints, in place of [spacy_ner_ext]
-        checkpoint_every.
-    keep_checkpoints: How many of them stay, in place of [spacy_ner_ext]
-        keep_checkpoints.
-    overwrite: Whether an older run in `output` that has checkpoints may go.
-    gpu_id: The GPU, -1 for the CPU.
-    silent: Whether nothing is printed.
+    callbacks: Functions that are called after each step with a dictionary, as spaCy
+        passes it to loggers: "step", "epoch", "losses", "words", "seconds",
+        "optimizer", and, if the step was followed by an evaluation, "score",
+        "other_scores" and "is_best", otherwise None. One that returns True ends
+        training.
+    resume: Whether to continue from the last checkpoint in `output`.
+    resume_to: Continue, and extend the run to a later end: "25 epochs" or "4000 steps",
+        counted from its start. Schedules that end with training.max_steps end later,
+        and patience restarts.
+    checkpoint_every: Steps between checkpoints, 0 for none; overrides the setting of
+        [spacy_ner_ext].
+    keep_checkpoints: How many of the last checkpoints to keep; overrides the setting of
+        [spacy_ner_ext].
+    overwrite: Whether to remove an older run in `output` that has checkpoints.
+    gpu_id: The GPU; -1 for the CPU.
+    silent: Whether to print nothing.
     RETURNS: The best pipeline and its scores.
-    RAISES (UserError): If a setting, the output or the checkpoint cannot be used.
-    RAISES (ValueError): If the config makes no pipeline that can be trained.
+    RAISES (UserError): If a setting, the output folder or the checkpoint cannot be
+        used; if `resume` is set and there is no checkpoint, or the config or the data
+        differ from those that the run started with; or if training ends before its
+        first evaluation.
+    RAISES (ValueError): If spaCy rejects the config or the training data, or the loss
+        is not finite.
     """
     if gpu_id >= 0:
         require_gpu(gpu_id)
-    wants_start = resume or resume_to is not None
-    if wants_start and output is None:
-        raise UserError("To resume a run, name the output folder that it has.")
+    resumes = resume or resume_to is not None
+    if resumes and output is None:
+        raise UserError("To resume a run, name its output folder.")
     loaded = load(config, overrides or {})
     given = {"checkpoint_every": checkpoint_every, "keep_checkpoints": keep_checkpoints}
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) if output is None else Path(output)
-        start = find_start(place) if wants_start else None
-        if start is None:
-            check_output(place, overwrite)
-        if start is not None:
-            loaded = extend(loaded, start.progress, resume_to)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) if output is None else Path(output)
+        checkpoint = read_checkpoint(folder) if resumes else None
+        if checkpoint is None:
+            check_output(folder, overwrite)
+        else:
+            loaded = extend(loaded, checkpoint, resume_to)
         settings = read_settings(loaded.interpolate(), given)
-        nlp = _initialize(loaded, start, gpu_id)
-        if start is None:
-            prepare_output(place)
+        nlp = _initialize(loaded, checkpoint, gpu_id)
+        if checkpoint is None:
+            prepare_output(folder)
         run = Run(
             nlp,
             settings,
-            place,
-            start=start,
+            folder,
+            checkpoint=checkpoint,
             callbacks=callbacks,
             use_gpu=gpu_id,
             stdout=io.StringIO() if silent else sys.stdout,
             stderr=io.StringIO() if silent else sys.stderr,
         )
         reason = run()
-        return _finish(run, reason, place, is_kept=output is not None)
+        return _finish(run, reason, folder, is_kept=output is not None)
 
 
 def load(
     config: str | Path | Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> Config:
-    """Load a config.
+    """Load a config, or the file of one, and override settings.
 
-    config: The config, or its file.
-    overrides: Settings in place of its own.
-    RAISES (UserError): If [training] has no such setting.
+    RAISES (UserError): If [training] has an unknown setting.
     """
-    # spaCy overrides nothing in a section that is not there.
+    # spaCy does not add settings to sections that the config lacks.
     own = {name for name in overrides if name.startswith(f"{SECTION}.")}
     others = {name: overrides[name] for name in overrides.keys() - own}
     if isinstance(config, (str, Path)):
@@ -145,7 +154,6 @@ def load(
 
 
 def _check_names(config: Config) -> None:
-    """What [training] does not know is found before anything is made."""
     known = list(ConfigSchemaTraining.model_fields)
     for name in config.get("training", {}):
         if name not in known:
@@ -156,27 +164,18 @@ def _check_names(config: Config) -> None:
             )
 
 
-def find_start(output: Path) -> Start:
-    """Find where a run goes on.
+def extend(config: Config, checkpoint: Checkpoint, until: str | None) -> Config:
+    """Extend a run. Schedules that end with training.max_steps end later, and patience
+    restarts.
 
-    RAISES (UserError): If there is none.
-    """
-    path, checkpoint = read_checkpoint(output)
-    return Start(path, checkpoint)
-
-
-def extend(config: Config, progress: Progress, until: str | None) -> Config:
-    """Let a run go on for longer. Schedules that end with training.max_steps end later,
-    and patience begins anew.
-
-    config: The config, with its variables.
-    progress: How far the run is; what it is extended to is noted there.
-    until: Such as "25 epochs" or "4000 steps"; None for what it was extended to before,
-        if it was.
+    config: The config, not interpolated.
+    checkpoint: Where the run resumes; the extension is recorded in its progress.
+    until: Such as "25 epochs" or "4000 steps"; None for an earlier extension, if any.
     RETURNS: The config of the longer run.
-    RAISES (UserError): If that is no such thing, was passed already, or the length of
-        an epoch is unknown.
+    RAISES (UserError): If the run is already longer, or the end cannot be used.
     """
+    progress = Progress()
+    progress.restore(checkpoint.state["progress"])
     is_new = until is not None and until != progress.extended_to
     until = until or progress.extended_to
     if until is None:
@@ -186,24 +185,21 @@ def extend(config: Config, progress: Progress, until: str | None) -> Config:
         done = progress.epochs if goal.unit == EPOCHS else progress.step
         if goal.number <= done:
             raise UserError(
-                f"--resume-to {until!r}: the run has made {done:g} {goal.unit} "
-                "already; name more."
+                f"--resume-to {until!r}: the run has already made {done:g} "
+                f"{goal.unit}; name more."
             )
         progress.extended_to = until
         progress.extended_at = Result(0.0, progress.step, progress.epochs)
-    overrides = _extend(config.interpolate()["training"], progress, goal)
+        checkpoint.state["progress"] = progress.state()
+    training = config.interpolate()["training"]
+    if goal.unit == EPOCHS:
+        overrides = _extend_epochs(training, progress, goal.number)
+    else:
+        overrides = {"training.max_steps": int(goal.number)}
+        if training["max_epochs"] > 0:
+            overrides["training.max_epochs"] = 0
     text = config.to_str(interpolate=False)
     return util.load_config_from_str(text, overrides, interpolate=False)
-
-
-def _extend(
-    training: Mapping[str, Any], progress: Progress, goal: Amount
-) -> dict[str, Any]:
-    """The settings of a longer run."""
-    if goal.unit == EPOCHS:
-        return _extend_epochs(training, progress, goal.number)
-    no_end = {"training.max_epochs": 0} if training["max_epochs"] > 0 else {}
-    return {"training.max_steps": int(goal.number), **no_end}
 
 
 def _extend_epochs(
@@ -212,13 +208,13 @@ def _extend_epochs(
     n_steps = progress.steps_per_epoch
     if training["max_epochs"] < 0 or epochs % 1:
         raise UserError(
-            "--resume-to takes whole epochs, and not those of a stream "
+            "--resume-to takes whole epochs, and not for a stream "
             '(training.max_epochs = -1): name steps, such as "4000 steps".'
         )
     if n_steps is None:
         raise UserError(
-            "--resume-to: the run has not come to the end of its first epoch, so that "
-            'the length of one is unknown: name steps, such as "4000 steps".'
+            "--resume-to: the length of an epoch is unknown, since the run has not "
+            'finished its first one: name steps, such as "4000 steps".'
         )
     overrides = {"training.max_epochs": int(epochs)}
     if training["max_steps"]:
@@ -226,16 +222,16 @@ def _extend_epochs(
     return overrides
 
 
-def _initialize(config: Config, start: Start | None, gpu_id: int) -> Language:
-    before = None if start is None else start.checkpoint.config
+def _initialize(config: Config, checkpoint: Checkpoint | None, gpu_id: int) -> Language:
+    before = None if checkpoint is None else checkpoint.config
     try:
         nlp = init_nlp(config, use_gpu=gpu_id)
     except ValueError as err:
         if before is not None and (lost := find_lost_paths(before, config)):
             name, path = next(iter(lost.items()))
             raise UserError(
-                f"The run began with {name} = {path!r}, now it has none: repeat the "
-                "settings of the first call, such as "
+                f"The run started with {name} = {path!r}, now it is not set: repeat "
+                "the settings of the first call, such as "
                 f"{shlex.join([f'--{name}', path])}."
             ) from err
         raise
@@ -244,11 +240,13 @@ def _initialize(config: Config, start: Start | None, gpu_id: int) -> Language:
     return nlp
 
 
-def _finish(run: Run, reason: str, place: Path, is_kept: bool) -> Trained:
+def _finish(run: Run, reason: str, folder: Path, is_kept: bool) -> Trained:
     best = run.progress.saved
     if best is None:
-        raise UserError("Training ended before its first evaluation.")
-    path = place / DIR_MODEL_BEST
+        raise UserError(
+            "Training ended before its first evaluation: train for at least one step."
+        )
+    path = folder / DIR_MODEL_BEST
     return Trained(
         nlp=util.load_model(path),
         scores=best.scores,
@@ -256,5 +254,5 @@ def _finish(run: Run, reason: str, place: Path, is_kept: bool) -> Trained:
         step=best.step,
         path=path if is_kept else None,
         reason=reason,
-        signal=run.stops.signal,
+        signal=run.signals.received,
     )

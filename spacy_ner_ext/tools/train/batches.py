@@ -1,12 +1,12 @@
-"""The batches of all epochs, in an order that can be gone on with."""
+"""The batches of all epochs, in an order that can be resumed at any batch."""
 
 from __future__ import annotations
 
 import random
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from spacy.errors import Errors
 from spacy.language import Language
@@ -21,16 +21,16 @@ Batcher = Callable[[Iterable[Example]], Iterable[Sequence[Example]]]
 
 @dataclass(frozen=True)
 class Position:
-    """A place in the shuffled data.
+    """A position in the shuffled data.
 
-    at_start: The random numbers when the corpus was first read.
-    at_epoch: Those when this epoch began, before it was shuffled.
-    order: The examples in the order that the epoch shuffled; None for a stream, which
-        is read anew.
+    at_start: The random state when the corpus was first read.
+    at_epoch: The random state at the start of the epoch, before it was shuffled.
+    order: The examples in the order that the epoch shuffles; None for a stream, which
+        is read again.
     epoch: The epoch.
-    n_batches: Batches of the epoch that were taken.
+    n_batches: Batches of the epoch that were used.
     n_before: Batches of the epochs before.
-    n_examples: The examples of these.
+    n_examples: The examples in `n_batches`.
     checksum: A checksum of the texts; None for a stream.
     """
 
@@ -43,18 +43,14 @@ class Position:
     n_examples: int = 0
     checksum: int | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """The place as plain values."""
-        return asdict(self)
-
 
 class Batch(NamedTuple):
-    """A batch, and the place in the data behind it.
+    """A batch and the position after it.
 
     epoch: The epoch.
     examples: The examples.
-    position: Where the data goes on.
-    epochs: The epochs until there; those that have ended, for a stream.
+    position: The position after the batch.
+    epochs: The epochs until there; for a stream, those that have ended.
     """
 
     epoch: int
@@ -72,14 +68,15 @@ def train_batches(
     *,
     from_start: bool = False,
 ) -> Iterator[Batch]:
-    """Make the batches of spaCy's `create_train_batches`: the same ones in the same
-    order for the same random numbers. These are drawn from a stream of their own, so
-    that the order depends on nothing else.
+    """Yield the batches of spaCy's `create_train_batches`, the same ones in the same
+    order for the same random numbers. These come from a separate stream, so that the
+    order depends on nothing else.
 
-    batcher: Makes batches of an epoch.
+    batcher: Cuts an epoch into batches.
     max_epochs: The epochs; 0 for no end, -1 for a stream.
-    from_start: Whether all batches before that are made anew and left out, since the
-        batcher has a state of its own, such as a schedule of its sizes.
+    position: Where to start.
+    from_start: Whether to draw and skip all batches before the position, since the
+        batcher has a state, such as a schedule of its sizes.
     RAISES (UserError): If the data is not that of the position.
     RAISES (ValueError): If there is no data, or an epoch without a batch.
     """
@@ -95,8 +92,9 @@ def train_batches(
             position = first
         elif position.checksum != first.checksum:
             raise UserError(
-                "The training data is not what the run began with (its texts or their "
-                "order differ): give the same files, or train anew with --overwrite."
+                "The training data differs from that which the run started with (in "
+                "texts or their order): use the same files, or train again from the "
+                "start with --overwrite."
             )
         elif from_start:
             n_skipped = position.n_before + position.n_batches
@@ -110,8 +108,8 @@ def train_batches(
                 yield batch
         if not n_batches and not position.n_batches:
             raise ValueError(
-                "An epoch has no batch: [training.batcher] leaves out all examples, "
-                "or the stream that is the training data is at its end."
+                "An epoch has no batch: [training.batcher] discards all examples, or "
+                "the stream of training data has ended."
             )
         with stream.used():
             position = _next_epoch(position, n_batches or position.n_batches)
@@ -134,8 +132,8 @@ def _epoch(
     position: Position,
     stream: Stream,
 ) -> Iterator[Batch]:
-    """The batches of an epoch that were not taken yet. `position.order` is shuffled, as
-    it is what the next epoch begins with."""
+    """The batches of an epoch that were not used yet. Shuffles `position.order`, since
+    the next epoch starts from it."""
     n_skipped, n_examples = position.n_batches, 0
     order, n_all = position.order, 0
     with stream.used():

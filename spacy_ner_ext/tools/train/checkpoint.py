@@ -1,32 +1,36 @@
-"""Checkpoints: all that a run needs to go on as if it had never stopped."""
+"""Checkpoints: the state of a run, from which another process continues bit for bit."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy
 import safetensors.numpy
 from spacy.language import Language
-from thinc.api import Config, Optimizer
+from spacy.pipeline._edit_tree_internals.edit_trees import EditTrees
+from spacy.pipeline.edit_tree_lemmatizer import EditTreeLemmatizer
+from thinc.api import Config
 
-from ...training.optimizer_state import restore_optimizer, save_optimizer
-from ...util.errors import UserError
-from .batches import Position
-from .progress import Progress
-from .random_state import State
+from ...util.errors import UserError, one_line
+from ...util.files import replacing
 from .settings import SECTION
-from .transient_state import collect_unsaved, empty, restore_unsaved
 
-FOLDER = "checkpoints"
-COMPONENTS = "components"
-STATE = "state.json"
+FOLDER, COMPONENTS = "checkpoints", "components"
+STATE, ARRAYS, CONFIG = "state.json", "state.safetensors", "config.cfg"
 NAME = re.compile(r"step-(\d{8,})\Z")
-# What may change when a run goes on: how long it takes, and where files are.
+# Changes whenever older checkpoints can no longer be read.
+LAYOUT = 2
+# Stands for an array in STATE, with its name in ARRAYS.
+ARRAY = "array"
+# The parser's actions that have not been in an example yet.
+UNSEEN = "unseen_classes"
+# May change when a run is resumed: how long it takes, and where files are.
 FREE_SECTIONS = ("paths", SECTION)
 FREE_SETTINGS = {
     *("max_steps", "max_epochs", "patience", "eval_frequency", "logger"),
@@ -34,28 +38,31 @@ FREE_SETTINGS = {
 }
 
 
+class Stateful(Protocol):
+    """An object that a checkpoint saves: `restore` continues from what `state`
+    returned, a tree of dictionaries of JSON values and numpy arrays."""
+
+    def state(self) -> dict[str, Any]: ...
+
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
 @dataclass(frozen=True)
 class Checkpoint:
-    """What is saved beside weights and optimizer.
+    """A checkpoint that was read, without the weights and arrays.
 
-    progress: How far training is.
-    position: Where the data goes on.
-    random: The random numbers of all but the data.
-    config: The config, not interpolated.
+    path: Its folder.
+    state: The states of all objects by name; each array is replaced by its name.
+    config: The config of the run, not interpolated.
     """
 
-    progress: Progress
-    position: Position
-    random: State
+    path: Path
+    state: dict[str, Any]
     config: str
 
 
 def find_checkpoints(output: Path) -> list[Path]:
-    """Find the checkpoints of a run.
-
-    output: The folder of the run.
-    RETURNS: The whole ones, the oldest first.
-    """
+    """Find the complete checkpoints in the folder of a run, oldest first."""
     folder = output / FOLDER
     found = folder.iterdir() if folder.is_dir() else ()
     numbered = [
@@ -65,118 +72,145 @@ def find_checkpoints(output: Path) -> list[Path]:
 
 
 def write_checkpoint(
-    output: Path,
-    nlp: Language,
-    optimizer: Optimizer,
-    checkpoint: Checkpoint,
-    keep: int,
-) -> Path:
-    """Write a checkpoint, which is there as a whole or not at all, and remove old ones.
-
-    output: The folder of the run.
-    """
-    path = output / FOLDER / f"step-{checkpoint.progress.step:08}"
+    output: Path, step: int, nlp: Language, stateful: Mapping[str, Stateful], keep: int
+) -> None:
+    """Write a checkpoint atomically, and remove all but the last ones."""
+    path = output / FOLDER / f"step-{step:08}"
     if path.exists():
-        return path
-    half = path.with_name(f"{path.name}.writing")
-    shutil.rmtree(half, ignore_errors=True)
-    (half / COMPONENTS).mkdir(parents=True)
-    for name, component in nlp.pipeline:
-        if hasattr(component, "to_disk"):
-            component.to_disk(half / COMPONENTS / name, exclude=["vocab"])
-    arrays, facts = save_optimizer(optimizer, nlp)
-    safetensors.numpy.save_file(arrays, half / "optimizer.safetensors")
-    state = {
-        "progress": checkpoint.progress.to_json(),
-        "position": checkpoint.position.to_json(),
-        "random": checkpoint.random,
-        "optimizer": facts,
-        "performance": nlp.meta.get("performance", {}),
-        "unsaved": collect_unsaved(nlp),
-    }
-    # srsly rounds numbers.
-    text = json.dumps(state, default=to_plain)
-    (half / STATE).write_text(text, encoding="utf8")
-    (half / "config.cfg").write_text(checkpoint.config, encoding="utf8")
-    half.rename(path)
+        return
+    arrays: dict[str, numpy.ndarray] = {}
+    with replacing(path) as folder:
+        (folder / COMPONENTS).mkdir(parents=True)
+        for name, component in nlp.pipeline:
+            if hasattr(component, "to_disk"):
+                component.to_disk(folder / COMPONENTS / name, exclude=["vocab"])
+        states = {name: each.state() for name, each in stateful.items()}
+        state = {"layout": LAYOUT, **_take_arrays(states, arrays)}
+        safetensors.numpy.save_file(arrays, folder / ARRAYS)
+        # srsly rounds numbers.
+        text = json.dumps(state, default=to_plain)
+        (folder / STATE).write_text(text, encoding="utf8")
+        config = nlp.config.to_str(interpolate=False)
+        (folder / CONFIG).write_text(config, encoding="utf8")
     for old in find_checkpoints(output)[:-keep]:
         shutil.rmtree(old)
-    return path
 
 
-def to_plain(value: Any) -> Any:
-    """What JSON has for a score that it lacks, such as numbers of NumPy."""
-    return value.tolist() if hasattr(value, "tolist") else str(value)
+def read_checkpoint(output: Path) -> Checkpoint:
+    """Read the last checkpoint in the folder of a run.
 
-
-def replace(new: Path, path: Path) -> None:
-    """Put a folder in the place of another, which then is gone."""
-    old = path.with_name(f"{path.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if path.exists():
-        path.rename(old)
-    new.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def read_checkpoint(output: Path) -> tuple[Path, Checkpoint]:
-    """Read the last checkpoint of a run, without weights and optimizer.
-
-    output: The folder of the run.
-    RETURNS: The checkpoint's folder, and what it says.
     RAISES (UserError): If there is none, or it cannot be read.
     """
     found = find_checkpoints(output)
     if not found:
         raise UserError(
-            f"{output} has no checkpoint to go on from: train with --checkpoint-every "
+            f"{output} has no checkpoint to resume from: train with --checkpoint-every "
             "first, or leave out --resume."
         )
     path = found[-1]
     try:
         state = json.loads((path / STATE).read_text(encoding="utf8"))
-        return path, Checkpoint(
-            Progress.from_json(state["progress"]),
-            Position(**state["position"]),
-            state["random"],
-            (path / "config.cfg").read_text(encoding="utf8"),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as err:
+        layout = state.pop("layout", 1)
+        config = (path / CONFIG).read_text(encoding="utf8")
+    except (OSError, ValueError, AttributeError) as err:
         raise UserError(
-            f"The checkpoint {path} cannot be read ({err}): remove it to go on from "
-            "the one before."
+            f"The checkpoint {path} cannot be read ({one_line(err)}): remove it to "
+            "resume from the one before."
         ) from err
+    if layout != LAYOUT:
+        raise UserError(
+            f"The checkpoint {path} was written by another version of spacy_ner_ext "
+            f"(layout {layout}, not {LAYOUT}): resume the run with that version, or "
+            "train again from the start with --overwrite."
+        )
+    return Checkpoint(path, state, config)
 
 
-def restore_weights(path: Path, nlp: Language, optimizer: Optimizer) -> None:
-    """Give a pipeline and its optimizer the state of a checkpoint, and the pipeline the
-    scores of its last evaluation.
+def restore_checkpoint(
+    checkpoint: Checkpoint, nlp: Language, stateful: Mapping[str, Stateful]
+) -> None:
+    """Restore the weights of a pipeline, initialized with the config of the run, and
+    the state of all objects, in their order.
 
-    nlp: The pipeline, initialized with the config of the run.
-    optimizer: The optimizer, as it is made.
     RAISES (UserError): If the checkpoint does not fit.
     """
+    path = checkpoint.path
     try:
         for name, component in nlp.pipeline:
-            empty(component, nlp)
+            if isinstance(component, EditTreeLemmatizer):
+                # `from_disk` would only add to its trees.
+                component.trees = EditTrees(nlp.vocab.strings)
             if hasattr(component, "from_disk"):
                 component.from_disk(path / COMPONENTS / name, exclude=["vocab"])
-        arrays = safetensors.numpy.load_file(path / "optimizer.safetensors")
-        state = json.loads((path / STATE).read_text(encoding="utf8"))
-        restore_optimizer(optimizer, nlp, arrays, state["optimizer"])
-        nlp.meta["performance"] = state.get("performance", {})
-        restore_unsaved(nlp, state["unsaved"])
+        arrays = safetensors.numpy.load_file(path / ARRAYS)
+        states = _put_arrays(checkpoint.state, arrays)
+        for name, each in stateful.items():
+            each.restore(states[name])
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as err:
         raise UserError(
-            f"The checkpoint {path} does not fit the config ({err}): give the config "
-            "that the run began with."
+            f"The checkpoint {path} does not fit the config ({one_line(err)}): use the "
+            "config that the run started with."
         ) from err
+
+
+def _take_arrays(value: Any, arrays: dict[str, numpy.ndarray], place: str = "") -> Any:
+    """A state with names in place of arrays, which are added to `arrays`."""
+    if isinstance(value, numpy.ndarray):
+        arrays[place] = value
+        return {ARRAY: place}
+    if isinstance(value, dict):
+        return {
+            key: _take_arrays(each, arrays, f"{place}/{key}".lstrip("/"))
+            for key, each in value.items()
+        }
+    return value
+
+
+def _put_arrays(value: Any, arrays: dict[str, numpy.ndarray]) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {ARRAY} and isinstance(value[ARRAY], str):
+            return arrays[value[ARRAY]]
+        return {key: _put_arrays(each, arrays) for key, each in value.items()}
+    return value
+
+
+def to_plain(value: Any) -> Any:
+    """Convert a value that JSON lacks, such as a number of NumPy."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+class PipelineState:
+    """What a pipeline keeps in training and does not save: the actions that parsers
+    have not seen in an example yet, and the scores of the last evaluation."""
+
+    def __init__(self, nlp: Language) -> None:
+        self.nlp = nlp
+
+    def state(self) -> dict[str, Any]:
+        """Actions by component, and scores."""
+        unseen = {name: sorted(attrs[UNSEEN]) for name, attrs in self._parsers()}
+        performance = self.nlp.meta.get("performance", {})
+        return {"unseen": unseen, "performance": performance}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a state."""
+        for name, attrs in self._parsers():
+            attrs[UNSEEN] = set(state["unseen"].get(name, attrs[UNSEEN]))
+        self.nlp.meta["performance"] = state["performance"]
+
+    def _parsers(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for name, component in self.nlp.pipeline:
+            attrs = getattr(getattr(component, "model", None), "attrs", {})
+            if UNSEEN in attrs:
+                yield name, attrs
+
+
+# --- The config ---------------------------------------------------------------
 
 
 def check_config(before: str, now: Config) -> None:
-    """Check that a run goes on with what it began with.
+    """Check that a run continues with the config that it started with.
 
-    before: The config of the checkpoint.
     RAISES (UserError): If a setting differs that cannot change.
     """
     # Both as text, which rounds numbers.
@@ -191,17 +225,14 @@ def check_config(before: str, now: Config) -> None:
             continue
         if old.get(name) != new.get(name):
             raise UserError(
-                f"The run began with {name} = {old.get(name)!r}, now it is "
-                f"{new.get(name)!r}: set it back, or train anew with --overwrite."
+                f"The run started with {name} = {old.get(name)!r}, now it is "
+                f"{new.get(name)!r}: set it back, or train again from the start with "
+                "--overwrite."
             )
 
 
 def find_lost_paths(before: str, now: Config) -> dict[str, str]:
-    """Find the paths that a run began with and that it has no more.
-
-    before: The config of the checkpoint.
-    RETURNS: What they were, by their full names.
-    """
+    """Find the paths that were set when the run started and are not set now."""
     old = Config().from_str(before, interpolate=False).get("paths", {})
     new = now.get("paths", {})
     return {
@@ -211,15 +242,11 @@ def find_lost_paths(before: str, now: Config) -> dict[str, str]:
     }
 
 
-def flatten(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """The settings of a config by their full names.
-
-    config: The config or a part of it.
-    before: The name of the part.
-    """
+def flatten(config: Mapping[str, Any], section: str = "") -> dict[str, Any]:
+    """The settings of a config by their full names."""
     found: dict[str, Any] = {}
     for key, value in config.items():
-        name = f"{before}.{key}" if before else key
+        name = f"{section}.{key}" if section else key
         if isinstance(value, Mapping) and value:
             found.update(flatten(value, name))
         else:

@@ -1,4 +1,4 @@
-"""Batches whose word pieces are cut while steps are made with those before."""
+"""Tokenize the next batches in threads while a step runs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 
 from spacy.language import Language
 from spacy.training import Example
-from thinc.api import Model
 
 from ...encoder.pieces import PieceCache, encode_words
 from ...encoder.torch_shim import TorchShim
 from ...util.errors import UserError
+from ...util.weights import iter_shims
 
 # The epoch, the examples, and whatever else.
 Item = TypeVar("Item", bound=tuple[Any, ...])
-# Batches that are cut or wait, for each thread.
+# Batches that are being tokenized or wait, for each thread.
 AHEAD = 2
 THREADS = "prefetch"
 
@@ -25,17 +25,15 @@ THREADS = "prefetch"
 def prefetch(
     batches: Iterable[Item], nlp: Language, num_workers: int
 ) -> Generator[Item, None, None]:
-    """Cut the documents of the next batches into word pieces in threads, which is done
-    without holding the lock of Python.
+    """Tokenize the documents of the next batches in threads, without holding Python's
+    global lock, and yield the same batches in the same order.
 
-    Batches are made in the thread that asks for them, a few ahead of their use, and
-    so are all random choices. What a step computes is the same for any number of
-    threads, unless batches draw from the random numbers that steps draw from too.
+    Batches are drawn in the calling thread, a few ahead of their use, and so are all
+    random choices. A step computes the same for any number of threads, unless batches
+    and steps draw from the same random numbers.
 
-    batches: The batches, each behind its epoch.
-    nlp: The pipeline that learns from them.
-    num_workers: The threads; 0 to cut each batch when it is used.
-    YIELDS: The same batches in the same order.
+    batches: Tuples that start with an epoch and a list of examples.
+    num_workers: The threads; 0 to tokenize each batch when it is used.
     RAISES (UserError): If the number of threads is below 0.
     """
     if num_workers < 0:
@@ -60,19 +58,14 @@ def prefetch(
 
 
 def _find_shims(nlp: Language) -> list[TorchShim]:
-    """The encoders that cut documents in each step; a frozen one that keeps vectors
-    does so once."""
-    models = (getattr(component, "model", None) for _, component in nlp.pipeline)
-    shims = {
-        shim.id: shim
-        for model in models
-        if isinstance(model, Model)
-        for node in model.walk()
-        for shim in node.shims
-        if isinstance(shim, TorchShim) and shim.is_loaded
-    }
-    kept = shims.values()
-    return [shim for shim in kept if shim.settings.embedding_cache == "none"]
+    """The encoders that tokenize in each step; one that caches vectors does so once."""
+    return [
+        shim
+        for shim in iter_shims(nlp)
+        if isinstance(shim, TorchShim)
+        and shim.is_loaded
+        and shim.settings.embedding_cache == "none"
+    ]
 
 
 def _submit(
@@ -90,7 +83,7 @@ def _cut(tokenizer: Any, docs: Sequence[tuple[str, ...]]) -> PieceCache:
 def _hand_over(
     shims: Sequence[TorchShim], item: Item, cut: Sequence[Future[PieceCache]]
 ) -> Iterator[Item]:
-    """Yield an item, and as long as it is in use the shims have its pieces."""
+    """Yield an item; while it is used, the shims have its word pieces."""
     try:
         for shim, cache in zip(shims, cut):
             shim.piece_cache = cache.result()

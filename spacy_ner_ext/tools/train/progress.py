@@ -1,21 +1,20 @@
-"""How far training is, when it is evaluated, and when it ends."""
+"""The progress of a run, when it evaluates, and when it ends."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import floor
 from typing import Any
 
-from spacy.training import Example
-
 from ...util.errors import UserError
+from .batches import Batch, Position
 from .settings import EPOCHS, EVALUATIONS, STEPS, Amount
 
 
 @dataclass(frozen=True)
 class Result:
-    """An evaluation.
+    """The result of an evaluation.
 
     score: The main score.
     step: The step after which it was made.
@@ -31,20 +30,21 @@ class Result:
 
 @dataclass
 class Progress:
-    """What is known of a run at some step.
+    """The progress of a run after some step.
 
     step: The number of the last step; the first is 0.
     epoch: Its epoch.
-    epochs: The epochs until there, with the part of the last one.
+    epochs: The epochs until then, with the fraction of the last one.
     words: Words that were trained on.
-    seconds: Time that it took, without that before a stop.
+    seconds: Time in training, without breaks between processes.
     losses: The losses since the last evaluation.
-    results: The evaluations; of the saved one alone with all scores.
+    results: The evaluations; only the saved one has all scores.
     epoch_starts: The first step of each epoch.
-    extended_to: Until where a run that had ended was extended, as --resume-to has it.
-    extended_at: Where that was: patience begins anew.
+    extended_to: The end to which --resume-to extended the run.
+    extended_at: When it was extended; patience restarts there.
     max_docs: The most docs of a sub-batch that fit into the memory of the GPU, once
         more did not.
+    position: The next batch of the data; None before the first step.
     """
 
     step: int = -1
@@ -58,47 +58,39 @@ class Progress:
     extended_to: str | None = None
     extended_at: Result | None = None
     max_docs: int | None = None
+    position: Position | None = None
 
     @property
     def best(self) -> Result | None:
-        """The first of the best evaluations, from which
-        patience counts.
-        """
+        """The first of the best evaluations, from which patience counts."""
         return max(self.results, key=lambda r: (r.score, -r.step), default=None)
 
     @property
     def saved(self) -> Result | None:
-        """The last of the best evaluations, whose pipeline
-        is the one that is kept.
-        """
+        """The last of the best evaluations, whose pipeline is saved."""
         return max(self.results, key=lambda r: (r.score, r.step), default=None)
 
     @property
     def steps_per_epoch(self) -> int | None:
-        """The steps of the first epoch, once it is over."""
+        """The steps of the first epoch; None before its end."""
         starts = self.epoch_starts
         if len(starts) > 1:
             return starts[1] - starts[0]
         return self.step + 1 if self.epochs >= 1 else None
 
-    def advance(
-        self,
-        epoch: int,
-        epochs: float,
-        examples: Sequence[Example],
-        losses: Mapping[str, float],
-    ) -> None:
+    def advance(self, batch: Batch, losses: Mapping[str, float]) -> None:
         """Count a step."""
         self.step += 1
-        self.epoch, self.epochs = epoch, epochs
-        if epoch == len(self.epoch_starts):
+        self.epoch, self.epochs = batch.epoch, batch.epochs
+        self.position = batch.position
+        if batch.epoch == len(self.epoch_starts):
             self.epoch_starts.append(self.step)
-        self.words += sum(len(example) for example in examples)
+        self.words += sum(len(example) for example in batch.examples)
         for name, loss in losses.items():
             self.losses[name] = self.losses.get(name, 0.0) + float(loss)
 
     def add(self, result: Result) -> bool:
-        """Add an evaluation. RETURNS (bool): Whether it is as good as the best."""
+        """Add an evaluation, and return whether it is as good as the best."""
         self.results.append(result)
         saved = self.saved
         self.results = [
@@ -106,27 +98,27 @@ class Progress:
         ]
         return result is saved
 
-    def to_json(self) -> dict[str, Any]:
-        """The progress as plain values."""
+    def state(self) -> dict[str, Any]:
+        """All fields as JSON values."""
         return asdict(self)
 
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Progress:
-        """Make it from what `to_json` returned."""
-        values = dict(values)
-        values["results"] = [Result(**each) for each in values["results"]]
-        if values["extended_at"] is not None:
-            values["extended_at"] = Result(**values["extended_at"])
-        return cls(**values)
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+        fields = dict(state)
+        fields["results"] = [Result(**each) for each in fields["results"]]
+        for name, kind in (("extended_at", Result), ("position", Position)):
+            if fields[name] is not None:
+                fields[name] = kind(**fields[name])
+        vars(self).update(fields)
 
 
-class Evaluating:
-    """Whether a step is followed by an evaluation; the first step always is.
+class EvaluationSchedule:
+    """Decides which steps are followed by an evaluation; the first always is.
 
     frequency: Steps or epochs between evaluations.
     default: The steps if that is None.
     is_stream: Whether the length of an epoch is unknown.
-    RAISES (UserError): If parts of epochs are meant, and the length is unknown.
+    RAISES (UserError): If the frequency is a fraction of an epoch of unknown length.
     """
 
     def __init__(self, frequency: Amount | None, default: int, is_stream: bool) -> None:
@@ -140,24 +132,24 @@ class Evaluating:
             )
 
     def __call__(self, step: int, before: float, after: float) -> bool:
-        """Whether to evaluate."""
+        """Whether to evaluate after a step, given the epochs before and after it."""
         if step == 0:
             return True
         if not self.by_epochs:
             return step % self.every == 0
-        # An epoch's end is a whole number; its parts are sums of rounded ones.
+        # The end of an epoch is a whole number; fractions are sums of rounded ones.
         return self._count(after) > self._count(before)
 
     def _count(self, epochs: float) -> int:
         return floor(epochs / float(self.every) + 1e-9)
 
 
-class Stopping:
-    """Whether training has come to its end.
+class StopCriterion:
+    """Decides when training ends.
 
     patience: Evaluations, epochs or steps without a better score.
-    default: The steps if that is None; 0 for none.
-    max_steps: The number of the last step; 0 for none.
+    default: The steps if that is None; 0 for no limit.
+    max_steps: The number of the last step; 0 for no limit.
     """
 
     def __init__(self, patience: Amount | None, default: int, max_steps: int) -> None:
@@ -166,7 +158,7 @@ class Stopping:
         self.max_steps = max_steps
 
     def __call__(self, progress: Progress) -> str | None:
-        """Why to stop; None to go on."""
+        """The reason to stop; None to continue."""
         if self.patience and self._waited(progress) >= self.patience:
             return f"no better score for {float(self.patience):g} {self.unit}"
         if self.max_steps and progress.step >= self.max_steps:

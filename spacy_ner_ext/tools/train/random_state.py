@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +15,7 @@ State = dict[str, Any]
 
 
 def capture() -> State:
-    """The states of Python, NumPy and torch, on all devices; can be
-    written as JSON.
-    """
+    """The states of Python, NumPy and torch on all devices, as JSON values."""
     state = capture_data()
     state["torch"] = _to_text(torch.get_rng_state())
     if torch.cuda.is_available():
@@ -26,7 +24,7 @@ def capture() -> State:
 
 
 def restore(state: State) -> None:
-    """Go on where the generators were."""
+    """Continue from the states that `capture` returned."""
     restore_data(state)
     torch.set_rng_state(_from_text(state["torch"]))
     if "cuda" in state and torch.cuda.is_available():
@@ -34,9 +32,7 @@ def restore(state: State) -> None:
 
 
 def capture_data() -> State:
-    """The states of those that data is shuffled and sampled by: Python
-    and NumPy.
-    """
+    """The states of Python and NumPy, by which data is shuffled and sampled."""
     version, numbers, gauss = random.getstate()
     name, keys, place, has_gauss, cached = numpy.random.get_state()
     return {
@@ -46,10 +42,7 @@ def capture_data() -> State:
 
 
 def restore_data(state: State) -> None:
-    """Go on where Python and NumPy were.
-
-    state: What `capture` or `capture_data` returned.
-    """
+    """Continue from the states of Python and NumPy."""
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
     name, keys, place, has_gauss, cached = state["numpy"]
@@ -57,27 +50,44 @@ def restore_data(state: State) -> None:
     numpy.random.set_state((name, keys, place, has_gauss, cached))
 
 
-def renew_cupy(seed: int) -> None:
-    """Seed CuPy, whose state cannot be saved, so that a run that goes on from here and
-    one that begins here draw the same numbers.
+class RandomState:
+    """The random number generators as part of a checkpoint.
 
-    seed: The seed, of this place in training.
+    CuPy's state cannot be saved: it is seeded instead, both when the state is saved and
+    when it is restored.
+
+    cupy_seed: Gives a seed for the current step.
     """
-    if has_cupy_gpu:
-        import cupy
 
-        cupy.random.seed(seed)
+    def __init__(self, cupy_seed: Callable[[], int]) -> None:
+        self.cupy_seed = cupy_seed
+
+    def state(self) -> State:
+        """The states of all generators."""
+        self._seed_cupy()
+        return capture()
+
+    def restore(self, state: State) -> None:
+        """Continue from the states of all generators."""
+        self._seed_cupy()
+        restore(state)
+
+    def _seed_cupy(self) -> None:
+        if has_cupy_gpu:
+            import cupy
+
+            cupy.random.seed(self.cupy_seed())
 
 
 class Stream:
-    """A stream of random numbers of Python and NumPy that nothing else draws from."""
+    """A separate stream of random numbers of Python and NumPy."""
 
     def __init__(self) -> None:
         self._state = _raw()
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Draw from this stream for a while."""
+        """Draw from this stream inside the block."""
         others = _raw()
         _set_raw(self._state)
         try:

@@ -1,5 +1,5 @@
-"""The settings of [spacy_ner_ext], which `python -m spacy_ner_ext train` reads and
-`spacy train` leaves alone."""
+"""The config section [spacy_ner_ext], which `python -m spacy_ner_ext train` reads and
+`spacy train` ignores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIECES, WORDS, DOCS = "pieces", "words", "docs"
 
 @dataclass(frozen=True)
 class Amount:
-    """A number of something, such as "0.1 epoch" or "1024 pieces"."""
+    """A number with a unit, such as "0.1 epoch" or "1024 pieces"."""
 
     number: Fraction
     unit: str
@@ -26,14 +26,13 @@ class Amount:
 def read_amount(
     setting: str, value: Any, units: tuple[str, ...], example: str
 ) -> Amount:
-    """Read a number with its unit.
+    """Parse a number with a unit, by default the last of the units.
 
-    setting: What the setting is called, for the error.
-    value: Such as "0.1 epoch", or a number of the last of the units.
-    units: The units that it may have, in the plural.
-    example: A value that it may have.
-    RAISES (UserError): If it is no number above 0 with one of the units, or part of
-        what cannot be parted.
+    setting: The name of the setting, for errors.
+    units: The possible units, in the plural.
+    example: A valid value, for errors.
+    RAISES (UserError): If it is not a number above 0 with one of the units, or a
+        fraction of anything but epochs.
     """
     number, _, unit = str(value).strip().partition(" ")
     unit = unit.strip() or units[-1]
@@ -52,17 +51,17 @@ def read_amount(
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What [spacy_ner_ext] says.
+    """The settings of [spacy_ner_ext].
 
     checkpoint_every: Steps between checkpoints; 0 for none.
-    keep_checkpoints: How many of the last checkpoints stay.
+    keep_checkpoints: How many of the last checkpoints to keep.
     eval_frequency: Steps or epochs between evaluations, in place of the steps of
         [training].
     patience: Evaluations, epochs or steps without a better score after which training
         ends, in place of the steps of [training].
     sub_batch: Pieces, words or docs of a sub-batch, in place of the
         `accumulate_gradient` parts of [training].
-    num_workers: Threads that cut the next batches into pieces; 0 for none.
+    num_workers: Threads that tokenize the next batches; 0 for none.
     """
 
     checkpoint_every: int = 0
@@ -84,11 +83,10 @@ LOWEST = {"checkpoint_every": 0, "keep_checkpoints": 1, "num_workers": 0}
 def read_settings(
     config: Mapping[str, Any], given: Mapping[str, Any] = {}
 ) -> RunSettings:
-    """Read the section of a config.
+    """Read and validate the section of a config.
 
-    given: Settings in place of those of the section, unless None.
-    RETURNS: The settings; the defaults for those that it lacks.
-    RAISES (UserError): If there is no such setting, or a value cannot be used.
+    given: Settings that override those of the section, unless None.
+    RAISES (UserError): If a setting is unknown, or its value cannot be used.
     """
     changed = {name: value for name, value in given.items() if value is not None}
     section = {**config.get(SECTION, {}), **changed}
@@ -109,6 +107,6 @@ def _read(name: str, value: Any) -> Any:
     lowest = LOWEST[name]
     if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
         raise UserError(
-            f"{setting} = {value!r}: set it to a whole number from {lowest} on."
+            f"{setting} = {value!r}: set it to a whole number, at least {lowest}."
         )
     return value

@@ -1,4 +1,10 @@
-"""One step of training: a batch in parts, and then the weights."""
+"""One step of training: the gradients of a batch, in parts that fit into memory, and
+the update of the weights.
+
+A component whose loss is a mean over the batch has a method `count_gold(examples)`, and
+its `update` takes the result as `denominators`: with the counts of the whole batch, the
+losses and gradients of the parts add up to those of the batch.
+"""
 
 from __future__ import annotations
 
@@ -13,28 +19,29 @@ from spacy.util import logger
 from thinc.api import Model, Optimizer
 from thinc.util import has_cupy_gpu
 
+from ...encoder.pieces import cut_words
+from ...encoder.torch_shim import TorchShim
 from ...training.batcher import cut
 from ...util.errors import UserError
-from .pieces import count_pieces
+from ...util.weights import as_tensor, iter_shims, iter_weights
 from .random_state import capture, restore
 from .settings import PIECES, WORDS, Amount
 
 Examples = Sequence[Example]
 
 
-class Updating:
-    """Learns from batches, in parts that fit into memory.
+class Updater:
+    """Updates the weights of a pipeline by batches.
 
-    The parts give the gradient of the whole batch: components that average get its
-    numbers by `begin_batch`, and those of spaCy add up. A batch that does not fit
-    into the memory of the GPU is done again from its start, in parts half as large.
+    A batch that does not fit into the memory of the GPU is repeated from its start in
+    parts of half the size.
 
     nlp: The pipeline.
     optimizer: The optimizer.
-    frozen: The components that do not learn.
-    annotating: Those whose predictions others learn from.
-    accumulate: The parts of a batch, as many docs in each.
-    sub_batch: The size of a part, in place of that.
+    frozen: Components that are not trained.
+    annotating: Components whose predictions others are trained on.
+    accumulate: The number of parts of a batch, with the same number of docs each.
+    sub_batch: The size of a part, in place of their number.
     max_docs: The most docs of a part that are known to fit.
     """
 
@@ -59,7 +66,7 @@ class Updating:
     def __call__(
         self, examples: Examples, dropout: float, step: int
     ) -> dict[str, float]:
-        """Make a step.
+        """Make a step, and return the losses by component.
 
         step: The number of the step, for the log.
         RAISES (UserError): If not even one document fits into memory.
@@ -72,22 +79,20 @@ class Updating:
                 break
             except _out_of_memory() as err:
                 self._halve(parts, step, err)
-            # Outside of the handler, where the frames of the failed pass are gone.
-            self._forget()
+            # Outside of the handler, where the frames of the failed pass are freed.
+            self._zero_gradients()
             restore(before)
-        for component in self._learning():
+        for _, component in self._trained():
             component.finish_update(self.optimizer)
         self.optimizer.step_schedules()
         return losses
 
-    def _learning(self) -> Iterator[Any]:
+    def _trained(self) -> Iterator[tuple[str, Any]]:
         for name, component in self.nlp.pipeline:
             if name in self.frozen or not getattr(component, "is_trainable", False):
                 continue
             if isinstance(component.model, Model):  # type: ignore[attr-defined]
-                yield component
-
-    # --- Parts ----------------------------------------------------------------
+                yield name, component
 
     def _divide(self, examples: Examples) -> Iterator[Examples]:
         parts = (
@@ -104,66 +109,65 @@ class Updating:
         self, examples: Examples, parts: list[Examples], dropout: float
     ) -> dict[str, float]:
         losses: dict[str, float] = {}
-        averaging = [c for c in self._learning() if hasattr(c, "begin_batch")]
-        begun: list[Any] = []
-        try:
-            for component in averaging if len(parts) > 1 else ():
-                begun.append(component)
-                component.begin_batch(examples)
-            for part in parts:
-                self.nlp.update(
-                    part,
-                    drop=dropout,
-                    losses=losses,
-                    sgd=False,  # type: ignore[arg-type]
-                    exclude=self.frozen,
-                    annotates=self.annotating,
-                )
-        finally:
-            for component in begun:
-                component.end_batch()
+        denominators = {
+            name: component.count_gold(examples)
+            for name, component in self._trained()
+            if len(parts) > 1 and hasattr(component, "count_gold")
+        }
+        for part in parts:
+            self.nlp.update(
+                part,
+                drop=dropout,
+                losses=losses,
+                sgd=False,  # type: ignore[arg-type]
+                exclude=self.frozen,
+                annotates=self.annotating,
+                component_cfg={
+                    name: _OfUpdate(denominators=found)
+                    for name, found in denominators.items()
+                },
+            )
         return losses
-
-    # --- Memory ---------------------------------------------------------------
 
     def _halve(self, parts: list[Examples], step: int, err: BaseException) -> None:
         largest = max(map(len, parts))
         if largest == 1:
             longest = max(len(example.predicted) for part in parts for example in part)
             raise UserError(
-                f"Step {step}: a document of up to {longest} tokens alone does not fit "
-                "into the memory of the GPU: set max_batch_pieces of its encoder, or "
-                "cut long documents (max_length of convert or of the reader)."
+                f"Step {step}: a single document, of up to {longest} tokens, does not "
+                "fit into the memory of the GPU: reduce max_batch_pieces of its "
+                "encoder, or split long documents (max_length of convert or of the "
+                "reader)."
             ) from err
         self.max_docs = largest // 2
         logger.warning(
-            "Step %d: out of GPU memory with %d document(s) at once; the step is done "
-            "again, and training goes on, with up to %d.",
+            "Step %d: out of GPU memory with %d document(s) at once; the step is "
+            "repeated, and training continues, with up to %d.",
             *(step, largest, self.max_docs),
         )
 
-    def _forget(self) -> None:
-        """Set all gradients to zero."""
-        for component in self._learning():
-            for node in component.model.walk():
-                for name in node.grad_names:
-                    node.get_grad(name).fill(0)
-                for shim in node.shims:
-                    module: Any = getattr(shim, "_model", None)
-                    if isinstance(module, torch.nn.Module):
-                        module.zero_grad()
+    def _zero_gradients(self) -> None:
+        for weight in iter_weights(list(self._trained())):
+            if weight.gradient is not None:
+                as_tensor(weight.gradient).zero_()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
-def divide(nlp: Language, examples: Examples, size: Amount) -> Iterator[Examples]:
-    """Divide a batch into parts of about one size, documents of similar length
-    together.
+class _OfUpdate(dict[str, Any]):
+    """Arguments of `update` that spaCy does not copy for `pipe`, too."""
 
-    nlp: The pipeline, with an encoder if pieces are counted.
-    size: The most pieces, words or docs of a part.
-    YIELDS: The parts; one document may be larger.
-    RAISES (UserError): If pieces are meant, and no component has an encoder.
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return {}
+
+
+def divide(nlp: Language, examples: Examples, size: Amount) -> Iterator[Examples]:
+    """Divide a batch into parts of about one size, with documents of similar length
+    together. A part with a single document may be larger.
+
+    nlp: The pipeline, with an encoder if word pieces are counted.
+    size: The most word pieces, words or docs of a part.
+    RAISES (UserError): If word pieces are counted and no component has an encoder.
     """
     count: dict[str, Callable[[], list[int]]] = {
         PIECES: lambda: count_pieces(nlp, examples),
@@ -175,6 +179,21 @@ def divide(nlp: Language, examples: Examples, size: Amount) -> Iterator[Examples
     counted = [(sizes[i], examples[i]) for i in ranked]
     for part, _ in cut(counted, int(size.number), padded=False):
         yield part
+
+
+def count_pieces(nlp: Language, examples: Examples) -> list[int]:
+    """Count the word pieces of documents by the first encoder of a pipeline.
+
+    RAISES (UserError): If no component has an encoder.
+    """
+    for shim in iter_shims(nlp):
+        if isinstance(shim, TorchShim) and shim.is_loaded:
+            words = [shim.words_of(example.predicted) for example in examples]
+            return cut_words(shim.tokenizer, words, shim.piece_cache).lengths.tolist()
+    raise UserError(
+        "[spacy_ner_ext] sub_batch counts pieces, but no component of "
+        f"{nlp.pipe_names} has an encoder of spacy_ner_ext: count words or docs."
+    )
 
 
 def _out_of_memory() -> tuple[type[BaseException], ...]:

@@ -227,7 +227,9 @@ def test_paths_of_the_first_call_are_repeated(config, tmp_path):
     config["corpora"]["train"]["path"] = "${paths.train}"
     given = {"training.max_steps": 3, "paths.train": path}
     train(config, tmp_path, overrides=given, checkpoint_every=3, silent=True)
-    message = f"began with paths.train = {path!r}, now it has none: .* --paths.train "
+    message = (
+        f"started with paths.train = {path!r}, now it is not set: .* --paths.train "
+    )
     check_error(message, config, tmp_path, resume=True)
     # What is wrong in a new run is not told by the old one.
     with pytest.raises(ValueError, match="E913"):
@@ -249,16 +251,16 @@ def test_a_run_that_has_ended_says_how_to_go_on(limit, config, tmp_path, capsys)
 
 
 def test_nothing_to_resume(config, tmp_path):
-    check_error("has no checkpoint to go on from", config, tmp_path, resume=True)
-    check_error("name the output folder", config, resume=True)
+    check_error("has no checkpoint to resume from", config, tmp_path, resume=True)
+    check_error("name its output folder", config, resume=True)
 
 
 @pytest.mark.parametrize(
     ("until", "message"),
     [
         ("soon", "number of epochs or steps"),
-        ("1 epoch", "has made .* epochs already"),
-        ("5 steps", "has made 24 steps already"),
+        ("1 epoch", "has already made .* epochs"),
+        ("5 steps", "has already made 24 steps"),
         ("7.5 epochs", "whole epochs"),
     ],
 )
@@ -272,12 +274,12 @@ def test_a_run_goes_on_with_its_own_settings_and_data(config, corpus, tmp_path):
     options = {"resume": True, "overrides": {"training.dropout": 0.5}}
     output = tmp_path / "run"
     check_error(
-        "began with training.dropout = 0.2, now it is 0.5", config, output, **options
+        "started with training.dropout = 0.2, now it is 0.5", config, output, **options
     )
     other = write_corpus(tmp_path / "corpus", n=23)
     config["training"]["max_steps"] = 30
     config["corpora"] = make_config("crf_ner", other)["corpora"]
-    check_error("began with corpora.dev.path", config, output, resume=True)
+    check_error("started with corpora.dev.path", config, output, resume=True)
 
 
 @pytest.mark.parametrize("n", [22, 23])
@@ -292,7 +294,7 @@ def test_files_may_move_but_not_change(n, config, corpus, tmp_path):
         assert train(config, tmp_path / "run", resume=True, silent=True).step >= 0
         assert srsly.read_json(tmp_path / "run/run.json")["step"] == 30
     else:
-        message = "training data is not what the run began with"
+        message = "training data differs from that which the run started with"
         check_error(message, config, tmp_path / "run", resume=True)
 
 
@@ -308,7 +310,7 @@ def test_a_broken_checkpoint_is_named(config, tmp_path):
 def test_weights_that_do_not_fit_are_named(config, tmp_path):
     train(config, tmp_path, checkpoint_every=10, silent=True)
     last = find_checkpoints(tmp_path)[-1]
-    (last / "optimizer.safetensors").write_bytes(b"nothing")
+    (last / "state.safetensors").write_bytes(b"nothing")
     config["training"]["max_steps"] = 30
     check_error("does not fit the config", config, tmp_path, resume=True)
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import asdict
 
 import numpy
 import pytest
@@ -83,7 +84,7 @@ def test_any_place_can_be_gone_on_from(n_before, n_after, max_epochs, other_seed
     whole = train_batches(NLP, corpus, batcher, max_epochs)
     before = take(whole, n_before)
     after = take(whole, n_after)
-    position = Position(**json.loads(json.dumps(before[-1].position.to_json())))
+    position = Position(**json.loads(json.dumps(asdict(before[-1].position))))
     random.seed(other_seed)
     again = take(train_batches(NLP, corpus, batcher, max_epochs, position), n_after)
     assert [shown(b.examples) for b in again] == [shown(b.examples) for b in after]
@@ -130,7 +131,9 @@ def test_other_data_is_an_error():
     def other(nlp):
         return [*corpus(nlp)][1:]
 
-    with pytest.raises(UserError, match="training data is not what the run began"):
+    with pytest.raises(
+        UserError, match="training data differs from that which the run"
+    ):
         next(train_batches(NLP, other, batcher, 0, position))
 
 

@@ -93,7 +93,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(config, run, tmp_path):
     # Patience ends it soon.
     done = run("train", config, *options, "--resume", "--training.patience", 3)
     assert done.returncode == 0, done.stderr
-    assert f"Going on after step {facts['step']}" in done.stdout
+    assert f"Resuming after step {facts['step']}" in done.stdout
 
 
 @pytest.mark.parametrize(

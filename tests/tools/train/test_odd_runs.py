@@ -8,8 +8,8 @@ import srsly
 from spacy.tokens import DocBin
 
 from spacy_ner_ext import train
-from spacy_ner_ext.tools.train import merged as saving
 from spacy_ner_ext.tools.train.checkpoint import find_checkpoints
+from spacy_ner_ext.tools.train.run_folder import RunFolder
 from spacy_ner_ext.util.errors import UserError
 from tests.helpers.pipelines import TOK2VEC, build, listener
 from tests.helpers.training_runs import make_config, make_docs, write_corpus
@@ -146,7 +146,7 @@ def test_copies_of_pipelines_stay(config, tmp_path):
     train(config, tmp_path, silent=True)
     assert (tmp_path / "model-best.copy/file").exists()
     assert (tmp_path / "elsewhere/file").exists()
-    assert not (tmp_path / "model-best.old").exists()
+    assert (tmp_path / "model-best.old/file").exists()
 
 
 @pytest.mark.parametrize(("file", "output"), [("a", "a/b"), ("b/checkpoints", "b")])
@@ -163,7 +163,7 @@ def test_a_full_disk_is_a_failed_run(config, tmp_path, monkeypatch):
 
     train(config, tmp_path, checkpoint_every=4, silent=True)
     with monkeypatch.context() as changed:
-        changed.setattr(saving, "save_last", fail)
+        changed.setattr(RunFolder, "_save_last", fail)
         with pytest.raises(OSError, match="No space left"):
             train(config, tmp_path, resume_to="12 steps", silent=True)
     assert srsly.read_json(tmp_path / "run.json")["status"] == "failed"

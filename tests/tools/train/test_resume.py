@@ -1,4 +1,4 @@
-"""Runs that are killed and go on are the same as one that was never stopped."""
+"""A run that is killed and resumed ends with the same files as one that is not."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def check_same_run(first, second):
     states = []
     for folder in (first, second):
         last = find_checkpoints(folder)[-1]
-        arrays = load_file(last / "optimizer.safetensors")
+        arrays = load_file(last / "state.safetensors")
         state = without_time(srsly.read_json(last / "state.json"))
         states.append((last.name, {k: a.tobytes() for k, a in arrays.items()}, state))
     assert states[0] == states[1]
@@ -79,12 +79,22 @@ def check_same_run(first, second):
     assert runs[0]["status"] == "finished"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
 def test_killed_at_twenty_steps(name, corpus, tmp_path):
-    config = config_of(name, corpus)
     drawn = random.Random(name)
     steps = sorted(drawn.sample(range(1, STEPS - 5), KILLS))
     kills = [(step, drawn.choice(PLACES)) for step in steps]
+    check_killed(config_of(name, corpus), kills, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["crf_ner over a transformer"])
+def test_killed_at_three_steps(name, corpus, tmp_path):
+    config = config_of(name, corpus, max_steps=16)
+    check_killed(config, [(3, "step"), (7, "checkpoint"), (11, "saving")], tmp_path)
+
+
+def check_killed(config, kills, tmp_path):
     srsly.write_json(tmp_path / "config.json", config)
     srsly.write_json(tmp_path / "kills.json", kills)
     paths = [tmp_path / n for n in ("config.json", "killed", "kills.json")]
@@ -98,6 +108,6 @@ def test_killed_at_twenty_steps(name, corpus, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     statuses = json.loads(done.stdout)
-    assert statuses == [*[signal.SIGKILL] * KILLS, 0]
+    assert statuses == [*[signal.SIGKILL] * len(kills), 0]
     train(config, tmp_path / "whole", checkpoint_every=4, silent=True)
     check_same_run(tmp_path / "whole", tmp_path / "killed")

@@ -1,8 +1,16 @@
 """[spacy_ner_ext], and what follows from it."""
 
+import json
+
 import pytest
 
-from spacy_ner_ext.tools.train.progress import Evaluating, Progress, Result, Stopping
+from spacy_ner_ext.tools.train.batches import Batch, Position
+from spacy_ner_ext.tools.train.progress import (
+    EvaluationSchedule,
+    Progress,
+    Result,
+    StopCriterion,
+)
 from spacy_ner_ext.tools.train.settings import RunSettings, read_settings
 from spacy_ner_ext.util.errors import UserError
 
@@ -50,9 +58,9 @@ def test_what_is_given_comes_first():
         ({"patience": "-1 epochs"}, ["'-1 epochs'"]),
         ({"patience": "nan epochs"}, ["'nan epochs'"]),
         ({"sub_batch": "1024 tokens"}, ["pieces or words or docs"]),
-        ({"num_workers": -1}, ["num_workers = -1", "from 0 on"]),
+        ({"num_workers": -1}, ["num_workers = -1", "at least 0"]),
         ({"num_workers": True}, ["num_workers = True"]),
-        ({"keep_checkpoints": 0}, ["from 1 on"]),
+        ({"keep_checkpoints": 0}, ["at least 1"]),
         ({"checkpoint_every": "10"}, ["checkpoint_every = '10'"]),
     ],
 )
@@ -66,7 +74,7 @@ def test_what_cannot_be_used_is_named(section, parts):
 def evaluated(frequency, n_steps, default=100, per_epoch=10, is_stream=False):
     """The steps that are followed by an evaluation."""
     amount = read(eval_frequency=frequency).eval_frequency if frequency else None
-    is_time = Evaluating(amount, default, is_stream)
+    is_time = EvaluationSchedule(amount, default, is_stream)
     places = [(s, s / per_epoch, (s + 1) / per_epoch) for s in range(n_steps)]
     return [step for step, before, after in places if is_time(step, before, after)]
 
@@ -85,7 +93,9 @@ def test_evaluations_by_epochs():
 
 def test_parts_of_epochs_of_a_stream_are_an_error():
     with pytest.raises(UserError, match="length of an epoch is unknown"):
-        Evaluating(read(eval_frequency="0.5 epoch").eval_frequency, 1, is_stream=True)
+        EvaluationSchedule(
+            read(eval_frequency="0.5 epoch").eval_frequency, 1, is_stream=True
+        )
 
 
 def progress_of(scores, every=10, per_epoch=20):
@@ -99,7 +109,7 @@ def progress_of(scores, every=10, per_epoch=20):
 
 def stopped_by(patience, scores, default=0, max_steps=0):
     amount = read(patience=patience).patience if patience else None
-    return Stopping(amount, default, max_steps)(progress_of(scores))
+    return StopCriterion(amount, default, max_steps)(progress_of(scores))
 
 
 def test_patience():
@@ -124,7 +134,7 @@ def test_the_first_of_equal_scores_counts_for_patience_and_the_last_is_kept():
 
 def test_patience_of_an_extended_run_begins_anew():
     progress = progress_of([0.5, 0.1, 0.1, 0.1])
-    stopping = Stopping(read(patience="2 evaluations").patience, 0, 0)
+    stopping = StopCriterion(read(patience="2 evaluations").patience, 0, 0)
     assert stopping(progress)
     progress.extended_at = Result(0.0, 20, 1.0)
     assert stopping(progress) is None
@@ -132,6 +142,8 @@ def test_patience_of_an_extended_run_begins_anew():
 
 def test_progress_is_the_same_after_json():
     progress = progress_of([0.5, 0.1])
-    progress.advance(0, 0.5, [], {"crf_ner": 2})
+    progress.advance(Batch(0, [], Position({}, {}, [1, 0]), 0.5), {"crf_ner": 2})
     progress.extended_at = Result(0.0, 20, 1.0)
-    assert Progress.from_json(progress.to_json()) == progress
+    restored = Progress()
+    restored.restore(json.loads(json.dumps(progress.state())))
+    assert restored == progress

@@ -8,9 +8,9 @@ import torch
 from thinc.api import Adam, fix_random_seed
 
 from spacy_ner_ext.tools.train.settings import read_settings
-from spacy_ner_ext.tools.train.update import Updating, divide
-from spacy_ner_ext.training.parameters import find_parameters
+from spacy_ner_ext.tools.train.update import Updater, divide
 from spacy_ner_ext.util.errors import UserError
+from spacy_ner_ext.util.weights import iter_weights
 from tests.helpers.pipelines import CORPUS, build, crf, make_examples, span_marker, step
 from tests.helpers.training_runs import TRAINED, TRANSFORMER
 
@@ -63,9 +63,9 @@ def update(nlp, examples, accumulate=1, sub_batch=None, max_docs=None):
     """Gradients by path, losses, and how it was done."""
     optimizer = Recording()
     size = None if sub_batch is None else amount(sub_batch)
-    updating = Updating(nlp, optimizer, [], [], accumulate, size, max_docs)
+    updating = Updater(nlp, optimizer, [], [], accumulate, size, max_docs)
     losses = updating(examples, 0.0, 0)
-    paths = {parameter.key: parameter.path for parameter in find_parameters(nlp)}
+    paths = {parameter.key: parameter.path for parameter in iter_weights(nlp)}
     return {paths[key]: g for key, g in optimizer.seen.items()}, losses, updating
 
 
@@ -141,7 +141,7 @@ def test_what_does_not_fit_is_done_again_in_halves(pipes, monkeypatch, caplog):
 def test_a_document_that_does_not_fit_alone_is_an_error(monkeypatch):
     nlp, examples = begin("crf_ner")
     fail_above(nlp.get_pipe("crf_ner"), 0, monkeypatch)
-    with pytest.raises(UserError, match="Step 0: a document of up to 8 tokens alone"):
+    with pytest.raises(UserError, match="Step 0: a single document, of up to 8 tokens"):
         update(nlp, examples)
 
 
