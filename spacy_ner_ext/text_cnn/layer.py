@@ -1,8 +1,8 @@
 """Convolutions of any size over each document, without padding.
 
-The network is that of Kim (2014), Convolutional Neural Networks for Sentence
-Classification, without the pooling: several kernel sizes side by side, joined,
-projected, and added to the input.
+The network of Kim (2014), Convolutional Neural Networks for Sentence Classification,
+without the pooling: several kernel sizes in parallel, concatenated, projected, and
+    added to the input.
 """
 
 from __future__ import annotations
@@ -60,15 +60,21 @@ def TextCNN(
     dropout: float | None,
     n_inputs: int | None = None,
 ) -> Model[list[Floats2d], list[Floats2d]]:
-    """Convolutions over lists of arrays of shape (n_words, n_inputs).
+    """Create convolutions over lists of arrays of shape (n_words, n_inputs).
 
-    For the arguments see spacy_ner_ext.TextCNN.v1; `n_inputs` is the width of the
-    input where that is known already.
-
-    RETURNS: The layer; results have shape (n_words, output_size).
-    RAISES (ValueError): If an argument has a value that makes no network.
+    spacy_ner_ext.TextCNN.v1 documents the arguments; `n_inputs` is the width of the
+    input, if known. The outputs have shape (n_words, output_size).
     """
-    _check(kernel_sizes, out_channels, output_size, activation, normalize, dropout)
+    _check(activation in ACTIVATIONS, "activation", activation, *ACTIVATIONS)
+    _check(normalize in NORMALIZE, "normalize", normalize, *NORMALIZE)
+    sizes = list(kernel_sizes)
+    _check(min(sizes, default=0) > 0, "kernel_sizes", sizes, "sizes of at least 1")
+    for name, width in (("out_channels", out_channels), ("output_size", output_size)):
+        null = "null for the width of the input"
+        _check(width is None or width > 0, name, width, "at least 1", null)
+    rate = dropout is None or 0 <= dropout < 1
+    null = "null for the rate of [training]"
+    _check(rate, "dropout", dropout, "a rate of at least 0 and less than 1", null)
     filters = [ACTIVATIONS[activation]() for _ in kernel_sizes]
     projection: Model = Linear()
     shortcut, norm = Shortcut(), LayerNorm()
@@ -98,39 +104,10 @@ def TextCNN(
     return model
 
 
-def _check(
-    kernel_sizes: Sequence[int],
-    out_channels: int | None,
-    output_size: int | None,
-    activation: str,
-    normalize: str,
-    dropout: float | None,
-) -> None:
-    if not kernel_sizes or min(kernel_sizes) < 1:
+def _check(valid: bool, name: str, value: object, *choices: str) -> None:
+    if not valid:
         raise ValueError(
-            f"kernel_sizes = {list(kernel_sizes)} of TextCNN makes no convolution: "
-            "list one or more sizes of at least 1."
-        )
-    for name, width in (("out_channels", out_channels), ("output_size", output_size)):
-        if width is not None and width < 1:
-            raise ValueError(
-                f"{name} = {width} of TextCNN is no width: set it to at least 1, or "
-                "to null for the width of the input."
-            )
-    if activation not in ACTIVATIONS:
-        raise ValueError(
-            f"Unknown activation '{activation}' of TextCNN: set it to one of "
-            f"{', '.join(ACTIVATIONS)}."
-        )
-    if normalize not in NORMALIZE:
-        raise ValueError(
-            f"Unknown normalize '{normalize}' of TextCNN: set it to one of "
-            f"{', '.join(NORMALIZE)}."
-        )
-    if dropout is not None and not 0 <= dropout < 1:
-        raise ValueError(
-            f"dropout = {dropout} of TextCNN is no rate: set it to at least 0 and "
-            "less than 1, or to null for the rate of [training]."
+            f"{name} = {value} of TextCNN is invalid: set it to {' or '.join(choices)}."
         )
 
 
@@ -142,7 +119,7 @@ def init(
     X: list[Floats2d] | None = None,
     Y: None = None,
 ) -> None:
-    """Set all widths, which follow from that of the input, and then the weights."""
+    """Set all widths, which depend on that of the input, and initialize the weights."""
     if X is not None:
         model.set_dim("nI", get_width(X))
     n_inputs = model.get_dim("nI")
@@ -167,17 +144,16 @@ def forward(
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
     if any(len(x) for x in X):
         return model.layers[0](X, is_train)
-    # Without any word the layers could not tell the width of their input.
+    # Without words the layers cannot infer the width of their input.
     n_outputs = model.get_dim("nO")
     return [model.ops.alloc2f(0, n_outputs) for _ in X], lambda dY: X
 
 
 def convolve(sizes: Sequence[int], filters: Sequence[Model]) -> Model[Ragged, Ragged]:
-    """Convolutions side by side: their results are joined in the order of `sizes`.
+    """Create parallel convolutions, whose outputs are concatenated.
 
-    sizes: Words that each convolution sees.
-    filters: What it makes of a window, from width size * n.
-    RETURNS: The layer.
+    sizes: The number of words in the window of each convolution.
+    filters: The layer that each convolution applies to its windows.
     """
     forward = partial(convolve_forward, tuple(sizes))
     return Model("convolve", forward, init=initialize_layers, layers=filters)
@@ -207,18 +183,18 @@ def convolve_forward(
 
 
 def windows(ops: Ops, X: Floats2d, lengths: Ints1d, size: int) -> Floats2d:
-    """Put the vectors of the words around each word side by side.
+    """Concatenate the vectors of the words around each word.
 
     X: Vectors of width n, the documents one after another.
-    lengths: Words of each document; beyond its ends are zeros.
-    size: Words in a window: (size - 1) // 2 on the left, the word, and size // 2 on the
+    lengths: Number of words of each document, which is padded with zeros.
+    size: Words in a window: (size - 1) // 2 to the left, the word, and size // 2 to the
         right.
     RETURNS: Windows of width size * n.
     """
     if size == 1:
         return X
     columns = ops.seq2col(X, size // 2, lengths=lengths)
-    # seq2col has odd windows only: an even one leaves out the leftmost word.
+    # seq2col has odd windows only: an even window lacks the leftmost word.
     return columns if size % 2 else ops.as_contig(columns[:, X.shape[1] :])
 
 
@@ -236,13 +212,13 @@ def backprop_windows(ops: Ops, dY: Floats2d, lengths: Ints1d, size: int) -> Floa
 def with_shortcut(
     network: Model[Ragged, Ragged], shortcut: Model[Ragged, Ragged]
 ) -> Model[Ragged, Ragged]:
-    """The sum of what two layers make of the same input."""
+    """Sum the outputs of two layers."""
     layers = [network, shortcut]
     return Model("with_shortcut", add_forward, init=initialize_layers, layers=layers)
 
 
 def initialize_layers(model: Model, X: Ragged | None = None, Y: None = None) -> None:
-    """Initialize layers whose widths are set already."""
+    """Initialize layers whose widths are already set."""
     for layer in model.layers:
         layer.initialize()
 
@@ -261,7 +237,7 @@ def add_forward(
 
 
 def FixedDropout(rate: float) -> Model[Floats2d, Floats2d]:
-    """Dropout whose rate training does not change."""
+    """Dropout whose rate set_dropout_rate does not change."""
     return Model("fixed_dropout", partial(fixed_dropout_forward, rate))
 
 
@@ -275,7 +251,7 @@ def fixed_dropout_forward(
 
 
 def Shortcut() -> Model[Floats2d, Floats2d]:
-    """The identity, or a projection where input and output differ in width."""
+    """The identity, or a projection if input and output differ in width."""
     return Model(
         "shortcut",
         shortcut_forward,

@@ -1,4 +1,4 @@
-"""The architecture of `text_cnn`: convolutions over another layer's vectors."""
+"""The architecture of `text_cnn`."""
 
 from typing import List, Optional
 
@@ -21,21 +21,21 @@ def build_text_cnn(
     residual: bool = True,
     dropout: Optional[float] = None,
 ) -> Model[List[Doc], List[Floats2d]]:
-    """Re-contextualize token vectors with convolutions over each document.
+    """Build convolutions that re-contextualize token vectors within each document.
 
     tok2vec: Token vectors.
-    kernel_sizes: Words that each convolution sees; an even size sees one word more on
-        the right.
+    kernel_sizes: Number of words in the window of each convolution; even windows have
+        one more word on the right.
     out_channels: Width of each convolution; by default the width of the token vectors.
-    output_size: Width of the result; by default the same.
-    activation: One of spacy_ner_ext.text_cnn.layer.ACTIVATIONS.
-    normalize: Layer normalization "pre" (of what the convolutions add), "post" (of the
-        sum) or "none".
-    residual: Whether the input is added to the result, projected where the widths
-        differ.
-    dropout: Dropout of the activations in training; by default the rate of [training].
+    output_size: Width of the output; by default the width of the token vectors.
+    activation: One of "clipped_linear", "gelu", "hard_sigmoid", "hard_swish",
+        "hard_tanh", "linear", "mish", "relu", "sigmoid" and "swish".
+    normalize: Layer normalization "pre" (of the convolutions' output), "post" (of its
+        sum with the input) or "none".
+    residual: Whether the input is added to the output, projected if the widths differ.
+    dropout: Dropout rate of the activations; by default the rate of [training].
     RETURNS: The model.
-    RAISES (ValueError): If an option has a value that makes no network.
+    RAISES (ValueError): If a setting has an invalid value.
     """
     cnn = TextCNN(
         kernel_sizes=kernel_sizes,

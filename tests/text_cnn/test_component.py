@@ -174,7 +174,7 @@ def test_without_a_word_it_cannot_be_initialized():
     "upstream,message",
     [
         ("tok2vec", "'crf_ner' listens to 'tok2vec', but 'text_cnn' between them"),
-        ("*", "'crf_ner' listens to '\\*', that is to 'tok2vec' as well as to"),
+        ("*", "'crf_ner' listens to '\\*', which includes both 'tok2vec' and"),
     ],
 )
 def test_a_listener_past_it_is_an_error(upstream, message):
