@@ -1,34 +1,97 @@
 """Check the splits that a pipeline is trained and evaluated on.
 
-All files are read twice: strings that are annotated in one place are looked for in the
-others, and only the first reading tells which these are. What is kept of the documents
-are counts, the forms of entities, and a digest of each text.
+All files are read twice: the second time to find the strings outside of entities that
+the first reading found annotated somewhere. Of the documents only counts, the forms of
+entities and a digest of each text are kept.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+from spacy.tokens import Doc
+
+from ...data.formats.docbin import find_files
 from ...data.lang import BlankPipeline, tokenizer_language
-from .config import Limits, read_limits
-from .findings import Finding
-from .forms import FormIndex, SplitForms, find_conflicts
-from .inputs import Placed, read_split
-from .labels import RARE, check_labels
-from .limits import LimitScan
-from .pieces import PieceScan
-from .report import CheckReport
-from .seen import count_seen
-from .splits import SplitStats, check_split
-from .texts import TextScan, check_overlaps
-from .tokenizer import TOKENIZER, PieceTokenizer, load_tokenizer
+from ...data.read import read_docs
+from .findings import SEVERITIES, Finding
+from .forms import (
+    Conflicts,
+    FormIndex,
+    SplitForms,
+    SplitSeen,
+    count_seen,
+    find_conflicts,
+)
+from .limits import Limits, LimitScan
+from .pieces import PieceScan, PieceTokenizer
+from .splits import (
+    RARE,
+    SplitStats,
+    TextScan,
+    check_labels,
+    check_split,
+    rare_labels,
+)
 
+# The place of a document, and the document.
+Placed = tuple[str, Doc]
 Progress = Callable[[Iterable[Placed]], Iterable[Placed]]
 
 
 @dataclass
+class CheckReport:
+    """The result of a check.
+
+    splits: The splits in the given order.
+    findings: The findings, errors first.
+    rare: Labels with fewer entities in training are rare.
+    seen: Entities of the other splits that occur in the training set.
+    conflicts: Strings that are annotated in different ways.
+    limits: The limits of the config, if one was given.
+    tokenizer: The tokenizer of the pieces; empty without one.
+    pieces: Pieces by split.
+    """
+
+    splits: list[SplitStats]
+    findings: list[Finding]
+    rare: int = 0
+    seen: list[SplitSeen] = field(default_factory=list)
+    conflicts: Conflicts = field(default_factory=Conflicts)
+    limits: Limits = field(default_factory=Limits)
+    tokenizer: str = ""
+    pieces: dict[str, PieceScan] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.findings.sort(key=lambda found: SEVERITIES.index(found.severity))
+
+    def of(self, severity: str) -> list[Finding]:
+        """The findings of a severity."""
+        return [found for found in self.findings if found.severity == severity]
+
+    @property
+    def rare_labels(self) -> dict[str, int]:
+        """Labels that are rare in train, the rarest first."""
+        return rare_labels(self.splits[0], self.rare)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        pieces = {name: scan.to_dict() for name, scan in self.pieces.items()}
+        return {
+            "splits": [split.to_dict() for split in self.splits],
+            "findings": [asdict(found) for found in self.findings],
+            "rare": {"fewer_than": self.rare, "labels": self.rare_labels},
+            "seen": [seen._asdict() for seen in self.seen],
+            "conflicts": self.conflicts.to_dict(),
+            "limits": self.limits.to_dict(),
+            "pieces": {"tokenizer": self.tokenizer, "splits": pieces},
+        }
+
+
+@dataclass
 class _Scan:
-    """All that is counted in a split."""
+    """All counts of a split."""
 
     path: Path
     blank: BlankPipeline
@@ -39,10 +102,10 @@ class _Scan:
     pieces: PieceScan | None
 
     def read(self, progress: Progress) -> None:
-        for place, doc in progress(read_split(self.path, self.blank)):
+        for place, doc in progress(_read_split(self.path, self.blank)):
             ents = doc.ents
             self.stats.add(doc, ents)
-            self.stats.add_ends(place, doc, ents, self.blank)
+            self.stats.add_boundaries(place, doc, ents, self.blank)
             self.texts.add(place, doc, ents)
             self.forms.add(ents)
             self.limits.add(place, doc, ents)
@@ -52,7 +115,7 @@ class _Scan:
             self.pieces.finish()
 
     def read_again(self, progress: Progress, index: FormIndex) -> None:
-        for _, doc in progress(read_split(self.path, self.blank)):
+        for _, doc in progress(_read_split(self.path, self.blank)):
             self.forms.add_outside(doc, index)
 
 
@@ -68,15 +131,15 @@ def check_files(
     """Check the splits of a corpus, each alone and against each other.
 
     paths: The .spacy files, or folders of them, by split name, "train" first.
-    lang: The language whose tokenizer the pipeline will use; "xx" of several.
+    lang: The language whose tokenizer the pipeline will use; "xx" for several.
     rare: Labels with fewer entities in the first split are rare.
     config: A config, for the lengths that its components take.
-    tokenizer: The tokenizer of an encoder, a folder or a name on the hub. If None, that
+    tokenizer: The tokenizer of an encoder, a folder or a name on the hub; None for that
         of the config's encoder, if it is in a folder.
     progress: Wraps the documents as they pass, for a progress bar.
     RAISES (UserError): If a file, the language or the tokenizer cannot be used.
     """
-    limits = Limits() if config is None else read_limits(config)
+    limits = Limits(config)
     counter = _load_tokenizer(tokenizer, limits)
     blank = BlankPipeline(tokenizer_language(lang))
     scans: list[_Scan] = []
@@ -99,13 +162,20 @@ def check_files(
     return _report(scans, rare, limits, counter)
 
 
+def _read_split(path: Path, blank: BlankPipeline) -> Iterator[Placed]:
+    for shard in find_files(path):
+        file = "" if shard == path else f"{shard.relative_to(path)}, "
+        for number, doc in enumerate(read_docs(shard, blank.vocab), start=1):
+            yield f"{file}document {number}", doc
+
+
 def _load_tokenizer(name: str | None, limits: Limits) -> PieceTokenizer | None:
     if name is None:
-        folders = [f for f in limits.encoders if (Path(f) / TOKENIZER).is_file()]
+        folders = [f for f in limits.encoders if (Path(f) / "tokenizer.json").is_file()]
         if not folders:
             return None
         name = folders[0]
-    return load_tokenizer(name, limits.pieces)
+    return PieceTokenizer(name, limits.pieces)
 
 
 def _report(
@@ -114,11 +184,11 @@ def _report(
     splits = [scan.stats for scan in scans]
     conflicts = find_conflicts({scan.stats.name: scan.forms for scan in scans})
     findings: list[Finding] = []
-    for scan in scans:
-        findings += check_split(scan.stats)
+    for stats in splits:
+        findings += check_split(stats)
     findings += check_labels(splits, rare)
     for scan in scans:
-        findings += check_overlaps(scan.texts)
+        findings += scan.texts.findings()
     for scan in scans:
         findings += scan.limits.findings()
     findings += conflicts.findings()

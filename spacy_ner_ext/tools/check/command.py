@@ -8,13 +8,11 @@ import typer
 
 from ...util.files import check_output, write_json
 from ..output import printer, progress
-from .check import check_files
-from .html import write_html
-from .labels import RARE
-from .report import CheckReport
+from .check import CheckReport, check_files
+from .splits import RARE
 from .tables import Table, count_table, piece_table, seen_table
 
-# Examples of a finding.
+# Examples shown per finding.
 SHOWN = {"error": 3, "warning": 3, "note": 10}
 
 
@@ -26,11 +24,11 @@ def check(
         ),
     ],
     dev: Annotated[
-        Path, typer.Argument(metavar="DEV.spacy", help="The development set, likewise.")
+        Path, typer.Argument(metavar="DEV.spacy", help="The development set.")
     ],
     test: Annotated[
         Path | None,
-        typer.Argument(metavar="TEST.spacy", help="The test set, likewise."),
+        typer.Argument(metavar="TEST.spacy", help="The test set."),
     ] = None,
     lang: Annotated[
         str,
@@ -46,48 +44,43 @@ def check(
         Path | None,
         typer.Option(
             metavar="CONFIG.cfg",
-            help="A config: what is longer than its components and corpus readers take "
-            "is reported. Its encoder, if in a folder, is the default of --tokenizer.",
+            help="A config: entities and documents that are too long for its "
+            "components and corpus readers are reported. Its encoder, if in a folder, "
+            "is the default of --tokenizer.",
         ),
     ] = None,
     tokenizer: Annotated[
         str | None,
         typer.Option(
             metavar="FOLDER|NAME",
-            help="The tokenizer of an encoder, in a folder or on the Hugging Face hub: "
-            "pieces a document and a sentence are counted.",
+            help="The tokenizer of an encoder, in a folder or on the Hugging Face hub, "
+            "to count pieces per document and per sentence.",
         ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE.json", help="Also write the result as JSON."),
     ] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.html", help="Also write the result as a page."),
-    ] = None,
 ) -> None:
     """Check the entities of .spacy files, each split alone and against the others.
 
-    Errors make training or evaluation wrong, and the exit code 1: an empty split, no
-    entity in train or dev, entities that start or end in a white-space token, a file
-    that cannot be read. Warnings do not: entities that do not fit the tokenizer's
-    tokens, repeated texts inside a split or across splits, labels of one split
-    only, documents without annotation, no entity in test, and with --config what is
-    too long for it. Notes may well be meant: rare labels, and strings that are
-    annotated in different ways.
+    Errors would make training or evaluation wrong, and set exit code 1: an empty split,
+    no entities in train or dev, entities that start or end in a white-space token, an
+    unreadable file. Warnings do not: entities that do not fit the tokenizer's tokens,
+    repeated texts inside a split or across splits, labels of one split only, documents
+    without annotation, no entities in test, and with --config anything that is too long
+    for it. Notes may be intended: rare labels, and strings that are annotated in
+    different ways.
 
     \b
     Example:
       python -m spacy_ner_ext check corpus/train.spacy corpus/dev.spacy
       python -m spacy_ner_ext check corpus/train corpus/dev.spacy corpus/test.spacy
         --config configs/span_marker.cfg --tokenizer assets/encoder
-        --output metrics/check.json --html metrics/check.html
+        --output metrics/check.json
     """
     if output is not None:
         check_output(output, ".json")
-    if html is not None:
-        check_output(html, ".html")
     paths = {"train": train, "dev": dev}
     if test is not None:
         paths["test"] = test
@@ -101,8 +94,6 @@ def check(
     )
     if output is not None:
         write_json(report.to_dict(), output)
-    if html is not None:
-        write_html(report, html)
     _print(report)
     if report.of("error"):
         raise typer.Exit(1)
@@ -111,7 +102,7 @@ def check(
 def _print(report: CheckReport) -> None:
     _print_table(count_table(report))
     for seen in report.seen:
-        if seen.all.entities:
+        if seen.all["entities"]:
             _print_titled(seen_table(seen, report.splits[0].name))
     if report.pieces:
         _print_titled(piece_table(report))
@@ -135,13 +126,13 @@ def _print_table(table: Table) -> None:
 
 def _print_findings(report: CheckReport) -> None:
     msg = printer()
-    tell: dict[str, Callable[[str], object]] = {
+    show: dict[str, Callable[[str], object]] = {
         "error": msg.fail,
         "warning": msg.warn,
         "note": msg.info,
     }
     for found in report.findings:
-        tell[found.severity](found.what)
+        show[found.severity](found.what)
         for example in found.examples[: SHOWN[found.severity]]:
             typer.echo(f"    {example}")
     errors, warnings = len(report.of("error")), len(report.of("warning"))

@@ -1,7 +1,9 @@
-"""What a check finds: things with examples, and how texts are quoted in them."""
+"""Findings of a check, with examples."""
 
 from dataclasses import dataclass, field
 from typing import Literal
+
+from spacy.tokens import Span
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -11,12 +13,12 @@ EXCERPT = 60
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, suspicious or worth knowing.
+    """A problem, or something worth knowing.
 
-    severity: "error" if training or evaluation would go wrong, "warning" if that is
-        likely, "note" if it may well be meant.
-    split: The split where it was found; empty if it is about all of them.
-    what: What it is, with counts and the next step.
+    severity: "error" if training or evaluation would be wrong, "warning" if that is
+        likely, "note" if it may be intended.
+    split: The split; empty if it is about all of them.
+    what: A sentence with counts and the next step.
     examples: The first places, or the worst.
     """
 
@@ -28,21 +30,23 @@ class Finding:
 
 @dataclass
 class Places:
-    """Things of one kind in a split: an exact count and the first examples."""
+    """Places of one kind: an exact count and the first examples."""
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
     def add(self, example: str) -> None:
-        """Count one."""
+        """Count a place."""
         self.count += 1
         if len(self.examples) < MAX_EXAMPLES:
             self.examples.append(example)
 
 
 def excerpt(text: str) -> str:
-    """Quote the start of a text.
-
-    RETURNS: Its first `EXCERPT` characters in quotes.
-    """
+    """Quote the start of a text."""
     return repr(text if len(text) <= EXCERPT else text[: EXCERPT - 3] + "...")
+
+
+def place_of(place: str, span: Span) -> str:
+    """Quote a span with its label and the place of its document."""
+    return f"{place}: {span.label_} {excerpt(span.text)}"

@@ -1,23 +1,22 @@
-"""Strings that are annotated in one way here and in another there.
+"""Surface forms of entities: annotated in different ways, and seen in training.
 
-The form of an entity is its tokens with one space between, in upper and lower case as
-they are; white-space tokens are left out. A place of a form is an entity of this form,
-or tokens that are equal to it and all known to be outside of entities. Inside a longer
-entity a form says nothing ("Washington" in "Washington Post"), and inside a longer form
-only the longer one counts.
+The form of an entity is its tokens joined by single spaces, in their own case, without
+white-space tokens. A place of a form is an entity of this form, or tokens equal to it
+that are all known to be outside of entities. Places inside a longer entity do not count
+("Washington" in "Washington Post"), and of overlapping forms only the longest does.
 
 A form is in conflict if it has entities of several labels, or entities and places
-outside. Of the latter those are left out that are no sign of a mistake: words that are
-names now and then, with fewer than `NAME_SHARE` of their places annotated ("Us", "May",
-"It"), and single characters where the rarer kind has fewer than `MIN_PLACES` places or
-`NAME_SHARE` of them. The conflicts with the most places that differ from the form's
-most common kind come first.
+outside. Places outside are ignored where they are unlikely to be mistakes: for words
+that are names now and then, with fewer than `NAME_SHARE` of their places annotated
+("Us", "May", "It"), and for single characters whose rarer kind has fewer than
+`MIN_PLACES` places or `NAME_SHARE` of them. Conflicts are ranked by the places that
+differ from the form's most common kind.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from spacy.tokens import Doc, Span
 
@@ -25,9 +24,9 @@ from .findings import MAX_EXAMPLES, Finding, excerpt
 
 NAME_SHARE = 0.1
 MIN_PLACES = 2
-# How many conflicts the reports list.
+# Conflicts in the JSON.
 MAX_CONFLICTS = 200
-# Stands where the label would be.
+# In place of a label.
 OUTSIDE = ""
 
 
@@ -47,7 +46,7 @@ class SplitForms:
         self.annotated.update((form_of(ent), ent.label_) for ent in ents)
 
     def add_outside(self, doc: Doc, index: "FormIndex") -> None:
-        """Count the places of a document that are no entity."""
+        """Count the places of a document that are outside of entities."""
         outside = (doc.to_array("ENT_IOB") == 2).tolist()
         tokens = [(token.text, out) for token, out in zip(doc, outside)]
         words = [(text, out) for text, out in tokens if not text.isspace()]
@@ -65,19 +64,13 @@ class SplitForms:
 
 
 def form_of(span: Span) -> str:
-    """Normalise the text of an entity.
-
-    RETURNS: Its tokens with one space between.
-    """
+    """Normalize the text of an entity."""
     return " ".join(" ".join(token.text for token in span).split())
 
 
 class FormIndex:
-    """All forms, to be looked for token by token.
-
-    forms: The forms.
-    sizes: How many tokens the forms have that start with a token, the most first.
-    """
+    """All forms, and the sizes in tokens of those that start with a token, longest
+    first."""
 
     def __init__(self, splits: Iterable[SplitForms]) -> None:
         self.forms = {form for split in splits for form, _ in split.annotated if form}
@@ -94,10 +87,9 @@ class FormIndex:
 class Conflict:
     """A form that is annotated in several ways.
 
-    form: The form.
     places: Its places by label, `OUTSIDE` for none, and by split; the most common label
         first.
-    minority: How many places differ from the most common kind.
+    minority: The places that differ from the most common kind.
     """
 
     form: str
@@ -116,22 +108,18 @@ class Conflict:
 
     def to_dict(self) -> dict[str, Any]:
         """The conflict as plain JSON values."""
-        places = dict(self.places)
-        outside = places.pop(OUTSIDE, {})
-        return {
-            "form": self.form,
-            "minority": self.minority,
-            "labels": places,
-            "outside": outside,
-        }
+        labels = dict(self.places)
+        outside = labels.pop(OUTSIDE, {})
+        counts = {"form": self.form, "minority": self.minority}
+        return {**counts, "labels": labels, "outside": outside}
 
 
 @dataclass
 class Conflicts:
     """All forms in conflict.
 
-    count: How many forms there are.
-    places: How many of their places differ from the most common kind.
+    count: The forms.
+    places: Their places that differ from the most common kind.
     worst: Those with the most such places, up to `MAX_CONFLICTS`.
     """
 
@@ -145,7 +133,7 @@ class Conflicts:
         return {"count": self.count, "places": self.places, "worst": worst}
 
     def findings(self) -> list[Finding]:
-        """What is to be told of them, at most one."""
+        """A note, if there is a conflict."""
         if not self.count:
             return []
         what = (
@@ -157,10 +145,7 @@ class Conflicts:
 
 
 def find_conflicts(splits: Mapping[str, SplitForms]) -> Conflicts:
-    """Find the forms in conflict, within and across splits.
-
-    splits: The forms of each split.
-    """
+    """Find the forms in conflict, within and across splits."""
     totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for split in splits.values():
         for (form, label), n in split.annotated.items():
@@ -180,12 +165,11 @@ def find_conflicts(splits: Mapping[str, SplitForms]) -> Conflicts:
 
 
 def _minority(form: str, labels: Counter[str], outside: int) -> int:
-    """The places that differ from the most common kind; 0 if it is no conflict."""
+    """The places that differ from the most common kind; 0 without a conflict."""
     inside = labels.total()
+    kinds = [*labels.values()]
     if outside and inside >= NAME_SHARE * (inside + outside):
-        kinds = [*labels.values(), outside]
-    else:
-        kinds = [*labels.values()]
+        kinds.append(outside)
     minority = sum(kinds) - max(kinds)
     if len(form) == 1 and minority < max(MIN_PLACES, NAME_SHARE * sum(kinds)):
         return 0
@@ -203,3 +187,40 @@ def _places(
     by_count = sorted(places.items(), key=lambda item: -sum(item[1].values()))
     some = {label: {s: n for s, n in found.items() if n} for label, found in by_count}
     return {label: found for label, found in some.items() if found}
+
+
+class SplitSeen(NamedTuple):
+    """Entities of a split that occur in the training set, `all` and by label, the most
+    frequent first. A model may find these from memory; only the others show what it
+    learned.
+
+    "form" counts those whose form is in train, "form_and_label" those with the same
+    label, too; the distinct counts have each form once per label.
+    """
+
+    split: str
+    all: dict[str, int]
+    labels: dict[str, dict[str, int]]
+
+
+def count_seen(name: str, split: SplitForms, train: SplitForms) -> SplitSeen:
+    """Compare the entities of a split with those of the training set."""
+    known = {form for form, _ in train.annotated}
+    found: defaultdict[str, list[tuple[int, bool, bool]]] = defaultdict(list)
+    for (form, label), n in split.annotated.items():
+        found[label].append((n, form in known, (form, label) in train.annotated))
+    labels = {label: _sum_seen(counts) for label, counts in found.items()}
+    ranked = sorted(labels, key=lambda label: (-labels[label]["entities"], label))
+    every = [count for counts in found.values() for count in counts]
+    return SplitSeen(name, _sum_seen(every), {label: labels[label] for label in ranked})
+
+
+def _sum_seen(counts: list[tuple[int, bool, bool]]) -> dict[str, int]:
+    return {
+        "entities": sum(n for n, _, _ in counts),
+        "form": sum(n for n, has_form, _ in counts if has_form),
+        "form_and_label": sum(n for n, _, has_both in counts if has_both),
+        "distinct": len(counts),
+        "distinct_form": sum(has_form for _, has_form, _ in counts),
+        "distinct_form_and_label": sum(has_both for _, _, has_both in counts),
+    }

@@ -1,68 +1,98 @@
-"""How many pieces a tokenizer of an encoder makes of documents and sentences.
+"""Word pieces of documents and sentences, by the tokenizer of an encoder.
 
-Documents that know their spaces are cut as text, others word by word, sentence after
-sentence in both cases. The encoders of a pipeline cut the words of spaCy's tokenizer,
-so their numbers differ a little.
+Documents that know their spaces are tokenized as text, others word by word, in both
+cases sentence by sentence. The encoders of a pipeline tokenize the words of spaCy's
+tokenizer, so their numbers differ a little.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 from spacy.tokens import Doc, Span
 
-from .config import PieceLimit
-from .tokenizer import PieceTokenizer
+from ...encoder.hf import load_tokenizer, prepare
+from ...encoder.settings import EncoderSettings
+from ...util.errors import UserError, one_line
+from .limits import PieceLimit
 
-# Sentences that are cut at once, in parallel.
+# Sentences that are tokenized at once, in parallel.
 BATCH = 2048
+# Tokenizers without a limit state a larger one.
+UNLIMITED = 10**6
 
 
-@dataclass
-class Distribution:
+class Distribution(Counter[int]):
     """How often each number occurs."""
-
-    counts: Counter[int] = field(default_factory=Counter)
 
     @property
     def mean(self) -> float:
-        """The mean; 0 if there is nothing."""
-        total = sum(value * n for value, n in self.counts.items())
-        return total / max(self.counts.total(), 1)
+        """The mean; 0 if empty."""
+        return sum(value * n for value, n in self.items()) / max(self.total(), 1)
 
     def quantile(self, share: float) -> int:
-        """Find the least number that is not exceeded by a share of them.
-
-        share: The share, 0 to 1.
-        RETURNS: The number; 0 if there is nothing.
-        """
+        """The least number that a share of the numbers does not exceed; 0 if empty."""
         below = 0
-        for value in sorted(self.counts):
-            below += self.counts[value]
-            if below >= share * self.counts.total():
+        for value in sorted(self):
+            below += self[value]
+            if below >= share * self.total():
                 return value
         return 0
 
     def share_above(self, limit: int) -> float:
         """The share of numbers above a limit."""
-        above = sum(n for value, n in self.counts.items() if value > limit)
-        return above / max(self.counts.total(), 1)
+        above = sum(n for value, n in self.items() if value > limit)
+        return above / max(self.total(), 1)
 
     def to_dict(self) -> dict[str, float]:
-        """The distribution in a few numbers."""
+        """Mean, median, 95th percentile and maximum."""
+        quantiles = {"median": 0.5, "p95": 0.95, "max": 1}
         return {
             "mean": round(self.mean, 2),
-            "median": self.quantile(0.5),
-            "p95": self.quantile(0.95),
-            "max": max(self.counts, default=0),
+            **{name: self.quantile(share) for name, share in quantiles.items()},
         }
 
 
-class PieceScan:
-    """Counts the pieces of a split. Special pieces do not count.
+class PieceTokenizer:
+    """The tokenizer of an encoder.
 
-    tokenizer: The tokenizer.
+    name: A folder, or a name on the hub.
+    limits: The pieces that the models of a config read; by default the limit of the
+        tokenizer.
+    RAISES (UserError): If it cannot be loaded.
     """
+
+    def __init__(self, name: str, limits: Sequence[PieceLimit] = ()) -> None:
+        try:
+            loaded = load_tokenizer(EncoderSettings(name=name))
+        # A damaged file is a plain Exception of the tokenizers library.
+        except Exception as err:
+            what = f"the tokenizer '{name}' cannot be loaded ({one_line(err)})"
+            raise UserError(f"{what}; correct --tokenizer") from err
+        own = loaded.model_max_length
+        if not limits and own <= UNLIMITED:
+            limits = [PieceLimit("model_max_length of the tokenizer", int(own))]
+        self.name = name
+        self.limits = tuple(limits)
+        self._tokenizer = prepare(loaded.backend_tokenizer)
+
+    @property
+    def specials(self) -> int:
+        """The special pieces around a text."""
+        return int(self._tokenizer.num_special_tokens_to_add(False))
+
+    def count(self, texts: Sequence[str | list[str]]) -> list[int]:
+        """Count pieces, without special ones, of strings or of lists of words."""
+        encodings = self._tokenizer.encode_batch(
+            list(texts),
+            is_pretokenized=bool(texts) and isinstance(texts[0], list),
+            add_special_tokens=False,
+        )
+        return [len(pieces) for pieces in encodings]
+
+
+class PieceScan:
+    """Counts the pieces of a split, without special ones."""
 
     def __init__(self, tokenizer: PieceTokenizer) -> None:
         self.tokenizer = tokenizer
@@ -76,37 +106,36 @@ class PieceScan:
         self._n_docs = 0
 
     def add(self, doc: Doc) -> None:
-        """Count one document, at the latest when `finish` is called."""
+        """Count a document, at the latest when `finish` is called."""
         if not len(doc):
             return
         waiting = self._words if doc.has_unknown_spaces else self._texts
         sentences = doc.sents if doc.has_annotation("SENT_START") else [doc[:]]
-        for sent in sentences:
-            waiting.append((self._n_docs, _content(sent)))
+        waiting += [(self._n_docs, _content(sent)) for sent in sentences]
         self.words += sum(not token.is_space for token in doc)
         self._n_docs += 1
         if len(self._texts) + len(self._words) >= BATCH:
             self.finish()
 
     def finish(self) -> None:
-        """Count what is waiting."""
+        """Count the sentences that wait for a full batch."""
         by_doc: Counter[int] = Counter()
         for waiting in (self._texts, self._words):
             counts = self.tokenizer.count([text for _, text in waiting])
-            self.sentences.counts.update(counts)
+            self.sentences.update(counts)
             for (doc, _), n in zip(waiting, counts):
                 by_doc[doc] += n
-        self.docs.counts.update(by_doc.values())
+        self.docs.update(by_doc.values())
         self.pieces += by_doc.total()
         self._texts, self._words = [], []
 
     def room(self, limit: PieceLimit) -> int:
-        """The pieces of a text that a limit leaves room for."""
+        """The pieces of a text that fit into a limit."""
         return limit.pieces - self.tokenizer.specials * limit.with_specials
 
     @property
     def per_word(self) -> float:
-        """The pieces a word, which is not white space."""
+        """Pieces per word, white space not counted."""
         return self.pieces / max(self.words, 1)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,36 +1,39 @@
-"""What one split holds, counted document by document."""
+"""Counts of a split, problems of a split or its labels, and repeated texts."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 from spacy.tokens import Doc, Span
 
 from ...data.lang import BlankPipeline
 from ...data.report import count_sentences, true_cats
-from .findings import Finding, Places, Severity, excerpt
+from .findings import Finding, Places, Severity, excerpt, place_of
+
+# The threshold of spaCy's own `debug data`.
+RARE = 50
+DIGEST_SIZE = 16
 
 
 @dataclass
 class SplitStats:
-    """What one split holds.
+    """Counts of a split.
 
     name: "train", "dev" or "test".
     path: The file, or the folder of files.
-    docs, tokens: Documents and their tokens.
-    sentences: Sentences; a document without sentence starts counts as one.
-    docs_without_entities: Documents that are annotated and have no entity.
+    sentences: A document without sentence starts counts as one.
+    docs_without_entities: Annotated documents without entities.
     docs_unannotated: Documents with neither entity annotation nor categories.
-    docs_with_cats: Documents with categories.
-    docs_with_text: Documents that know their spaces. spaCy tokenizes their text anew
-        for training and evaluation; of the others it takes the tokens.
+    docs_with_text: Documents that know their spaces. For training and evaluation spaCy
+        tokenizes their text again; of the others it takes the tokens.
     labels: Entities per label.
     cats: Documents of which a category is true, by category.
     lengths: Entities per length in tokens.
     white_space: Entities that start or end in a white-space token.
-    misaligned: Entities, in documents that know their spaces, whose ends are not ends
-        of the tokenizer's tokens.
+    misaligned: Entities, in documents that know their spaces, whose boundaries are not
+        boundaries of the tokenizer's tokens.
     repeated: Documents with the text and the entities of an earlier one.
     conflicting: Documents with the text of an earlier one and different entities.
     """
@@ -58,7 +61,7 @@ class SplitStats:
         return self.labels.total()
 
     def add(self, doc: Doc, ents: Sequence[Span]) -> None:
-        """Count one document, all but its places."""
+        """Count a document."""
         self.docs += 1
         self.tokens += len(doc)
         self.sentences += count_sentences(doc)
@@ -72,10 +75,10 @@ class SplitStats:
         self.labels.update(ent.label_ for ent in ents)
         self.lengths.update(len(ent) for ent in ents)
 
-    def add_ends(
+    def add_boundaries(
         self, place: str, doc: Doc, ents: Sequence[Span], blank: BlankPipeline
     ) -> None:
-        """Look at the ends of entities."""
+        """Check the boundaries of a document's entities."""
         for ent in ents:
             if not ent[0].text.strip() or not ent[-1].text.strip():
                 self.white_space.add(place_of(place, ent))
@@ -90,10 +93,8 @@ class SplitStats:
 
     def to_dict(self) -> dict[str, Any]:
         """The counts as plain JSON values."""
-        return {
-            **{name: _to_json(value) for name, value in vars(self).items()},
-            "entities": self.entities,
-        }
+        counts = {name: _to_json(value) for name, value in vars(self).items()}
+        return {**counts, "entities": self.entities}
 
 
 def _to_json(value: Any) -> Any:
@@ -102,24 +103,16 @@ def _to_json(value: Any) -> Any:
     return asdict(value) if isinstance(value, Places) else value
 
 
-def place_of(place: str, span: Span) -> str:
-    """Tell where an entity is.
-
-    RETURNS: The place, its label and its text.
-    """
-    return f"{place}: {span.label_} {excerpt(span.text)}"
-
-
 def check_split(stats: SplitStats) -> list[Finding]:
-    """Tell what is wrong in a split by itself."""
+    """Find problems of a split by itself."""
     name = stats.name
     if not stats.tokens:
-        return [Finding("error", name, f"{name} is empty, it holds no token")]
+        return [Finding("error", name, f"{name} is empty, it has no tokens")]
     findings = []
     if not stats.entities and not stats.docs_with_cats:
-        # A dev set without entities has no F-score, so no best model can be chosen.
+        # A dev set without entities has no F-score to choose the best model by.
         severity: Severity = "warning" if name == "test" else "error"
-        findings.append(Finding(severity, name, f"{name} has no entity at all"))
+        findings.append(Finding(severity, name, f"{name} has no entities"))
     if stats.white_space.count:
         what = (
             f"entities in {name} that start or end in a white-space token, which "
@@ -131,21 +124,116 @@ def check_split(stats: SplitStats) -> list[Finding]:
 
 def _warn_split(stats: SplitStats) -> list[Finding]:
     name = stats.name
-    unaligned = (
-        f"entities in {name} whose ends are not ends of the tokenizer's tokens, so "
-        "that they are not learned and count as missed"
-    )
-    unannotated = f"documents in {name} without annotation, not the same as no entity"
     places = {
-        unaligned: stats.misaligned,
+        f"entities in {name} whose boundaries are not boundaries of the tokenizer's "
+        "tokens, so that they are not learned and count as missed": stats.misaligned,
         f"documents in {name} that repeat an earlier one": stats.repeated,
         f"documents in {name} with the text of an earlier one and other entities": (
             stats.conflicting
         ),
-        unannotated: Places(stats.docs_unannotated),
+        f"documents in {name} without annotation, not the same as no entities": (
+            Places(stats.docs_unannotated)
+        ),
     }
     return [
         Finding("warning", name, f"{what}: {found.count}", found.examples)
         for what, found in places.items()
         if found.count
     ]
+
+
+def rare_labels(train: SplitStats, rare: int) -> dict[str, int]:
+    """The labels with fewer than `rare` entities, the rarest first."""
+    found = [(n, label) for label, n in train.labels.items() if n < rare]
+    return {label: n for n, label in sorted(found)}
+
+
+def check_labels(splits: Sequence[SplitStats], rare: int) -> list[Finding]:
+    """Find labels that one split lacks, and those that are rare in train.
+
+    splits: The splits, the training set first.
+    rare: Labels with fewer entities are rare.
+    """
+    train, *others = splits
+    findings = []
+    for split in others:
+        # A side without any entity is a finding by itself.
+        if split.entities and train.entities:
+            findings += _compare("labels", train, split)
+        if split.cats and train.cats:
+            findings += _compare("cats", train, split)
+    few = rare_labels(train, rare)
+    if few:
+        listed = ", ".join(f"{label} ({n})" for label, n in few.items())
+        what = f"labels with fewer than {rare} entities in {train.name}: {listed}"
+        findings.append(Finding("note", train.name, what))
+    return findings
+
+
+def _compare(attribute: str, train: SplitStats, split: SplitStats) -> list[Finding]:
+    kind = "categories" if attribute == "cats" else attribute
+    findings = []
+    for here, there in ((train, split), (split, train)):
+        absent = sorted(getattr(here, attribute).keys() - getattr(there, attribute))
+        if absent:
+            what = f"{kind} in {here.name} that are not in {there.name}"
+            what = f"{what}: {', '.join(absent)}"
+            findings.append(Finding("warning", split.name, what))
+    return findings
+
+
+class TextScan:
+    """Compares the texts of a split with one another and with those of earlier splits,
+    by digests.
+
+    stats: Gets the repeated texts inside the split.
+    earlier: The splits before it, complete.
+    """
+
+    def __init__(self, stats: SplitStats, earlier: Sequence["TextScan"]) -> None:
+        self.stats = stats
+        self.earlier = earlier
+        # Texts with the same entities and categories, and with others.
+        self.shared = [(Places(), Places()) for _ in earlier]
+        self._entities: dict[bytes, bytes] = {}
+
+    def add(self, place: str, doc: Doc, ents: Sequence[Span]) -> None:
+        """Compare a document."""
+        text = doc.text
+        if not text.strip():
+            return
+        key = _digest(text)
+        spans = [(ent.start_char, ent.end_char, ent.label_) for ent in ents]
+        entities = _digest(repr((spans, sorted(true_cats(doc)))))
+        first = self._entities.setdefault(key, entities)
+        if first is not entities:
+            same = first == entities
+            places = self.stats.repeated if same else self.stats.conflicting
+            places.add(f"{place}: {excerpt(text)}")
+            return
+        for scan, (same_places, other_places) in zip(self.earlier, self.shared):
+            theirs = scan._entities.get(key)
+            if theirs is not None:
+                places = same_places if theirs == entities else other_places
+                places.add(excerpt(text))
+
+    def findings(self) -> list[Finding]:
+        """Warnings of texts that are also in earlier splits."""
+        name = self.stats.name
+        kinds = ("with the same entities", "with other entities")
+        return [
+            Finding(
+                "warning",
+                name,
+                f"texts in {name} that are also in {earlier.stats.name}, "
+                f"{kind}: {places.count}",
+                places.examples,
+            )
+            for earlier, shared in zip(self.earlier, self.shared)
+            for kind, places in zip(kinds, shared)
+            if places.count
+        ]
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8"), digest_size=DIGEST_SIZE).digest()

@@ -80,19 +80,19 @@ def test_white_space_inside_an_entity_is_fine(check):
 def test_splits_without_tokens_or_entities(check):
     none = [("I am here", [])]
     assert found(check(train=none, dev=[GOOD]), "error") == [
-        ("train", "train has no entity at all")
+        ("train", "train has no entities")
     ]
     assert found(check(train=[GOOD], dev=none), "error") == [
-        ("dev", "dev has no entity at all")
+        ("dev", "dev has no entities")
     ]
     for empty in ([], [make_doc([])]):
         assert found(check(train=[GOOD], dev=empty), "error") == [
-            ("dev", "dev is empty, it holds no token")
+            ("dev", "dev is empty, it has no tokens")
         ]
     dev = [("Bob", [(0, 1, "PER")])]
     report = check(train=[GOOD], dev=dev, test=none)
     assert report.of("error") == []
-    assert found(report, "warning") == [("test", "test has no entity at all")]
+    assert found(report, "warning") == [("test", "test has no entities")]
 
 
 def test_labels_of_one_split_only(check):
@@ -178,7 +178,7 @@ def test_errors_come_first_and_json_is_plain(check, tmp_path):
     assert train["lengths"] == {"1": 2}
     assert train["repeated"] == {"count": 1, "examples": ["document 2: 'I am Ann '"]}
     assert (train["entities"], dev["entities"]) == (2, 0)
-    assert data["findings"][0]["what"] == "dev has no entity at all"
+    assert data["findings"][0]["what"] == "dev has no entities"
 
 
 def test_unknown_language(check, tmp_path):
@@ -239,7 +239,7 @@ def test_a_damaged_shard_is_named(tmp_path):
 
 
 def seen(counts):
-    return list(counts.to_dict().values())
+    return list(counts.values())
 
 
 def test_seen_and_unseen_entities(check):

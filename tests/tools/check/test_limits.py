@@ -6,7 +6,7 @@ from spacy.training import Corpus
 
 from spacy_ner_ext.data.lang import blank_vocab
 from spacy_ner_ext.tools.check.check import check_files
-from spacy_ner_ext.tools.check.config import DocLimit, PieceLimit, read_limits
+from spacy_ner_ext.tools.check.limits import DocLimit, Limits, PieceLimit
 from spacy_ner_ext.util.errors import UserError
 from tests.helpers.corpora import write_docs
 
@@ -30,8 +30,7 @@ def config(tmp_path):
 
 def span_limits(path):
     return [
-        (limit.component, list(limit.sizes), limit.keys)
-        for limit in read_limits(path).spans
+        (limit.component, list(limit.sizes), limit.keys) for limit in Limits(path).spans
     ]
 
 
@@ -83,11 +82,11 @@ def test_a_checkpoint_brings_its_own_lengths(config, tmp_path):
     saved = {"entity_max_length": 5, "model_max_length": None}
     srsly.write_json(tmp_path / "saved" / "config.json", saved)
     assert span_limits(path) == [("sm", [1, 2, 3, 4, 5], ("ents",))]
-    assert read_limits(path).pieces[0].pieces == 512
+    assert Limits(path).pieces[0].pieces == 512
     for damaged in ("[1]", "{"):
         (tmp_path / "saved" / "config.json").write_text(damaged)
         with pytest.raises(UserError, match=r"config\.json: is not"):
-            read_limits(path)
+            Limits(path)
 
 
 def test_lengths_of_windows_and_names_of_encoders(config):
@@ -95,7 +94,7 @@ def test_lengths_of_windows_and_names_of_encoders(config):
     text += "\n[components.trf]\nfactory = 'crf_ner'\n\n[components.trf.model]\n"
     text += "\n[components.trf.model.tok2vec]\nname = 'c'\nwindow = ${vars.window}\n"
     text += "@architectures = 'spacy_ner_ext.Transformer.v1'\n"
-    limits = read_limits(config(text))
+    limits = Limits(config(text))
     assert limits.pieces == [
         PieceLimit("model_max_length of sm", 256),
         PieceLimit("window of trf", 99, False),
@@ -108,11 +107,11 @@ READER = "\n[corpora.{}]\n@readers = 'spacy.Corpus.v1'\nmax_length = {}\n"
 
 def test_lengths_of_corpus_readers(config):
     text = "\n[corpora]\n" + READER.format("train", 9) + READER.format("dev", 0)
-    assert read_limits(config(text)).docs == {"train": DocLimit("corpora.train", 9)}
+    assert Limits(config(text)).docs == {"train": DocLimit("corpora.train", 9)}
     text += READER.format("x", 7) + "\n[training]\ndev_corpus = 'corpora.x'\n"
-    assert read_limits(config(text)).docs["dev"] == DocLimit("corpora.x", 7)
+    assert Limits(config(text)).docs["dev"] == DocLimit("corpora.x", 7)
     sentences = "\n[corpora]\n" + READER.format("train", 9) + "gold_preproc = true\n"
-    assert read_limits(config(sentences)).docs == {}
+    assert Limits(config(sentences)).docs == {}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +137,7 @@ def test_lengths_of_corpus_readers(config):
 )
 def test_bad_configs(config, text, parts):
     with pytest.raises(UserError) as error:
-        read_limits(config(text))
+        Limits(config(text))
     message = str(error.value)
     assert message.startswith(str(config(text)))
     assert "\n" not in message
@@ -158,11 +157,11 @@ def test_bad_configs(config, text, parts):
 def test_files_that_are_no_config(tmp_path, content, what):
     (tmp_path / "c.cfg").write_bytes(content)
     with pytest.raises(UserError, match=rf"c\.cfg: {what}"):
-        read_limits(tmp_path / "c.cfg")
-    with pytest.raises(UserError, match="there is no such file"):
-        read_limits(tmp_path / "no.cfg")
+        Limits(tmp_path / "c.cfg")
+    with pytest.raises(UserError, match="no such file"):
+        Limits(tmp_path / "no.cfg")
     with pytest.raises(UserError, match="is a folder"):
-        read_limits(tmp_path)
+        Limits(tmp_path)
 
 
 def make_doc(words, spans=(), sent_starts=None, groups=None):
@@ -216,7 +215,7 @@ def test_documents_that_a_reader_cuts_or_leaves_out(warnings_of, tmp_path):
         make_doc(list("Abcde"), [(2, 3, "PER")], [1, 0, 1, 0, 0]),
     ]
     (cut, left_out) = warnings_of(text, docs)
-    assert cut[0].endswith("[corpora.train], cut into sentences: 1")
+    assert cut[0].endswith("[corpora.train], split into sentences: 1")
     assert cut[1] == ["document 3: 5 tokens"]
     assert left_out[0].endswith("left out with 2 entities: 2")
     assert left_out[1] == ["document 2: 3 tokens", "document 3: 3 tokens"]
