@@ -21,7 +21,7 @@ from common import one_thread
 
 one_thread()
 
-from spacy_ner_ext.tools.convert.convert import convert_file
+from spacy_ner_ext import convert
 
 Counted = tuple[int, Counter[str]]
 
@@ -94,9 +94,7 @@ def main() -> None:
         folder = getattr(args, name)
         for file in files if folder is not None else ():
             with TemporaryDirectory() as target:
-                report = convert_file(
-                    folder / file, Path(target) / "a.spacy", format=format
-                )
+                report = convert(folder / file, Path(target) / "a.spacy", format=format)
             n_expected, expected = count(folder / file)
             found = report.entities or report.cats
             is_right = (report.documents, found) == (n_expected, expected)

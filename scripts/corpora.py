@@ -7,7 +7,7 @@ from typing import Any
 
 import srsly
 
-from spacy_ner_ext.data.split.settings import PARTS
+from spacy_ner_ext.data.options import PARTS
 from spacy_ner_ext.util.errors import UserError, one_line
 
 PROJECT_FILE = "project.yml"

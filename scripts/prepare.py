@@ -1,7 +1,6 @@
 """Convert the corpus of a project."""
 
 import inspect
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
@@ -12,24 +11,21 @@ from typing import Annotated, Any
 import typer
 
 from scripts.corpora import PROJECT_FILE, corpus_folder, read_recipe
+from spacy_ner_ext.data.options import PARTS, ConvertOptions
+from spacy_ner_ext.data.output import check_corpus, move_corpus
 from spacy_ner_ext.data.report import ConversionReport
-from spacy_ner_ext.data.split.settings import PARTS, SplitOptions
 from spacy_ner_ext.tools.convert.command import print_report
-from spacy_ner_ext.tools.convert.convert import Progress, convert_file
+from spacy_ner_ext.tools.convert.convert import Progress, convert
 from spacy_ner_ext.tools.errors import run_command
 from spacy_ner_ext.tools.options import names
 from spacy_ner_ext.tools.output import printer, progress
 from spacy_ner_ext.util.errors import UserError
 from spacy_ner_ext.util.files import check_output, write_json
 
-# Settings of a corpus; all others have to be those of its format.
-SHAPING = tuple(
-    setting.name
-    for setting in fields(SplitOptions)
-    if setting.name not in ("split", "seed")
-)
-CONVERSION = ("format", "align", "spans_key", "labels", "map")
-NOT_SETTINGS = {"seed", *inspect.signature(convert_file).parameters} - {*CONVERSION}
+# Given for all corpora of a project, or not a setting of a corpus.
+NOT_SETTINGS = {"lang", "seed", "shard_size", "more"}
+NOT_SETTINGS |= set(inspect.signature(convert).parameters)
+SETTINGS = [s.name for s in fields(ConvertOptions) if s.name not in NOT_SETTINGS]
 
 
 def prepare(
@@ -116,28 +112,30 @@ def prepare_corpus(
     settings = _check_settings(recipe.settings, project_dir, corpus)
     if labels:
         settings["labels"] = labels
-    shaping = {name: settings.pop(name) for name in SHAPING if name in settings}
     reports = []
     folder = corpus_folder(project_dir, corpus)
     paths = {part: target / f"{part}.spacy" for part in PARTS}
     for path in paths.values():
-        check_output(path, ".spacy")
+        check_corpus(path)
     # All parts or none: they are converted in a temporary folder and moved at the end.
     with _folder_in(target) as partial:
         for part, name in recipe.names().items():
             is_split = part == "train" and bool(recipe.split)
-            report = convert_file(
+            report = convert(
                 folder / name,
                 partial if is_split else partial / f"{part}.spacy",
                 lang=lang,
-                shaping=_shaping(shaping, part, recipe.split if is_split else (), seed),
+                seed=seed,
                 progress=progress,
-                **settings,
+                **_own(settings, part, recipe.split if is_split else ()),
             )
             report.target = str(target if is_split else paths[part])
+            report.folders = {
+                str(target / Path(path).name): n for path, n in report.folders.items()
+            }
             reports.append(report)
         for path in sorted(partial.iterdir()):
-            os.replace(path, paths[path.stem])
+            move_corpus(path, paths[path.stem])
     return reports
 
 
@@ -145,21 +143,23 @@ def _check_settings(
     settings: Mapping[str, Any], project_dir: Path, corpus: str
 ) -> dict[str, Any]:
     for name in NOT_SETTINGS & settings.keys():
-        known = ", ".join((*CONVERSION, *SHAPING))
-        what = f"vars.corpora.{corpus}.{name} is not a setting of a corpus; use {known}"
-        raise UserError(f"{what}, or one of the format", project_dir / PROJECT_FILE)
+        what = f"vars.corpora.{corpus}.{name} is not a setting of a corpus"
+        advice = f"use {', '.join(SETTINGS)}"
+        raise UserError(f"{what}; {advice}", project_dir / PROJECT_FILE)
     return dict(settings)
 
 
-def _shaping(
-    settings: Mapping[str, Any], part: str, split: tuple[float, ...], seed: int
-) -> SplitOptions:
-    own = {**settings, "split": split, "seed": seed}
+def _own(
+    settings: Mapping[str, Any], part: str, split: tuple[float, ...]
+) -> dict[str, Any]:
+    """The settings of a part: only what is split is stratified, and only train is
+    oversampled."""
+    own = {**settings, "split": split}
     if not split:
         own["stratify"] = False
     if part != "train":
         own["oversample"] = {}
-    return SplitOptions(**own)
+    return own
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .tools.calibrate.calibrate import calibrate
-    from .tools.convert.convert import convert_file as convert
+    from .tools.convert.convert import convert
     from .tools.evaluate.evaluate import evaluate
     from .tools.explain.explain import explain
     from .tools.predict.predict import predict
@@ -28,7 +28,7 @@ __all__ = [
 _PUBLIC = {
     "UserError": ("util.errors", "UserError"),
     "calibrate": ("tools.calibrate.calibrate", "calibrate"),
-    "convert": ("tools.convert.convert", "convert_file"),
+    "convert": ("tools.convert.convert", "convert"),
     "evaluate": ("tools.evaluate.evaluate", "evaluate"),
     "explain": ("tools.explain.explain", "explain"),
     "explain_all": ("tools.explain.explain", "explain_all"),

@@ -11,7 +11,7 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 
 from scripts.encoder import export_encoder
-from spacy_ner_ext.tools.convert.convert import convert_file
+from spacy_ner_ext import convert
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted(path.name for path in (ROOT / "configs").glob("*.cfg"))
@@ -34,7 +34,7 @@ def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     vocab = spacy.blank("en").vocab
     for name in ("train", "dev"):
-        convert_file(ROOT / f"assets/demo/{name}.conll", folder / f"{name}.spacy")
+        convert(ROOT / f"assets/demo/{name}.conll", folder / f"{name}.spacy")
         docs = list(DocBin().from_disk(folder / f"{name}.spacy").get_docs(vocab))
         for token in (token for doc in docs[:40] for token in doc):
             token.tag_ = "NAME" if token.is_title else "WORD"

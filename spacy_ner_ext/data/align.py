@@ -1,4 +1,4 @@
-"""From spans of characters to spans of tokens."""
+"""Align character spans with tokens: what `--align` strict, contract and expand do."""
 
 from bisect import bisect_left, bisect_right
 from functools import cached_property
@@ -16,11 +16,9 @@ EXCERPT = 40
 class Alignment(NamedTuple):
     """The tokens of an entity.
 
-    start, end: The tokens, the end exclusive; of an entity that is not kept those that
-        it touches.
-    kind: What happened to it, a kind of `report.KINDS`; empty if nothing did.
+    start, end: The tokens, end exclusive; the tokens it touches if it is dropped.
+    kind: How it was changed, a kind of `report.KINDS`; empty if it was not.
     what: The same in words.
-    is_kept: Whether it is still an entity.
     """
 
     start: int
@@ -30,11 +28,13 @@ class Alignment(NamedTuple):
     is_kept: bool = True
 
 
+BLANK = Alignment(0, 0, "dropped", "covers only white space", False)
+
+
 class Tokens:
     """The tokens of a document, to align entities with.
 
-    doc: The document.
-    text: Its text, if entities count characters, not tokens.
+    text: Its text if entities count characters; None if they count tokens.
     """
 
     def __init__(self, doc: Doc, text: str | None) -> None:
@@ -44,23 +44,19 @@ class Tokens:
 
     @cached_property
     def starts(self) -> list[int]:
-        """The first character of each token."""
         # Faster than a loop over tokens.
         return self.doc.to_array("IDX").tolist()
 
     @cached_property
     def ends(self) -> list[int]:
-        """The character behind each token."""
         return self.doc.to_array(["IDX", "LENGTH"]).sum(axis=1).tolist()
 
     def align(self, entity: Entity, place: Place, mode: str) -> Alignment:
-        """Find the tokens of an entity.
+        """Find the tokens of an entity, without white space at its ends, since spaCy
+        refuses to train on it.
 
-        White space at its ends is left out, since spaCy refuses to train on it.
-
-        place: Where its record is in the input.
-        mode: "strict", "contract" or "expand", see `AlignOptions`.
-        RAISES (UserError): If it is empty or outside the text.
+        mode: One of `ALIGNMENTS`, see `ConvertOptions`.
+        RAISES (UserError): If the entity is empty, unlabeled or outside the text.
         """
         self._check(entity, entity.place or place)
         if self.in_words:
@@ -69,7 +65,7 @@ class Tokens:
         start = entity.start + len(quoted) - len(quoted.lstrip())
         end = entity.start + len(quoted.rstrip())
         if start >= end:
-            return Alignment(0, 0, "dropped", "is white space alone", False)
+            return BLANK
         return self._align(start, end, mode, start > entity.start or end < entity.end)
 
     def _check(self, entity: Entity, place: Place) -> None:
@@ -77,27 +73,25 @@ class Tokens:
         unit = "words" if self.in_words else "characters"
         span = f"{entity.label or 'an entity'} from {entity.start} to {entity.end}"
         if not entity.label.strip():
-            raise UserError.at(place, f"{span} has no label; give it one")
+            raise UserError.at(place, f"{span} has no label; add one")
         if not 0 <= entity.start < entity.end <= size:
             what = f"{span} is not in the text of {size} {unit}"
             if 0 <= entity.end <= entity.start <= size:
-                what = f"{span} covers nothing"
+                what = f"{span} is empty"
             raise UserError.at(place, f"{what}; correct its start and end")
 
     def _align(self, start: int, end: int, mode: str, is_trimmed: bool) -> Alignment:
         first = bisect_right(self.starts, start) - 1
         stop = bisect_left(self.ends, end) + 1
-        fits = self.starts[first] == start and self.ends[stop - 1] == end
-        if fits:
+        if self.starts[first] == start and self.ends[stop - 1] == end:
             kind = "trimmed" if is_trimmed else ""
             return Alignment(first, stop, kind, "loses white space at its ends")
         quoted = repr(self.text[start:end][:EXCERPT])
-        touched = self.doc[first:stop]
+        touched = _excerpt(self.doc[first:stop])
         if mode == "expand":
-            what = f"{quoted} becomes {_excerpt(touched)}"
-            return Alignment(first, stop, "expanded", what)
+            return Alignment(first, stop, "expanded", f"{quoted} becomes {touched}")
         lost = Alignment(
-            first, stop, "misaligned", f"{quoted} is part of {_excerpt(touched)}", False
+            first, stop, "misaligned", f"{quoted} is part of {touched}", False
         )
         inner = first + (self.starts[first] < start)
         inner_stop = stop - (self.ends[stop - 1] > end)
@@ -114,11 +108,11 @@ class Tokens:
         while first < stop and not self.doc[stop - 1].text.strip():
             stop -= 1
         if first == stop:
-            return Alignment(0, 0, "dropped", "is white space alone", False)
+            return BLANK
         if (first, stop) == (start, end):
             return Alignment(start, end)
         removed = end - start - (stop - first)
-        return Alignment(first, stop, "trimmed", f"shortened by {removed} tokens")
+        return Alignment(first, stop, "trimmed", f"loses {removed} blank tokens")
 
 
 def _excerpt(span: Span) -> str:

@@ -1,60 +1,40 @@
-"""Choose languages and labels, and give labels other names."""
+"""Skip texts in other languages, and select and rename labels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from spacy.tokens import Doc, Span
 from spacy.util import find_matching_language
 
-from ..util.errors import Place, UserError
+from ..util.errors import Place
 from .report import ConversionReport
 
-# spaCy's code for no language in particular.
+# spaCy's code for texts of any language.
 ANY_LANGUAGE = "xx"
 
 
-@dataclass(frozen=True)
-class LabelFilter:
-    """What is taken of a corpus.
+class LabelFilter(NamedTuple):
+    """The languages and labels to keep; empty for all.
 
-    langs: The languages; texts that tell another are left out. Empty, or with "xx", for
-        all.
-    map: Labels that get another name.
-    labels: The labels to keep, by their new names; empty for all.
+    map: New names of labels, given before `labels` are selected.
     """
 
     langs: tuple[str, ...] = ()
-    map: Mapping[str, str] = field(default_factory=dict)
+    map: Mapping[str, str] = {}
     labels: Sequence[str] = ()
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.map, Mapping):
-            raise UserError(f"map = {self.map!r} does not map names; correct it")
-        if not isinstance(self.labels, list | tuple):
-            raise UserError(f"labels = {self.labels!r} is no list; correct it")
-
-    def leaves_out(self, lang: str, place: Place, report: ConversionReport) -> bool:
-        """Find out whether a text is in another language, and note it if so.
-
-        lang: The language that it tells, such as "en" or "en-US"; empty if it tells
-            none.
-        report: Gets a text that is left out.
-        """
+    def skips(self, lang: str, place: Place, report: ConversionReport) -> bool:
+        """Whether a text marked with a language, such as "en-US", is to be skipped."""
         if not lang or not self.langs or ANY_LANGUAGE in self.langs:
             return False
-        if lang in self.langs or _known_language(lang) in self.langs:
+        if lang in self.langs or _two_letters(lang) in self.langs:
             return False
         report.note("other_language", place, f"language {lang}")
         return True
 
-    def choose(self, label: str, place: Place, report: ConversionReport) -> str | None:
-        """Look up what becomes of a label.
-
-        label: The label of an entity.
-        report: Gets an entity that is changed or dropped.
-        RETURNS: The new label; None to drop the entity.
-        """
+    def select(self, label: str, place: Place, report: ConversionReport) -> str | None:
+        """Look up the new name of a label; None if its entities are dropped."""
         report.labels_seen.add(label)
         new = self.map.get(label, label)
         report.labels_seen.add(new)
@@ -66,41 +46,36 @@ class LabelFilter:
         return new
 
     def warn_about_unseen(self, report: ConversionReport) -> None:
-        """Tell which of the labels no entity had."""
-        wanted = {*self.labels, *self.map}
-        for label in sorted(wanted - report.labels_seen):
+        """Warn about labels in `labels` and `map` that no entity has."""
+        for label in sorted({*self.labels, *self.map} - report.labels_seen):
             what = f"{report.source}: no entity has the label {label}"
             report.more_warnings.append(what)
 
     def apply(self, doc: Doc, place: Place, report: ConversionReport) -> None:
-        """Choose the entities and spans of a document.
+        """Select and rename the entities and spans of a document in place.
 
-        Words of dropped entities are no entity afterwards, which models learn as such.
-
-        doc: The document, which is changed.
-        report: Gets entities that are changed or dropped.
+        The tokens of dropped entities are annotated as outside of entities.
         """
         if not self.map and not self.labels:
             return
         kept, outside = [], []
         for ent in doc.ents:
-            label = self.choose(ent.label_, place, report)
+            label = self.select(ent.label_, place, report)
             if label is None:
                 outside.append(ent)
             else:
                 kept.append(_renamed(ent, label))
-        # What is not annotated stays so.
+        # Tokens without annotation stay so.
         doc.set_ents(kept, outside=outside, default="unmodified")
         for key, group in list(doc.spans.items()):
-            labels = [self.choose(span.label_, place, report) for span in group]
-            chosen = zip(group, labels, strict=True)
-            doc.spans[key] = [_renamed(s, label) for s, label in chosen if label]
+            labels = [self.select(span.label_, place, report) for span in group]
+            selected = zip(group, labels, strict=True)
+            doc.spans[key] = [_renamed(s, label) for s, label in selected if label]
 
 
 @lru_cache(maxsize=256)
-def _known_language(lang: str) -> str | None:
+def _two_letters(lang: str) -> str | None:
     code = lang.replace("_", "-").split("-")[0].lower()
-    # Codes of three letters have one of two.
     return code if len(code) == 2 else find_matching_language(code)
 
 

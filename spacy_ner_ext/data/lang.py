@@ -1,4 +1,6 @@
-"""Blank vocabularies and tokenizers by language code."""
+"""Vocabularies and tokenizers by language code, without a pipeline."""
+
+from typing import Protocol
 
 from spacy.language import Language
 from spacy.tokenizer import Tokenizer
@@ -6,18 +8,26 @@ from spacy.tokens import Doc
 from spacy.util import get_lang_class, registry
 from spacy.vocab import Vocab, create_vocab
 
-from ..util.errors import UserError
+from ..util.errors import UserError, one_line
 
-# A vocabulary grows with every new word; past so many a new one is taken, and the old
-# one goes with its last document.
+# A vocabulary grows with every new word. Above this size a new one is created, and the
+# old one is freed with its last document.
 MAX_WORDS = 20_000
+
+
+class MakesDocs(Protocol):
+    """The part of spaCy's `Language` that readers need."""
+
+    @property
+    def vocab(self) -> Vocab: ...
+
+    def make_doc(self, text: str) -> Doc: ...
 
 
 def language_class(lang: str) -> type[Language]:
     """Look up spaCy's class for a language.
 
-    lang: A code such as "en", or "xx" for no language in particular.
-    RAISES (UserError): If spaCy has no such language.
+    RAISES (UserError): If spaCy does not have the language.
     """
     try:
         return get_lang_class(lang)
@@ -28,37 +38,30 @@ def language_class(lang: str) -> type[Language]:
 
 
 def tokenizer_language(langs: str) -> str:
-    """Choose the language of the tokenizer for texts of one or several languages.
-
-    langs: A code, or several with commas between.
-    RETURNS: The code; "xx" if there are several.
-    """
+    """Choose the tokenizer for comma-separated language codes: "xx" for several."""
     return "xx" if "," in langs else langs
 
 
 def blank_vocab(lang: str) -> Vocab:
-    """Make an empty vocabulary without a pipeline around it.
+    """Create an empty vocabulary with the language's lexical attributes.
 
-    A pipeline would import every component package that is installed.
-
-    RETURNS: The vocabulary with the language's lexical attributes.
-    RAISES (UserError): If spaCy has no such language.
+    RAISES (UserError): If spaCy does not have the language.
     """
     return create_vocab(lang, language_class(lang).Defaults)
 
 
 class BlankPipeline:
-    """The tokenizer and the vocabulary of a blank pipeline, and nothing more of it.
+    """A tokenizer and a vocabulary, in place of `spacy.blank(lang)`.
 
-    It stands for `spacy.blank(lang)` where only documents are made: it starts faster
-    and is smaller, as it imports no component, and stays so over any number of words.
+    It starts faster, since it does not import all installed components, and its memory
+    stays bounded for any number of words.
 
-    lang: A language code.
-    RAISES (UserError): If spaCy has no such language.
+    RAISES (UserError): If spaCy does not have the language.
     """
 
     def __init__(self, lang: str) -> None:
         self.lang = lang
+        # spaCy's tokenizer factories read this.
         self.Defaults = language_class(lang).Defaults
         self._renew()
 
@@ -75,7 +78,8 @@ class BlankPipeline:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer, with the present vocabulary.
+        """The tokenizer with the present vocabulary.
+
         RAISES (UserError): If the language needs packages that are not installed.
         """
         if self._tokenizer is None:
@@ -84,10 +88,8 @@ class BlankPipeline:
                 create = registry.resolve({"tokenizer": config})["tokenizer"]
                 self._tokenizer = create(self)
             except ImportError as err:
-                what = " ".join(str(err).split())
-                raise UserError(
-                    f"no tokenizer for language '{self.lang}': {what}"
-                ) from err
+                what = f"no tokenizer for language '{self.lang}'"
+                raise UserError(f"{what}: {one_line(err)}") from err
         return self._tokenizer
 
     def make_doc(self, text: str) -> Doc:
@@ -95,6 +97,6 @@ class BlankPipeline:
 
         RAISES (UserError): If the language needs packages that are not installed.
         """
-        # Asked first, since it may be renewed, and the tokenizer with it.
+        # First, since it may be renewed, and the tokenizer with it.
         assert self.vocab is not None
         return self.tokenizer(text)

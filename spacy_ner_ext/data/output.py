@@ -1,4 +1,4 @@
-"""Where converted documents go: a .spacy file, a folder of several, or of parts."""
+"""Write .spacy files: one, a folder of several, or one for each part of a split."""
 
 import os
 import re
@@ -6,50 +6,65 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, DocBin
 
 from ..util.errors import UserError
 from ..util.files import check_output, replacing
-from .docbin import DocBinWriter
+from .options import PARTS
+from .read import SUFFIX
 from .report import notes_path
-from .split.settings import PARTS
 
-SUFFIX = ".spacy"
 SHARD = re.compile(r"\d{5,}\.spacy")
+# One file holds up to this; a larger corpus becomes a folder of files of this size, so
+# that neither writing nor reading needs more memory for more documents.
+MAX_DOCS = 20_000
+MAX_TOKENS = 1_000_000
+# Everything that readers annotate. spaCy's default has NORM too, which they do not.
+ATTRS = (
+    *("ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID", "SENT_START"),
+    *("TAG", "POS", "MORPH", "LEMMA", "DEP", "HEAD"),
+)
 
 
-class _Shards:
-    """Documents of one part: a file, or a folder of files of some documents each."""
+class _Writer:
+    """Writes the documents of one part to a file, or to a folder of numbered files.
 
-    def __init__(self, path: Path, name: Path, shard_size: int) -> None:
+    path: The temporary path to write.
+    shard_size: Documents per file; 0 writes a file, and a folder if it gets too large.
+    n_files: Files of the folder; 0 for a single file.
+    """
+
+    def __init__(self, path: Path, shard_size: int) -> None:
         self.path = path
-        self.name = name
         self.shard_size = shard_size
-        self._n_shards = 0
-        self._stack = ExitStack()
-        self._writer: DocBinWriter | None = None
-        if shard_size:
-            path.mkdir()
-        else:
-            self._open(path)
-
-    def __enter__(self) -> "_Shards":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.__exit__(*error)  # type: ignore[arg-type]
-
-    def _open(self, path: Path) -> DocBinWriter:
-        self._writer = self._stack.enter_context(DocBinWriter(path, self.name))
-        return self._writer
+        self.n_files = 0
+        self._n_tokens = 0
+        self._docs = DocBin(ATTRS, store_user_data=True)
 
     def add(self, doc: Doc) -> None:
-        writer = self._writer
-        if writer is None or (self.shard_size and writer.n_docs == self.shard_size):
-            self._stack.close()
-            writer = self._open(self.path / f"{self._n_shards:05}{SUFFIX}")
-            self._n_shards += 1
-        writer.add(doc)
+        if self._is_full():
+            self._write_shard()
+        self._docs.add(doc)
+        self._n_tokens += len(doc)
+
+    def _is_full(self) -> bool:
+        if self.shard_size:
+            return len(self._docs) == self.shard_size
+        return len(self._docs) == MAX_DOCS or self._n_tokens >= MAX_TOKENS
+
+    def _write_shard(self) -> None:
+        self.path.mkdir(exist_ok=True)
+        self._docs.to_disk(self.path / f"{self.n_files:05}{SUFFIX}")
+        self.n_files += 1
+        self._docs, self._n_tokens = DocBin(ATTRS, store_user_data=True), 0
+
+    def close(self) -> None:
+        if self.shard_size or self.n_files:
+            self.path.mkdir(exist_ok=True)
+            if len(self._docs):
+                self._write_shard()
+        else:
+            self._docs.to_disk(self.path)
 
 
 def write_parts(
@@ -57,25 +72,42 @@ def write_parts(
     target: Path,
     parts: Sequence[str] = (),
     shard_size: int = 0,
-) -> None:
+) -> dict[str, int]:
     """Write documents, all or none.
 
-    docs: The documents, each with the name of its part; empty if there are no parts.
-    target: The .spacy file, or the folder if there are parts or shards.
-    parts: The names of the parts.
-    shard_size: Documents a file; 0 for one file a part.
-    RAISES (UserError): If something cannot be written.
+    docs: Pairs of the name of a part, empty without a split, and a document.
+    target: The .spacy file, or the folder if there are parts or a shard size.
+    shard_size: Documents per file; 0 writes one file per part, and from `MAX_DOCS`
+        documents or `MAX_TOKENS` tokens on a folder of files with its name.
+    RETURNS: The number of files by path, for paths that became folders.
+    RAISES (UserError): If a file cannot be written.
     """
     paths = _paths(target, parts, shard_size)
-    with ExitStack() as replaced, ExitStack() as written:
-        sinks = {
-            part: written.enter_context(
-                _Shards(replaced.enter_context(replacing(path)), path, shard_size)
-            )
+    with ExitStack() as replaced:
+        writers = {
+            part: _Writer(replaced.enter_context(replacing(path)), shard_size)
             for part, path in paths.items()
         }
         for part, doc in docs:
-            sinks[part].add(doc)
+            writers[part].add(doc)
+        for part, writer in writers.items():
+            writer.close()
+            _make_way(paths[part], writer.path)
+    found = ((paths[part], writer.n_files) for part, writer in writers.items())
+    return {str(path): n_files for path, n_files in found if n_files}
+
+
+def _make_way(path: Path, written: Path) -> None:
+    """Move a file that a folder replaces, or the reverse, to the temporary folder."""
+    if path.exists() and path.is_dir() != written.is_dir():
+        os.replace(path, written.with_name(f"{written.name}.old"))
+
+
+def move_corpus(written: Path, path: Path) -> None:
+    """Move a .spacy file, or a folder of them, to the place of an earlier one."""
+    if path.exists() and (path.is_dir() or written.is_dir()):
+        os.replace(path, written.with_name(f"{written.name}.old"))
+    os.replace(written, path)
 
 
 def _paths(target: Path, parts: Sequence[str], shard_size: int) -> dict[str, Path]:
@@ -88,46 +120,50 @@ def _paths(target: Path, parts: Sequence[str], shard_size: int) -> dict[str, Pat
 def check_target(
     target: Path, source: Path, parts: Sequence[str] = (), shard_size: int = 0
 ) -> None:
-    """Raise if the output cannot have this name.
+    """Raise if the output cannot have this name, or something else is there.
 
-    target: The .spacy file, or the folder if there are parts or shards.
-    parts: The names of the parts.
-    shard_size: Documents a file; 0 for one file a part.
-    RAISES (UserError): If the name does not fit, or something else is there.
+    target, parts, shard_size: As in `write_parts`.
     """
-    if shard_size < 0:
-        raise UserError(f"documents a shard must be 1 or more, not {shard_size}")
-    is_folder = bool(parts or shard_size)
-    if is_folder and target.suffix == SUFFIX:
+    if (parts or shard_size) and target.suffix == SUFFIX:
         option = "--split" if parts else "--shard-size"
         raise UserError(f"{option} writes a folder; give the name of one", target)
     for path in _paths(target, parts, shard_size).values():
         if shard_size:
-            _check_folder(path)
+            check_shards(path)
         else:
-            check_output(path, SUFFIX)
+            check_corpus(path)
         if is_inside(source, path) or is_inside(path, source):
             raise UserError("is input and output; give the output another name", path)
 
 
-def is_inside(path: Path, folder: Path) -> bool:
-    """Find out whether a file is a folder or lies in it.
+def check_corpus(path: Path) -> None:
+    """Raise if a .spacy file, or a folder of shards, cannot be written here."""
+    if path.suffix == SUFFIX and path.is_dir():
+        check_shards(path)
+    else:
+        check_output(path, SUFFIX)
 
-    path: The file or folder; it need not exist.
-    folder: The folder, or a file.
-    RETURNS: Whether it is the same or inside, links followed.
-    """
+
+def check_shards(path: Path) -> None:
+    """Raise if a folder of shards would replace something else."""
+    if path.exists() and not path.is_dir():
+        raise UserError("is a file, but a folder is to be written; move it", path)
+    others = [
+        p.name for p in path.glob("*") if not SHARD.fullmatch(p.name) or p.is_dir()
+    ]
+    if others:
+        what = f"contains {others[0]}, and is replaced as a whole; give another folder"
+        raise UserError(what, path)
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether a path is the same as a folder or inside it, with links resolved."""
     inner, outer = os.path.realpath(path), os.path.realpath(folder)
     return inner == outer or inner.startswith(os.path.join(outer, ""))
 
 
 def check_report(path: Path | None, *others: Path) -> None:
-    """Raise if a report cannot have this name.
-
-    path: The .json file; None for no report.
-    others: What is read and written.
-    RAISES (UserError): If the name does not fit, or is that of something else.
-    """
+    """Raise if a .json report cannot have this name, or is one of the other files."""
     if path is None:
         return
     check_output(path, ".json")
@@ -141,11 +177,8 @@ def check_report(path: Path | None, *others: Path) -> None:
 def stale_parts(
     target: Path, parts: Sequence[str], shard_size: int, expected: Iterable[str]
 ) -> list[Path]:
-    """Find what an earlier conversion left of parts that are not written now.
+    """List the parts of an earlier conversion that are not replaced.
 
-    target: The folder of the parts.
-    parts: The names of the parts.
-    shard_size: Documents a file; 0 for one file a part.
     expected: Parts that are written by something else.
     """
     if not parts:
@@ -153,14 +186,3 @@ def stale_parts(
     written = set(_paths(target, [*parts, *expected], shard_size).values())
     known = (target / f"{part}{suffix}" for part in PARTS for suffix in ("", SUFFIX))
     return [path for path in known if path not in written and path.exists()]
-
-
-def _check_folder(path: Path) -> None:
-    if path.exists() and not path.is_dir():
-        raise UserError("is a file, and a folder shall be written; move it", path)
-    others = [
-        p.name for p in path.glob("*") if not SHARD.fullmatch(p.name) or p.is_dir()
-    ]
-    if others:
-        what = f"holds {others[0]}, and is replaced as a whole; give another folder"
-        raise UserError(what, path)

@@ -1,52 +1,87 @@
-"""Read .spacy files."""
+"""Find and read .spacy files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from spacy.language import Language
 from spacy.tokens import Doc, DocBin
+from spacy.training import Corpus, Example
 from spacy.vocab import Vocab
 
 from ..util.errors import UserError
 from .text import check_input
 
+SUFFIX = ".spacy"
+
+
+def find_files(path: Path) -> list[Path]:
+    """List the files of a corpus in order.
+
+    path: A .spacy file, or a folder. As in spaCy's Corpus, all .spacy files in the
+        folder and its subfolders are read in the order of their paths, except hidden
+        ones.
+    RAISES (UserError): If a folder has none.
+    """
+    if not path.is_dir():
+        return [path]
+    files = sorted(
+        file
+        for file in path.rglob(f"*{SUFFIX}")
+        if not any(part.startswith(".") for part in file.relative_to(path).parts)
+        and not file.is_dir()
+    )
+    if not files:
+        raise UserError(f"no file in this folder ends in {SUFFIX}; check it", path)
+    return files
+
 
 def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    """Read the documents of a .spacy file.
+    """Read the documents of a .spacy file, or of a folder of such files.
 
-    vocab: The vocabulary of the documents.
-    RAISES (UserError): If the file is missing or is no .spacy file.
+    RAISES (UserError): If a file is missing, damaged or not a .spacy file.
     """
-    stored = read_docbin(path)
-    with explained(path):
-        yield from stored.get_docs(vocab)
+    for file in find_files(path):
+        stored = read_docbin(file)
+        with explained(file):
+            yield from stored.get_docs(vocab)
 
 
 def read_docbin(path: Path) -> DocBin:
-    """Read a .spacy file, without making documents of it.
+    """Read a .spacy file without creating its documents.
 
-    RETURNS: The documents as they are stored.
-    RAISES (UserError): If the file is missing or is no .spacy file.
+    RAISES (UserError): If the file is missing, damaged or not a .spacy file.
     """
     check_input(path)
     with explained(path):
         return DocBin().from_disk(path)
 
 
+def read_examples(path: Path, nlp: Language) -> Iterator[Example]:
+    """Read the examples of a corpus in the way of spaCy's Corpus, with errors that
+    name the file.
+
+    Texts are tokenized again by the pipeline, except where the spaces between gold
+    tokens are unknown. Documents without tokens are skipped.
+
+    path: A .spacy file, or a folder of such files.
+    RAISES (UserError): If a file cannot be read.
+    """
+    for file in find_files(path):
+        yield from Corpus(file).make_examples(nlp, read_docs(file, nlp.vocab))
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Name the file in errors about what it contains.
-
-    RAISES (UserError): If the block raises an error.
-    """
+    """Turn any error about the content of a .spacy file into one that names it."""
     try:
         yield
     except OSError as err:
         raise UserError(f"cannot be read ({err.strerror})", path) from err
-    # What zlib and msgpack raise on foreign bytes has no common class of its own.
+    # What zlib and msgpack raise on other bytes has no common class.
     except Exception as err:
         raise UserError(
             f"is not a .spacy file or is damaged ({type(err).__name__}); "
-            "make it anew with 'convert'",
+            "write it again with 'convert'",
             path,
         ) from err

@@ -1,4 +1,4 @@
-"""What a format says about one text, before it is a document of spaCy."""
+"""An annotated text as a format has it, before it becomes a spaCy document."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,9 @@ from ..util.errors import Place, UserError
 class Entity(NamedTuple):
     """An annotated span.
 
-    start, end: Characters of the text, or words; the end is exclusive.
-    label: Its label.
+    start, end: Characters of the text, or words; end exclusive.
     place: Where it is in the input, if not where its record is.
-    values: Attributes of the span, by the name of the extension `span._.NAME` that
-        shall hold them.
+    values: Values of span extensions, by name.
     """
 
     start: int
@@ -26,23 +24,19 @@ class Entity(NamedTuple):
 
 @dataclass
 class Record:
-    """One annotated text: as characters, or as words.
+    """One annotated text, given as characters or as words.
 
-    place: Where it is in the input.
-    text: The text; made of words and spaces if these are given.
     words: The gold tokens, if the format has them.
-    spaces: Whether a space follows each; None if unknown.
-    entities: The entities; None if the text is not annotated, which is not the same as
-        no entity.
-    in_words: Whether entities count words, not characters.
-    starts: The words that start a sentence, if that is known.
+    spaces: Whether a space follows each word; None if unknown.
+    entities: The entities; None if the text is not annotated.
+    in_words: Whether entities count words in place of characters.
+    starts: The words that start a sentence; None if unknown.
     layers: Other annotation of the words, by the argument of `spacy.tokens.Doc`: tags,
         pos, morphs, lemmas, heads, deps.
-    cats: Categories of the text.
-    id: Its name, such as the name of its file without ending; may hold "/".
-    document: The document that it is a part of, if it is not one itself.
-    lang: Its language, if the format tells.
-    meta: What else the format tells, as plain JSON values.
+    id: Its name, such as the file name without suffix; may contain "/".
+    document: The document that it is a part of.
+    lang: Its language, if the format says.
+    meta: Other data, as JSON values.
     """
 
     place: Place
@@ -61,20 +55,16 @@ class Record:
 
 
 def check_docs_of(docs_of: int) -> None:
-    """Raise if a number of sentences a document is none.
-
-    RAISES (UserError): If it is negative.
-    """
+    """Raise if this is not a number of sentences per document."""
     if type(docs_of) is not int or docs_of < 0:
-        raise UserError(f"sentences a document must be 0 or more, not {docs_of!r}")
+        raise UserError(f"docs_of must be 0 or more, not {docs_of!r}")
 
 
 def group_sentences(records: Iterable[Record], docs_of: int) -> Iterator[Record]:
-    """Join sentences into documents of several.
+    """Join sentences, given as words, into documents.
 
-    records: Sentences as words, with entities that count words.
-    docs_of: Sentences a document; 0 for all that follow one another with the same
-        `document` and `lang`. No document reaches over a change of these.
+    docs_of: Sentences per document; 0 joins all consecutive sentences with the same
+        `document` and `lang`. A change of these always starts a document.
     """
     group: list[Record] = []
     for record in records:

@@ -1,4 +1,4 @@
-"""What a conversion read, changed, left out and wrote."""
+"""The report of a conversion: what was read, changed, skipped and written."""
 
 import json
 import os
@@ -16,33 +16,33 @@ from ..util.files import replacing
 
 MAX_EXAMPLES = 200
 
-# What can be noted, and how it is called in the printed report.
+# Everything that is noted, with its name in the printed report.
 KINDS = {
     "repaired": "tags repaired",
     "trimmed": "entities trimmed of white space",
     "expanded": "entities expanded to whole tokens",
     "contracted": "entities contracted to whole tokens",
-    "misaligned": "entities dropped, not of whole tokens",
-    "duplicates": "entities given twice, kept once",
-    "overlapping": "entities that overlap a longer or earlier one",
-    "fragments": "entities of several fragments",
+    "misaligned": "entities dropped, boundaries inside tokens",
+    "duplicates": "duplicate entities, kept once",
+    "overlapping": "entities overlapping a longer or earlier one",
+    "fragments": "entities with several fragments",
     "dropped": "entities dropped",
-    "deselected": "entities dropped, label not wanted",
-    "relabelled": "entities with another label",
-    "skipped": "annotations of other kinds left out",
+    "deselected": "entities dropped, label not selected",
+    "relabelled": "entities renamed",
+    "skipped": "other annotations skipped",
     "blank": "empty or white-space tokens",
-    "replaced": "things that the format cannot hold, replaced",
+    "replaced": "values replaced, not possible in this format",
     "comments": "comment lines skipped",
-    "empty": "texts without a token left out",
-    "rejected": "examples left out that were rejected or ignored",
-    "other_language": "texts of other languages left out",
-    "unsampled": "documents left out by sampling",
-    "unused": "readings that ended at the limit",
-    "cut": "documents cut into shorter ones",
-    "uncut": "places not cut, since inside an entity",
+    "empty": "texts without tokens skipped",
+    "rejected": "rejected or ignored examples skipped",
+    "other_language": "texts in other languages skipped",
+    "unsampled": "documents not drawn",
+    "unused": "parts that reached the limit",
+    "cut": "documents cut",
+    "uncut": "places not cut, inside an entity",
     "repeated": "documents repeated for rare labels",
 }
-# What loses nothing, or was asked for: its places are in the JSON report alone.
+# Requested, or without any loss: their places are only in the JSON report.
 HARMLESS = (
     *("comments", "deselected", "relabelled", "other_language", "unsampled"),
     *("unused", "cut", "repeated"),
@@ -51,10 +51,7 @@ HARMLESS = (
 
 @dataclass
 class Notes:
-    """All places of one kind: an exact count and the first `MAX_EXAMPLES`.
-
-    examples: Where it is, and what was found and done.
-    """
+    """The places of one kind: their number and the first `MAX_EXAMPLES`."""
 
     count: int = 0
     examples: list[tuple[Place, str]] = field(default_factory=list)
@@ -62,13 +59,12 @@ class Notes:
 
 @dataclass
 class Counts:
-    """What some documents hold.
+    """Counts of some documents.
 
-    documents, sentences, tokens: Their numbers; a document without sentence starts
-        counts as one sentence.
+    sentences: A document without sentence boundaries counts as one sentence.
     unannotated: Documents without any annotation of entities.
     entities: Entities of `doc.ents` by label.
-    cats: Documents of which a category is true, by category.
+    cats: Documents by category that is true.
     """
 
     documents: int = 0
@@ -79,10 +75,7 @@ class Counts:
     cats: Counter[str] = field(default_factory=Counter)
 
     def add(self, doc: Doc, spans_key: str | None = None) -> None:
-        """Count one document.
-
-        spans_key: The span group to count in place of `doc.ents`.
-        """
+        """Count a document, with a span group in place of `doc.ents` if given."""
         self.documents += 1
         self.tokens += len(doc)
         self.sentences += count_sentences(doc)
@@ -97,7 +90,7 @@ class Counts:
         self.cats.update(true_cats(doc))
 
     def to_dict(self) -> dict[str, Any]:
-        """The counts as plain JSON values."""
+        """The counts as JSON values."""
         return {
             "documents": self.documents,
             "sentences": self.sentences,
@@ -109,35 +102,38 @@ class Counts:
 
 
 def true_cats(doc: Doc) -> list[str]:
-    """List the categories of a document."""
+    """List the categories of a document that are true."""
     return [name for name, value in doc.cats.items() if value >= 0.5]
 
 
 def count_sentences(doc: Doc) -> int:
-    """Count sentences.
-
-    RETURNS: Their number; 1 where sentence starts are unknown.
-    """
+    """Count the sentences of a document; 1 if their boundaries are unknown."""
     if not len(doc):
         return 0
-    # The first word starts one in any case, in a piece of a sentence too.
+    # The first token always starts one, also in a piece of a sentence.
     return 1 + int((doc.to_array("SENT_START")[1:] == 1).sum())
 
 
 @dataclass(kw_only=True)
 class ConversionReport(Counts):
-    """Counts of one conversion, filled while the documents pass.
+    """The report of a conversion, filled while documents pass.
 
-    source: What was read.
-    target: What was written.
-    format: The name of the format.
-    scheme: The tag scheme, given or recognised; empty if the format has none.
-    parts: What each part holds, if the documents were split.
-    notes: Places that were changed or left out, by kind.
-    labels_seen: Labels of the input, by their old and new names.
-    more_warnings: Results that are valid but seldom meant, beside those that the counts
-        show.
-    log: Gets each note as a line of JSON.
+    documents, sentences, tokens: Numbers of what was written; a document without
+        sentence boundaries counts as one sentence.
+    unannotated: Documents without any annotation of entities.
+    entities: Entities of `doc.ents` by label.
+    cats: Documents by category that is true.
+    source: Path that was read.
+    target: Path that was written.
+    format: Name of the input format; of the output format if the report is of
+        `export_corpus`.
+    scheme: Tag scheme, given or recognized; empty if the format has none.
+    parts: Counts of train, dev and test if the documents were split.
+    folders: Number of files by path, for outputs that became a folder of files.
+    notes: Places that were changed or skipped, by kind: their count and the first 200.
+    labels_seen: Labels of the input, by old and new names.
+    more_warnings: Warnings in addition to those that follow from the counts.
+    log: Text stream that gets each note as a line of JSON.
     """
 
     source: str = ""
@@ -145,6 +141,7 @@ class ConversionReport(Counts):
     format: str = ""
     scheme: str = ""
     parts: dict[str, Counts] = field(default_factory=dict)
+    folders: dict[str, int] = field(default_factory=dict)
     notes: dict[str, Notes] = field(
         default_factory=lambda: {kind: Notes() for kind in KINDS}
     )
@@ -153,8 +150,9 @@ class ConversionReport(Counts):
     log: IO[str] | None = None
 
     def note(self, kind: str, place: Place, what: str) -> None:
-        """Count one place.
+        """Count a place.
 
+        kind: A key of `KINDS`.
         what: What was found there and what was done.
         """
         notes = self.notes[kind]
@@ -167,11 +165,10 @@ class ConversionReport(Counts):
 
     @contextmanager
     def writing(self, path: Path | None) -> Iterator[None]:
-        """Write the report to a file at the end, and beside it all notes.
+        """Write the report to a .json file after the block, and all notes, without a
+        limit, to NAME.notes.jsonl; None writes nothing.
 
-        path: The .json file; None to write nothing. The notes, also those of which this
-            file has no example, go to NAME.notes.jsonl.
-        RAISES (UserError): If one of the files cannot be written.
+        RAISES (UserError): If a file cannot be written.
         """
         if path is None:
             yield
@@ -185,7 +182,7 @@ class ConversionReport(Counts):
 
     @property
     def warnings(self) -> list[str]:
-        """Results that are valid but seldom meant."""
+        """Results that are valid but rarely wanted."""
         found = list(self.more_warnings)
         if not self.documents:
             found.append(f"{self.source}: no document is left")
@@ -198,12 +195,13 @@ class ConversionReport(Counts):
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain JSON values."""
+        """The report as JSON values."""
         head = ("source", "target", "format", "scheme")
         return {
             **{name: shown(getattr(self, name)) for name in head},
             **super().to_dict(),
             "parts": {name: counts.to_dict() for name, counts in self.parts.items()},
+            "folders": self.folders,
             **{kind: _notes_to_dict(notes) for kind, notes in self.notes.items()},
             "warnings": self.warnings,
         }
@@ -219,13 +217,10 @@ def _note_to_dict(place: Place, what: str) -> dict[str, Any]:
 
 
 def shown(path: Path | str) -> str:
-    """Make the name of a file printable, whatever bytes it has."""
+    """A printable form of a file name with any bytes."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
 def notes_path(path: Path) -> Path:
-    """Name the file of all notes.
-
-    path: The .json file of the report.
-    """
+    """The file of all notes, next to the .json file of a report."""
     return path.with_suffix(".notes.jsonl")

@@ -1,4 +1,4 @@
-"""Text files, read line by line."""
+"""Read text files line by line, with errors that name the line."""
 
 import os
 import stat
@@ -9,19 +9,16 @@ from typing import IO
 from ..util.errors import UserError
 
 BOM = "\ufeff"
-# No sentence, and no text that spaCy takes, is longer; a file without line ends is.
+# Longer than any sentence, and than any text that spaCy accepts.
 MAX_LINE = 32 * 2**20
 
 
 def check_input(path: Path) -> None:
-    """Raise if a path is not a file that holds something.
-
-    RAISES (UserError): If it is missing, not a regular file, empty or out of reach.
-    """
+    """Raise unless a path is a regular, readable file that is not empty."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError) as err:
-        raise UserError("there is no such file; check the path", path) from err
+        raise UserError("no such file; check the path", path) from err
     except OSError as err:
         raise UserError(f"cannot be read ({err.strerror})", path) from err
     if stat.S_ISDIR(status.st_mode):
@@ -35,14 +32,14 @@ def check_input(path: Path) -> None:
 def read_lines(path: Path, *, keep_ends: bool = False) -> Iterator[tuple[int, str]]:
     """Read a UTF-8 file line by line, with or without BOM, LF or CRLF.
 
-    Only a line feed ends a line: other characters that Python takes for line
-    ends (U+0085, U+2028, form feed) occur as tokens.
+    Only a line feed ends a line, since other characters that Python takes for line
+    ends (U+0085, U+2028, form feed) occur in tokens.
 
-    keep_ends: Whether lines keep their ends; carriage returns may then be anywhere, as
-        in a quoted field of a table.
-    YIELDS: The 1-based line number, the line without its end.
-    RAISES (UserError): If the file cannot be opened, a line is not UTF-8 or longer than
-        `MAX_LINE` bytes, or lines end in a carriage return alone.
+    keep_ends: Keep line ends; carriage returns may then be anywhere, as in a quoted
+        field of a table.
+    YIELDS: The 1-based line number and the line.
+    RAISES (UserError): If a line is not UTF-8, is longer than `MAX_LINE` bytes, or
+        ends in a carriage return alone.
     """
     try:
         with path.open("rb") as file:
@@ -54,15 +51,9 @@ def read_lines(path: Path, *, keep_ends: bool = False) -> Iterator[tuple[int, st
 def decode_lines(
     file: IO[bytes], path: Path, *, keep_ends: bool = False
 ) -> Iterator[tuple[int, str]]:
-    """Read an open file as `read_lines` does.
-
-    file: The file, or a stream such as stdin.
-    keep_ends: Whether lines keep their ends.
-    YIELDS: The 1-based line number, the line without its end.
-    RAISES (UserError): As `read_lines`.
-    """
+    """Read an open file or stream in the way of `read_lines`."""
     status = os.fstat(file.fileno())
-    # No line of a small file is too long, and this is faster.
+    # A small file has no line that is too long, and this is faster.
     is_small = stat.S_ISREG(status.st_mode) and status.st_size <= MAX_LINE
     lines = file if is_small else iter(lambda: file.readline(MAX_LINE + 1), b"")
     for number, raw in enumerate(lines, start=1):

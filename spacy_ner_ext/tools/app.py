@@ -3,8 +3,7 @@
 from .calibrate.command import calibrate
 from .card.command import card
 from .check.command import check
-from .convert.command import convert
-from .convert.export_command import export
+from .convert.command import convert, export
 from .errors import new_app, one_line_errors, run_app
 from .evaluate.command import evaluate
 from .explain.command import explain

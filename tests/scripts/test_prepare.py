@@ -110,9 +110,9 @@ def test_a_corpus_without_a_recipe_has_files_in_columns(project):
     ("settings", "what"),
     [
         ({"fragments": "merge"}, "does not take --fragments"),
-        ({"limit": "ten"}, "limit = 'ten' is no whole number"),
-        ({"labels": "PER"}, "labels = 'PER' is no list"),
-        ({"map": ["PER"]}, "map = ['PER'] does not map names"),
+        ({"limit": "ten"}, "limit = 'ten' is not a whole number"),
+        ({"labels": "PER"}, "labels = 'PER' is not a list"),
+        ({"map": ["PER"]}, "map = ['PER'] is not a mapping from old to new labels"),
         ({"lang": "de"}, "vars.corpora.mine.lang is not a setting of a corpus"),
         ({"seed": 3}, "vars.corpora.mine.seed is not a setting of a corpus"),
         ({"report_path": "c"}, "report_path is not a setting of a corpus"),

@@ -1,1 +1,1 @@
-"""One file a format, with what reads it and what writes it, and their registry."""
+"""One file per corpus format; `registry` lists them by name."""

@@ -1,31 +1,37 @@
-"""CoNLL-style column files: one token a line, its tag in one of the columns.
+"""CoNLL column files: one token a line, its tag in one of the columns.
 
 How a line is read:
 
-* Empty or nothing but white space: the sentence ends.
-* It starts with "-DOCSTART-": the sentence ends and a new document starts.
-* It starts with "# ": a comment, unless it has as many columns as the file and a
-  well-formed tag in the tag column; then "#" is the token. "#" with a tab behind it
-  is always a token. A comment "# newdoc" starts a new document, as in CoNLL-U.
-* Anything else is a token, with as many columns as the first token of the file.
+* A blank line ends the sentence.
+* "-DOCSTART-" at its start ends the sentence and starts a new document.
+* "# " at its start makes it a comment, unless the line has as many columns as the file
+  and a valid tag in the tag column; then "#" is the token. "#" and a tab are always a
+  token. The comment "# newdoc" starts a new document, as in CoNLL-U.
+* Any other line is a token, with as many columns as the first token of the file.
 
-A token that is empty or white space keeps its place, so that token numbers stay those
-of the file; an empty one, which spaCy does not allow, becomes a space. No entity
-starts or ends in such a token: spaCy refuses to train on those.
+A token of white space keeps its place, so that token numbers stay those of the file; an
+empty one, which spaCy does not allow, becomes a space. No entity starts or ends in such
+a token, since spaCy refuses to train on that.
+
+Written are a token, a tab and its IOB2 tag, with "-DOCSTART-" before each document and
+a blank line after each sentence; `read_conll` with docs_of=0 reads the same documents.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
+from ..docs import make_docs
+from ..lang import MakesDocs
+from ..options import DEFAULT, ConvertOptions
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from ..text import check_input, read_lines
+from .spans import note_lost, spans_to_write, without_overlap
 from .tags import (
     SchemeSurvey,
     Tag,
@@ -39,9 +45,12 @@ DOCSTART = "-DOCSTART-"
 COMMENT = "# "
 NEWDOC = "# newdoc"
 DELIMITERS = ("auto", "tab", "space")
-# Token and tag in the columns of universalner.org: number, token, tag, "-", annotator.
+# The columns of universalner.org: number, token, tag, "-", annotator.
 UNIVERSAL_NER = (1, 2)
 BLANKS = re.compile(r"[ \t]+")
+BREAKS = re.compile(r"[\t\n\r]")
+# The reader strips tags, so that a label cannot end in white space either.
+LABEL_BREAKS = re.compile(r"[\t\n\r]|\s(?=\s*$)")
 
 
 def read_conll(
@@ -49,7 +58,7 @@ def read_conll(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: AlignOptions = DEFAULT,
+    options: ConvertOptions = DEFAULT,
     token_column: int | None = None,
     tag_column: int | None = None,
     delimiter: str = "auto",
@@ -58,23 +67,11 @@ def read_conll(
 ) -> Iterator[Doc]:
     """Read a column file as documents with gold tokens, sentences and entities.
 
-    The file is read twice, first to check every line and recognise the scheme, then
-    to make the documents one by one, so nothing is yielded from a file with errors.
+    The file is read twice, first to check every line and recognize the scheme. Spaces
+    between tokens are unknown, so spaCy trains and evaluates on the tokens of the file.
 
-    nlp: A pipeline, for its vocabulary.
-    report: Gets what was repaired; complete after the last document.
-    making: How documents are made; tokens are those of the file.
-    token_column: The column of the token, 0-based, negative from the end; None for the
-        first, or for the second of the Universal NER project's columns.
-    tag_column: The column of the tag, 0-based, negative from the end; None for the
-        last, or for the third of Universal NER's.
-    delimiter: What separates columns: "tab", "space" (runs of spaces and tabs), or
-        "auto": a tab if the line has one, else space.
-    scheme: The tag scheme, or "auto". See `spacy_ner_ext.data.formats.tags`.
-    docs_of: Sentences a document; 0 for all sentences between two document starts. No
-        document reaches over a document start.
-    YIELDS: The documents. Spaces between tokens are unknown, so spaCy trains and
-        evaluates on the tokens of the file.
+    token_column: None for the first, or the second of Universal NER's columns.
+    tag_column: None for the last, or the third of Universal NER's columns.
     RAISES (UserError): If the file or an option cannot be used.
     """
     check_docs_of(docs_of)
@@ -82,7 +79,7 @@ def read_conll(
     layout = _Layout.of_file(Path(path), token_column, tag_column, delimiter)
     report.scheme = _find_scheme(layout, resolve_scheme(scheme))
     records = group_sentences(_records(layout, report), docs_of)
-    yield from make_docs(records, nlp, report, making)
+    yield from make_docs(records, nlp, report, options)
 
 
 def _is_universal_ner(columns: tuple[str, ...]) -> bool:
@@ -94,11 +91,9 @@ def _is_universal_ner(columns: tuple[str, ...]) -> bool:
 
 @dataclass
 class _Layout:
-    """Where the columns of a file are.
+    """The columns of a file.
 
-    width: The number of columns.
-    first_line: The line that the number was taken from.
-    first: The columns of that line.
+    first_line, first: The first token's line, and its columns.
     """
 
     path: Path
@@ -133,7 +128,7 @@ class _Layout:
         return layout
 
     def _measure(self) -> None:
-        # A line that may be a comment only counts where there is no other.
+        # A line that may be a comment only counts if there is no other.
         for number, line in read_lines(self.path):
             if not line.strip() or line.startswith(DOCSTART):
                 continue
@@ -152,7 +147,8 @@ class _Layout:
         columns = {"token": self.token_column, "tag": self.tag_column}
         for name, column in columns.items():
             if type(column) is not int:
-                raise UserError(f"{name}_column = {column!r} is no whole number")
+                what = f"{name}_column = {column!r} is not a whole number; correct it"
+                raise UserError(what)
             if not -width <= column < width:
                 what = (
                     f"has {width} columns, so --{name}-column {column} is out of "
@@ -166,7 +162,7 @@ class _Layout:
     def split(self, line: str) -> list[str]:
         if self.delimiter == "tab" or (self.delimiter == "auto" and "\t" in line):
             return line.split("\t")
-        # Not str.split(): it would also split at a no-break space inside a token.
+        # Not str.split(), which splits at a no-break space inside a token too.
         return BLANKS.split(line.strip(" \t"))
 
     def row(self, number: int, line: str) -> tuple[str, Tag] | None:
@@ -191,13 +187,6 @@ class _Layout:
 
 @dataclass
 class _Sentence:
-    """The tokens of one sentence.
-
-    path: The file.
-    starts_document: Whether a document start stands before it.
-    """
-
-    path: Path
     starts_document: bool = False
     words: list[str] = field(default_factory=list)
     tags: list[Tag] = field(default_factory=list)
@@ -207,7 +196,7 @@ class _Sentence:
 def _sentences(
     layout: _Layout, report: ConversionReport | None = None
 ) -> Iterator[_Sentence]:
-    sentence = _Sentence(layout.path)
+    sentence = _Sentence()
     for number, line in read_lines(layout.path):
         starts_document = line.startswith(DOCSTART)
         if line.strip() and not starts_document:
@@ -224,17 +213,10 @@ def _sentences(
             starts_document = True
         if sentence.words:
             yield sentence
-            sentence = _Sentence(layout.path)
+            sentence = _Sentence()
         sentence.starts_document |= starts_document
     if sentence.words:
         yield sentence
-
-
-def _records(layout: _Layout, report: ConversionReport) -> Iterator[Record]:
-    n_documents = 0
-    for sentence in _sentences(layout, report):
-        n_documents += sentence.starts_document
-        yield _record(sentence, str(n_documents or ""), report)
 
 
 def _find_scheme(layout: _Layout, scheme: str) -> str:
@@ -242,12 +224,83 @@ def _find_scheme(layout: _Layout, scheme: str) -> str:
     for sentence in _sentences(layout):
         survey.add(sentence.tags, sentence.lines)
     if not survey.first_line:
-        raise UserError("the file holds no token but comments", layout.path)
+        raise UserError("the file holds only comments; check --delimiter", layout.path)
     return find_scheme(survey, scheme, layout.path)
 
 
-def _record(sentence: _Sentence, document: str, report: ConversionReport) -> Record:
-    places = [Place(sentence.path, line) for line in sentence.lines]
-    record = tagged_record(sentence.words, sentence.tags, places, report)
-    record.document = document
-    return record
+def _records(layout: _Layout, report: ConversionReport) -> Iterator[Record]:
+    n_documents = 0
+    for sentence in _sentences(layout, report):
+        n_documents += sentence.starts_document
+        places = [Place(layout.path, line) for line in sentence.lines]
+        record = tagged_record(sentence.words, sentence.tags, places, report)
+        record.document = str(n_documents or "")
+        yield record
+
+
+def write_conll(
+    docs: Iterable[Doc],
+    folder: Path,
+    name: str,
+    *,
+    report: ConversionReport,
+    spans_key: str | None = None,
+) -> None:
+    """Write documents as one column file, NAME.conll; of overlapping spans only the
+    longest.
+
+    RAISES (UserError): If the file cannot be written.
+    """
+    path = folder / f"{name}.conll"
+    try:
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            for number, doc in enumerate(docs, start=1):
+                place = Place(Path(report.source or name), number, "document")
+                file.writelines(_lines(doc, spans_key, place, report))
+    except OSError as err:
+        raise UserError(f"cannot be written ({err.strerror})", path) from err
+
+
+def _lines(
+    doc: Doc, spans_key: str | None, place: Place, report: ConversionReport
+) -> Iterator[str]:
+    if not len(doc):
+        report.note("empty", place, "a text without tokens")
+        return
+    spans = spans_to_write(doc, spans_key, place, report)
+    note_lost(doc, spans, place, report, held=(), spans_key=spans_key)
+    tags = _tags(doc, without_overlap(spans, place, report), place, report)
+    yield f"{DOCSTART}\tO\n\n"
+    for token, tag in zip(doc, tags, strict=True):
+        if token.i and token.is_sent_start:
+            if tag.startswith("I-"):
+                what = f"a sentence starts inside an entity, at {token.text!r}"
+                report.note("uncut", place, what)
+            else:
+                yield "\n"
+        yield f"{_written_token(token.text, place, report)}\t{tag}\n"
+    yield "\n"
+
+
+def _tags(
+    doc: Doc, spans: list[Span], place: Place, report: ConversionReport
+) -> list[str]:
+    tags = ["O"] * len(doc)
+    for span in spans:
+        label = LABEL_BREAKS.sub("_", span.label_)
+        if label != span.label_:
+            what = f"label {span.label_!r} becomes {label!r}"
+            report.note("replaced", place, what)
+        tags[span.start] = f"B-{label}"
+        for i in range(span.start + 1, span.end):
+            tags[i] = f"I-{label}"
+    return tags
+
+
+def _written_token(text: str, place: Place, report: ConversionReport) -> str:
+    written = BREAKS.sub(" ", text)
+    if written.startswith(DOCSTART):
+        written = f"_{written[1:]}"
+    if written != text:
+        report.note("replaced", place, f"token {text!r} becomes {written!r}")
+    return written

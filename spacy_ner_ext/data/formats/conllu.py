@@ -2,15 +2,14 @@
 
 How a file is read:
 
-* The tags are in a column, an eleventh one or one that `# global.columns =` names, or
-  in MISC as `NER=B-PER`. Words without one, or with "_" or "*", are outside.
-* Tokens of the documents are the syntactic words. Of a multiword token (`1-2`) only
-  the form and SpaceAfter are used: its words have no space between them if they make
-  up its form (do, n't), else one (de, le). Empty nodes (`1.1`) are skipped.
+* Tags are in a column, an eleventh one or one that `# global.columns =` names, or in
+  MISC as `NER=B-PER`. Words without one, or with "_" or "*", are outside of entities.
+* Tokens of the documents are the syntactic words. Of a multiword token (`1-2`) only the
+  form and SpaceAfter are used: its words have no space between them if they spell its
+  form (do, n't), and have one otherwise (de, le). Empty nodes (`1.1`) are skipped.
 * Spaces are known if the file has SpaceAfter or `# text =` anywhere.
-* UPOS, XPOS, LEMMA and FEATS are taken where the file has them, HEAD and DEPREL if
-  every word of the file has both. A root has itself as head and the relation "ROOT",
-  as in spaCy.
+* UPOS, XPOS, LEMMA and FEATS are read where given, HEAD and DEPREL if every word of the
+  file has both. A root is its own head, with the relation "ROOT", as in spaCy.
 * `# newdoc` starts a document, with its id as name; `# sent_id` names a sentence.
 """
 
@@ -21,12 +20,23 @@ from pathlib import Path
 from spacy.tokens import Doc
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
+from ..docs import make_docs
+from ..lang import MakesDocs
+from ..options import DEFAULT, ConvertOptions
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from ..text import check_input
-from .conllu_layers import LAYERS, cell_value, check_layers, has_parse, make_layers
-from .conllu_sentences import EXCERPT, Sentence, Word, read_sentences
+from .conllu_sentences import (
+    EXCERPT,
+    LAYERS,
+    Sentence,
+    Word,
+    cell_value,
+    check_layers,
+    has_parse,
+    make_layers,
+    read_sentences,
+)
 from .tags import (
     OUTSIDE,
     SchemeSurvey,
@@ -37,7 +47,7 @@ from .tags import (
     tagged_record,
 )
 
-# Names of columns and keys of MISC that are looked for, the first with tags is taken.
+# Columns and keys of MISC that may have the tags; the first that does is used.
 ENTITY_KEYS = ("NER", "NE", "name", "ner", "ne", "Name", "Entity", "entity")
 UNTAGGED = ("", "_", "*")
 MAX_LISTED = 10
@@ -48,24 +58,16 @@ def read_conllu(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: AlignOptions = DEFAULT,
+    options: ConvertOptions = DEFAULT,
     entity_key: str | None = None,
     scheme: str = "auto",
     docs_of: int = 1,
 ) -> Iterator[Doc]:
     """Read a CoNLL-U file as documents with gold tokens, entities and syntax.
 
-    The file is read twice, first to check every line and find the tags, then to make
-    the documents one by one, so nothing is yielded from a file with errors.
+    The file is read twice, first to check every line and find the tags.
 
-    nlp: A pipeline, for its vocabulary.
-    report: Gets what was repaired or skipped; complete after the last document.
-    making: How documents are made; tokens are those of the file.
-    entity_key: The column or key of MISC that has the tags; None for the first of
-        `ENTITY_KEYS` whose values are tags.
-    scheme: The tag scheme, or "auto". See `spacy_ner_ext.data.formats.tags`.
-    docs_of: Sentences a document; 0 for all sentences between two document starts. No
-        document reaches over a document start.
+    entity_key: None for the first of `ENTITY_KEYS` whose values are tags.
     RAISES (UserError): If the file or an option cannot be used.
     """
     check_docs_of(docs_of)
@@ -77,25 +79,23 @@ def read_conllu(
         survey.add(sentence)
     key = survey.key()
     report.scheme = find_scheme(survey.tags[key], scheme, path)
-    if survey.is_partly_parsed:
-        assert survey.unparsed is not None
-        what = "a word without HEAD or DEPREL, so no parse of the file is taken"
+    if survey.has_heads and survey.unparsed is not None:
+        what = "a word without HEAD or DEPREL, so the parses of the file are skipped"
         report.note("skipped", survey.unparsed, what)
     records = group_sentences(_records(survey, key, report), docs_of)
-    yield from make_docs(records, nlp, report, making)
+    yield from make_docs(records, nlp, report, options)
 
 
 @dataclass
 class _Survey:
-    """What a whole file has.
+    """The annotation that a whole file has.
 
     keys: Where tags may be.
     tags: The tags of each key that occurs.
-    faults: The first value that is no tag, by key.
+    faults: The first value that is not a tag, by key.
     misc: Keys of MISC, in the order of the file.
     filled: The columns of `LAYERS` that some word has.
     unparsed: The first word without head or relation.
-    has_words, has_heads, has_spaces: Whether the file tells these anywhere.
     """
 
     path: Path
@@ -126,7 +126,7 @@ class _Survey:
             self._add_tags(key, sentence)
 
     def _add_columns(self, sentence: Sentence) -> None:
-        # CoNLL-U Plus wants columns of its users with a prefix: PARSEME:NE.
+        # CoNLL-U Plus prescribes a prefix for columns of projects: PARSEME:NE.
         for name in sentence.words[0].cells if sentence.words else ():
             prefix, _, plain = name.rpartition(":")
             if prefix and plain in self.keys and name not in self.keys:
@@ -145,13 +145,9 @@ class _Survey:
             tags.append(tag or OUTSIDE)
         survey.add(tags, [word.line for word in sentence.words])
 
-    @property
-    def is_partly_parsed(self) -> bool:
-        """Whether some words have a head and some have no parse."""
-        return self.has_heads and self.unparsed is not None
-
     def key(self) -> str:
-        """The first key with tags.
+        """The first key whose values are tags.
+
         RAISES (UserError): If there is none.
         """
         for key in self.keys:

@@ -1,10 +1,12 @@
-"""The sentences of CoNLL-U and CoNLL-U Plus files."""
+"""Read the sentences of CoNLL-U files, and their syntax as arguments of `Doc`."""
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from spacy.parts_of_speech import IDS
 
 from ...util.errors import Place, UserError
 from ..report import ConversionReport
@@ -14,7 +16,7 @@ COLUMNS = (
     *("ID", "FORM", "LEMMA", "UPOS", "XPOS"),
     *("FEATS", "HEAD", "DEPREL", "DEPS", "MISC"),
 )
-# What a column behind those of CoNLL-U is called here.
+# The name of an eleventh column.
 ADDED_COLUMN = "NER"
 PLUS = re.compile(r"#\s*global\.columns\s*=\s*(.*)")
 NEWDOC = re.compile(r"#\s*newdoc\b(?:\s+id\s*=\s*(.*))?")
@@ -22,15 +24,12 @@ SENT_ID = re.compile(r"#\s*sent_id\s*=\s*(.*)")
 TEXT = re.compile(r"#\s*text\s*=")
 ID = re.compile(r"([0-9]{1,9})(?:([-.])([0-9]{1,9}))?")
 EXCERPT = 40
+MISSING = ("_", "")
+LAYERS = {"XPOS": "tags", "UPOS": "pos", "LEMMA": "lemmas", "FEATS": "morphs"}
 
 
 class Word(NamedTuple):
-    """A line of a sentence.
-
-    line: Its number.
-    cells: Its columns by their names.
-    misc: The column MISC by its keys.
-    """
+    """A line of a sentence: its number, its columns, and the keys of its MISC."""
 
     line: int
     cells: Mapping[str, str]
@@ -38,11 +37,7 @@ class Word(NamedTuple):
 
 
 class Multiword(NamedTuple):
-    """The line of a token that consists of several words.
-
-    start, end: The words, the end exclusive.
-    word: The line.
-    """
+    """A token of several words, and its line; end exclusive."""
 
     start: int
     end: int
@@ -53,10 +48,8 @@ class Multiword(NamedTuple):
 class Sentence:
     """A sentence of syntactic words.
 
-    path: The file.
     document: The name or number of its document; empty if the file has none.
-    id: The `sent_id`.
-    has_text: Whether its text is told, so that spaces are known.
+    has_text: Whether its text is given, so that spaces are known.
     """
 
     path: Path
@@ -67,7 +60,6 @@ class Sentence:
     multiwords: list[Multiword] = field(default_factory=list)
 
     def place(self, word: Word) -> Place:
-        """Where a word is."""
         return Place(self.path, word.line)
 
 
@@ -76,7 +68,6 @@ def read_sentences(
 ) -> Iterator[Sentence]:
     """Read the sentences of a file.
 
-    report: Gets comments and empty nodes.
     RAISES (UserError): If a line has another number of columns, or IDs do not count the
         words.
     """
@@ -94,7 +85,7 @@ def read_sentences(
 
 
 class _Reader:
-    """What is known while lines are read."""
+    """The sentence and the columns while lines are read."""
 
     def __init__(self, path: Path, report: ConversionReport | None) -> None:
         self.path = path
@@ -108,7 +99,7 @@ class _Reader:
         for multiword in sentence.multiwords:
             if multiword.end > len(sentence.words):
                 what = (
-                    f"token {multiword.word.cells['ID']} reaches over the end of the "
+                    f"token {multiword.word.cells['ID']} extends beyond the end of the "
                     f"sentence, which has {len(sentence.words)} words; correct the ID"
                 )
                 raise UserError.at(sentence.place(multiword.word), what)
@@ -131,7 +122,7 @@ class _Reader:
 
     def _set_columns(self, columns: tuple[str, ...], place: Place) -> None:
         if self.columns and columns != self.columns:
-            what = "the columns change inside the file; make it two files"
+            what = "the columns change inside the file; split it into two files"
             raise UserError.at(place, what)
         for name in ("ID", "FORM"):
             if name not in columns:
@@ -148,7 +139,7 @@ class _Reader:
         wanted = len(self.columns or COLUMNS)
         if len(cells) != wanted:
             found = f"{len(cells)} column{'s' * (len(cells) > 1)}"
-            what = f"has {found}, not {wanted} with tabs between; correct it"
+            what = f"has {found}, not {wanted} separated by tabs; correct it"
             raise UserError.at(place, what)
         named = dict(zip(self.columns, cells, strict=True))
         return Word(place.number, named, _misc(named.get("MISC", "_")))
@@ -157,8 +148,8 @@ class _Reader:
         word = self._split(line, place)
         match = ID.fullmatch(word.cells["ID"])
         if match is None:
-            shown = word.cells["ID"][:EXCERPT]
-            what = f"'{shown}' is no ID such as 1, 1-2 or 1.1; correct it"
+            found = word.cells["ID"][:EXCERPT]
+            what = f"'{found}' is not an ID such as 1, 1-2 or 1.1; correct it"
             raise UserError.at(place, what)
         if match[2] == ".":
             if self.report is not None:
@@ -166,7 +157,7 @@ class _Reader:
             return
         start = len(self.sentence.words)
         if int(match[1]) != start + 1:
-            what = f"ID {match[0]} stands where {start + 1} is due; correct it"
+            what = f"the ID is {match[0]}, but {start + 1} comes next; correct it"
             raise UserError.at(place, what)
         if match[3] is None:
             self.sentence.words.append(word)
@@ -189,3 +180,91 @@ def _misc(cell: str) -> dict[str, str]:
         return {}
     pairs = (pair.partition("=") for pair in cell.split("|"))
     return {key.strip(): value.strip() for key, equals, value in pairs if equals}
+
+
+def cell_value(word: Word, column: str) -> str:
+    """The content of a column; empty if it is missing."""
+    value = word.cells.get(column, "")
+    if column == "LEMMA" and value == word.cells["FORM"]:
+        return value
+    return "" if value in MISSING else value
+
+
+def check_layers(sentence: Sentence) -> None:
+    """Raise if parts of speech, features or heads are not valid in spaCy."""
+    for word in sentence.words:
+        part_of_speech = cell_value(word, "UPOS")
+        if part_of_speech not in IDS:
+            what = f"UPOS '{part_of_speech[:EXCERPT]}' is not a part of speech"
+            raise UserError.at(sentence.place(word), f"{what}; correct it or write _")
+        features = cell_value(word, "FEATS")
+        if features and not all(map(_is_feature, features.split("|"))):
+            what = f"FEATS '{features[:EXCERPT]}' is not like Case=Nom|Number=Sing"
+            raise UserError.at(sentence.place(word), f"{what}; correct it or write _")
+    heads = [_head(sentence, word) for word in sentence.words]
+    if None not in heads:
+        _check_tree(sentence, [head for head in heads if head is not None])
+
+
+def has_parse(word: Word) -> bool:
+    """Whether a word has a head and a relation to it."""
+    return bool(cell_value(word, "HEAD") and cell_value(word, "DEPREL"))
+
+
+def make_layers(
+    sentence: Sentence, columns: set[str], is_parsed: bool
+) -> dict[str, list]:
+    """Make the arguments of `Doc` from a sentence that was checked.
+
+    columns: The columns to read, keys of `LAYERS`.
+    is_parsed: Whether to read heads and relations.
+    """
+    layers: dict[str, list] = {
+        layer: [cell_value(word, column) for word in sentence.words]
+        for column, layer in LAYERS.items()
+        if column in columns
+    }
+    if is_parsed:
+        heads = [_head(sentence, word) or 0 for word in sentence.words]
+        layers["heads"] = [head - 1 if head else i for i, head in enumerate(heads)]
+        layers["deps"] = [
+            cell_value(word, "DEPREL") if head else "ROOT"
+            for word, head in zip(sentence.words, heads, strict=True)
+        ]
+    return layers
+
+
+def _is_feature(text: str) -> bool:
+    name, _, value = text.partition("=")
+    return bool(name and value) and "=" not in value
+
+
+def _head(sentence: Sentence, word: Word) -> int | None:
+    text = cell_value(word, "HEAD")
+    if not text:
+        return None
+    n_words = len(sentence.words)
+    is_number = text.isascii() and text.isdecimal() and len(text) < 10
+    if not is_number or int(text) > n_words:
+        what = f"HEAD '{text[:EXCERPT]}' is not from 0 to {n_words}; correct it"
+        raise UserError.at(sentence.place(word), what)
+    return int(text)
+
+
+def _check_tree(sentence: Sentence, heads: list[int]) -> None:
+    roots = [i for i, head in enumerate(heads) if not head]
+    if len(roots) > 1:
+        what = "is a second word with HEAD 0; give each sentence one root"
+        raise UserError.at(sentence.place(sentence.words[roots[1]]), what)
+    reaches_root = [head == 0 for head in heads]
+    for first in range(len(heads)):
+        path: list[int] = []
+        i = first
+        while not reaches_root[i]:
+            if len(path) > len(heads):
+                what = f"the heads of word {first + 1} form a cycle; correct HEAD"
+                raise UserError.at(sentence.place(sentence.words[first]), what)
+            path.append(i)
+            i = heads[i] - 1
+        for i in path:
+            reaches_root[i] = True

@@ -1,4 +1,4 @@
-"""Where the rows of a dataset come from: the Hugging Face Hub, a folder, or a file."""
+"""Read the rows of a dataset from the Hugging Face Hub, a folder, or a file."""
 
 import json
 import re
@@ -8,26 +8,24 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...util.errors import Place, UserError
+from ...util.errors import Place, UserError, one_line
 from ..text import check_input
-from .columns import SUFFIXES, Row, read_rows
+from .table_file import SUFFIXES, Row, read_rows
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-# Tokens and tags are lists, which fields of text do not hold.
+# Tokens and tags are lists, which fields of text cannot hold.
 FILE_SUFFIXES = tuple(s for s in SUFFIXES if s not in (".csv", ".tsv"))
-# What `datasets` leaves in a folder that it saved.
+# Files of a folder that `save_to_disk` wrote.
 SAVED_DATASET = ("dataset_info.json", "dataset_dict.json", "state.json")
-# The names of tags, in the same folder.
+# Names of tags, in the same folder.
 NAMES_FILE = "labels.json"
 BATCH = 256
-MAX_REASON = 200
 
 
 class Source(NamedTuple):
-    """A dataset that can be read more than once.
+    """A dataset that can be read several times.
 
-    features: What it tells of its columns, as plain JSON values; empty if it tells
-        nothing.
+    features: The description of its columns, as JSON values; empty if it has none.
     rows: Reads its rows.
     """
 
@@ -36,21 +34,21 @@ class Source(NamedTuple):
 
 
 def open_source(path: Path, split: str | None, config: str | None) -> Source:
-    """Find out where the rows of a dataset come from.
+    """Open a dataset.
 
     path: A .parquet, .jsonl or .json file, a folder of such files, which are read by
-        name, a folder written by `save_to_disk`, or if there is none of these the id of
-        a dataset on the hub: "owner/name".
-    split: The split, if there are several.
+        name, a folder written by `save_to_disk`, or else the id of a dataset on the
+        hub: "owner/name".
+    split: The split, if it has several.
     config: The configuration of a dataset on the hub.
-    RAISES (UserError): If there is no such dataset, or the split is not clear.
+    RAISES (UserError): If the dataset does not exist, or the split is not clear.
     """
     name = path.as_posix()
     is_hub_id = HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES
     if is_hub_id and not path.exists():
         return _of_dataset(_load(path, split, config), path)
     if config is not None:
-        what = "is on this disk and has no configurations; leave out --dataset-config"
+        what = "is a local path and has no configurations; leave out --dataset-config"
         raise UserError(what, path)
     if path.is_dir():
         files = data_files(path)
@@ -65,10 +63,7 @@ def open_source(path: Path, split: str | None, config: str | None) -> Source:
 
 
 def data_files(folder: Path) -> list[Path]:
-    """Find the files of rows in a folder that `save_to_disk` did not write.
-
-    RETURNS: The files by name, without that of the names of tags.
-    """
+    """List the files of rows in a folder that `save_to_disk` did not write."""
     if any((folder / name).is_file() for name in SAVED_DATASET):
         return []
     return sorted(
@@ -80,7 +75,7 @@ def data_files(folder: Path) -> list[Path]:
 
 def _check_one_split(split: str | None, path: Path) -> None:
     if split is not None:
-        raise UserError("is of one split; leave out --dataset-split", path)
+        raise UserError("has only one split; leave out --dataset-split", path)
 
 
 def _of_file(path: Path, split: str | None) -> Source:
@@ -103,7 +98,7 @@ def _file_features(path: Path) -> Mapping[str, Any]:
         metadata = read_schema(path).metadata or {}
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
     except (ArrowException, OSError, ValueError, KeyError, TypeError):
-        # Without features, or damaged: told when the rows are read.
+        # Without features, or damaged, which reading the rows reports.
         return {}
     return features if isinstance(features, dict) else {}
 
@@ -121,13 +116,13 @@ def _load(path: Path, split: str | None, config: str | None) -> Any:
     # What datasets, pyarrow, fsspec and the HTTP client raise has no common class.
     except Exception as err:
         raise UserError(_reason(err, is_local), path) from err
-    return _choose(found, split, path)
+    return _select_split(found, split, path)
 
 
 def _stream(hub_id: str, config: str | None) -> Any:
     from datasets import load_dataset
 
-    # Versions that run code of datasets ask for it; later ones refuse the argument.
+    # Older versions can run code of datasets; newer ones do not take the argument.
     name = "trust_remote_code"
     refusal = {name: False} if name in signature(load_dataset).parameters else {}
     return load_dataset(hub_id, config, streaming=True, **refusal)
@@ -138,41 +133,40 @@ def _reason(err: Exception, is_local: bool) -> str:
 
     if is_local and isinstance(err, FileNotFoundError):
         advice = "give such a folder or one of the files in it"
-        return f"is a folder, but not one written whole by save_to_disk; {advice}"
+        return f"is a folder, but not a complete one of save_to_disk; {advice}"
     if isinstance(err, DatasetNotFoundError):
         advice = "check the name, and set HF_TOKEN if the dataset is private or gated"
-        return f"there is no such file, nor such a dataset on the hub; {advice}"
+        return f"is neither a file nor a dataset on the hub; {advice}"
     if isinstance(err, ConnectionError):
         advice = "or give the folder of a dataset saved with save_to_disk"
         return f"no such file, and the hub is out of reach; check the network, {advice}"
-    told = " ".join(str(err).split())[:MAX_REASON]
     advice = (
         "check the folder" if is_local else "check --dataset-config and the network"
     )
-    return f"cannot be loaded ({type(err).__name__}: {told}); {advice}"
+    return f"cannot be loaded ({type(err).__name__}: {one_line(err)}); {advice}"
 
 
-def _choose(found: Any, split: str | None, path: Path) -> Any:
+def _select_split(found: Any, split: str | None, path: Path) -> Any:
     if not isinstance(found, dict):
         if split not in (None, str(found.split)):
-            what = f"is one split, and not '{split}'; leave out --dataset-split"
+            what = f"has only one split, not '{split}'; leave out --dataset-split"
             raise UserError(what, path)
         return found
     if split is None and len(found) == 1:
         return next(iter(found.values()))
     if split not in found:
         names = ", ".join(found) or "nothing"
-        what = f"holds the splits {names}"
+        what = f"has the splits {names}"
         if split is not None:
-            what = f"has no split '{split}'; it holds {names}"
+            what = f"has no split '{split}', only {names}"
         raise UserError(f"{what}; choose one with --dataset-split", path)
     return found[split]
 
 
 def _of_dataset(dataset: Any, path: Path) -> Source:
     features = dataset.features
-    told = {} if features is None else features.to_dict()
-    return Source(told, lambda: _dataset_rows(dataset, path))
+    described = {} if features is None else features.to_dict()
+    return Source(described, lambda: _dataset_rows(dataset, path))
 
 
 def _dataset_rows(dataset: Any, path: Path) -> Iterator[Row]:
@@ -182,19 +176,18 @@ def _dataset_rows(dataset: Any, path: Path) -> Iterator[Row]:
             for row in table.to_pylist():
                 number += 1
                 yield Place(path, number, "row"), row
-    # As above; only what reading raises comes here, not what is done with the rows.
+    # As above. Errors in what is done with the rows do not come here.
     except Exception as err:
-        told = " ".join(str(err).split())[:MAX_REASON]
-        what = f"cannot be read on ({type(err).__name__}: {told})"
+        what = f"cannot be read further ({type(err).__name__}: {one_line(err)})"
         place = Place(path, number + 1, "row")
-        raise UserError.at(place, f"{what}; get the dataset anew") from err
+        raise UserError.at(place, f"{what}; download the dataset again") from err
     if not number:
         raise UserError("the dataset has no row; check how it was made", path)
 
 
 @contextmanager
 def without_progress_bars() -> Iterator[None]:
-    """Keep the datasets library from showing progress for a while."""
+    """Disable the progress bars of the datasets library in a block."""
     from datasets import utils
 
     are_shown = not utils.are_progress_bars_disabled()

@@ -1,10 +1,7 @@
-"""spaCy's own files: one .spacy file, or a folder of several.
+"""spaCy's own format: one .spacy file, or a folder of them.
 
-A folder is read as spaCy reads it: all files in it and in its folders that end in
-.spacy, in the order of their paths, hidden ones left out. Each file is held in memory
-while it is read, so a large corpus is better kept in several.
-
-Documents stay as they are: tokens, entities, tags, span groups and user data.
+Documents stay as they are: tokens, entities, tags, span groups and user data. A file is
+held in memory while it is read.
 """
 
 from collections.abc import Iterator
@@ -13,12 +10,11 @@ from pathlib import Path
 from spacy.tokens import Doc
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, AlignOptions, MakesDocs
-from ..read import read_docs
+from ..lang import MakesDocs
+from ..options import DEFAULT, ConvertOptions
+from ..read import find_files, read_docs
 from ..report import ConversionReport
 from .spans import NAMES
-
-SUFFIX = ".spacy"
 
 
 def read_docbin(
@@ -26,55 +22,31 @@ def read_docbin(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: AlignOptions = DEFAULT,
+    options: ConvertOptions = DEFAULT,
 ) -> Iterator[Doc]:
     """Read the documents of .spacy files.
 
-    path: The file, or a folder of such files.
-    nlp: A pipeline, for its vocabulary.
-    report: Gets what was left out; complete after the last document.
-    making: The languages, by `doc.user_data["lang"]`, and labels to take, and a span
-        group that gets the entities of documents that do not have this group. Tokens
-        stay, so that nothing is aligned.
-    RAISES (UserError): If a file is missing, damaged or no .spacy file.
+    options: Languages are those of `doc.user_data["lang"]`. The span group is added to
+        documents that do not have it. Nothing is aligned.
+    RAISES (UserError): If a file is missing, damaged or not a .spacy file.
     """
     report = ConversionReport() if report is None else report
     for file in find_files(Path(path)):
         for number, doc in enumerate(read_docs(file, nlp.vocab), start=1):
             place = Place(file, number, "document")
             _check_names(doc, place)
-            if making.selection.leaves_out(
-                doc.user_data.get("lang", ""), place, report
-            ):
+            if options.filter.skips(doc.user_data.get("lang", ""), place, report):
                 continue
             if not len(doc):
-                report.note("empty", place, "a text without a token")
+                report.note("empty", place, "a text without tokens")
                 continue
             _check(doc, place)
-            _fill_group(doc, making.spans_key)
-            making.selection.apply(doc, place, report)
+            key = options.spans_key
+            if key is not None and key not in doc.spans:
+                doc.spans[key] = list(doc.ents)
+            options.filter.apply(doc, place, report)
             yield doc
-    making.selection.warn_about_unseen(report)
-
-
-def find_files(path: Path) -> list[Path]:
-    """Find the files of a corpus.
-
-    path: A .spacy file, or a folder of such files.
-    RETURNS: The file itself, or those of the folder in their order.
-    RAISES (UserError): If the folder has none.
-    """
-    if not path.is_dir():
-        return [path]
-    files = sorted(
-        file
-        for file in path.rglob(f"*{SUFFIX}")
-        if not any(part.startswith(".") for part in file.relative_to(path).parts)
-        and not file.is_dir()
-    )
-    if not files:
-        raise UserError(f"no file in this folder ends in {SUFFIX}; check it", path)
-    return files
+    options.filter.warn_about_unseen(report)
 
 
 def _check_names(doc: Doc, place: Place) -> None:
@@ -99,9 +71,4 @@ def _check(doc: Doc, place: Place) -> None:
                 assert span.label_ is not None
     except (KeyError, ValueError) as err:
         what = "a label is not among the strings of the file"
-        raise UserError.at(place, f"{what}; write the file anew") from err
-
-
-def _fill_group(doc: Doc, key: str | None) -> None:
-    if key is not None and key not in doc.spans:
-        doc.spans[key] = list(doc.ents)
+        raise UserError.at(place, f"{what}; write the file again") from err

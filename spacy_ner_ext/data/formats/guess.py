@@ -1,26 +1,23 @@
-"""Recognise the format of an input where it is certain.
+"""Recognize the format of an input if it is certain.
 
-* A folder: of .spacy files (docbin), of .ann files (standoff), as `datasets` saves
-  one, or of files with tokens and ner_tags (datasets).
-* A file by its ending: .spacy (docbin), .ann (standoff), .conllu and .conllup (conllu),
-  .conll, .iob, .iob2, .bio (conll); .txt where the .ann stands beside it (standoff).
-* .jsonl, .json, .parquet, .csv and .tsv by what the first records have: tokens and
-  ner_tags (datasets), spans of a text (jsonl or table), a label of a text (textcat).
-
-Anything else has to be named.
+* A folder: .spacy files (docbin), .ann files (standoff), a dataset that `datasets`
+  saved, or files with tokens and ner_tags (datasets).
+* A file by its suffix, see `SUFFIXES`; .txt with an .ann file next to it (standoff).
+* .jsonl, .json, .parquet, .csv and .tsv by the shape of the first records, see
+  `json_shapes.SHAPES`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ...util.errors import UserError
 from ..text import check_input
-from .columns import read_rows
 from .dataset_source import SAVED_DATASET, data_files
-from .json_values import read_json_values
+from .json_file import read_json_values
+from .json_shapes import guess_of_value
 from .registry import READERS
+from .table_file import read_rows
 
 RECORDS = 100
 SUFFIXES = {
@@ -35,19 +32,17 @@ SUFFIXES = {
 }
 JSON_SUFFIXES = (".jsonl", ".json")
 TABLE_SUFFIXES = (".parquet", ".csv", ".tsv")
-# Keys of a text's spans in the formats of JSON, and of its categories.
-SPAN_KEYS = ("spans", "entities", "annotations", "labels")
 
 
 def guess_format(path: Path) -> str:
-    """Recognise a format.
+    """Recognize a format.
 
-    RAISES (UserError): If there is no such input, or the format is not certain.
+    RAISES (UserError): If the input does not exist, or its format is not certain.
     """
     if path.is_dir():
         found = _of_folder(path)
     elif not path.exists() and not path.suffix and len(path.parts) == 2:
-        what = "there is no such file; for a dataset of the hub give --format datasets"
+        what = "no such file; for a dataset on the hub give --format datasets"
         raise UserError(what, path)
     else:
         check_input(path)
@@ -77,37 +72,13 @@ def _of_file(path: Path) -> str | None:
     if suffix == ".txt":
         return "standoff" if path.with_suffix(".ann").is_file() else None
     if suffix in JSON_SUFFIXES:
-        return _first(_of_json(value) for _, value in read_json_values(path))
+        return _first(guess_of_value(value) for _, value in read_json_values(path))
     if suffix in TABLE_SUFFIXES:
-        return _first(_of_row(row) for _, row in read_rows(path))
+        found = _first(guess_of_value(row) for _, row in read_rows(path))
+        return "table" if found == "jsonl" else found
     return None
 
 
 def _first(found: Iterator[str | None]) -> str | None:
-    """The first that is certain: a record may tell nothing, such as a mere text."""
+    # A single record may not be certain, such as a text alone.
     return next((name for name in islice(found, RECORDS) if name), None)
-
-
-def _of_json(value: Any) -> str | None:
-    if not isinstance(value, Mapping):
-        # [text, {"entities": ...}], as spaCy 2 was trained on.
-        return "jsonl" if isinstance(value, list) else None
-    found = _of_row(value)
-    if found == "table" or ("data" in value and "annotations" in value):
-        return "jsonl"
-    return found
-
-
-def _of_row(row: Mapping[str, Any]) -> str | None:
-    if "tokens" in row and "ner_tags" in row:
-        return "datasets"
-    if any(key in row for key in SPAN_KEYS):
-        return "table"
-    label = row.get("label")
-    if isinstance(label, list) and any(isinstance(v, list | dict) for v in label):
-        return "table"
-    if "text" in row and "tokens" in row:
-        return "table"
-    if "text" in row and ("cats" in row or label not in (None, [])):
-        return "textcat"
-    return None

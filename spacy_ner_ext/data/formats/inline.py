@@ -1,15 +1,15 @@
-r"""Marks inside the text: one text a line, such as `[Ada](PER) met [Bob](PER).`
+r"""Markup inside the text, one text a line: `[Ada](PER) met [Bob](PER).`
 
 How a line is read:
 
-* `[TEXT](LABEL)` is an entity; TEXT may hold further ones, as in
+* `[TEXT](LABEL)` is an entity; TEXT may contain others, as in
   `[[New York](LOC) Post](ORG)`.
-* `[TEXT]` without "(" right behind is that text, brackets included.
-* `\[`, `\]`, `\(`, `\)` and `\\` are the second character alone. Any other backslash is
-  one. Round brackets that do not follow "]" need no backslash.
-* LABEL is anything without brackets, backslashes and white space. What holds "://" is
-  a link, not a label, and is refused: `[here]\(http://...)` is text.
-* An empty line, or one of white space alone, is skipped.
+* `[TEXT]` without a following "(" is that text, with its brackets.
+* `\[`, `\]`, `\(`, `\)` and `\\` are the second character. Any other backslash is a
+  backslash. Round brackets that do not follow "]" need no backslash.
+* LABEL cannot contain brackets, backslashes or white space. With "://" it would be a
+  link, which is an error: write `[here]\(http://...)`.
+* Blank lines are skipped.
 """
 
 import re
@@ -20,7 +20,9 @@ from pathlib import Path
 from spacy.tokens import Doc
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
+from ..docs import make_docs
+from ..lang import MakesDocs
+from ..options import DEFAULT, ConvertOptions
 from ..record import Entity, Record
 from ..report import ConversionReport
 from ..text import check_input, read_lines
@@ -35,16 +37,14 @@ def read_inline(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: AlignOptions = DEFAULT,
+    options: ConvertOptions = DEFAULT,
 ) -> Iterator[Doc]:
-    """Read lines of text with marks such as `[Ada](PER)` as documents.
+    """Read lines of text with entities such as `[Ada](PER)`.
 
-    report: Gets what was changed; complete after the last document.
-    making: How documents are made; nested entities need a span group.
     RAISES (UserError): If the file cannot be used or a mark is not complete.
     """
     report = ConversionReport() if report is None else report
-    yield from make_docs(_records(Path(path)), nlp, report, making)
+    yield from make_docs(_records(Path(path)), nlp, report, options)
 
 
 def _records(path: Path) -> Iterator[Record]:
@@ -71,7 +71,7 @@ def _record(line: str, place: Place) -> Record:
         elif match[0].startswith("]"):
             start = _opening(opened, line, match, place)
             if match["label"] is not None:
-                # Now it is known that this bracket was a mark, not text.
+                # The opening bracket was markup, not text.
                 pieces[start] = ""
                 found.append((start, len(pieces), _label(match, place)))
                 continue
@@ -80,15 +80,19 @@ def _record(line: str, place: Place) -> Record:
         what = "'[' is not closed; add ']' and a label, or write '\\[' for a bracket"
         raise UserError.at(place, what)
     pieces.append(line[end:])
-    return _with_characters(pieces, found, place)
+    starts = [0, *accumulate(len(piece) for piece in pieces)]
+    entities = [
+        Entity(starts[start], starts[end], label, place) for start, end, label in found
+    ]
+    return Record(place, text="".join(pieces), entities=entities)
 
 
 def _opening(opened: list[int], line: str, match: re.Match[str], place: Place) -> int:
     if match["label"] is None and line.startswith("(", match.end()):
         shown = line[match.start() : match.end() + EXCERPT]
         what = (
-            f"{shown!r} is no label: it is not closed or holds a bracket or backslash; "
-            "correct it, or write ']\\(' if it is text"
+            f"{shown!r} is not a label: it is not closed or has a bracket or backslash;"
+            " correct it, or write ']\\(' if it is text"
         )
         raise UserError.at(place, what)
     if not opened:
@@ -100,18 +104,8 @@ def _opening(opened: list[int], line: str, match: re.Match[str], place: Place) -
 def _label(match: re.Match[str], place: Place) -> str:
     label = match["label"]
     if not label:
-        raise UserError.at(place, "'()' holds no label; write one such as '(PER)'")
+        raise UserError.at(place, "'()' has no label; write one such as '(PER)'")
     if "://" in label or WHITE_SPACE.search(label):
-        what = f"'({label[:EXCERPT]})' is no label: it has white space or is a link"
+        what = f"'({label[:EXCERPT]})' is not a label: it has white space or is a link"
         raise UserError.at(place, f"{what}; write ']\\(' if it is text")
     return label
-
-
-def _with_characters(
-    pieces: list[str], found: list[tuple[int, int, str]], place: Place
-) -> Record:
-    starts = [0, *accumulate(len(piece) for piece in pieces)]
-    entities = [
-        Entity(starts[start], starts[end], label, place) for start, end, label in found
-    ]
-    return Record(place, text="".join(pieces), entities=entities)

@@ -1,60 +1,63 @@
-"""Records of annotation tools in JSON, told apart by their keys.
+"""The shapes of JSON records, one table for guessing the format and for reading.
 
-* An array of a text and an object: training data of spaCy 2,
-  `["text", {"entities": [[0, 3, "PER"]], "cats": {"A": 1.0}}]`.
-* An object whose "data" is an object: a task of Label Studio, see `label_studio`.
-* An object with a string "text" or "data": Prodigy, Doccano, the short export of Label
-  Studio, and what `write_jsonl` writes. Of its keys are read:
+To add a shape, write a function that reads it and add a row to `SHAPES`. These are
+read by the format `jsonl`:
 
-* spans, entities, label, labels: spans, see `json_spans`. Without any of these, or with
-  null, the text is not annotated. Strings in label and labels are categories.
-* cats: values by category; options and accept: what could be chosen, and what was.
-* answer: a record with "reject" or "ignore" is left out.
-* tokens: gold tokens, which must spell the text; unknown_spaces and sent_starts as
-  `jsonl` writes them.
-* id, document, lang, meta: kept in `doc.user_data`.
-* relations: skipped.
+* spaCy 2 training data: `["text", {"entities": [[0, 3, "PER"]], "cats": {"A": 1.0}}]`.
+* A task of Label Studio's JSON export: an object whose "data" is an object. The text is
+  the value of "data" that results name with "to_name", or else "text", or the only
+  string. Results of type "labels" are entities, those of type "choices" categories.
+  The first annotation that is not cancelled counts. A task with only cancelled ones is
+  skipped; one without any is not annotated.
+* Prodigy, Doccano, Label Studio's short export, and what `write_jsonl` writes: an
+  object with a string "text" or "data". Its other keys:
+  - spans, entities, label, labels: spans, see `json_spans`. If all are missing or null,
+    the text is not annotated. Strings in label and labels are categories.
+  - cats: values by category; options and accept: categories offered and chosen.
+  - answer: records with "reject" or "ignore" are skipped.
+  - tokens, sent_starts, unknown_spaces: gold tokens as `write_jsonl` writes them.
+  - id, document, lang, meta: kept in `doc.user_data`.
+  - relations: skipped.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ...util.errors import Place, UserError
 from ..record import Entity, Record
 from ..report import ConversionReport
-from .json_checks import as_name, checked, excerpt, field, name_of
-from .json_spans import read_spans
-from .json_tokens import read_starts, read_words, spans_of_words
-from .label_studio import read_task
+from .json_spans import read_spans, read_starts, read_words, spans_of_words
+from .json_value import as_name, checked, excerpt, field, name_of
 
 Values = Mapping[str, Any]
 TEXT_KEYS = ("text", "data")
 SPAN_KEYS = ("spans", "entities", "label", "labels")
 LABEL_KEYS = ("label", "labels")
 ANSWERS = ("", "accept", "reject", "ignore")
-KNOWN = (
-    "objects of Prodigy, Doccano or Label Studio with a 'text', "
-    'and ["text", {"entities": [[0, 3, "PER"]]}] of spaCy 2'
-)
+# The second is the name in versions before 1.0.
+ANNOTATIONS = ("annotations", "completions")
 
 
 def read_record(value: Any, place: Place, report: ConversionReport) -> Record | None:
-    """Read one record.
+    """Read one record of any shape; None if it was rejected or ignored.
 
-    report: Gets what was repaired or left out.
-    RETURNS: The record; None if it was rejected or ignored.
-    RAISES (UserError): If it is none of the shapes above.
+    RAISES (UserError): If it has none of the shapes, or a value is not valid.
     """
-    if isinstance(value, list) and len(value) == 2:
-        return _read_pair(value, place, report)
-    if isinstance(value, dict):
-        if isinstance(value.get("data"), dict):
-            return read_task(value, place, report)
-        for key in TEXT_KEYS:
-            if value.get(key) is not None:
-                text = field(value, key, str, place)
-                return _read_object(value, text, place, report)
-    raise UserError.at(place, f"{excerpt(value)} is no record; these are: {KNOWN}")
+    for shape in SHAPES:
+        if shape.read is not None and shape.fits(value):
+            return shape.read(value, place, report)
+    known = "; ".join(shape.example for shape in SHAPES if shape.read is not None)
+    what = f"{excerpt(value)} is not a record of a known shape"
+    raise UserError.at(place, f"{what}; write one of: {known}")
+
+
+def guess_of_value(value: Any) -> str | None:
+    """Guess the format of a JSON value or table row; None if it is not certain."""
+    return next((shape.format for shape in SHAPES if shape.is_certain(value)), None)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2
 
 
 def _read_pair(value: list[Any], place: Place, report: ConversionReport) -> Record:
@@ -71,18 +74,23 @@ def _read_pair(value: list[Any], place: Place, report: ConversionReport) -> Reco
     )
 
 
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) and any(value.get(k) is not None for k in TEXT_KEYS)
+
+
 def _read_object(
-    values: Values, text: str, place: Place, report: ConversionReport
+    values: Values, place: Place, report: ConversionReport
 ) -> Record | None:
+    key = next(key for key in TEXT_KEYS if values.get(key) is not None)
+    text = field(values, key, str, place)
     answer = name_of(values, "answer", place)
     if answer not in ANSWERS:
         known = ", ".join(ANSWERS[1:])
-        raise UserError.at(place, f"the answer is '{answer}', none of {known}")
+        raise UserError.at(place, f"the answer is '{answer}'; use one of {known}")
     if answer in ("reject", "ignore"):
         report.note("rejected", place, f"the answer is {answer}")
         return None
-    for _ in _list(values, "relations", place):
-        report.note("skipped", place, "relation")
+    _note_skipped(_list(values, "relations", place), "relation", place, report)
     keys = [key for key in SPAN_KEYS if not _names(values.get(key))]
     record = Record(
         place,
@@ -148,3 +156,125 @@ def _cats(values: Values, place: Place) -> dict[str, float]:
             number = float(value) if isinstance(value, bool) else value
             cats[name] = float(checked(number, float, f"category '{name}'", place))
     return cats
+
+
+def _is_task(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("data"), dict)
+
+
+def _read_task(values: Values, place: Place, report: ConversionReport) -> Record | None:
+    key = next((key for key in ANNOTATIONS if values.get(key)), None)
+    annotations = [] if key is None else _objects(values, key, place)
+    valid = [values for values in annotations if not values.get("was_cancelled")]
+    if annotations and not valid:
+        report.note("rejected", place, "all annotations are cancelled")
+        return None
+    _note_skipped(annotations[1:], "further annotation", place, report)
+    predictions = checked(values.get("predictions") or [], list, "'predictions'", place)
+    _note_skipped(predictions, "prediction", place, report)
+    results = _objects(valid[0], "result", place) if valid else []
+    text = _text(field(values, "data", dict, place), results, place)
+    entities, cats = _read_results(results, text, place, report)
+    return Record(
+        place,
+        text=text,
+        entities=entities if valid else None,
+        cats=cats,
+        id=name_of(values, "id", place),
+    )
+
+
+def _objects(values: Values, name: str, place: Place) -> list[dict[str, Any]]:
+    items = field(values, name, list, place)
+    return [checked(item, dict, f"a value of '{name}'", place) for item in items]
+
+
+def _note_skipped(
+    items: Sequence[Any], what: str, place: Place, report: ConversionReport
+) -> None:
+    for _ in items:
+        report.note("skipped", place, what)
+
+
+def _text(data: dict[str, Any], results: list[dict[str, Any]], place: Place) -> str:
+    strings = [name for name, value in data.items() if isinstance(value, str)]
+    wanted = [name_of(result, "to_name", place) for result in results]
+    for name in (*wanted, "text", *(strings if len(strings) == 1 else ())):
+        if name in strings:
+            return str(data[name])
+    what = f"'data' has no 'text', but {', '.join(data) or 'nothing'}"
+    raise UserError.at(place, f"{what}; name the text 'text'")
+
+
+def _read_results(
+    results: list[dict[str, Any]], text: str, place: Place, report: ConversionReport
+) -> tuple[list[Entity] | None, dict[str, float]]:
+    spans: list[Any] = []
+    cats: dict[str, float] = {}
+    has_spans = not results
+    for result in results:
+        kind = name_of(result, "type", place)
+        if kind == "labels":
+            has_spans = True
+            spans.append(field(result, "value", dict, place))
+        elif kind == "choices":
+            choices = field(field(result, "value", dict, place), kind, list, place)
+            for choice in choices:
+                cats[checked(choice, str, "a choice", place)] = 1.0
+        else:
+            report.note("skipped", place, f"result of type {kind or 'unknown'}")
+    entities = read_spans(spans, text, place, report)
+    return entities if has_spans or not cats else None, cats
+
+
+def _is_tagged(value: Any) -> bool:
+    return isinstance(value, dict) and "tokens" in value and "ner_tags" in value
+
+
+def _has_spans(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    label = value.get("label")
+    return (
+        any(key in value for key in ("spans", "entities", "annotations", "labels"))
+        or (isinstance(label, list) and any(isinstance(v, list | dict) for v in label))
+        or ("text" in value and "tokens" in value)
+    )
+
+
+def _has_category(value: Any) -> bool:
+    if not isinstance(value, dict) or "text" not in value:
+        return False
+    return "cats" in value or value.get("label") not in (None, [])
+
+
+class Shape(NamedTuple):
+    """A shape of JSON records.
+
+    example: The tools that write it and how it looks, for an error message.
+    format: The format that reads it.
+    is_certain: Whether a value of an unknown format has this shape.
+    fits: Whether a value of the format `jsonl` has this shape.
+    read: Reads a value for the format `jsonl`; None if another format does.
+    """
+
+    example: str
+    format: str
+    is_certain: Callable[[Any], bool]
+    fits: Callable[[Any], bool]
+    read: Callable[..., Record | None] | None
+
+
+# The first that fits counts.
+SHAPES = (
+    Shape('["text", {"entities": [[0, 3, "PER"]]}] of spaCy 2', "jsonl",
+          lambda value: isinstance(value, list), _is_pair, _read_pair),
+    Shape('{"tokens": [], "ner_tags": []} of datasets', "datasets",
+          _is_tagged, _is_tagged, None),
+    Shape('{"data": {"text": ""}, "annotations": []} of Label Studio', "jsonl",
+          lambda value: _is_task(value) and _has_spans(value), _is_task, _read_task),
+    Shape('{"text": "", "spans": []} of Prodigy and Doccano', "jsonl",
+          _has_spans, _is_object, _read_object),
+    Shape('{"text": "", "label": ""} of a table', "textcat",
+          _has_category, _has_category, None),
+)  # fmt: skip

@@ -1,18 +1,23 @@
-"""The spans of records in JSON.
+"""Read the spans and the gold tokens of a JSON record.
 
 A span is an array of start, end and label, or an object with "start" or
 "start_offset", "end" or "end_offset", and "label" or an array "labels". If the object
-has a "text" too, it must be what the text has there. Older versions of Label Studio
-count a character beyond U+FFFF as two; where the "text" shows that, it is repaired.
+also has a "text", it must be the text at these offsets. Older versions of Label Studio
+count a character beyond U+FFFF as two; where "text" shows that, it is repaired.
+
+A token is an object with "text" and "ws" (whether a space follows), or with "start" in
+place of "ws". The tokens must spell the text.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...util.errors import Place, UserError
 from ..record import Entity
 from ..report import ConversionReport
-from .json_checks import checked, excerpt, field
+from .json_value import checked, excerpt, field
+
+ADVICE = "correct the tokens or leave out 'tokens'"
 
 
 def read_spans(
@@ -20,9 +25,7 @@ def read_spans(
 ) -> list[Entity]:
     """Read annotated spans.
 
-    text: The text that they are of.
-    report: Gets what was repaired or left out.
-    RAISES (UserError): If one is something else, or its text differs.
+    RAISES (UserError): If one is not a span, or its text differs.
     """
     return [span for item in items for span in _spans(item, text, place, report)]
 
@@ -32,8 +35,8 @@ def _spans(
 ) -> Iterator[Entity]:
     if isinstance(item, list):
         if len(item) != 3:
-            what = f"span {excerpt(item)} is not of start, end and label; correct it"
-            raise UserError.at(place, what)
+            what = f"span {excerpt(item)} is not a start, an end and a label"
+            raise UserError.at(place, f"{what}; correct it")
         item = dict(zip(("start", "end", "label"), item))
     checked(item, dict, "a span", place)
     start, end = _offset(item, "start", place), _offset(item, "end", place)
@@ -68,7 +71,7 @@ def _located(
     place: Place,
     report: ConversionReport,
 ) -> tuple[int, int]:
-    """Check that a span covers what it says."""
+    """Check the text of a span, and repair offsets in UTF-16 units."""
     if not 0 <= start <= end or text[start:end] == surface:
         return start, end
     moved = _characters(text, start), _characters(text, end)
@@ -77,11 +80,87 @@ def _located(
         report.note("repaired", place, f"{what}{moved[1]} in characters")
         return moved
     what = f"the span from {start} to {end} is {excerpt(text[start:end])}"
-    advice = f"and its text says {excerpt(surface)}; correct its start and end"
+    advice = f"but its 'text' is {excerpt(surface)}; correct its start and end"
     raise UserError.at(place, f"{what}, {advice}")
 
 
 def _characters(text: str, n_units: int) -> int:
-    """The characters in so many UTF-16 units at the start of a text."""
+    """The number of characters in the first UTF-16 units of a text."""
     units = text.encode("utf-16-le")[: 2 * n_units]
     return len(units.decode("utf-16-le", "ignore"))
+
+
+def read_words(
+    tokens: Sequence[Any], text: str, place: Place
+) -> tuple[list[str], list[bool]]:
+    """Read the words, and whether a space follows each.
+
+    RAISES (UserError): If the tokens do not spell the text.
+    """
+    words: list[str] = []
+    spaces: list[bool] = []
+    position = 0
+    for i, token in enumerate(tokens):
+        word = field(checked(token, dict, "a token", place), "text", str, place)
+        if not word or not text.startswith(word, position):
+            what = f"token {i}, {word!r}, is not at character {position} of the text"
+            raise UserError.at(place, f"{what}; {ADVICE}")
+        position += len(word)
+        has_space = _has_space(tokens, i, position, text, place)
+        if has_space and not text.startswith(" ", position):
+            what = f"no space follows token {i}, {word!r}, at character {position}"
+            raise UserError.at(place, f"{what}; {ADVICE}")
+        position += has_space
+        words.append(word)
+        spaces.append(has_space)
+    if position != len(text):
+        what = f"the tokens spell {position} of {len(text)} characters of the text"
+        raise UserError.at(place, f"{what}; {ADVICE}")
+    return words, spaces
+
+
+def _has_space(
+    tokens: Sequence[Any], i: int, end: int, text: str, place: Place
+) -> bool:
+    has_space = tokens[i].get("ws")
+    if isinstance(has_space, bool):
+        return has_space
+    if i + 1 == len(tokens):
+        return text.startswith(" ", end)
+    following = checked(tokens[i + 1], dict, "a token", place)
+    return field(following, "start", int, place) > end
+
+
+def read_starts(
+    values: Mapping[str, Any], n_words: int, place: Place
+) -> list[int] | None:
+    """Read "sent_starts": the numbers of the words that start a sentence; None if it is
+    missing.
+
+    RAISES (UserError): If a number is out of range.
+    """
+    if values.get("sent_starts") is None:
+        return None
+    starts = field(values, "sent_starts", list, place)
+    for start in starts:
+        if not 0 <= checked(start, int, "a sentence start", place) < n_words:
+            what = f"a sentence starts at token {start}, but the last is {n_words - 1}"
+            raise UserError.at(place, f"{what}; correct 'sent_starts'")
+    return starts
+
+
+def spans_of_words(
+    entities: Sequence[Entity], words: Sequence[str], spaces: Sequence[bool]
+) -> list[Entity] | None:
+    """Count entities in words in place of characters; None if the boundaries of one
+    are not those of words."""
+    first: dict[int, int] = {}
+    end: dict[int, int] = {}
+    position = 0
+    for i, (word, space) in enumerate(zip(words, spaces)):
+        first[position] = i
+        end[position + len(word)] = i + 1
+        position += len(word) + space
+    if any(e.start not in first or e.end not in end for e in entities):
+        return None
+    return [e._replace(start=first[e.start], end=end[e.end]) for e in entities]

@@ -1,10 +1,10 @@
 """JSON of annotation tools: one record a line, or one array of records.
 
-What is recognised is in `json_shapes`; how a file is taken apart in `json_values`.
-Written is one object a line as Prodigy has them: "text", "tokens", "spans", and where
-there are any "cats", "id", "document", "lang", "meta". Three things are added: a text
-without annotation of entities has no "spans", "sent_starts" holds the tokens that
-start a sentence, and "unknown_spaces" tells that the spaces between tokens are made up.
+`json_shapes` has the shapes of records, and `json_file` the layouts of files. Written
+is one object a line as in Prodigy: "text", "tokens", "spans", and if they have a value
+"cats", "id", "document", "lang", "meta". In addition, a text that is not annotated has
+no "spans", "sent_starts" holds the tokens that start a sentence, and "unknown_spaces"
+is true if the spaces between tokens are not those of the original text.
 """
 
 import json
@@ -15,14 +15,14 @@ from typing import Any
 from spacy.tokens import Doc, Span
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
+from ..docs import make_docs
+from ..lang import MakesDocs
+from ..options import DEFAULT, ConvertOptions
 from ..record import Record
 from ..report import ConversionReport
+from .json_file import read_json_values
 from .json_shapes import read_record
-from .json_values import read_json_values
-from .spans import note_lost, spans_to_write
-
-USER_DATA = ("id", "document", "lang", "meta")
+from .spans import NAMES, spans_or_none
 
 
 def read_jsonl(
@@ -30,17 +30,14 @@ def read_jsonl(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: AlignOptions = DEFAULT,
+    options: ConvertOptions = DEFAULT,
 ) -> Iterator[Doc]:
     """Read records of Prodigy, Doccano, Label Studio or spaCy 2.
 
-    path: The file, in UTF-8: one record a line, or an array of records.
-    nlp: A pipeline, for its tokenizer where records have no tokens.
-    report: Gets what was changed or left out.
     RAISES (UserError): If the file cannot be used.
     """
     report = ConversionReport() if report is None else report
-    yield from make_docs(_records(Path(path), report), nlp, report, making)
+    yield from make_docs(_records(Path(path), report), nlp, report, options)
 
 
 def _records(path: Path, report: ConversionReport) -> Iterator[Record]:
@@ -58,23 +55,15 @@ def write_jsonl(
     report: ConversionReport,
     spans_key: str | None = None,
 ) -> None:
-    """Write documents as NAME.jsonl, as Prodigy has them, one by one.
+    """Write documents as NAME.jsonl.
 
-    folder: The folder to write into.
-    name: The name of the file without its ending.
-    report: Gets what the format does not hold.
-    spans_key: The span group to write; None for `doc.ents`.
-    RAISES (UserError): If a document holds what JSON cannot.
+    RAISES (UserError): If a document has a value that JSON cannot express.
     """
-    path = folder / f"{name}.jsonl"
-    with path.open("wb") as file:
+    with (folder / f"{name}.jsonl").open("wb") as file:
         for number, doc in enumerate(docs, start=1):
             place = Place(Path(report.source or name), number, "document")
-            spans = _spans(doc, spans_key, place, report)
-            held = ("categories", "ids")
-            note_lost(doc, spans or (), place, report, held=held, spans_key=spans_key)
-            values = _to_dict(doc, spans)
-            file.write(_encode(values, place))
+            spans = spans_or_none(doc, spans_key, place, report)
+            file.write(_encode(_to_dict(doc, spans), place))
 
 
 def _encode(values: dict[str, Any], place: Place) -> bytes:
@@ -106,7 +95,7 @@ def _to_dict(doc: Doc, spans: list[Span] | None) -> dict[str, Any]:
         values["spans"] = [_span_to_dict(span) for span in spans]
     if doc.cats:
         values["cats"] = {label: float(value) for label, value in doc.cats.items()}
-    given = {key: doc.user_data.get(key) for key in USER_DATA}
+    given = {key: doc.user_data.get(key) for key in NAMES}
     return {**values, **{key: value for key, value in given.items() if value}}
 
 
@@ -118,14 +107,3 @@ def _span_to_dict(span: Span) -> dict[str, Any]:
         "token_end": span.end - 1,
         "label": span.label_,
     }
-
-
-def _spans(
-    doc: Doc, spans_key: str | None, place: Place, report: ConversionReport
-) -> list[Span] | None:
-    """The spans to write; None if not annotated."""
-    if spans_key is None:
-        is_annotated = doc.has_annotation("ENT_IOB")
-    else:
-        is_annotated = spans_key in doc.spans
-    return spans_to_write(doc, spans_key, place, report) if is_annotated else None

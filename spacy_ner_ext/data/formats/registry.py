@@ -1,10 +1,10 @@
-"""The formats by name.
+"""The formats by name: which function reads, and which writes each.
 
-A reader is a function `read_NAME(path, nlp, *, report=None, making=DEFAULT, **options)
--> Iterator[Doc]`; a writer is `write_NAME(docs, folder, name, *, report, spans_key) ->
-None` and writes into an empty folder. To add a format, write these in a file of its own
-and enter them here, by file and name or as they are. The files are imported when a
-format is asked for, since some need large libraries.
+A reader is a function `read_NAME(path, nlp, *, report=None, options=DEFAULT, **own) ->
+Iterator[Doc]`; its own options are fields of `ConvertOptions`. A writer is
+`write_NAME(docs, folder, name, *, report, spans_key) -> None`. To add a format, write
+these in a file of this folder and add them here. The file is imported when its format
+is used, since some need large libraries; it never imports this one.
 """
 
 import inspect
@@ -24,7 +24,7 @@ READERS: dict[str, str | Reader] = {
     "conllu": "conllu:read_conllu",
     "standoff": "standoff:read_standoff",
     "jsonl": "jsonl:read_jsonl",
-    "datasets": "rows:read_datasets",
+    "datasets": "dataset:read_datasets",
     "table": "table:read_table",
     "inline": "inline:read_inline",
     "textcat": "textcat:read_textcat",
@@ -32,15 +32,13 @@ READERS: dict[str, str | Reader] = {
 }
 WRITERS: dict[str, str | Writer] = {
     "standoff": "standoff_writer:write_standoff",
-    "conll": "conll_writer:write_conll",
+    "conll": "conll:write_conll",
     "jsonl": "jsonl:write_jsonl",
-    "datasets": "rows_writer:write_datasets",
-    "parquet": "table_writer:write_parquet",
+    "datasets": "arrow_writers:write_datasets",
+    "parquet": "arrow_writers:write_parquet",
 }
-
-
-# Arguments of readers that are no options.
-RESERVED = ("path", "nlp", "report", "making")
+# Arguments of all readers.
+RESERVED = ("path", "nlp", "report", "options")
 
 
 def _load(functions: Mapping[str, str | Callable[..., Any]], format: str) -> Any:
@@ -55,14 +53,14 @@ def _load(functions: Mapping[str, str | Callable[..., Any]], format: str) -> Any
 
 
 def get_reader(format: str, options: Iterable[str] = ()) -> Reader:
-    """Look up the reader of a format.
+    """Look up the reader of a format: `read(path, nlp)` returns an iterator of `Doc`.
 
-    options: Names of the options that it will be called with.
-    RAISES (UserError): If there is no such format or it does not take an option.
+    options: Names of the format's own options that the reader will be called with.
+    RAISES (UserError): If the format is unknown or does not take an option.
     """
     reader = _load(READERS, format)
+    known = inspect.signature(reader).parameters
     for name in options:
-        known = inspect.signature(reader).parameters
         if name not in known or name in RESERVED:
             flag = "--" + name.replace("_", "-")
             raise UserError(f"format '{format}' does not take {flag}; leave it out")
@@ -70,8 +68,9 @@ def get_reader(format: str, options: Iterable[str] = ()) -> Reader:
 
 
 def get_writer(format: str) -> Writer:
-    """Look up the writer of a format.
+    """Look up the writer of a format: `write(docs, folder, name, report=report)` writes
+    files to the folder.
 
-    RAISES (UserError): If there is no such format.
+    RAISES (UserError): If the format is unknown or cannot be written.
     """
     return _load(WRITERS, format)

@@ -1,13 +1,14 @@
-"""The spans of a document that a writer writes."""
+"""The spans of a document that a writer writes, and what its format loses."""
 
 from collections.abc import Collection, Iterable
 
 from spacy.tokens import Doc, Span
 
+from ...pipes.overlap import longest_first, select_disjoint
 from ...util.errors import Place
 from ..report import ConversionReport
 
-# Annotation of tokens that no format but spaCy's own holds.
+# Annotation of tokens that only spaCy's own format holds.
 LAYERS = {
     "TAG": "tags",
     "POS": "parts of speech",
@@ -15,21 +16,17 @@ LAYERS = {
     "LEMMA": "lemmas",
     "DEP": "parse",
 }
-# What readers store of a text as a whole.
+# The user data that readers set.
 NAMES = ("id", "document", "lang", "meta")
 
 
 def spans_to_write(
     doc: Doc, spans_key: str | None, place: Place, report: ConversionReport
 ) -> list[Span]:
-    """Take the entities of a document, or the spans of a group.
+    """Get the entities of a document, or a span group, for a format that cannot express
+    missing annotation: it becomes "no entity", which is noted.
 
-    Where it is not known whether there are any, files that cannot tell this say "no
-    entity"; it is noted. So are spans without a label, which are left out.
-
-    spans_key: The span group, or None for `doc.ents`.
-    report: Gets what cannot be written.
-    RETURNS: The spans by their start, of the same start the longest first.
+    RETURNS: The spans that have a label, by start, the longest first.
     """
     if spans_key is None:
         spans = list(doc.ents)
@@ -50,26 +47,31 @@ def spans_to_write(
     return sorted(kept, key=lambda span: (span.start, -span.end))
 
 
+def spans_or_none(
+    doc: Doc, spans_key: str | None, place: Place, report: ConversionReport
+) -> list[Span] | None:
+    """Get the spans for a format that can express missing annotation, and note what it
+    loses; None if the document is not annotated."""
+    is_known = spans_key in doc.spans
+    if spans_key is None:
+        is_known = doc.has_annotation("ENT_IOB")
+    spans = spans_to_write(doc, spans_key, place, report) if is_known else None
+    held = ("categories", "ids")
+    note_lost(doc, spans or (), place, report, held=held, spans_key=spans_key)
+    return spans
+
+
 def without_overlap(
     spans: list[Span], place: Place, report: ConversionReport
 ) -> list[Span]:
-    """Leave out spans that overlap, for formats that give each token one tag.
-
-    place: Which document they are of.
-    report: Gets those that are left out.
-    RETURNS: The longest, of equal ones the first.
-    """
-    kept: list[Span] = []
-    taken: set[int] = set()
-    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
-        tokens = range(span.start, span.end)
-        if taken.isdisjoint(tokens):
-            taken.update(tokens)
-            kept.append(span)
-        else:
-            what = f"{span.label_} {span.text!r} overlaps another span"
-            report.note("dropped", place, what)
-    return kept
+    """Keep the longest of overlapping spans, for formats with one tag per token."""
+    bounds = [(span.start, span.end) for span in spans]
+    order = longest_first(bounds)
+    kept = set(select_disjoint(bounds, order))
+    for span in (spans[i] for i in order if i not in kept):
+        what = f"{span.label_} {span.text!r} overlaps another span"
+        report.note("dropped", place, what)
+    return [spans[i] for i in sorted(kept)]
 
 
 def note_lost(
@@ -83,11 +85,8 @@ def note_lost(
 ) -> None:
     """Note what a document has and a format does not hold.
 
-    spans: The spans that are written.
-    report: Gets what is left out.
-    held: What the format holds of "categories", "attributes" (of extensions) and "ids"
-        (the name of the document, its language and the like).
-    spans_key: The span group that is written, or None for `doc.ents`.
+    held: What the format holds: "categories", "attributes" (values of extensions),
+        "ids" (`NAMES`).
     """
     lost = [what for attr, what in LAYERS.items() if doc.to_array(attr).any()]
     if doc.cats and "categories" not in held:

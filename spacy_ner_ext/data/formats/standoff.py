@@ -1,49 +1,52 @@
-"""BRAT standoff: a text file, and beside it a file of annotations with offsets.
+"""BRAT standoff: text files, each with a file of annotations with offsets.
 
-A folder may hold folders. Each `NAME.txt` needs its `NAME.ann`, which is empty where
-the text has no entity. Files and folders that start with "." are left alone.
+A folder may contain folders. Each `NAME.txt` needs its `NAME.ann`, which is empty if
+the text has no entity. Files and folders that start with "." are skipped.
 
 How a line of an .ann file is read:
 
-* `T1<TAB>LABEL START END<TAB>TEXT`: an entity. The offsets count characters of the
-  .txt file, a carriage return and a byte order mark among them; TEXT must be what
-  stands there, with spaces for line ends. An entity of several fragments has
-  `START END;START END` and a space between their texts. Fragments with nothing but
-  white space between them are one: BRAT splits entities at line ends.
-* `A1<TAB>NAME T1` or `A1<TAB>NAME T1 VALUE`, and the same with the older `M1`: an
-  attribute, `span._.NAME` is True or the value as text. spaCy keeps one value for all
-  spans of the same characters. Those of events and relations are skipped.
-* N, E, R, * and #: normalisations, events, relations, equivalences and notes, skipped.
+* `T1<TAB>LABEL START END<TAB>TEXT`: an entity. The offsets count characters of the .txt
+  file, including carriage returns and a byte order mark; TEXT must be the text there,
+  with spaces for line ends. An entity of several fragments has `START END;START END`
+  and a space between their texts. Fragments that are separated only by white space are
+  one, since BRAT splits entities at line ends.
+* `A1<TAB>NAME T1` or `A1<TAB>NAME T1 VALUE`, also with the older `M1`: an attribute.
+  `span._.NAME` is True, or the value as text. spaCy keeps one value for all spans of
+  the same characters. Attributes of events and relations are skipped.
+* N, E, R, * and #: normalizations, events, relations, equivalences and notes, skipped.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from spacy.tokens import Doc, Span
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
+from ..docs import make_docs
+from ..lang import MakesDocs
+from ..options import DEFAULT, ConvertOptions
 from ..record import Entity, Record
 from ..report import ConversionReport
-from ..text import BOM, read_lines
-from .standoff_files import ANNOTATIONS, find_documents, read_text
+from ..text import BOM, MAX_LINE, read_lines
 
+TEXT, ANNOTATIONS = ".txt", ".ann"
 FRAGMENTS = ("merge", "parts")
-# More digits than any text has characters, and few enough for int().
+# More digits than the length of any text, and few enough for int().
 RANGE = r"[0-9]{1,18} [0-9]{1,18}"
 ENTITY = re.compile(rf"(T\S+)\t(\S+) ({RANGE}(?:;{RANGE})*)\t(.*)", re.DOTALL)
 ATTRIBUTE = re.compile(r"[AM]\S+\t(\S+) (\S+)(?: (.*))?", re.DOTALL)
 OTHERS = {
-    "N": "normalisation",
+    "N": "normalization",
     "E": "event",
     "R": "relation",
     "*": "equivalence",
     "#": "note",
 }
-# What another annotation can have attributes of.
+# Annotations that can have attributes, besides entities.
 TARGETS = "ER"
 EXCERPT = 60
 
@@ -53,30 +56,29 @@ def read_standoff(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: AlignOptions = DEFAULT,
+    options: ConvertOptions = DEFAULT,
     fragments: str = "merge",
 ) -> Iterator[Doc]:
     """Read BRAT standoff as documents with entities and their attributes.
 
-    path: A folder of any depth, or a .txt or .ann file, in UTF-8.
-    report: Gets what was changed or skipped; complete after the last document.
-    fragments: What an entity of several fragments becomes: "merge" makes it reach from
-        the first to the last, "parts" makes each an entity of its own.
-    YIELDS: The documents by name. The "id" is the name of the file without its ending,
-        with the folders that it is in.
+    path: A folder of any depth, or a .txt or .ann file.
+    fragments: "merge" makes an entity of several fragments reach from the first to the
+        last; "parts" makes each fragment an entity.
+    YIELDS: The documents by name. The "id" is the path of the file in the folder,
+        without suffix.
     RAISES (UserError): If a file or an option cannot be used.
     """
     if fragments not in FRAGMENTS:
         known = ", ".join(FRAGMENTS)
         raise UserError(f"unknown fragments '{fragments}'; choose one of {known}")
     report = ConversionReport() if report is None else report
-    yield from make_docs(_records(Path(path), fragments, report), nlp, report, making)
+    yield from make_docs(_records(Path(path), fragments, report), nlp, report, options)
 
 
 def _records(path: Path, fragments: str, report: ConversionReport) -> Iterator[Record]:
     _define_extensions(path)
-    for name, text_path in find_documents(path, report):
-        text = read_text(text_path)
+    for name, text_path in _find_documents(path, report):
+        text = _read_text(text_path)
         annotations = _Annotations(
             text_path.with_suffix(ANNOTATIONS), text, fragments, report
         )
@@ -89,7 +91,7 @@ def _records(path: Path, fragments: str, report: ConversionReport) -> Iterator[R
 class _Annotations:
     """The annotations of one text.
 
-    entities: What each T line becomes, by its name.
+    entities: The entities of each T line, by its name.
     values: Attributes by the name of their entity.
     others: Names of events and relations.
     """
@@ -112,7 +114,7 @@ class _Annotations:
                 attributes.append((line, place))
             elif line.strip():
                 self._skip(line, place)
-        # They may stand before what they belong to.
+        # They may come before their entity.
         for line, place in attributes:
             self._add_attribute(line, place)
         return [
@@ -124,12 +126,9 @@ class _Annotations:
     def _skip(self, line: str, place: Place) -> None:
         name, tab, _ = line.partition("\t")
         if line[0] not in OTHERS or not tab:
-            known = ", ".join("TAM") + ", " + ", ".join(OTHERS)
-            what = (
-                f"{line[:EXCERPT]!r} is no annotation: it must start with one of "
-                f"{known} and have a tab; correct it"
-            )
-            raise UserError.at(place, what)
+            known = ", ".join([*"TAM", *OTHERS])
+            what = f"{line[:EXCERPT]!r} is not an annotation: it must start with one of"
+            raise UserError.at(place, f"{what} {known} and have a tab; correct it")
         if line[0] in TARGETS:
             self.others.add(name)
         self.report.note("skipped", place, f"{OTHERS[line[0]]} {name}")
@@ -137,14 +136,12 @@ class _Annotations:
     def _add_entity(self, line: str, place: Place) -> None:
         match = ENTITY.fullmatch(line)
         if match is None:
-            what = (
-                f"{line[:EXCERPT]!r} is no entity; write "
-                "T1<TAB>LABEL START END<TAB>TEXT"
-            )
-            raise UserError.at(place, what)
+            what = f"{line[:EXCERPT]!r} is not an entity"
+            advice = "write T1<TAB>LABEL START END<TAB>TEXT"
+            raise UserError.at(place, f"{what}; {advice}")
         name, label, ranges, shown = match.groups()
         if name in self.entities:
-            raise UserError.at(place, f"{name} is there twice; rename one of them")
+            raise UserError.at(place, f"{name} is given twice; rename one of them")
         spans = [_span(range) for range in ranges.split(";")]
         self._check(name, spans, shown, place)
         parts = self._parts(sorted(spans), name, place)
@@ -162,7 +159,7 @@ class _Annotations:
         found = on_one_line(" ".join(self.text[start:end] for start, end in spans))
         if found != on_one_line(shown):
             what = (
-                f"{name} is {shown[:EXCERPT]!r}, but {found[:EXCERPT]!r} stands at its "
+                f"{name} is {shown[:EXCERPT]!r}, but {found[:EXCERPT]!r} is at its "
                 "offsets; correct them"
             )
             if self.text.startswith(BOM):
@@ -193,8 +190,8 @@ class _Annotations:
     def _add_attribute(self, line: str, place: Place) -> None:
         match = ATTRIBUTE.fullmatch(line)
         if match is None:
-            what = f"{line[:EXCERPT]!r} is no attribute; write A1<TAB>NAME T1 VALUE"
-            raise UserError.at(place, what)
+            what = f"{line[:EXCERPT]!r} is not an attribute"
+            raise UserError.at(place, f"{what}; write A1<TAB>NAME T1 VALUE")
         name, target, value = match.groups()
         if target in self.others:
             self.report.note("skipped", place, f"attribute {name} of {target}")
@@ -210,7 +207,7 @@ class _Annotations:
 
 
 def on_one_line(text: str) -> str:
-    """The text with a space for each line feed and carriage return."""
+    """Replace each line feed and carriage return by a space."""
     return text.replace("\n", " ").replace("\r", " ")
 
 
@@ -220,8 +217,8 @@ def _span(range: str) -> tuple[int, int]:
 
 
 def _define_extensions(path: Path) -> None:
-    """Define all attributes, so that the first document has those of later ones too."""
-    for _, text_path in find_documents(path, ConversionReport()):
+    """Define all attributes first, so that every document has those of all."""
+    for _, text_path in _find_documents(path, ConversionReport()):
         annotations = text_path.with_suffix(ANNOTATIONS)
         for number, line in read_lines(annotations):
             match = ATTRIBUTE.fullmatch(line)
@@ -237,8 +234,95 @@ def _check_extension(name: str, place: Place) -> None:
         return
     _, method, getter, setter = Span.get_extension(name)
     if setter is None and (method or getter):
+        what = f"attribute {name} cannot be stored, since a package has defined span._."
+        raise UserError.at(place, f"{what}{name} as computed; rename the attribute")
+
+
+def _find_documents(path: Path, report: ConversionReport) -> list[tuple[str, Path]]:
+    """List the names and .txt files of a folder, or of a single .txt or .ann file."""
+    try:
+        return _documents(path, report)
+    except OSError as err:
+        where = Path(err.filename or path)
+        raise UserError(f"cannot be read ({err.strerror})", where) from err
+
+
+def _documents(path: Path, report: ConversionReport) -> list[tuple[str, Path]]:
+    if not path.is_dir():
+        if not path.exists():
+            raise UserError("no such file or folder; check the path", path)
+        if path.suffix not in (TEXT, ANNOTATIONS):
+            what = "is neither a folder nor a .txt or .ann file; give one of these"
+            raise UserError(what, path)
+        _check_pair(path.with_suffix(TEXT))
+        return [(path.stem, path.with_suffix(TEXT))]
+    documents = [
+        (name, path / f"{name}{TEXT}") for name in sorted(_names(path, report))
+    ]
+    for _, text_path in documents:
+        _check_pair(text_path)
+    if not documents:
+        raise UserError("the folder holds no .txt file; check the path", path)
+    return documents
+
+
+def _check_pair(text_path: Path) -> None:
+    annotations_path = text_path.with_suffix(ANNOTATIONS)
+    if not annotations_path.exists():
         what = (
-            f"attribute {name} cannot be stored, since a package has defined "
-            f"span._.{name} as computed; rename the attribute"
+            f"its annotations {annotations_path.name} are missing; add the file, empty "
+            "if the text has no entity, or move the text elsewhere"
         )
-        raise UserError.at(place, what)
+        raise UserError(what, text_path)
+    if not text_path.exists():
+        what = f"its text {text_path.name} is missing; add it or remove this file"
+        raise UserError(what, annotations_path)
+    for path in (text_path, annotations_path):
+        if not path.is_file():
+            raise UserError("is not a regular file; save its content to a file", path)
+
+
+def _names(root: Path, report: ConversionReport) -> set[str]:
+    names = set()
+    for folder, folders, files in os.walk(root, onerror=_raise):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for link in (name for name in folders if Path(folder, name).is_symlink()):
+            what = f"the folder '{link}' is a link and is not followed"
+            report.note("skipped", Place(Path(folder), 1, "folder"), what)
+        for name in files:
+            path = Path(folder, name)
+            if path.suffix in (TEXT, ANNOTATIONS) and not name.startswith("."):
+                names.add(_name(path.relative_to(root)))
+    return names
+
+
+def _name(path: Path) -> str:
+    name = path.with_suffix("").as_posix()
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as err:
+        what = f"the name of the file {name!a} is not UTF-8; rename it"
+        raise UserError(what) from err
+    return name
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+def _read_text(path: Path) -> str:
+    """Read a text with its line ends and byte order mark, since offsets count both."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_LINE:
+            what = f"is longer than {MAX_LINE // 2**20} MiB; cut the text into several"
+            raise UserError(what, path)
+        raw = path.read_bytes()
+    except OSError as err:
+        raise UserError(f"cannot be read ({err.strerror})", path) from err
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as err:
+        line = raw.count(b"\n", 0, err.start) + 1
+        what = f"byte 0x{raw[err.start]:02x} is not UTF-8; convert the file to UTF-8"
+        raise UserError(what, path, line) from err

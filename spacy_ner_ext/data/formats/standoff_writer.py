@@ -1,7 +1,6 @@
 """Write BRAT standoff, see `standoff`.
 
-Kept are texts, spans with their labels, and the span extensions of documents that are
-True or text. Token boundaries and everything else of a document have no place in it.
+Kept are texts, spans with their labels, and span extensions that are True or text.
 """
 
 import re
@@ -16,15 +15,13 @@ from spacy.tokens import Doc, Span
 from ...util.errors import Place, UserError
 from ..report import ConversionReport
 from .spans import note_lost, spans_to_write
-from .standoff import on_one_line
-from .standoff_files import ANNOTATIONS, TEXT
+from .standoff import ANNOTATIONS, EXCERPT, TEXT, on_one_line
 
-# What some file system or the reader does not take.
+# Characters that some file system or the reader does not accept.
 FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]')
 RESERVED = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]) *(\..*)?", re.IGNORECASE)
 MAX_NAME_BYTES = 255
 WHITE_SPACE = re.compile(r"\s")
-EXCERPT = 60
 
 Values = dict[tuple[int, int], dict[str, Any]]
 
@@ -39,11 +36,8 @@ def write_standoff(
 ) -> None:
     """Write each document as a .txt and an .ann file.
 
-    docs: The documents, taken as they come.
-    name: Documents without an "id" in `doc.user_data` are called this and their number.
-    report: Gets what the format cannot hold.
-    spans_key: A span group to write in place of `doc.ents`.
-    RAISES (UserError): If an id is no name for a file or names two documents, or a file
+    name: Documents without "id" in `doc.user_data` are named NAME-00001 and so on.
+    RAISES (UserError): If an id cannot be a file name or names two documents, or a file
         cannot be written.
     """
     names = _Names()
@@ -68,13 +62,13 @@ class _Names:
 
     def add(self, name: str, place: Place) -> None:
         fault = _fault(name)
-        # Names that differ in this alone are one on some file systems.
+        # Names that differ only in this are the same on some file systems.
         key = unicodedata.normalize("NFC", name).casefold()
         files = {f"{key}{TEXT}", f"{key}{ANNOTATIONS}"}
         parts = key.split("/")
         folders = {"/".join(parts[:n]) for n in range(1, len(parts))}
         if not files.isdisjoint(self.files):
-            fault = "is that of an earlier document, or differs in case alone"
+            fault = "is that of an earlier document, or differs only in case"
         elif files & self.folders or folders & self.files:
             fault = "needs a folder where an earlier one has a file, or the reverse"
         if fault:
@@ -85,17 +79,17 @@ class _Names:
 
 
 def _fault(name: str) -> str:
-    """What makes a name useless for files; empty if nothing does."""
+    """Why a name cannot be a file name; empty if it can."""
     forbidden = FORBIDDEN.search(name)
     if forbidden:
-        return f"holds {forbidden[0]!r}, which names of files cannot"
+        return f"contains {forbidden[0]!r}, which file names cannot"
     for part in name.split("/"):
         if not part or part.startswith(".") or part.endswith((".", " ")):
             return "has a part that is empty, starts with '.' or ends with '.' or ' '"
         if RESERVED.fullmatch(part):
-            return f"holds {part!r}, which Windows reserves"
+            return f"contains {part!r}, which Windows reserves"
         if len(f"{part}{TEXT}".encode()) > MAX_NAME_BYTES:
-            return f"is too long for a file, which has up to {MAX_NAME_BYTES} bytes"
+            return f"is too long for a file name of up to {MAX_NAME_BYTES} bytes"
     return ""
 
 
@@ -130,7 +124,7 @@ def _lines(
 def _value(
     name: str, value: object, place: Place, report: ConversionReport
 ) -> str | None:
-    # An attribute that is not there says the same.
+    # A missing attribute means the same.
     if value is None or value is False:
         return None
     if value is True:
@@ -160,7 +154,7 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode("utf-8"))
     except UnicodeEncodeError as err:
-        what = f"{err.object[err.start]!r} in an attribute is half a character"
+        what = f"{err.object[err.start]!r} in an attribute is half a surrogate pair"
         raise UserError(f"{what}; correct it", path) from err
     except OSError as err:
         raise UserError(f"cannot be written ({err.strerror})", path) from err

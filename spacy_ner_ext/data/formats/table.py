@@ -1,17 +1,17 @@
 """Tables of texts and spans: .parquet, .csv or .tsv.
 
-The file is read by `columns`. Its columns:
+Columns:
 
 * text: the text.
-* spans, or entities: a list of spans, in .csv and .tsv as JSON. Null, or an empty
-  field: the text is not annotated.
-* id, document, lang, cats, meta, words, spaces and sent_starts, if they are there: see
-  `table_writer`. Words are the tokens if they and the spaces make up the text.
+* spans, or entities: a list of spans, in .csv and .tsv as JSON. Null or an empty field
+  means that the text is not annotated.
+* id, document, lang, cats, meta, words, spaces and sent_starts are optional, see
+  `arrow_writers`. The words become tokens if they and the spaces spell the text.
 
-A span is one of these, with characters of the text; the end is exclusive:
+A span counts characters, end exclusive, and is one of these:
 
 * `{"start": 0, "end": 3, "label": "PER"}`; also `start_offset` and `end_offset`.
-* `[0, 3, "PER"]`, where numbers may be strings, since a list in Parquet has one type.
+* `[0, 3, "PER"]`; numbers may be strings, since a list in Parquet has one type.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,16 +21,17 @@ from typing import Any
 from spacy.tokens import Doc
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
+from ..docs import make_docs
+from ..lang import MakesDocs
+from ..options import DEFAULT, ConvertOptions
 from ..record import Entity, Record
 from ..report import ConversionReport
-from .arrow import read_data, read_tokens
-from .columns import missing_columns, read_rows
-from .json_checks import checked, excerpt, field, parse_json
+from .json_value import checked, excerpt, field, parse_json
+from .table_file import missing_columns, read_data, read_rows, read_tokens
 
 SUFFIXES = (".parquet", ".csv", ".tsv")
 SPANS = "spans"
-# What else the column of spans is called, where there is no column of its name.
+# Another name of the column of spans.
 ENTITIES = "entities"
 STARTS = ("start", "start_offset")
 ENDS = ("end", "end_offset")
@@ -43,17 +44,12 @@ def read_table(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: AlignOptions = DEFAULT,
+    options: ConvertOptions = DEFAULT,
     text_column: str = "text",
     spans_column: str = SPANS,
 ) -> Iterator[Doc]:
-    """Read a table as documents.
+    """Read a table of texts and spans.
 
-    path: The .parquet, .csv or .tsv file.
-    nlp: A pipeline, for its tokenizer.
-    report: Gets what was changed or dropped; complete after the last document.
-    making: How entities become spans of tokens.
-    text_column, spans_column: The names of the two columns.
     RAISES (UserError): If the file or an option cannot be used.
     """
     path = Path(path)
@@ -63,7 +59,7 @@ def read_table(
         raise UserError(what, path)
     report = ConversionReport() if report is None else report
     records = _records(path, text_column, spans_column)
-    yield from make_docs(records, nlp, report, making)
+    yield from make_docs(records, nlp, report, options)
 
 
 def _records(path: Path, text_column: str, spans_column: str) -> Iterator[Record]:
@@ -87,10 +83,10 @@ def _tokens(row: Mapping[str, Any], text: str, place: Place) -> dict[str, Any]:
     words = row.get("words")
     if not isinstance(words, list) or not all(isinstance(w, str) and w for w in words):
         return {}
-    told = read_tokens(row, len(words), place)
-    spaces = told["spaces"] or [True] * len(words)
+    found = read_tokens(row, len(words), place)
+    spaces = found["spaces"] or [True] * len(words)
     spelled = "".join(word + " " * space for word, space in zip(words, spaces))
-    return {"words": words, **told} if spelled == text else {}
+    return {"words": words, **found} if spelled == text else {}
 
 
 def _entities(value: Any, name: str, place: Place) -> list[Entity] | None:
@@ -104,7 +100,8 @@ def _entities(value: Any, name: str, place: Place) -> list[Entity] | None:
 
 
 def _rows_of(columns: Mapping[str, Any], name: str, place: Place) -> list[Any]:
-    """Turn a struct of lists into a list; datasets stores the one as the other."""
+    """Turn a struct of lists into a list of structs; datasets stores one as the
+    other."""
     lists = [checked(value, list, name, place) for value in columns.values()]
     if len({len(values) for values in lists}) > 1:
         what = f"{name} holds lists of unequal length; give each span all its values"

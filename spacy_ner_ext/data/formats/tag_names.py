@@ -1,14 +1,12 @@
-"""Names of tags that are numbers.
-
-They are looked for in this order:
+"""Find the names of tags that are numbers, in this order:
 
 1. The file of `--tag-names`.
 2. The names that the dataset or the Parquet file has for its column (`ClassLabel`).
-3. Those of datasets on the hub that are known to have none, `KNOWN`.
-4. `labels.json` in the folder of the dataset, or beside the file.
+3. `KNOWN`: datasets on the hub that have no names.
+4. `labels.json` in the folder of the dataset, or next to the file.
 
 A file of names is a JSON list in the order of the numbers, or an object from name to
-number, or from number to name: `["O", "B-PER"]`, `{"O": 0}`, `{"0": "O"}`.
+number or from number to name: `["O", "B-PER"]`, `{"O": 0}`, `{"0": "O"}`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +16,7 @@ from typing import Any
 from ...util.errors import Place, UserError
 from ..text import check_input, read_lines
 from .dataset_source import NAMES_FILE
-from .json_checks import excerpt, parse_json
+from .json_value import excerpt, parse_json
 from .tags import Tag, parse_tag
 
 TagNames = dict[int, Tag]
@@ -35,39 +33,32 @@ KNOWN = {
 def find_tag_names(
     path: Path, feature: Any = None, names_path: Path | None = None
 ) -> TagNames | None:
-    """Find names that are given, told by the dataset, or known.
+    """Find names that are given, in the dataset, or known; None if none are.
 
-    path: The file or folder with the dataset, or its id on the hub.
-    feature: What the dataset tells of the column, as plain JSON values.
-    RETURNS: The tag of each number; None if there are no names.
-    RAISES (UserError): If the file cannot be read, or a name is no tag.
+    path: The file or folder of the dataset, or its id on the hub.
+    feature: The description of the column, as JSON values.
+    RAISES (UserError): If the file cannot be read, or a name is not a tag.
     """
     if names_path is not None:
         return _read_names(Path(names_path))
     names = class_names(feature)
     if names is None:
         names = KNOWN.get(path.as_posix())
-    if names is not None:
-        return _parsed(enumerate(names), path)
-    return None
+    return None if names is None else _parsed(enumerate(names), path)
 
 
 def find_names_beside(path: Path) -> TagNames | None:
-    """Read `labels.json` in the folder of a dataset, or beside its file.
+    """Read `labels.json` in the folder of a dataset, or next to its file; None if it
+    does not exist.
 
-    RETURNS: The tag of each number; None if there is no such file.
-    RAISES (UserError): If the file cannot be read, or a name is no tag.
+    RAISES (UserError): If the file cannot be read, or a name is not a tag.
     """
     beside = (path if path.is_dir() else path.parent) / NAMES_FILE
     return _read_names(beside) if beside.is_file() else None
 
 
 def class_names(feature: Any) -> list[str] | None:
-    """Take the names out of what a dataset tells of a column.
-
-    feature: What it tells, as plain JSON values.
-    RETURNS: The names of its `ClassLabel`; None if it has none.
-    """
+    """Get the names of a `ClassLabel` from the description of a column, if any."""
     while feature:
         if isinstance(feature, list):
             feature = feature[0]
@@ -102,7 +93,7 @@ def _pair(key: str, value: Any, path: Path) -> tuple[int, Any]:
         return value, key
     if key.isdecimal():
         return int(key), value
-    what = f"'{key}' is with {excerpt(value)}, not with the number of the tag"
+    what = f"'{key}' has the value {excerpt(value)}, not the number of the tag"
     raise UserError(f"{what}; correct it", path)
 
 

@@ -1,21 +1,21 @@
-"""Tag schemes of column files: recognise the scheme, turn tags into spans.
+"""Tag schemes: recognize the scheme of a file, and turn tags into spans.
 
 | scheme | tags of "A B" and "C" (PER), adjacent | also called |
 |---|---|---|
-| iob1  | I I B: B- only where an entity touches one of the same label | iob |
+| iob1  | I I B: B- only where an entity follows one with the same label | iob |
 | iob2  | B I B: B- starts every entity | bio |
 | bioes | B E S: E- ends an entity, S- is one token | iobes |
 | biluo | B L U: L- ends an entity, U- is one token | biluo |
 
-The scheme is recognised from all tags of a file:
+The scheme is recognized from all tags of a file:
 
 1. L- or U- anywhere: biluo. E- or S- anywhere: bioes. Both: an error.
-2. Otherwise iob1 if some entity starts with I- and every B- directly follows an
-   entity of its own label, the only place that iob1 has for it.
-3. Otherwise iob2. An I- that starts an entity is then a flaw and is repaired.
+2. Otherwise iob1 if an entity starts with I- and every B- directly follows an entity
+   with its label, which is the only place where iob1 has it.
+3. Otherwise iob2. An I- that starts an entity is then an error and is repaired.
 
-iob1 and iob2 can look alike (no entity touches another of its label), but then both
-readings give the same spans; the choice only decides which tags count as repaired.
+A file may follow both iob1 and iob2. Both then give the same spans; the choice only
+decides which tags count as repaired.
 """
 
 from collections.abc import Sequence
@@ -39,11 +39,7 @@ LAST = "EL"
 
 @lru_cache(maxsize=4096)
 def parse_tag(text: str) -> Tag | None:
-    """Split a tag into prefix and label.
-
-    text: "O", or a prefix B, I, E, S, L or U with a label: "B-person".
-    RETURNS: ("B", "person"), ("O", ""), or None if it is no tag.
-    """
+    """Split a tag such as "B-person" into prefix and label; None if it is not a tag."""
     if text == "O":
         return OUTSIDE
     prefix, _, label = text.partition("-")
@@ -53,11 +49,9 @@ def parse_tag(text: str) -> Tag | None:
 
 
 def resolve_scheme(name: str) -> str:
-    """Look up a scheme by name.
+    """Look up "auto" or a key of `SCHEMES` by its name or alias.
 
-    name: "auto", the name of a scheme, or another name for one.
-    RETURNS: "auto" or a key of `SCHEMES`.
-    RAISES (UserError): If there is no such scheme.
+    RAISES (UserError): If the scheme is unknown.
     """
     scheme = ALIASES.get(name, name)
     if scheme != "auto" and scheme not in SCHEMES:
@@ -67,7 +61,7 @@ def resolve_scheme(name: str) -> str:
 
 
 class SchemeSurvey:
-    """Recognises the scheme of a file from its sentences' tags.
+    """Recognizes the scheme of a file from the tags of its sentences.
 
     first_line: The line where each prefix occurs first.
     """
@@ -78,10 +72,7 @@ class SchemeSurvey:
         self._begin_after_other = False
 
     def add(self, tags: Sequence[Tag], lines: Sequence[int]) -> None:
-        """Take in the tags of one sentence.
-
-        lines: The line of each tag.
-        """
+        """Add the tags of a sentence, with the line of each."""
         previous = ""
         for (prefix, label), line in zip(tags, lines, strict=True):
             self.first_line.setdefault(prefix, line)
@@ -91,7 +82,7 @@ class SchemeSurvey:
             previous = label
 
     def clash(self) -> tuple[str, str] | None:
-        """Two prefixes no scheme has both of."""
+        """Two prefixes that are not in the same scheme."""
         biluo = [prefix for prefix in "LU" if prefix in self.first_line]
         bioes = [prefix for prefix in "ES" if prefix in self.first_line]
         return (biluo[0], bioes[0]) if biluo and bioes else None
@@ -108,14 +99,14 @@ class SchemeSurvey:
 
 
 def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Repair]]:
-    """Turn the tags of one sentence into entity spans.
+    """Turn the tags of a sentence into spans.
 
-    Every tag other than O ends up in exactly one span. Where a tag breaks the
-    scheme, the entity starts or ends there and the repair is told.
+    Every tag other than O is in exactly one span. Where a tag breaks the scheme, the
+    entity starts or ends there, and this is a repair.
 
-    tags: The tags, with prefixes of the scheme alone.
-    RETURNS: The spans as (start, end, label) in tokens, end exclusive, and the repairs
-        as (token index, what was wrong).
+    tags: The tags; all prefixes must be of the scheme.
+    RETURNS: The spans in tokens, end exclusive, and the repairs as pairs of a token and
+        what was wrong.
     """
     spans: list[Span] = []
     repairs: list[Repair] = []
@@ -152,28 +143,22 @@ def _start_fault(tags: Sequence[Tag], i: int, scheme: str) -> str:
 
 
 def check_clash(survey: SchemeSurvey, path: Path, unit: str = "line") -> None:
-    """Raise if no scheme has all the prefixes that were found.
-
-    unit: What the survey's numbers count.
-    RAISES (UserError): If there is no such scheme.
-    """
+    """Raise if no scheme has all the prefixes that were found."""
     clash = survey.clash()
     if clash is not None:
         first, second = sorted(clash, key=lambda prefix: survey.first_line[prefix])
-        there = f"{unit} {survey.first_line[first]}"
+        where = f"{unit} {survey.first_line[first]}"
         what = (
-            f"a tag with {second}-, but {first}- on {there}: "
+            f"a tag with {second}-, but {first}- on {where}: "
             "no scheme has both (E and S are bioes, L and U biluo); correct the tags"
         )
         raise UserError(what, path, survey.first_line[second], unit)
 
 
 def find_scheme(survey: SchemeSurvey, scheme: str, path: Path) -> str:
-    """Recognise the scheme, or check the one that was asked for.
+    """Recognize the scheme if it is "auto", or check the one that is given.
 
-    survey: The tags of the file, with their lines.
-    scheme: "auto" or a key of `SCHEMES`.
-    RAISES (UserError): If the tags do not belong to it, or to no scheme.
+    RAISES (UserError): If the tags do not follow it, or any scheme.
     """
     if scheme == "auto":
         check_clash(survey, path)
@@ -191,11 +176,7 @@ def tagged_record(
     places: Sequence[Place],
     report: ConversionReport,
 ) -> Record:
-    """Make a record of the words and tags of a sentence.
-
-    places: Where each is in the input.
-    report: Has the scheme, and gets blank words and repairs.
-    """
+    """Make a record of the words and tags of a sentence, by the report's scheme."""
     for word, place in zip(words, places, strict=True):
         if not word.strip():
             report.note("blank", place, f"token {word!r} has no visible character")

@@ -1,15 +1,14 @@
-"""Tables of texts and their categories.
+"""Tables of texts and their categories, for `textcat` and `textcat_multilabel`.
 
-The file is read by `columns`; of further columns "id" and "lang" are taken. What the
-label column may hold:
+The columns "id" and "lang" are read as well. The label column may hold:
 
-* a string, or a whole number: one category,
+* a string or a whole number: one category,
 * an array of these: any number of categories,
 * an object such as `{"A": 1, "B": 0}`: whether each category is true.
 
-A column "cats" stands for a missing label column. `doc.cats` gets all categories of
-the file in each document, with 1.0 or 0.0, as spaCy's `textcat` needs it; so the file
-is read twice.
+A column "cats" may take the place of the label column. `doc.cats` gets all categories
+of the file in each document, with 1.0 or 0.0, as spaCy's `textcat` requires; so the
+file is read twice.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,11 +19,13 @@ from typing import Any
 from spacy.tokens import Doc
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
+from ..docs import make_docs
+from ..lang import MakesDocs
+from ..options import DEFAULT, ConvertOptions
 from ..record import Record
 from ..report import ConversionReport
-from .columns import missing_columns, read_rows
-from .json_checks import as_name, excerpt, field, name_of
+from .json_value import as_name, excerpt, field, name_of
+from .table_file import missing_columns, read_rows
 
 CATS_COLUMN = "cats"
 
@@ -34,7 +35,7 @@ def read_textcat(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: AlignOptions = DEFAULT,
+    options: ConvertOptions = DEFAULT,
     text_column: str = "text",
     label_column: str = "label",
     exclusive: bool = False,
@@ -42,17 +43,9 @@ def read_textcat(
 ) -> Iterator[Doc]:
     """Read a table as documents with categories and without entities.
 
-    Nothing is yielded from a file with errors.
-
-    path: The file: .csv, .tsv, .jsonl, .json or .parquet.
-    nlp: A pipeline, for its tokenizer.
-    report: Gets what was changed or left out.
-    text_column: The column of the text.
-    label_column: The column of the categories.
-    exclusive: Whether each text must have exactly one category, as `textcat` needs it,
-        or may have any number, for `textcat_multilabel`.
-    categories: All categories, also those that are not in the file; other whole numbers
-        in the file are their indices. Empty for those of the file.
+    path: A .csv, .tsv, .jsonl, .json or .parquet file.
+    categories: All categories; other whole numbers in the file are their indices. Empty
+        for those of the file.
     RAISES (UserError): If the file or an option cannot be used.
     """
     path = Path(path)
@@ -67,7 +60,7 @@ def read_textcat(
     every = dict.fromkeys(categories or sorted(found), 0.0)
     if not every:
         raise UserError("no text has a category; check how the file was made", path)
-    yield from make_docs(_completed(read(), every), nlp, report, making)
+    yield from make_docs(_completed(read(), every), nlp, report, options)
 
 
 def _completed(
@@ -101,8 +94,8 @@ def _records(
 def _check_exclusive(cats: Mapping[str, float], place: Place) -> None:
     true = [label for label, value in cats.items() if value]
     if len(true) != 1:
-        what = f"a text must have one category, and has {', '.join(true) or 'none'}"
-        raise UserError.at(place, f"{what}; correct it, or allow any number")
+        what = f"a text must have one category, but has {', '.join(true) or 'none'}"
+        raise UserError.at(place, f"{what}; correct it, or use --multi-label")
 
 
 def _cats(
@@ -114,7 +107,7 @@ def _cats(
         raise missing_columns([column], row, place)
     value = row[column]
     if isinstance(value, dict):
-        # The objects of a Parquet column all have the same names.
+        # All objects of a Parquet column have the same keys.
         given = {name: truth for name, truth in value.items() if truth is not None}
         return {
             _label(name, column, categories, place): _truth(truth, name, place)
@@ -132,7 +125,7 @@ def _label(value: Any, column: str, categories: Sequence[str], place: Place) -> 
         return label
     by_index = {str(i): category for i, category in enumerate(categories)}
     if label not in by_index:
-        what = f"'{column}' is {excerpt(label)}, none of {', '.join(categories)}"
+        what = f"'{column}' is {excerpt(label)}, not one of {', '.join(categories)}"
         raise UserError.at(place, f"{what}; correct it")
     return by_index[label]
 

@@ -1,1 +1,1 @@
-"""Choose, cut, sample and split documents while they pass."""
+"""Cut, split, sample and repeat documents while they pass."""

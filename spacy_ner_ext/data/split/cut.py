@@ -1,4 +1,4 @@
-"""Cut long documents into shorter ones, as EDS-NLP's `split` does, but no entity."""
+"""Cut long documents into shorter ones, never inside an entity."""
 
 import re
 from bisect import bisect_left
@@ -11,8 +11,8 @@ import numpy
 from spacy.tokens import Doc, Span
 
 from ...util.errors import Place
+from ..options import ConvertOptions
 from ..report import ConversionReport
-from .settings import SplitOptions
 
 ATTRS: tuple[int | str, ...] = (
     *("ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID", "SENT_START"),
@@ -22,21 +22,19 @@ PARSE = ("DEP", "HEAD")
 
 
 def cut_docs(
-    docs: Iterable[tuple[Place, Doc]], shaping: SplitOptions, report: ConversionReport
+    docs: Iterable[tuple[Place, Doc]], options: ConvertOptions, report: ConversionReport
 ) -> Iterator[tuple[Place, Doc]]:
     """Cut documents of more than `max_length` tokens.
 
-    A piece takes as many parts as it can hold of what `split_regex` (or sentence
-    starts) divide; a part that is longer alone is cut at any token. An entity stays
-    whole, and is counted where it makes a piece longer than wanted.
+    As in EDS-NLP's `split`, a piece has as many segments as it can hold, where matches
+    of `split_regex` (or sentence starts) separate segments. A longer segment is cut
+    between any two tokens, but no entity is cut.
 
-    docs: The documents, and where they are.
-    report: Gets the documents that were cut or could not be.
-    YIELDS: The pieces; one keeps the document's name with a number behind, and the name
-        itself as its "document".
+    YIELDS: The pieces, with the document's name and a number as "id" and the name as
+        "document".
     """
     for place, doc in docs:
-        bounds = _find_bounds(doc, shaping, report, place)
+        bounds = _Cuts(doc, options, report, place).bounds()
         if len(bounds) == 2:
             yield place, doc
             continue
@@ -45,46 +43,62 @@ def cut_docs(
             yield place, piece
 
 
-def _find_bounds(
-    doc: Doc, shaping: SplitOptions, report: ConversionReport, place: Place
-) -> list[int]:
-    """Where the pieces of a document start, and its end."""
-    size = shaping.max_length
-    if len(doc) <= size or not (size or shaping.split_regex):
-        return [0, len(doc)]
-    inside = _inside_entities(doc)
-    wanted = [*_marks(doc, shaping.split_regex), len(doc)]
-    marks = [mark for mark in wanted if mark not in inside]
-    if not size:
+class _Cuts:
+    """Where a document is cut."""
+
+    def __init__(
+        self, doc: Doc, options: ConvertOptions, report: ConversionReport, place: Place
+    ) -> None:
+        self.doc = doc
+        self.size = options.max_length
+        self.regex = options.split_regex
+        self.report = report
+        self.place = place
+
+    def bounds(self) -> list[int]:
+        """The first token of each piece, and the end of the document."""
+        doc, size = self.doc, self.size
+        if len(doc) <= size or not (size or self.regex):
+            return [0, len(doc)]
+        inside = _inside_entities(doc)
+        wanted = [*self._marks(), len(doc)]
+        marks = [mark for mark in wanted if mark not in inside]
+        if size:
+            return [*self._fill(marks, inside), len(doc)]
         for _ in range(len(wanted) - len(marks)):
-            report.note("uncut", place, "an entity lies over a match")
+            self.report.note("uncut", self.place, "an entity contains a match")
         return [0, *marks]
-    bounds, before = [0], 0
-    for mark in marks:
-        if mark - bounds[-1] > size and before > bounds[-1]:
-            bounds.append(before)
-        while mark - bounds[-1] > size:
-            end = _cut_anywhere(bounds[-1], size, mark, inside)
-            if end != bounds[-1] + size:
-                what = f"an entity lies over token {bounds[-1] + size}"
-                report.note("uncut", place, what)
-            if end == mark:
-                break
-            bounds.append(end)
-        before = mark
-    return [*bounds, len(doc)]
 
+    def _fill(self, marks: list[int], inside: set[int]) -> list[int]:
+        """The starts of pieces that are as long as possible."""
+        starts, before = [0], 0
+        for mark in marks:
+            if mark - starts[-1] > self.size and before > starts[-1]:
+                starts.append(before)
+            while mark - starts[-1] > self.size:
+                wanted = starts[-1] + self.size
+                end = _cut_anywhere(starts[-1], self.size, mark, inside)
+                if end != wanted:
+                    what = f"an entity contains token {wanted}"
+                    self.report.note("uncut", self.place, what)
+                if end == mark:
+                    break
+                starts.append(end)
+            before = mark
+        return starts
 
-def _marks(doc: Doc, regex: str) -> list[int]:
-    """The tokens before which the document may be cut."""
-    if not regex:
-        if not doc.has_annotation("SENT_START"):
-            return []
-        return [token.i for token in doc if token.i and token.is_sent_start]
-    starts = [token.idx for token in doc]
-    ends = {match.end() for match in re.finditer(regex, doc.text) if match.group()}
-    marks = {bisect_left(starts, end) for end in ends}
-    return sorted(mark for mark in marks if 0 < mark < len(doc))
+    def _marks(self) -> list[int]:
+        """The tokens that may start a piece."""
+        doc = self.doc
+        if not self.regex:
+            if not doc.has_annotation("SENT_START"):
+                return []
+            return [token.i for token in doc if token.i and token.is_sent_start]
+        starts = [token.idx for token in doc]
+        matches = re.finditer(self.regex, doc.text)
+        ends = {match.end() for match in matches if match.group()}
+        marks = {bisect_left(starts, end) for end in ends}
+        return sorted(mark for mark in marks if 0 < mark < len(doc))
 
 
 def _inside_entities(doc: Doc) -> set[int]:
@@ -101,19 +115,19 @@ def _cut_anywhere(start: int, size: int, stop: int, inside: set[int]) -> int:
 
 
 def _pieces(doc: Doc, bounds: list[int]) -> Iterator[Doc]:
-    # Not Span.as_doc: it copies the whole document for each piece.
+    # Not Span.as_doc, which copies the whole document for each piece.
     attrs = [*ATTRS, *(PARSE if doc.has_annotation("DEP") else ())]
     values = doc.to_array(attrs)
     words = [token.text for token in doc]
     spaces = [bool(token.whitespace_) for token in doc]
     name = doc.user_data.get("id", "")
-    groups = _Pointers(doc)
+    rest = _Remaining(doc)
     for number, (start, end) in enumerate(pairwise(bounds), start=1):
         own = None if doc.has_unknown_spaces else spaces[start:end]
         piece = Doc(doc.vocab, words=words[start:end], spaces=own)
         piece.from_array(attrs, _inner_heads(values[start:end], attrs))
         piece.cats = dict(doc.cats)
-        groups.fill(piece, start, end)
+        rest.move_to(piece, start, end)
         if name:
             piece.user_data["id"] = f"{name}-{number}"
             piece.user_data.setdefault("document", name)
@@ -121,19 +135,19 @@ def _pieces(doc: Doc, bounds: list[int]) -> Iterator[Doc]:
 
 
 def _inner_heads(values: Any, attrs: list[int | str]) -> Any:
+    """Make tokens whose head is in another piece roots."""
     if "HEAD" not in attrs:
         return values
     column = attrs.index("HEAD")
     offsets = values[:, column].astype("int64")
     heads = numpy.arange(len(values)) + offsets
     values = values.copy()
-    # A word whose head is in another piece becomes a root.
     values[(heads < 0) | (heads >= len(values)), column] = 0
     return values
 
 
-class _Pointers:
-    """The spans and attributes of a document, which pieces take in their order."""
+class _Remaining:
+    """The span groups and user data of a document that are not in a piece yet."""
 
     def __init__(self, doc: Doc) -> None:
         self.groups = {
@@ -145,19 +159,18 @@ class _Pointers:
         self.attributes: deque[Any] = deque(
             sorted(placed, key=lambda key: (key[2], key[3] or 0))
         )
-        taken = set(placed)
-        self.whole = {key: v for key, v in self.values.items() if key not in taken}
+        self.shared = {k: v for k, v in self.values.items() if not _has_place(k)}
         self.offset = 0
 
-    def fill(self, piece: Doc, start: int, end: int) -> None:
-        piece.user_data.update(self.whole)
+    def move_to(self, piece: Doc, start: int, end: int) -> None:
+        piece.user_data.update(self.shared)
         for key, group in self.groups.items():
             own = []
             while group and group[0].end <= end:
                 span = group.popleft()
                 first, last = span.start - start, span.end - start
-                kept = {"kb_id": span.kb_id, "span_id": span.id}
-                own.append(Span(piece, first, last, span.label, **kept))
+                ids = {"kb_id": span.kb_id, "span_id": span.id}
+                own.append(Span(piece, first, last, span.label, **ids))
             piece.spans[key] = own
         size = len(piece.text)
         while self.attributes and self.attributes[0][2] < self.offset + size:

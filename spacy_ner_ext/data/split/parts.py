@@ -20,10 +20,9 @@ def split_evenly(
 ) -> Iterator[tuple[int, T]]:
     """Draw a part for each document.
 
-    items: The documents, or what they consist of.
     document_of: Names the document that an item is a part of, which stays together;
         empty if the item is a document itself.
-    shares: The share of each part, kept exactly up to one document.
+    shares: The share of each part, exact up to one document.
     YIELDS: The number of the part, and the item.
     """
     draw = numpy.random.default_rng([seed, 3])
@@ -35,7 +34,7 @@ def split_evenly(
         n_new = sum(part is None for part in known)
         parts = draw.permutation(_next_parts(n_new, taken, shares)).tolist()
         for (name, unit), part in zip(block, known):
-            # A name may be twice in the block, with something else between.
+            # A name may occur twice in the block, with something else in between.
             part = part_of.get(name) if part is None and name else part
             part = parts.pop() if part is None else part
             if name:
@@ -55,7 +54,7 @@ def _units(
 
 
 def _next_parts(n: int, taken: list[int], shares: Sequence[float]) -> list[int]:
-    """The parts of the next documents, such that the shares hold of all so far."""
+    """The parts of the next documents, such that all so far have the shares."""
     total = sum(taken) + n
     ends = [round(total * end) for end in numpy.cumsum(shares)]
     goals = [end - start for start, end in zip([0, *ends], ends)]
@@ -69,22 +68,20 @@ def _next_parts(n: int, taken: list[int], shares: Sequence[float]) -> list[int]:
 def split_by_labels(
     documents: Sequence[Counter[str]], shares: Sequence[float], seed: int
 ) -> list[int]:
-    """Choose a part for each document so that each label has its shares in all.
+    """Choose a part for each document so that every label has the shares.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas, "On the stratification
-    of multi-label data", 2011), with entities as the unit: the rarest label is
-    distributed first, each document to the part that lacks most of it.
+    of multi-label data", 2011), counting entities: the rarest label is distributed
+    first, each document to the part that lacks most of it.
 
     documents: The entities of each document by label.
-    shares: The share of each part.
-    seed: Seed of the order of documents and of ties.
     """
     draw = numpy.random.default_rng([seed, 4])
     totals: Counter[str] = sum(documents, Counter())
     lacks = [{label: share * n for label, n in totals.items()} for share in shares]
     room = [share * len(documents) for share in shares]
     parts = [-1] * len(documents)
-    open_ = draw.permutation(len(documents)).tolist()
+    order = draw.permutation(len(documents)).tolist()
 
     def assign(i: int, label: str | None) -> None:
         keys = [
@@ -99,10 +96,10 @@ def split_by_labels(
 
     for label, _ in sorted(totals.items(), key=lambda item: (item[1], item[0])):
         # The largest first: what a small one lacks can still be balanced.
-        own = [i for i in open_ if parts[i] < 0 and documents[i][label]]
+        own = [i for i in order if parts[i] < 0 and documents[i][label]]
         for i in sorted(own, key=lambda i: -documents[i][label]):
             assign(i, label)
-    for i in open_:
+    for i in order:
         if parts[i] < 0:
             assign(i, None)
     return parts

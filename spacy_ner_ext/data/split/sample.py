@@ -9,7 +9,7 @@ import numpy
 from ...util.errors import UserError
 
 T = TypeVar("T")
-# Shares hold in every block of so many, or of so many that one of them is drawn.
+# Shares are exact in every block of this size, or larger if less than one is drawn.
 BLOCK = 10
 ROUNDS = 200
 MOST = 10_000
@@ -17,7 +17,7 @@ CLOSE = 1 + 1e-9
 
 
 class _Draw:
-    """Decides of one item after another whether it is drawn."""
+    """Decides for one item after another whether it is drawn."""
 
     def __init__(self, share: float, seed: Sequence[int]) -> None:
         self.share = share
@@ -46,13 +46,11 @@ def sample(
 ) -> Iterator[tuple[int, T]]:
     """Draw a share of the items of each part, and take the first of these.
 
-    items: The items, each with the number of its part.
-    n_parts: How many parts there are.
-    share: The share that is drawn at random; it holds in every block of ten, or of as
-        many as one is drawn of.
-    limit: The most items of each part; 0 for all.
+    items: Pairs of the number of a part and an item.
+    share: The share to draw at random.
+    limit: The most items of each part; 0 takes all.
     skipped: Called with "unsampled" and each item that is not drawn, and with "unused"
-        and the first one of each part that is behind the limit.
+        and the first item of each part beyond the limit.
     """
     draws = [_Draw(share, [seed, 1, part]) for part in range(n_parts)]
     taken = [0] * n_parts
@@ -73,24 +71,22 @@ def sample(
 def repeats(
     labels: Sequence[frozenset[str]], shares: Mapping[str, float], seed: int
 ) -> list[int]:
-    """How often each document has to be there for labels to be in a share of all.
+    """How often to repeat each document so that labels have their shares; 1 or more.
 
     labels: The labels of each document.
     shares: The share of documents by label.
-    seed: Seed of the draw where a document is wanted 2.5 times, say.
-    RETURNS: The number of each document, 1 or more.
-    RAISES (UserError): If a label is in no document, or no numbers give the shares.
+    seed: Decides for factors such as 2.5.
+    RAISES (UserError): If a label does not occur, or its share cannot be reached.
     """
-    factors = find_factors(Counter(labels), shares)
-    draw = Repeating(factors, seed)
+    draw = Repeating(find_factors(Counter(labels), shares), seed)
     return [draw(own) for own in labels]
 
 
 class Repeating:
-    """Decides how often one document after another is there.
+    """Decides how often one document after another is repeated.
 
-    factors: What `find_factors` found.
-    seed: Seed of the draw where a document is wanted 2.5 times, say.
+    factors: The result of `find_factors`.
+    seed: Decides for factors such as 2.5.
     """
 
     def __init__(self, factors: Mapping[str, float], seed: int) -> None:
@@ -98,7 +94,7 @@ class Repeating:
         self._random = numpy.random.default_rng([seed, 2])
 
     def __call__(self, labels: Iterable[str]) -> int:
-        """The number of a document with these labels, 1 or more."""
+        """How often a document with these labels is written, 1 or more."""
         often = max((self.factors.get(name, 1.0) for name in labels), default=1.0)
         return max(int(often + self._random.random()), 1)
 
@@ -106,13 +102,13 @@ class Repeating:
 def find_factors(
     labels: Mapping[frozenset[str], int], shares: Mapping[str, float]
 ) -> dict[str, float]:
-    """Find how often documents have to be there for labels to be in a share of all: as
-    often as the label that needs it most.
+    """Find how often to repeat documents so that labels have their shares. A document
+    is repeated as often as the label that needs it most.
 
-    labels: How many documents have these labels.
+    labels: Number of documents by their set of labels.
     shares: The share of documents by label.
     RETURNS: The factor of each label, 1 or more.
-    RAISES (UserError): If a label is in no document, or no factors give the shares.
+    RAISES (UserError): If a label does not occur, or its share cannot be reached.
     """
     wanted = list(shares)
     has = numpy.array([[name in own for name in wanted] for own in labels], dtype=bool)
@@ -132,6 +128,6 @@ def find_factors(
         factors *= numpy.maximum(lack, 1)
     if factors.max(initial=1.0) > MOST or (lack > 1.01).any():
         shown = ", ".join(f"{name}={shares[name]}" for name in wanted)
-        what = f"oversample = {shown}: no numbers of documents give these shares"
+        what = f"oversample = {shown}: repeating documents cannot reach these shares"
         raise UserError(f"{what}; ask for less")
     return dict(zip(wanted, factors.tolist()))

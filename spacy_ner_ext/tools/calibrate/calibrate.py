@@ -10,7 +10,7 @@ from typing import Any
 from spacy.language import Language
 from spacy.training import Example
 
-from ...data.examples import read_examples
+from ...data.read import read_examples
 from ...pipes.entities import EntityPipe
 from ...pipes.find import find_component
 from ...pipes.temperature import check_temperature

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ...data.examples import read_examples
+from ...data.read import read_examples
 from ...util.errors import UserError
 from ...util.files import replacing
 from ...util.templates import environment

@@ -12,9 +12,8 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ...data.formats.docbin import find_files
 from ...data.lang import BlankPipeline, tokenizer_language
-from ...data.read import read_docs
+from ...data.read import find_files, read_docs
 from .findings import SEVERITIES, Finding
 from .forms import (
     Conflicts,

@@ -1,251 +1,103 @@
-"""Convert a corpus to spaCy's binary format."""
+"""The commands `convert` and `export`, and how their report is printed.
 
+The options of `convert` are the fields of `ConvertOptions`, with its docstring as help.
+"""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from ...data.align import ALIGNMENTS
-from ...data.formats.registry import READERS
+from ...data.formats.registry import READERS, WRITERS
 from ...data.formats.tags import SCHEMES
+from ...data.options import ConvertOptions
 from ...data.report import HARMLESS, KINDS, ConversionReport, Counts
-from ...data.split.settings import SplitOptions
 from ..options import names, numbers, renames, shares
 from ..output import printer, progress
-from .convert import convert_file
+from . import convert as conversion
+from .export import export_corpus
 
 SHOWN = 5
+CHOICES = {"format": READERS, "align": ALIGNMENTS, "scheme": SCHEMES}
+# Options whose values are read from one string.
+PARSERS: dict[str, Callable[[str, str | None], Any]] = {
+    "labels": names,
+    "map": renames,
+    "split": numbers,
+    "oversample": shares,
+    "categories": names,
+}
+METAVARS = {
+    "spans_key": "KEY",
+    "labels": "A,B",
+    "map": "A=B,C=D",
+    "max_length": "N",
+    "split_regex": "REGEX",
+    "split": "A,B,C",
+    "downsample": "SHARE",
+    "limit": "N",
+    "oversample": "A,B=SHARE",
+    "shard_size": "N",
+    "docs_of": "N",
+    "tag_names": "FILE.json",
+    "categories": "A,B",
+}
+# Defaults that the reader of the format has.
+DEFAULTS = {
+    "format": "recognized if it is certain",
+    "docs_of": "1",
+    "token_column": "0",
+    "tag_column": "-1",
+    "delimiter": "auto",
+    "scheme": "auto",
+    "entity_key": "the first that has tags",
+    "fragments": "merge",
+    "tokens_column": "tokens",
+    "tags_column": "ner_tags",
+    "tag_names": "labels.json next to the file",
+    "text_column": "text",
+    "spans_column": "spans",
+    "label_column": "label, or cats",
+    "exclusive": "multi-label",
+}
+FLAGS = {"stratify": "--stratify", "exclusive": "--exclusive/--multi-label"}
+Input = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT",
+        help="The file or folder to read, or the id of a dataset on the hub.",
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Argument(
+        metavar="OUTPUT",
+        help="The .spacy file to write, or the folder with --shard-size or --split. It "
+        "is replaced if it exists; missing folders are created.",
+    ),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.json",
+        help="Also write the report as JSON, with the places that were changed.",
+    ),
+]
 
 
 def convert(
-    input_path: Annotated[
-        str,
-        typer.Argument(
-            metavar="INPUT",
-            help="The file or folder to read, or the hub id of a dataset.",
-        ),
-    ],
-    output_path: Annotated[
-        Path,
-        typer.Argument(
-            metavar="OUTPUT",
-            help="The .spacy file to write, or the folder with --shard-size or "
-            "--split. It is replaced if it exists; missing folders are created.",
-        ),
-    ],
-    format: Annotated[
-        str | None,
-        typer.Option(
-            help=f"The input format: {', '.join(READERS)}.",
-            show_default="recognised if it is certain",
-        ),
-    ] = None,
-    lang: Annotated[
-        str,
-        typer.Option(
-            help="The language of the tokenizer; texts that tell another are left out. "
-            "Several as en,de; xx takes all."
-        ),
-    ] = "en",
-    align: Annotated[
-        str,
-        typer.Option(
-            help=f"Entities that are not of whole tokens: {', '.join(ALIGNMENTS)}. "
-            "strict drops them, and their tokens have no annotation then; contract "
-            "takes the tokens inside; expand all that they touch."
-        ),
-    ] = "expand",
-    spans_key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY",
-            help="Write all entities, nested ones too, to this span group beside "
-            "doc.ents, which holds those without overlap, the longest first.",
-        ),
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B", help="Keep these labels; entities of others become none."
-        ),
-    ] = None,
-    map: Annotated[
-        str | None,
-        typer.Option(metavar="A=B,C=D", help="Give labels another name; done first."),
-    ] = None,
-    max_length: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Cut documents of more than N tokens, but no entity: at --split-regex "
-            "or sentence starts, and where that is not enough at any token.",
-        ),
-    ] = 0,
-    split_regex: Annotated[
-        str,
-        typer.Option(
-            metavar="REGEX",
-            help="Documents may be cut behind what this matches, such as '\\n\\n+'; "
-            "without --max-length they are cut at each match.",
-        ),
-    ] = "",
-    downsample: Annotated[
-        float, typer.Option(metavar="SHARE", help="Draw this share of the documents.")
-    ] = 1.0,
-    limit: Annotated[
-        int, typer.Option(metavar="N", help="Take the first N documents; 0 for all.")
-    ] = 0,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,C",
-            help="Write train.spacy, dev.spacy and, of three, test.spacy, as in "
-            "0.8,0.1,0.1. What is of one document stays together.",
-        ),
-    ] = None,
-    stratify: Annotated[
-        bool,
-        typer.Option(
-            "--stratify", help="Split so that each label has the shares of --split."
-        ),
-    ] = False,
-    oversample: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B=SHARE",
-            help="Repeat documents with rare labels until this share of documents has "
-            "each, as in BIO,DIS=0.05,MYTH=0.02; after a split in train alone.",
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
-    shard_size: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Write a folder of .spacy files of N documents each, which spaCy's "
-            "Corpus reads as one; 0 for one file.",
-        ),
-    ] = 0,
-    docs_of: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="conll, conllu, datasets: group N sentences into a document; 0 takes "
-            "all of one document of the input.",
-            show_default="1",
-        ),
-    ] = None,
-    token_column: Annotated[
-        int | None,
-        typer.Option(
-            help="conll: the column of the token, from 0; negative from the end.",
-            show_default="0",
-        ),
-    ] = None,
-    tag_column: Annotated[
-        int | None,
-        typer.Option(
-            help="conll: the column of the tag, from 0; negative from the end.",
-            show_default="-1",
-        ),
-    ] = None,
-    delimiter: Annotated[
-        str | None,
-        typer.Option(
-            help="conll: what separates columns: tab, space (any number of spaces "
-            "and tabs), or auto: tab on lines that have one, else space.",
-            show_default="auto",
-        ),
-    ] = None,
-    scheme: Annotated[
-        str | None,
-        typer.Option(
-            help=f"conll, conllu: the tag scheme: {', '.join(SCHEMES)}, or auto to "
-            "recognise it from all tags of the file.",
-            show_default="auto",
-        ),
-    ] = None,
-    entity_key: Annotated[
-        str | None,
-        typer.Option(
-            help="conllu: the key in MISC, or the column, that has the tags.",
-            show_default="the first that fits",
-        ),
-    ] = None,
-    fragments: Annotated[
-        str | None,
-        typer.Option(
-            help="standoff: an entity of several fragments is one from its start to "
-            "its end (merge), or one a fragment (parts).",
-            show_default="merge",
-        ),
-    ] = None,
-    dataset_split: Annotated[
-        str | None,
-        typer.Option(help="datasets: the split to read, such as train."),
-    ] = None,
-    dataset_config: Annotated[
-        str | None,
-        typer.Option(help="datasets: the configuration of a dataset on the hub."),
-    ] = None,
-    tokens_column: Annotated[
-        str | None,
-        typer.Option(help="datasets: the column of tokens.", show_default="tokens"),
-    ] = None,
-    tags_column: Annotated[
-        str | None,
-        typer.Option(help="datasets: the column of tags.", show_default="ner_tags"),
-    ] = None,
-    tag_names: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.json",
-            help="datasets: the names of tags that are numbers.",
-            show_default="labels.json beside the file",
-        ),
-    ] = None,
-    text_column: Annotated[
-        str | None,
-        typer.Option(help="table, textcat: the column of texts.", show_default="text"),
-    ] = None,
-    spans_column: Annotated[
-        str | None,
-        typer.Option(help="table: the column of spans.", show_default="spans"),
-    ] = None,
-    label_column: Annotated[
-        str | None,
-        typer.Option(
-            help="textcat: the column of categories.", show_default="label, or cats"
-        ),
-    ] = None,
-    exclusive: Annotated[
-        bool | None,
-        typer.Option(
-            "--exclusive/--multi-label",
-            help="textcat: whether each text must have exactly one category.",
-            show_default="multi-label",
-        ),
-    ] = None,
-    categories: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B",
-            help="textcat: all categories; those of the file if not given.",
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.json",
-            help="Also write the counts, and the places that were repaired, as JSON.",
-        ),
-    ] = None,
+    input_path: Input, output_path: Output, *, report: Report = None, **settings: Any
 ) -> None:
     """Convert a corpus to .spacy files for 'spacy train'.
 
-    Documents pass one by one, so that the input may be of any size. What is repaired
-    or dropped is reported with file and line; if anything is wrong with the input, the
-    command names file and line, and nothing is written.
+    Documents pass one by one, so the input may be of any size. Everything that is
+    repaired or dropped is reported with file and line. If the input is not valid, the
+    command names file and line and writes nothing.
 
     \b
     Examples:
@@ -253,58 +105,109 @@ def convert(
       python -m spacy_ner_ext convert brat/ corpus --split 0.8,0.1,0.1 --stratify
       python -m spacy_ner_ext convert train.jsonl corpus/train.spacy --align contract
     """
-    options: dict[str, Any] = {
-        "docs_of": docs_of,
-        "token_column": token_column,
-        "tag_column": tag_column,
-        "delimiter": delimiter,
-        "scheme": scheme,
-        "entity_key": entity_key,
-        "fragments": fragments,
-        "dataset_split": dataset_split,
-        "dataset_config": dataset_config,
-        "tokens_column": tokens_column,
-        "tags_column": tags_column,
-        "tag_names": tag_names,
-        "text_column": text_column,
-        "spans_column": spans_column,
-        "label_column": label_column,
-        "exclusive": exclusive,
-        "categories": names("--categories", categories) or None,
-    }
-    shaping = SplitOptions(
-        split_regex=split_regex,
-        max_length=max_length,
-        downsample=downsample,
-        limit=limit,
-        split=numbers("--split", split),
-        stratify=stratify,
-        oversample=shares("--oversample", oversample),
-        seed=seed,
+    for name, parse in PARSERS.items():
+        value = parse(f"--{name}", settings.pop(name))
+        if value:
+            settings[name] = value
+    result = conversion.convert(
+        input_path, output_path, report_path=report, progress=progress, **settings
     )
-    result = convert_file(
-        input_path,
-        output_path,
+    print_report(result, report)
+
+
+def _signature() -> inspect.Signature:
+    """The arguments of `convert` with an option for each field of `ConvertOptions`."""
+    given = [*inspect.signature(convert).parameters.values()][:-1]
+    settings = [s for s in fields(ConvertOptions) if s.name != "more"]
+    return inspect.Signature([*given[:2], *map(_parameter, settings), given[2]])
+
+
+def _parameter(setting: "Field[Any]") -> inspect.Parameter:
+    name = setting.name
+    text = _HELP[name]
+    if name in CHOICES:
+        text += f" One of {', '.join(CHOICES[name])}."
+    flags = [FLAGS[name]] if name in FLAGS else []
+    shown: Any = DEFAULTS.get(name, True)
+    option = typer.Option(
+        *flags, metavar=METAVARS.get(name), help=text, show_default=shown
+    )
+    is_text = name in PARSERS
+    kind = str | None if is_text else _TYPES[name]
+    default = None if is_text or setting.default is MISSING else setting.default
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[kind, option],
+    )
+
+
+def _read_help() -> dict[str, str]:
+    """The help of each option, from the docstring of `ConvertOptions`."""
+    text = inspect.getdoc(ConvertOptions) or ""
+    found = re.findall(r"^(\w+): (.*(?:\n    .*)*)", text, re.MULTILINE)
+    helps = {name: " ".join(lines.split()) for name, lines in found}
+    flag = re.compile(r"`(\w+)`")
+    return {
+        name: flag.sub(lambda match: "--" + match[1].replace("_", "-"), line)
+        for name, line in helps.items()
+    }
+
+
+_HELP = _read_help()
+_TYPES = get_type_hints(ConvertOptions)
+convert.__signature__ = _signature()  # type: ignore[attr-defined]
+convert.__annotations__ = {
+    name: parameter.annotation
+    for name, parameter in convert.__signature__.parameters.items()  # type: ignore[attr-defined]
+}
+
+
+def export(
+    corpus: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CORPUS.spacy", help="The .spacy file, or a folder of them."
+        ),
+    ],
+    output_dir: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="The folder to write; it must be empty."),
+    ],
+    format: Annotated[
+        str, typer.Option(help=f"The output format: {', '.join(WRITERS)}.")
+    ],
+    lang: Annotated[str, typer.Option(help="The language of the vocabulary.")] = "xx",
+    spans_key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Write this span group in place of doc.ents."),
+    ] = None,
+    report: Report = None,
+) -> None:
+    """Write the documents of .spacy files in another format.
+
+    'convert' reads what is written back to the same spans. What a format cannot
+    express, such as overlapping spans in columns of tags, is reported.
+
+    \b
+    Example:
+      python -m spacy_ner_ext export corpus/train.spacy brat --format standoff
+    """
+    result = export_corpus(
+        corpus,
+        output_dir,
         format=format,
         lang=lang,
-        align=align,
         spans_key=spans_key,
-        labels=names("--labels", labels),
-        map=renames("--map", map),
-        shaping=shaping,
-        shard_size=shard_size,
         report_path=report,
         progress=progress,
-        **{name: value for name, value in options.items() if value is not None},
     )
     print_report(result, report)
 
 
 def print_report(report: ConversionReport, report_path: Path | None) -> None:
-    """Print what was read, changed and written.
-
-    report_path: The file that has it too, if any.
-    """
+    """Print what was read, changed and written, also to `report_path` if given."""
     msg = printer()
     parts = list(report.parts)
     head = [("format", report.format)]
@@ -323,6 +226,8 @@ def print_report(report: ConversionReport, report_path: Path | None) -> None:
     for warning in report.warnings:
         typer.echo(f"Warning: {warning}", err=True)
     msg.good(f"Wrote {report.target}")
+    for path, n_files in report.folders.items():
+        msg.info(f"{path} is a folder of {n_files} files")
     if report_path is not None:
         msg.good(f"Wrote {report_path}")
 

@@ -26,40 +26,39 @@ def export_corpus(
     report_path: Path | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> ConversionReport:
-    """Write the documents of a .spacy file, or of a folder of them, in a format.
+    """Write the documents of a .spacy file, or of a folder of them, in another format.
+
+    `convert` reads what is written back to the same spans.
 
     source: The .spacy file or the folder.
-    target: The folder to write, which must not hold anything yet; missing parent
-        folders are created.
-    lang: The language of the vocabulary.
-    spans_key: The span group to write in place of `doc.ents`.
-    report_path: A .json file to write the report to.
-    progress: Wraps the documents as they pass, for a progress bar.
-    RETURNS: What was written, and what the format cannot hold.
+    target: Folder to write, which must be empty or not exist; missing parent folders
+        are created.
+    format: Name of the output format: standoff, conll, jsonl, datasets or parquet.
+    lang: Language of the vocabulary.
+    spans_key: Span group to write in place of `doc.ents`.
+    report_path: .json file to write the report to.
+    progress: Wraps the iterator of documents, for a progress bar.
+    RETURNS: Counts of what was written, and notes about what the format loses.
     RAISES (UserError): If an input or an option cannot be used; nothing is written.
     """
     write = get_writer(format)
-    _check_folder(target)
+    if target.exists() and not target.is_dir():
+        raise UserError("is a file; give the name of a folder", target)
+    if target.is_dir() and any(target.iterdir()):
+        what = "already contains files; give a new folder, or empty this one"
+        raise UserError(what, target)
     check_report(report_path, source, target)
     report = ConversionReport(source=str(source), target=str(target), format=format)
     docs = read_docbin(source, BlankPipeline(lang), report=report)
     name = Path(os.path.realpath(source)).stem
     with report.writing(report_path), replacing(target) as folder:
         folder.mkdir()
-        watched = _watched(progress(docs), report, spans_key)
-        write(watched, folder, name, report=report, spans_key=spans_key)
+        counted = _counted(progress(docs), report, spans_key)
+        write(counted, folder, name, report=report, spans_key=spans_key)
     return report
 
 
-def _check_folder(target: Path) -> None:
-    if target.exists() and not target.is_dir():
-        raise UserError("is a file; give the name of a folder", target)
-    if target.is_dir() and any(target.iterdir()):
-        what = "holds files already; give a new folder, or empty this one"
-        raise UserError(what, target)
-
-
-def _watched(
+def _counted(
     docs: Iterable[Doc], report: ConversionReport, spans_key: str | None
 ) -> Iterator[Doc]:
     lacking = 0

@@ -9,8 +9,7 @@ from pathlib import Path
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ...data.formats.docbin import find_files
-from ...data.read import read_docs
+from ...data.read import find_files, read_docs
 from ...pipes.gold import missing_tokens
 from ...pipes.spans import ENTS, read_spans
 from ...util.errors import UserError

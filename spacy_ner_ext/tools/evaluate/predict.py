@@ -10,8 +10,7 @@ from typing import Any
 from spacy.language import Language
 from spacy.training import Example
 
-from ...data.examples import read_examples
-from ...data.formats.docbin import find_files
+from ...data.read import find_files, read_examples
 from .entities import ScoredDoc, read_entities
 from .span_keys import SpanKeys
 

@@ -1,4 +1,4 @@
-"""Corpora that `spacy train` reads as they are, without a conversion before."""
+"""`Reader.v1`: train directly on any format that `convert` reads."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -11,12 +11,11 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ...data.docs import AlignOptions
-from ...data.filter import ANY_LANGUAGE, LabelFilter
+from ...data.filter import ANY_LANGUAGE
 from ...data.formats.guess import guess_format
 from ...data.formats.registry import get_reader
+from ...data.options import ConvertOptions, make_options
 from ...data.report import HARMLESS, KINDS, ConversionReport
-from ...data.split.settings import SplitOptions
 from ...data.split.split import shape_docs
 from ...util.errors import UserError
 from .base import DocsCorpus
@@ -46,126 +45,67 @@ def make_reader(
     gold_preproc: bool = False,
     augmenter: Optional[Callable[[Language, Example], Iterable[Example]]] = None,
 ) -> "Reader":
-    """Registered as `spacy_ner_ext.Reader.v1`: read what `convert` reads in training.
+    """Registered as `spacy_ner_ext.Reader.v1`: a corpus in any format of `convert`.
 
-    The file is read anew in each epoch, tokenized by the pipeline, and what was
+    The input is read again in each epoch and tokenized by the pipeline. What was
     repaired or dropped is logged once.
 
-    path: What to read: a file or a folder, as the format needs.
-    format: The name of the format; None to recognise it.
-    options: What the format's reader takes, such as `docs_of` or `tag_column`.
-    align: Entities that are not of whole tokens: "strict" drops them, "contract" takes
-        the tokens inside, "expand" all that they touch.
-    spans_key: A span group that gets all entities, nested ones too.
-    lang: Texts that tell another language are left out; None is the language of the
-        pipeline, "xx" takes all, "en,de" two.
-    labels: The labels to keep; empty for all.
-    map: Labels that get another name; done before `labels`.
-    split_regex: Documents may be cut behind what this matches.
-    max_length: Documents of more tokens are cut, but no entity; 0 to cut at every match
-        of `split_regex`, if there is one.
-    downsample: The share of documents to draw.
-    limit: The most documents; 0 for all.
-    split: Shares of train, dev and, of three, test.
-    part: The part to read, with the same `split` and `seed` in all corpora: "train",
-        "dev" or "test".
-    stratify: Split so that each label has these shares.
-    oversample: Labels, and the share of documents that shall have an entity of each;
-        documents with one are repeated until then.
-    seed: Seed of all that is drawn.
-    gold_preproc, augmenter: As in `spacy.Corpus.v1`.
+    path: File or folder to read.
+    format, align, spans_key, labels, map, split_regex, max_length, downsample, limit,
+        split, stratify, oversample, seed: See `ConvertOptions`.
+    options: Options of the format, such as `docs_of` or `tag_column`.
+    lang: Languages to keep. None is the language of the pipeline.
+    part: Part of `split` to read: "train", "dev" or "test". All corpora need the same
+        `split` and `seed`.
+    gold_preproc, augmenter: See `spacy.Corpus.v1`.
     RETURNS: The corpus.
-    RAISES (UserError): If an input or a setting cannot be used.
+    RAISES (UserError): If the input or a setting cannot be used.
     """
     if path is None:
-        raise UserError("Reader.v1 has no path; set --paths.train, for instance")
-    shaping = SplitOptions(
-        split_regex=split_regex,
-        max_length=max_length,
-        downsample=downsample,
-        limit=limit,
-        split=tuple(split),
-        stratify=stratify,
-        oversample=oversample,
-        seed=seed,
-    )
-    _check_part(part, shaping)
-    return Reader(
-        path,
-        format,
-        options=options,
-        making=AlignOptions(align, spans_key, LabelFilter((), map, tuple(labels))),
-        lang=lang,
-        shaping=shaping,
-        part=part,
-        gold_preproc=gold_preproc,
-        augmenter=augmenter,
-    )
-
-
-def _check_part(part: Optional[str], shaping: SplitOptions) -> None:
-    known = ", ".join(shaping.parts) or "none, as split is empty"
-    if (part is not None or shaping.split) and part not in shaping.parts:
+        raise UserError("Reader.v1 has no path; set --paths.train, for example")
+    format = format or guess_format(Path(path))
+    get_reader(format, options)
+    given = {"align": align, "spans_key": spans_key, "labels": labels, "map": map}
+    given |= {"split_regex": split_regex, "max_length": max_length, "split": split}
+    given |= {"downsample": downsample, "limit": limit, "stratify": stratify}
+    given |= {"oversample": oversample, "seed": seed, "format": format}
+    settings = make_options({**given, **options})
+    known = ", ".join(settings.parts) or "none, as split is empty"
+    if (part is not None or settings.split) and part not in settings.parts:
         raise UserError(f"part = '{part}' of Reader.v1 is not one of: {known}")
+    return Reader(
+        path, settings, lang, part, gold_preproc=gold_preproc, augmenter=augmenter
+    )
 
 
 class Reader(DocsCorpus):
-    """A corpus in one of the formats of `convert`.
-
-    path: What to read.
-    format: The name of the format; None to recognise it.
-    options: What the format's reader takes.
-    making: How documents are made.
-    lang: The languages; None for that of the pipeline.
-    shaping: What is chosen, cut, sampled and split.
-    part: The part to read, if there is a split.
-    gold_preproc, augmenter: As in spaCy's Corpus.
-    RAISES (UserError): If there is no such format or it does not take an option.
-    """
+    """The corpus of `make_reader`."""
 
     def __init__(
         self,
         path: Path,
-        format: Optional[str],
-        *,
-        options: Dict[str, Any],
-        making: AlignOptions,
+        options: ConvertOptions,
         lang: Optional[str],
-        shaping: SplitOptions,
         part: Optional[str],
-        gold_preproc: bool,
-        augmenter: Optional[Callable],
+        **corpus: Any,
     ) -> None:
-        super().__init__(path, gold_preproc=gold_preproc, augmenter=augmenter)
-        self.format = format or guess_format(Path(path))
+        super().__init__(path, **corpus)
         self.options = options
-        self.making = making
         self.lang = lang
-        self.shaping = shaping
         self.part = part
-        self._read = get_reader(self.format, options)
         self._is_reported = False
 
     def read(self, nlp: Language) -> Iterator[Doc]:
-        """Read the documents of the part.
-
-        nlp: The pipeline, whose tokenizer makes the tokens.
-        RAISES (UserError): If the input cannot be used.
-        """
-        report = ConversionReport(source=str(self.path), format=self.format)
-        langs = tuple((self.lang or nlp.lang or ANY_LANGUAGE).split(","))
-        selection = replace(self.making.selection, langs=langs)
-        making = replace(self.making, selection=selection)
+        """Read the documents of the part."""
+        options = replace(self.options, lang=self.lang or nlp.lang or ANY_LANGUAGE)
+        report = ConversionReport(source=str(self.path), format=options.format or "")
+        read_format = get_reader(report.format)
+        source, own = (Path(self.path), _Tokenizing(nlp)), options.of_format
 
         def read(noted: ConversionReport) -> Iterator[Doc]:
-            return self._read(
-                *(Path(self.path), _Tokenizing(nlp)),
-                report=noted,
-                making=making,
-                **self.options,
-            )
+            return read_format(*source, report=noted, options=options, **own)
 
-        for part, doc in shape_docs(read, self.shaping, report):
+        for part, doc in shape_docs(read, options, report):
             if not part or part == self.part:
                 report.add(doc)
                 yield doc
@@ -175,7 +115,7 @@ class Reader(DocsCorpus):
 
 
 class _Tokenizing:
-    """Makes documents of any length, since they may be cut before they are used."""
+    """Creates documents of any length, since they may be cut before they are used."""
 
     def __init__(self, nlp: Language) -> None:
         self.vocab = nlp.vocab
@@ -191,6 +131,6 @@ def _log(report: ConversionReport) -> None:
         if notes.count:
             log = logger.info if kind in HARMLESS else logger.warning
             place, example = notes.examples[0]
-            log("%s: %d, such as %s: %s", name, notes.count, place, example)
+            log("%s: %d, for example %s: %s", name, notes.count, place, example)
     for warning in report.warnings:
         logger.warning(warning)

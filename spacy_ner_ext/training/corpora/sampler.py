@@ -9,8 +9,8 @@ from spacy import registry
 from spacy.language import Language
 from spacy.training import Example
 
+from ...data.options import ConvertOptions
 from ...data.split.sample import Repeating, find_factors, sample
-from ...data.split.settings import SplitOptions
 from ...data.split.split import count_labels
 from ...util.errors import UserError
 from .order import begin_epoch, shuffled_in_buffer, unnoticed
@@ -44,28 +44,28 @@ def make_sampler(
     RETURNS: The corpus.
     RAISES (UserError): If a setting cannot be used.
     """
-    shaping = SplitOptions(
+    options = ConvertOptions(
         downsample=downsample, limit=limit, oversample=oversample, seed=seed
     )
     if shuffle_buffer < 0:
         what = f"shuffle_buffer = {shuffle_buffer} of Sampler.v1"
         raise UserError(f"{what}; set it to 0 or more")
-    return Sampler(corpus, shaping, shuffle_buffer)
+    return Sampler(corpus, options, shuffle_buffer)
 
 
 class Sampler:
     """A part of a corpus, with rare labels more often.
 
     corpus: The corpus.
-    shaping: What is sampled and repeated.
+    options: What is sampled and repeated.
     shuffle_buffer: The examples that are shuffled together.
     """
 
     def __init__(
-        self, corpus: Corpus, shaping: SplitOptions, shuffle_buffer: int
+        self, corpus: Corpus, options: ConvertOptions, shuffle_buffer: int
     ) -> None:
         self.corpus = corpus
-        self.shaping = shaping
+        self.options = options
         self.shuffle_buffer = shuffle_buffer
         self._factors: Optional[dict[str, float]] = None
         self._is_reported = False
@@ -81,7 +81,7 @@ class Sampler:
         yield from examples
 
     def _repeat(self, nlp: Language) -> Iterator[Example]:
-        often = Repeating(self._find_factors(nlp), self.shaping.seed)
+        often = Repeating(self._find_factors(nlp), self.options.seed)
         counts: Counter[str] = Counter()
         for example in self._sample(nlp, counts):
             n = often(count_labels(example.reference))
@@ -92,27 +92,27 @@ class Sampler:
     def _find_factors(self, nlp: Language) -> dict[str, float]:
         """Factors belong to labels, so that they hold in whatever order a corpus gives
         its examples. A run that goes on counts them anew, and has to find the same."""
-        if self._factors is None and not self.shaping.oversample:
+        if self._factors is None and not self.options.oversample:
             self._factors = {}
         elif self._factors is None:
-            with unnoticed(self.shaping.seed):
+            with unnoticed(self.options.seed):
                 labels = Counter(
                     frozenset(count_labels(example.reference))
                     for example in self._sample(nlp, Counter())
                 )
-            self._factors = find_factors(labels, self.shaping.oversample)
+            self._factors = find_factors(labels, self.options.oversample)
         return self._factors
 
     def _sample(self, nlp: Language, counts: Counter[str]) -> Iterator[Example]:
-        shaping = self.shaping
+        options = self.options
 
         def count(example: Example) -> tuple[int, Example]:
             counts["read"] += 1
             return 0, example
 
         taken = sample(
-            *(map(count, self.corpus(nlp)), 1, shaping.downsample),
-            *(shaping.limit, shaping.seed, lambda kind, item: None),
+            *(map(count, self.corpus(nlp)), 1, options.downsample),
+            *(options.limit, options.seed, lambda kind, item: None),
         )
         return (example for _, example in taken)
 

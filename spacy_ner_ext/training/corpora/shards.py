@@ -13,8 +13,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from ...data.formats.docbin import find_files
-from ...data.read import explained, read_docbin
+from ...data.read import explained, find_files, read_docbin
 from ...util.errors import UserError
 from .base import DocsCorpus
 from .order import begin_epoch

@@ -3,8 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
-from spacy_ner_ext.data.formats.conll import read_conll
-from spacy_ner_ext.data.formats.conll_writer import write_conll
+from spacy_ner_ext.data.formats.conll import read_conll, write_conll
 from spacy_ner_ext.data.formats.registry import get_writer
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.report import ConversionReport

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus
 
-from spacy_ner_ext.data.docs import AlignOptions
-from spacy_ner_ext.data.filter import LabelFilter
 from spacy_ner_ext.data.formats.docbin import read_docbin
 from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.options import ConvertOptions
 from spacy_ner_ext.data.report import ConversionReport
 from spacy_ner_ext.util.errors import UserError
 from tests.helpers.corpora import write_docs
@@ -92,7 +91,7 @@ def test_other_languages_are_left_out(tmp_path):
     write_docs(docs, tmp_path / "a.spacy")
     found, report = read(
         tmp_path / "a.spacy",
-        making=AlignOptions(selection=LabelFilter(langs=("en", "nl"))),
+        options=ConvertOptions(lang="en,nl"),
     )
     assert texts(found) == ["a", "c"]
     ((place, what),) = report.notes["other_language"].examples
@@ -113,7 +112,7 @@ def test_span_group_of_the_entities_where_there_is_none(tmp_path):
         doc.ents = [Span(doc, 0, 1, "PER")]
     docs[1].spans["sc"] = [Span(docs[1], 0, 3, "CLAUSE")]
     write_docs(docs, tmp_path / "a.spacy")
-    found, _ = read(tmp_path / "a.spacy", making=AlignOptions(spans_key="sc"))
+    found, _ = read(tmp_path / "a.spacy", options=ConvertOptions(spans_key="sc"))
     assert [[s.label_ for s in doc.spans["sc"]] for doc in found] == [
         ["PER"],
         ["CLAUSE"],
@@ -180,8 +179,8 @@ def test_labels_of_documents_are_renamed_and_chosen(tmp_path):
     doc.set_ents(spans, missing=[doc[2:3]])
     doc.spans["sc"] = [Span(doc, 0, 3, "FAC"), Span(doc, 0, 1, "GPE")]
     DocBin(docs=[doc]).to_disk(tmp_path / "a.spacy")
-    chosen = LabelFilter(map={"GPE": "LOC"}, labels=("LOC", "ORG"))
-    (found,), report = read(tmp_path / "a.spacy", making=AlignOptions(selection=chosen))
+    chosen = ConvertOptions(map={"GPE": "LOC"}, labels=("LOC", "ORG"))
+    (found,), report = read(tmp_path / "a.spacy", options=chosen)
     assert [(e.text, e.label_, e.kb_id_) for e in found.ents] == [("a", "LOC", "Q1")]
     assert [span.label_ for span in found.spans["sc"]] == ["LOC"]
     assert [token.ent_iob_ for token in found] == ["B", "O", "", "O"]

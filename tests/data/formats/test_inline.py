@@ -3,10 +3,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from spacy_ner_ext.data.docs import AlignOptions
 from spacy_ner_ext.data.formats.inline import read_inline
 from spacy_ner_ext.data.formats.registry import get_reader
 from spacy_ner_ext.data.lang import BlankPipeline, blank_vocab
+from spacy_ner_ext.data.options import ConvertOptions
 from spacy_ner_ext.data.report import ConversionReport
 from spacy_ner_ext.util.errors import UserError
 
@@ -59,7 +59,7 @@ def test_a_document_of_each_line(read):
 
 def test_nested_marks(read):
     text = "the [[[New] York](LOC) Post](ORG) [1]\n"
-    (doc,), report = read(text, making=AlignOptions(spans_key="sc"))
+    (doc,), report = read(text, options=ConvertOptions(spans_key="sc"))
     assert doc.text == "the [New] York Post [1]"
     assert spans(doc, "sc") == [(4, 14, "LOC"), (4, 19, "ORG")]
     assert spans(doc) == [(4, 19, "ORG")]
@@ -101,14 +101,14 @@ ERRORS = {
     "inner not closed": ("[Ada [x](PER)", 1, "'[' is not closed"),
     "closes nothing": ("Ada](PER)", 1, "']' closes nothing; add '['"),
     "closes no text": ("a ] b", 1, r"write '\]' for a bracket"),
-    "no label": ("[Ada]()", 1, "'()' holds no label; write one such as '(PER)'"),
-    "open label": ("[Ada](PER", 1, "'](PER' is no label: it is not closed"),
-    "bracket in label": ("[Ada](P(E)R)", 1, "'](P(E)R)' is no label"),
-    "backslash in label": (r"[Ada](P\)R)", 1, "is no label"),
-    "link": ("[x](http://a.b/c)", 1, "'(http://a.b/c)' is no label: it has white"),
+    "no label": ("[Ada]()", 1, "'()' has no label; write one such as '(PER)'"),
+    "open label": ("[Ada](PER", 1, "'](PER' is not a label: it is not closed"),
+    "bracket in label": ("[Ada](P(E)R)", 1, "'](P(E)R)' is not a label"),
+    "backslash in label": (r"[Ada](P\)R)", 1, "is not a label"),
+    "link": ("[x](http://a.b/c)", 1, "'(http://a.b/c)' is not a label: it has white"),
     "words": ("as in [1](see page 3)", 1, r"write ']\(' if it is text"),
-    "no-break space": ("[1](a\u00a0b)", 1, "is no label: it has white space"),
-    "nothing marked": ("ab [](PER)", 1, "PER from 3 to 3 covers nothing"),
+    "no-break space": ("[1](a\u00a0b)", 1, "is not a label: it has white space"),
+    "nothing marked": ("ab [](PER)", 1, "PER from 3 to 3 is empty"),
     "encoding": (b"a\nM\xfcnchen\n", 2, "byte 0xfc at position 2 is not UTF-8"),
     "carriage return": ("a\rb", 1, "a carriage return is inside the line"),
     "empty": ("", None, "the file is empty"),
@@ -176,8 +176,8 @@ def test_round_trip(folder, nlp, parts):
     path = folder / "in.txt"
     path.write_text(line, "utf-8", newline="")
     report = ConversionReport()
-    making = AlignOptions("expand", spans_key="sc")
-    (doc,) = read_inline(path, nlp, report=report, making=making)
+    options = ConvertOptions(spans_key="sc")
+    (doc,) = read_inline(path, nlp, report=report, options=options)
     assert doc.text == text
     assert spans(doc, "sc") == expected
     assert counts(report).keys() <= {"overlapping"}

@@ -6,11 +6,10 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
-from spacy_ner_ext.data.docs import AlignOptions
-from spacy_ner_ext.data.filter import LabelFilter
 from spacy_ner_ext.data.formats.jsonl import read_jsonl, write_jsonl
 from spacy_ner_ext.data.formats.registry import get_reader, get_writer
 from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.options import DEFAULT, ConvertOptions
 from spacy_ner_ext.data.report import ConversionReport
 from spacy_ner_ext.util.errors import UserError
 
@@ -38,12 +37,12 @@ RESULTS = [
 
 @pytest.fixture
 def read(tmp_path):
-    def read_values(*values, making=None):
+    def read_values(*values, options=None):
         path = tmp_path / "in.jsonl"
         lines = [v if isinstance(v, str) else json.dumps(v) for v in values]
         path.write_text("\n".join(lines), "utf-8", newline="\n")
         report = ConversionReport(source=str(path))
-        docs = read_jsonl(path, NLP, report=report, making=making or AlignOptions())
+        docs = read_jsonl(path, NLP, report=report, options=options or DEFAULT)
         return list(docs), report
 
     return read_values
@@ -108,14 +107,14 @@ WITHOUT_ENTITY = {
 
 @pytest.mark.parametrize("case", UNANNOTATED)
 def test_not_annotated(read, case):
-    (doc,), _ = read(UNANNOTATED[case], making=AlignOptions(spans_key="sc"))
+    (doc,), _ = read(UNANNOTATED[case], options=ConvertOptions(spans_key="sc"))
     assert not doc.has_annotation("ENT_IOB")
     assert "sc" not in doc.spans
 
 
 @pytest.mark.parametrize("case", WITHOUT_ENTITY)
 def test_annotated_without_entity(read, case):
-    (doc,), _ = read(WITHOUT_ENTITY[case], making=AlignOptions(spans_key="sc"))
+    (doc,), _ = read(WITHOUT_ENTITY[case], options=ConvertOptions(spans_key="sc"))
     assert {token.ent_iob_ for token in doc} == {"O"}
     assert len(doc.spans["sc"]) == 0
 
@@ -152,7 +151,7 @@ def test_names_language_and_meta(read):
     docs, _ = read(
         values,
         {"text": "a", "lang": "de"},
-        making=AlignOptions(selection=LabelFilter(langs=("en",))),
+        options=ConvertOptions(lang="en"),
     )
     data = {"id": "3", "document": "x/y", "lang": "en", "meta": {"b": [1]}}
     assert [doc.user_data for doc in docs] == [data]
@@ -193,7 +192,7 @@ def test_label_studio_results_of_other_kinds(read):
     ]
     (doc,), report = read(
         task(results, [], predictions=[{"result": []}]),
-        making=AlignOptions(spans_key="sc"),
+        options=ConvertOptions(spans_key="sc"),
     )
     assert doc.cats == {"A": 1.0}
     assert sorted(span.label_ for span in doc.spans["sc"]) == ["LOC", "PER", "X", "Y"]
@@ -231,7 +230,7 @@ def test_offsets_in_utf_16_units_are_repaired(read):
     (place, what), *_ = report.notes["repaired"].examples
     assert place.number == 1
     assert what == "span 3 to 8 counts UTF-16 units, and is 2 to 6 in characters"
-    with pytest.raises(UserError, match="its text says"):
+    with pytest.raises(UserError, match="its 'text' is"):
         read({"text": text, "label": [{**region, "start": 4}]})
 
 
@@ -245,23 +244,29 @@ def test_relations_and_other_annotation_are_skipped(read):
 
 WORD = {"text": "Ann", "start": 0, "end": 3, "ws": True}
 ERRORS = {
-    "number": (3, "3 is no record; these are: objects of Prodigy, Doccano or Label St"),
-    "other keys": ({"sentence": "a"}, '{"sentence": "a"} is no record'),
-    "three values": (["a", {}, 1], '["a", {}, 1] is no record'),
+    "number": (3, "3 is not a record of a known shape; write one of: "),
+    "other keys": ({"sentence": "a"}, '{"sentence": "a"} is not a record'),
+    "three values": (["a", {}, 1], '["a", {}, 1] is not a record'),
     "no text": ([1, {}], "the first of two values is 1, not a string"),
     "old tags": (["a", ["O"]], 'the second of two values is ["O"], not an object'),
     "text": ({"text": ["a"]}, "'text' is [\"a\"], not a string"),
     "surrogate": ('{"text": "\\ud800"}', "\\ud800 is half of a surrogate pair"),
     "spans": ({"text": "a", "spans": {"a": 1}}, "'spans' is {\"a\": 1}, not an array"),
     "span": ({"text": "a", "spans": [3]}, "a span is 3, not an object"),
-    "pair": ({"text": "a", "spans": [[0, 1]]}, "[0, 1] is not of start, end and label"),
-    "no start": ({"text": "a", "spans": [{"end": 1}]}, "no 'start' beside end"),
-    "no label": ({"text": "a", "spans": [{"start": 0, "end": 1}]}, "no 'label' beside"),
+    "pair": (
+        {"text": "a", "spans": [[0, 1]]},
+        "[0, 1] is not a start, an end and a label",
+    ),
+    "no start": ({"text": "a", "spans": [{"end": 1}]}, "'start' is missing, found end"),
+    "no label": (
+        {"text": "a", "spans": [{"start": 0, "end": 1}]},
+        "'label' is missing",
+    ),
     "null label": (
         {"text": "a", "spans": [[0, 1, None]]},
         "'label' is null, not",
     ),
-    "empty label": ({"text": "a", "spans": [[0, 1, ""]]}, "has no label; give it"),
+    "empty label": ({"text": "a", "spans": [[0, 1, ""]]}, "has no label; add"),
     "bool": (
         {"text": "a", "spans": [[False, 1, "A"]]},
         "'start' is false, not",
@@ -269,15 +274,15 @@ ERRORS = {
     "float": ({"text": "a", "spans": [[0, 1.0, "A"]]}, "'end' is 1.0, not a whole"),
     "behind": ({"text": "a", "spans": [[0, 2, "A"]]}, "0 to 2 is not in the text of 1"),
     "negative": ({"text": "a", "spans": [[-1, 1, "A"]]}, "-1 to 1 is not in the text"),
-    "nothing": ({"text": "a", "spans": [[0, 0, "A"]]}, "0 to 0 covers nothing"),
+    "nothing": ({"text": "a", "spans": [[0, 0, "A"]]}, "0 to 0 is empty"),
     "backwards": ({"text": "ab", "spans": [[2, 1, "A"]]}, "correct its start and end"),
     "surface": (
         {"text": "Ann ran", "spans": [{"start": 0, "end": 3, "text": "Bob"}]},
-        'span from 0 to 3 is "Ann", and its text says "Bob"',
+        "span from 0 to 3 is \"Ann\", but its 'text' is",
     ),
     "answer": (
         {"text": "a", "answer": "maybe"},
-        "the answer is 'maybe', none of",
+        "the answer is 'maybe'; use one of",
     ),
     "cats": ({"text": "a", "cats": {"A": "x"}}, "category 'A' is \"x\", not a number"),
     "option": ({"text": "a", "options": ["A"]}, 'an option is "A", not an object'),
@@ -286,7 +291,7 @@ ERRORS = {
     "meta": ({"text": "a", "meta": "b"}, "'meta' is \"b\", not an object"),
     "id": ({"text": "a", "id": 1.5}, "'id' is 1.5, not a string"),
     "tokens": ({"text": "a", "tokens": ["a"]}, 'a token is "a", not an object'),
-    "token": ({"text": "a", "tokens": [{"id": 0}]}, "no 'text' beside id"),
+    "token": ({"text": "a", "tokens": [{"id": 0}]}, "'text' is missing, found id"),
     "other token": (
         {"text": "Ann ran", "tokens": [WORD, {"text": "##an", "ws": False}]},
         "token 1, '##an', is not at character 4 of the text; correct the tokens",
@@ -296,13 +301,13 @@ ERRORS = {
     "few tokens": ({"text": "Ann ran", "tokens": [WORD]}, "spell 4 of 7 characters"),
     "start": (
         {"text": "Ann ", "tokens": [WORD], "sent_starts": [1]},
-        "a sentence starts at token 1, and there are 1",
+        "a sentence starts at token 1, but the last is 0",
     ),
     "task without text": (task([], data={"a": "x", "b": "y"}), "no 'text', but a, b"),
     "task without data": ({"data": {}, "annotations": []}, "no 'text', but nothing"),
     "annotations": (task(annotations={"a": 1}), "'annotations' is {\"a\": 1}, not an"),
-    "result": ({"data": {"text": "a"}, "annotations": [{}]}, "there is no 'result'"),
-    "value": (task([{"type": "labels"}]), "there is no 'value' beside type"),
+    "result": ({"data": {"text": "a"}, "annotations": [{}]}, "'result' is missing"),
+    "value": (task([{"type": "labels"}]), "'value' is missing, found type"),
     "choice": (
         task([{"type": "choices", "value": {"choices": [1]}}]),
         "a choice is 1, not a string",
@@ -423,8 +428,11 @@ def test_round_trip(folder, docs, spans_key):
     whats = {what for _, what in report.notes["skipped"].examples}
     other = "span group 'sc'" if spans_key is None else "entities of doc.ents"
     assert counts(report).keys() <= {"skipped"} and whats <= {other}
-    report, making = ConversionReport(), AlignOptions("strict", spans_key)
-    back = list(read_jsonl(path, NLP, report=report, making=making))
+    report, options = (
+        ConversionReport(),
+        ConvertOptions(align="strict", spans_key=spans_key),
+    )
+    back = list(read_jsonl(path, NLP, report=report, options=options))
     expected = [content(doc, spans_key) for doc in docs]
     assert [content(doc, spans_key) for doc in back] == expected
     assert counts(report).keys() <= {"duplicates", "overlapping"}

@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
-from spacy_ner_ext.data.docs import AlignOptions
 from spacy_ner_ext.data.formats.registry import get_reader, get_writer
 from spacy_ner_ext.data.formats.standoff import read_standoff
 from spacy_ner_ext.data.formats.standoff_writer import write_standoff
 from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.options import ConvertOptions
 from spacy_ner_ext.data.report import ConversionReport
 from spacy_ner_ext.util.errors import UserError
 
@@ -194,7 +194,7 @@ def test_other_annotations_are_skipped_by_kind(read):
     (doc,), report = read("Ada", annotations)
     assert not doc.user_data.keys() - {"id"}
     assert whats(report, "skipped") == [
-        "normalisation N1",
+        "normalization N1",
         "event E1",
         "relation R1",
         "equivalence *",
@@ -208,7 +208,7 @@ def test_other_annotations_are_skipped_by_kind(read):
 def test_nested_entities_go_to_the_group(read):
     annotations = "T1\tORG 0 13\tNew York Post\nT2\tLOC 0 8\tNew York\n"
     (doc,), report = read(
-        "New York Post", annotations, making=AlignOptions(spans_key="sc")
+        "New York Post", annotations, options=ConvertOptions(spans_key="sc")
     )
     assert spans(doc) == [(0, 13, "ORG")]
     assert set(spans(doc, "sc")) == {(0, 13, "ORG"), (0, 8, "LOC")}
@@ -217,13 +217,13 @@ def test_nested_entities_go_to_the_group(read):
 
 ADA = "T1\tPER 0 3\tAda\n"
 ERRORS = {
-    "other text": ("T1\tPER 0 3\tAdo\n", 1, "T1 is 'Ado', but 'Ada' stands at its"),
+    "other text": ("T1\tPER 0 3\tAdo\n", 1, "T1 is 'Ado', but 'Ada' is at its"),
     "shifted": (ADA + "T2\tPER 5 8\tBob\n", 2, "T2 is 'Bob', but 'et '"),
-    "text shortened": ("T1\tPER 0 7\tAda\n", 1, "but 'Ada met' stands"),
+    "text shortened": ("T1\tPER 0 7\tAda\n", 1, "but 'Ada met' is at its"),
     "past the end": ("T1\tPER 0 33\tAda\n", 1, "T1 from 0 to 33 is not in the text of"),
     "huge": (f"T1\tPER 0 {10**17}\tAda\n", 1, "is not in the text of 12 characters"),
-    "endless": (f"T1\tPER 0 {'9' * 5000}\tAda\n", 1, "is no entity; write T1<TAB>"),
-    "negative": ("T1\tPER -1 3\tAda\n", 1, "is no entity; write T1<TAB>LABEL"),
+    "endless": (f"T1\tPER 0 {'9' * 5000}\tAda\n", 1, "is not an entity; write T1<TAB>"),
+    "negative": ("T1\tPER -1 3\tAda\n", 1, "is not an entity; write T1<TAB>LABEL"),
     "empty": (
         "T1\tPER 3 3\t\n",
         1,
@@ -231,22 +231,30 @@ ERRORS = {
     ),
     "reversed": ("T1\tPER 3 0\tAda\n", 1, "or is empty; correct its offsets"),
     "overlapping": ("T1\tPER 0 3;1 3\tAda da\n", 1, "fragments of T1 overlap"),
-    "no text": ("T1\tPER 0 3\n", 1, "'T1\\tPER 0 3' is no entity"),
-    "spaces": ("T1 PER 0 3 Ada\n", 1, "is no entity; write T1<TAB>LABEL START END"),
-    "no label": ("T1\t0 3\tAda\n", 1, "is no entity"),
-    "label of two words": ("T1\tA B 0 3\tAda\n", 1, "is no entity"),
-    "not a number": ("T1\tPER 0 x\tAda\n", 1, "is no entity"),
-    "other digits": ("T1\tPER 0 ٣\tAda\n", 1, "is no entity"),
-    "no name": ("T\tPER 0 3\tAda\n", 1, "is no entity"),
-    "twice": (ADA + "\n" + ADA, 3, "T1 is there twice; rename one"),
+    "no text": ("T1\tPER 0 3\n", 1, "'T1\\tPER 0 3' is not an entity"),
+    "spaces": ("T1 PER 0 3 Ada\n", 1, "is not an entity; write T1<TAB>LABEL START END"),
+    "no label": ("T1\t0 3\tAda\n", 1, "is not an entity"),
+    "label of two words": ("T1\tA B 0 3\tAda\n", 1, "is not an entity"),
+    "not a number": ("T1\tPER 0 x\tAda\n", 1, "is not an entity"),
+    "other digits": ("T1\tPER 0 ٣\tAda\n", 1, "is not an entity"),
+    "no name": ("T\tPER 0 3\tAda\n", 1, "is not an entity"),
+    "twice": (ADA + "\n" + ADA, 3, "T1 is given twice; rename one"),
     "unknown target": (ADA + "A1\tNegation T2\n", 2, "of T2, which is not in the file"),
     "unknown event": ("A1\tNegation E1\n", 1, "of E1, which is not in the file"),
-    "no target": (ADA + "A1\tNegation\n", 2, "is no attribute; write A1<TAB>NAME T1"),
-    "unknown kind": ("X1\tPER 0 3\tAda\n", 1, "'X1\\tPER 0 3\\tAda' is no annotation"),
+    "no target": (
+        ADA + "A1\tNegation\n",
+        2,
+        "is not an attribute; write A1<TAB>NAME T1",
+    ),
+    "unknown kind": (
+        "X1\tPER 0 3\tAda\n",
+        1,
+        "'X1\\tPER 0 3\\tAda' is not an annotation",
+    ),
     "no tab": (
         "N1 Reference T1\n",
         1,
-        "is no annotation: it must start with one",
+        "is not an annotation: it must start with one",
     ),
     "encoding": (b"T1\tPER 0 3\tAd\xe4\n", 1, "byte 0xe4 at position 14 is not UTF-8"),
     "utf-16": (ADA.encode("utf-16"), 1, "byte 0xff at position 1 is not UTF-8"),
@@ -304,7 +312,7 @@ def test_paths_that_hold_no_standoff(tmp_path, nlp):
     cases = {
         tmp_path: "holds no .txt file",
         tmp_path / "x.json": "is neither a folder nor a .txt or .ann file",
-        tmp_path / "no": "there is no such file or folder",
+        tmp_path / "no": "no such file or folder",
     }
     for path, what in cases.items():
         with pytest.raises(UserError, match=what):
@@ -398,7 +406,7 @@ def test_spans_of_a_group(tmp_path, nlp):
     doc.spans["sc"] = [Span(doc, 0, 2, "LOC"), Span(doc, 0, 3, "ORG")]
     bare = nlp.make_doc("not annotated")
     report = write([doc, bare], tmp_path, spans_key="sc")
-    back, _ = read_standoff(tmp_path, nlp, making=AlignOptions(spans_key="x"))
+    back, _ = read_standoff(tmp_path, nlp, options=ConvertOptions(spans_key="x"))
     assert set(spans(back, "x")) == {(0, 8, "LOC"), (0, 13, "ORG")}
     assert whats(report, "replaced") == ["tokens without annotation become 'no entity'"]
 
@@ -413,12 +421,12 @@ BAD_IDS = {
     ".hidden": "starts with '.'",
     "a.": "ends with '.'",
     "a ": "ends with '.' or ' '",
-    "C:\\x": "holds ':'",
-    "a\\b": r"holds '\\'",
-    "a\x00b": r"holds '\x00'",
-    "a\nb": r"holds '\n'",
-    "a\ud800": r"holds '\ud800'",
-    "what?": "holds '?'",
+    "C:\\x": "contains ':'",
+    "a\\b": r"contains '\\'",
+    "a\x00b": r"contains '\x00'",
+    "a\nb": r"contains '\n'",
+    "a\ud800": r"contains '\ud800'",
+    "what?": "contains '?'",
     "x/nul": "which Windows reserves",
     "COM1.old": "which Windows reserves",
     "é" * 126: "is too long for a file",
@@ -441,7 +449,7 @@ def test_ids_that_are_no_names_of_files(tmp_path, nlp, name):
     ("first", "second", "what"),
     [
         ("a", "a", "is that of an earlier document"),
-        ("a/B", "A/b", "differs in case alone"),
+        ("a/B", "A/b", "differs only in case"),
         ("\u00e9", "e\u0301", "is that of an earlier document"),
         ("a.txt/b", "a", "needs a folder where an earlier one has a file"),
         ("a", "A.ann/b", "needs a folder where an earlier one has a file"),
@@ -490,8 +498,8 @@ def test_round_trip(folder, nlp, data, text):
     doc.user_data["id"] = "a"
     write([doc], folder, spans_key="sc")
     report = ConversionReport()
-    making = AlignOptions("strict", spans_key="sc")
-    docs = list(read_standoff(folder, nlp, report=report, making=making))
+    options = ConvertOptions(align="strict", spans_key="sc")
+    docs = list(read_standoff(folder, nlp, report=report, options=options))
     (back,) = docs
     assert isinstance(back, Doc)
     assert back.text == doc.text
@@ -519,4 +527,4 @@ def test_a_second_value_for_the_same_characters_is_noted(tmp_path):
     assert doc.ents[0]._.Certain == "yes"
     ((place, what),) = report.notes["skipped"].examples
     assert place.number == 2
-    assert what == "Certain of ORG is 'no' and was 'yes' already"
+    assert what == "ORG has Certain = 'no', but it is 'yes' already"

@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
-from spacy_ner_ext.data.docs import AlignOptions
-from spacy_ner_ext.data.filter import LabelFilter
+from spacy_ner_ext.data.formats.arrow_writers import write_parquet
 from spacy_ner_ext.data.formats.table import read_table
-from spacy_ner_ext.data.formats.table_writer import write_parquet
 from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.options import ConvertOptions
 from spacy_ner_ext.data.report import ConversionReport
 from spacy_ner_ext.util.errors import UserError
 
@@ -114,7 +113,7 @@ def test_names_languages_and_other_data(tmp_path):
     assert docs[0].user_data == data
     assert docs[0].cats == {"x": 0.25, "y": 0.0}
     assert (docs[1].user_data, docs[1].cats) == ({}, {})
-    docs, report = read(path, making=AlignOptions(selection=LabelFilter(langs=("en",))))
+    docs, report = read(path, options=ConvertOptions(lang="en"))
     assert [doc.text for doc in docs] == ["x"]
     assert counts(report) == {"other_language": 1}
 
@@ -122,7 +121,7 @@ def test_names_languages_and_other_data(tmp_path):
 def test_nested_entities_are_in_the_span_group(tmp_path):
     spans = [*SPANS, {"start": 0, "end": 3, "label": "FIRST"}]
     path = parquet(tmp_path / "a.parquet", [{"text": TEXT, "spans": spans}])
-    (doc,), report = read(path, making=AlignOptions(spans_key="sc"))
+    (doc,), report = read(path, options=ConvertOptions(spans_key="sc"))
     assert ents(doc) == ENTS
     assert [s.label_ for s in doc.spans["sc"]] == ["FIRST", "PER", "LOC"]
     assert counts(report) == {"overlapping": 1}
@@ -157,7 +156,7 @@ MALFORMED = {
     "number": (cell("3"), "'spans' is 3, not an array"),
     "numbers": (cell("[0, 1]"), "'spans' holds 0, not a start, an end and a label"),
     "two": (cell("[[0, 1]]"), "'spans' holds [0, 1], not a start, an end and a label"),
-    "nan": (cell('[[NaN, 1, "A"]]'), "line 2: NaN is no JSON number"),
+    "nan": (cell('[[NaN, 1, "A"]]'), "line 2: NaN is not a JSON number"),
     "true": (cell('[[true, 1, "A"]]'), "the start of a span in 'spans' is true, not a"),
     "float": (cell('[[0, 1.5, "A"]]'), "the end of a span in 'spans' is 1.5, not a wh"),
     "words": (
@@ -166,17 +165,20 @@ MALFORMED = {
     ),
     "no end": (cell('[{"start": 0}]'), "the end of a span in 'spans' is null, not a"),
     "no label": (cell('[{"start": 0, "end": 1}]'), "the label of a span in 'spans' is"),
-    "blank label": (cell('[[0, 1, " "]]'), "has no label; give it one"),
+    "blank label": (cell('[[0, 1, " "]]'), "has no label; add one"),
     "negative": (cell('[[-1, 1, "A"]]'), "A from -1 to 1 is not in the text of 3 char"),
     "outside": (cell('[[0, 4, "A"]]'), "A from 0 to 4 is not in the text of 3 charac"),
     "far": (cell('[["0", "%s", "A"]]' % ("9" * 5000)), "is not in the text of 3 char"),
-    "empty span": (cell('[[1, 1, "A"]]'), "A from 1 to 1 covers nothing"),
-    "reverse": (cell('[[2, 1, "A"]]'), "A from 2 to 1 covers nothing"),
+    "empty span": (cell('[[1, 1, "A"]]'), "A from 1 to 1 is empty"),
+    "reverse": (cell('[[2, 1, "A"]]'), "A from 2 to 1 is empty"),
     "unequal": (cell('{"start": [0], "end": []}'), "lists of unequal length"),
     "no lists": (cell('{"start": 0}'), "'spans' is 0, not an array"),
-    "no text": ("a,spans\n1,[]\n", "line 2: there is no column text; there are: a, sp"),
-    "no spans": ("text,a\n1,2\n", "line 2: there is no column spans; there are: text"),
-    "fields": ("text,spans\na\n", "line 2: has 1 fields, and the header has 2"),
+    "no text": (
+        "a,spans\n1,[]\n",
+        "line 2: column text is missing; columns are: a, sp",
+    ),
+    "no spans": ("text,a\n1,2\n", "line 2: column spans is missing; columns are: text"),
+    "fields": ("text,spans\na\n", "line 2: has 1 fields, but the header has 2"),
     "quote": ('text,spans\n"a,b\n', "line 2: the row cannot be read"),
     "no row": ("text,spans\n", "the table has no row"),
     "cats": ("text,spans,cats\na,[],news\n", "line 2: 'cats' is not a JSON value"),
@@ -268,7 +270,7 @@ def test_all_spans_of_a_group(tmp_path):
     place, what = report.notes["dropped"].examples[0]
     assert (str(place), what) == ("in.spacy, document 1", "D covers no token")
     assert report.notes["skipped"].examples[0][1] == "parts of speech"
-    (found, other), _ = read(path, making=AlignOptions(spans_key="sc"))
+    (found, other), _ = read(path, options=ConvertOptions(spans_key="sc"))
     assert [(s.start, s.end, s.label_) for s in found.spans["sc"]] == group[:3]
     assert "sc" not in other.spans
 
@@ -320,7 +322,7 @@ def spans_of(doc):
 def test_round_trip(folder, docs):
     path, report = write(docs, folder, spans_key="sc")
     assert counts(report) == {}
-    found, _ = read(path, making=AlignOptions(spans_key="sc"))
+    found, _ = read(path, options=ConvertOptions(spans_key="sc"))
     for doc, again in zip(docs, found, strict=True):
         assert [token.text_with_ws for token in again] == [t.text_with_ws for t in doc]
         assert again.has_unknown_spaces == doc.has_unknown_spaces

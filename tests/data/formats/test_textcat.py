@@ -6,11 +6,10 @@ import spacy
 from pyarrow.parquet import write_table
 from spacy.training import Corpus
 
-from spacy_ner_ext.data.docs import AlignOptions
-from spacy_ner_ext.data.filter import LabelFilter
 from spacy_ner_ext.data.formats.registry import get_reader
 from spacy_ner_ext.data.formats.textcat import read_textcat
 from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.options import ConvertOptions
 from spacy_ner_ext.data.report import ConversionReport
 from spacy_ner_ext.util.errors import UserError
 from tests.helpers.corpora import write_docs
@@ -103,7 +102,7 @@ def test_given_categories(read, name):
 
 def test_languages_and_ids(read):
     text = "text,label,lang,id\na,X,en,1\nb,Y,de,2\nc,X,,3\n"
-    docs, report = read(text, making=AlignOptions(selection=LabelFilter(langs=("en",))))
+    docs, report = read(text, options=ConvertOptions(lang="en"))
     assert [doc.user_data["id"] for doc in docs] == ["1", "3"]
     assert cats(docs) == [{"X": 1.0, "Y": 0.0}] * 2
     assert report.notes["other_language"].count == 1
@@ -127,8 +126,18 @@ def test_spacy_trains_on_the_documents(read, tmp_path):
 
 
 ERRORS = {
-    "no label column": ([{"text": "a", "x": 1}], {}, 1, "label; there are: text, x"),
-    "no text column": ([{"label": "a"}], {}, 1, "column text; there are: label"),
+    "no label column": (
+        [{"text": "a", "x": 1}],
+        {},
+        1,
+        "label is missing; columns are: text, x",
+    ),
+    "no text column": (
+        [{"label": "a"}],
+        {},
+        1,
+        "column text is missing; columns are: label",
+    ),
     "text": ([{"text": 3, "label": "a"}], {}, 1, "'text' is 3, not a string"),
     "no text": ([{"text": None, "label": "a"}], {}, 1, "'text' is null, not a string"),
     "no label": (
@@ -153,25 +162,25 @@ ERRORS = {
         [{"text": "a", "label": "A"}, {"text": "b", "label": ["B", "C"]}],
         {"exclusive": True},
         2,
-        "must have one category, and has B, C",
+        "must have one category, but has B, C",
     ),
     "none of one": (
         [{"text": "a", "label": "A"}, {"text": "b", "label": {"A": 0}}],
         {"exclusive": True},
         2,
-        "must have one category, and has none",
+        "must have one category, but has none",
     ),
     "unknown": (
         [{"text": "a", "label": "C"}],
         {"categories": ["A", "B"]},
         1,
-        "'label' is \"C\", none of A, B",
+        "'label' is \"C\", not one of A, B",
     ),
     "index": (
         [{"text": "a", "label": 2}],
         {"categories": ["A", "B"]},
         1,
-        "'label' is \"2\", none of A, B",
+        "'label' is \"2\", not one of A, B",
     ),
     "same column": (
         [{"text": "a", "label": "A"}],

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
 from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.options import ConvertOptions
 from spacy_ner_ext.data.report import ConversionReport
-from spacy_ner_ext.data.split.settings import SplitOptions
 from spacy_ner_ext.data.split.split import shape_docs
 from spacy_ner_ext.util.errors import UserError
 
@@ -26,7 +26,7 @@ def doc_of(words, *spans, starts=None, **user_data):
 
 def shape(docs, **settings):
     report = ConversionReport(source="in")
-    pairs = shape_docs(lambda _: iter(docs), SplitOptions(**settings), report)
+    pairs = shape_docs(lambda _: iter(docs), ConvertOptions(**settings), report)
     return list(pairs), report
 
 
@@ -266,23 +266,23 @@ def test_only_the_training_part_is_oversampled():
 @pytest.mark.parametrize(
     ("settings", "what"),
     [
-        ({"limit": -1}, "limit must be 0 or more, not -1"),
-        ({"max_length": -1}, "max_length must be 0 or more"),
-        ({"downsample": 0.0}, "downsample = 0.0 is no share"),
-        ({"downsample": 1.5}, "downsample = 1.5 is no share"),
-        ({"downsample": float("nan")}, "downsample = nan is no share"),
+        ({"limit": -1}, "limit = -1 is negative"),
+        ({"max_length": -1}, "max_length = -1 is negative"),
+        ({"downsample": 0.0}, "downsample = 0.0 is not a share"),
+        ({"downsample": 1.5}, "downsample = 1.5 is not a share"),
+        ({"downsample": float("nan")}, "downsample = nan is not a share"),
         ({"split": (0.8, 0.1)}, "split = 0.8,0.1 must be shares above 0 that sum to 1"),
         ({"split": (1.2, -0.2)}, "must be shares above 0"),
         ({"split": (1.0,)}, "has 1 shares; give two"),
         ({"split": (0.25,) * 4}, "has 4 shares; give two"),
-        ({"stratify": True}, "stratify has no split"),
-        ({"split_regex": "("}, "split_regex = '\\(' is no regular expression"),
-        ({"oversample": {"X": 1.0}}, "oversample = X=1.0 is no share"),
+        ({"stratify": True}, "stratify needs a split"),
+        ({"split_regex": "("}, "split_regex = '\\(' is not a regular expression"),
+        ({"oversample": {"X": 1.0}}, "oversample = X=1.0 is not a share"),
     ],
 )
 def test_impossible_settings(settings, what):
     with pytest.raises(UserError, match=what):
-        SplitOptions(**settings)
+        ConvertOptions(**settings)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,10 @@ def test_impossible_settings(settings, what):
     [
         ({"split": (0.9, 0.1)}, "in: split = 0.9,0.1 of 3 documents leaves dev empty"),
         ({"oversample": {"Z": 0.5}}, "no document to repeat has the label Z"),
-        ({"oversample": {"X": 0.7, "Y": 0.7}}, "X=0.7, Y=0.7: no numbers of documents"),
+        (
+            {"oversample": {"X": 0.7, "Y": 0.7}},
+            "X=0.7, Y=0.7: repeating documents cannot",
+        ),
     ],
 )
 def test_shares_that_cannot_be_reached(settings, what):

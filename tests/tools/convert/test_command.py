@@ -84,7 +84,7 @@ def test_long_lists_are_cut(call, tmp_path):
 
 
 MALFORMED = {
-    "missing": (None, "a.spacy", (), "a.conll: there is no such file"),
+    "missing": (None, "a.spacy", (), "a.conll: no such file"),
     "empty": (b"", "a.spacy", (), "a.conll: the file is empty"),
     "no token": (b"\n\n", "a.spacy", (), "a.conll: the file holds no token"),
     "one column": (b"a\n", "a.spacy", (), "a.conll, line 1: has 1 column,"),
@@ -216,7 +216,7 @@ def test_parts_of_an_earlier_split_are_named(call, tmp_path):
     assert call("convert", "a.conll", "out", "--split", "0.6,0.2,0.2")[2] == ""
     code, _, err = call("convert", "a.conll", "out", "--split", "0.5,0.5")
     assert code == 0
-    assert err == "Warning: out/test.spacy: is of an earlier conversion\n"
+    assert err == "Warning: out/test.spacy: is from an earlier conversion\n"
 
 
 def test_nothing_left_to_write_is_an_error(call, tmp_path):
@@ -224,5 +224,5 @@ def test_nothing_left_to_write_is_an_error(call, tmp_path):
     (tmp_path / "a.jsonl").write_text(row * 2, encoding="utf-8")
     code, _, err = call("convert", "a.jsonl", "a.spacy")
     assert code == 1
-    assert "2 are of other languages (language de); choose with --lang" in err
+    assert "2 are in other languages (language de); choose with --lang" in err
     assert not (tmp_path / "a.spacy").exists()

@@ -25,7 +25,7 @@ ROW = b'{"tokens": ["Anna", "saw"], "ner_tags": %s}\n'
 NAMES = {"labels.json": b'["O", "B-PER"]'}
 # What is there, what is converted with which options, and what the line says.
 INPUTS = {
-    "no such file": ({}, ["a.conll"], "a.conll: there is no such file"),
+    "no such file": ({}, ["a.conll"], "a.conll: no such file"),
     "no such dataset": ({}, ["own/data"], "--format datasets"),
     "empty": ({"a.jsonl": b""}, ["a.jsonl"], "a.jsonl: the file is empty"),
     "blank lines": (
@@ -86,7 +86,7 @@ INPUTS = {
     "start after end": (
         {"a.jsonl": spans((4, 0, "PER"))},
         ["a.jsonl"],
-        "covers nothing",
+        "is empty",
     ),
     "no label": ({"a.jsonl": spans((0, 4, ""))}, ["a.jsonl"], "line 1"),
     "true for 1": ({"a.jsonl": spans((0, True, "PER"))}, ["a.jsonl"], "line 1"),
@@ -126,7 +126,7 @@ INPUTS = {
     "no such column": (
         {"a.csv": b"text,label\na,b\n"},
         ["a.csv", "--text-column", "body"],
-        "there is no column body; there are: text, label",
+        "column body is missing; columns are: text, label",
     ),
     "fields": ({"a.csv": b"text,label\na,b,c\n"}, ["a.csv"], "line 2: has 3 fields"),
     "quotes": ({"a.csv": b'text,label\n"a,b\n'}, ["a.csv"], "a.csv, line 2"),
@@ -179,8 +179,16 @@ INPUTS = {
     "labels": ({"a.conll": b"a O\n"}, ["a.conll", "--labels", "A,,B"], "empty name"),
     "map": ({"a.conll": b"a O\n"}, ["a.conll", "--map", "GPE"], "GPE is not a pair"),
     "split": ({"a.conll": b"a O\n"}, ["a.conll", "--split", "0.8,x"], "has 'x' where"),
-    "share": ({"a.conll": b"a O\n"}, ["a.conll", "--downsample", "2"], "is no share"),
-    "regex": ({"a.conll": b"a O\n"}, ["a.conll", "--split-regex", "("], "no regular"),
+    "share": (
+        {"a.conll": b"a O\n"},
+        ["a.conll", "--downsample", "2"],
+        "is not a share",
+    ),
+    "regex": (
+        {"a.conll": b"a O\n"},
+        ["a.conll", "--split-regex", "("],
+        "not a regular",
+    ),
     "oversample": ({"a.conll": b"a O\n"}, ["a.conll", "--oversample", "A"], "no share"),
     "align": ({"a.conll": b"a O\n"}, ["a.conll", "--align", "loose"], "'loose'"),
 }
@@ -227,8 +235,8 @@ def test_a_name_of_a_document_never_leaves_the_output(call, tmp_path, name):
     ("options", "what"),
     [
         (["a.spacy", "out", "--format", "brat"], "unknown format 'brat'"),
-        (["b.spacy", "out", "--format", "conll"], "b.spacy: there is no such file"),
-        (["a.spacy", "full", "--format", "conll"], "full: holds files already"),
+        (["b.spacy", "out", "--format", "conll"], "b.spacy: no such file"),
+        (["a.spacy", "full", "--format", "conll"], "full: already contains files"),
         (["a.spacy", "a.spacy", "--format", "conll"], "a.spacy: is a file"),
         (["a.spacy", "out", "--format", "conll", "--lang", "qq"], "no language 'qq'"),
         (["a.spacy", "o", "--format", "conll", "--report", "r.txt"], "end in .json"),

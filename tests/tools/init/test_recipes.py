@@ -14,8 +14,8 @@ from spacy.training.loop import train
 from thinc.api import Config
 from typer.testing import CliRunner
 
+from spacy_ner_ext import convert
 from spacy_ner_ext.tools.app import app
-from spacy_ner_ext.tools.convert.convert import convert_file
 from spacy_ner_ext.tools.init.config import (
     put_comments,
     take_comments,
@@ -48,7 +48,7 @@ def files(tmp_path_factory):
     vocab = spacy.blank("en").vocab
     for name in ("train", "dev"):
         path = folder / f"{name}.spacy"
-        convert_file(ROOT / f"assets/demo/{name}.conll", path)
+        convert(ROOT / f"assets/demo/{name}.conll", path)
         docs = list(DocBin().from_disk(path).get_docs(vocab))[:30]
         for token in (token for doc in docs for token in doc):
             token.tag_ = "NAME" if token.is_title else "WORD"

@@ -7,7 +7,7 @@ from spacy import util
 from spacy.tokens import DocBin
 
 from scripts.encoder import export_encoder
-from spacy_ner_ext.tools.convert.convert import convert_file
+from spacy_ner_ext import convert
 from spacy_ner_ext.util.weights import iter_weights
 from tests.helpers.pipelines import build, make_examples
 
@@ -25,7 +25,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     vocab = spacy.blank("en").vocab
     for name in ("train", "dev"):
-        convert_file(ROOT / f"assets/demo/{name}.conll", folder / f"{name}.spacy")
+        convert(ROOT / f"assets/demo/{name}.conll", folder / f"{name}.spacy")
         docs = list(DocBin().from_disk(folder / f"{name}.spacy").get_docs(vocab))
         DocBin(docs=docs[:20]).to_disk(folder / f"{name}.spacy")
     export_encoder(folder / "encoder", "package")

@@ -93,7 +93,7 @@ def test_each_epoch_reads_the_same_and_drops_are_logged_once(tmp_path, nlp, capl
     messages = [r.getMessage() for r in caplog.records if "all.conll" in r.getMessage()]
     assert messages == [
         f"{path}: 1 documents, 2 tokens, 2 entities",
-        f"tags repaired: 1, such as {path}, line 1: I-PER starts an entity",
+        f"tags repaired: 1, for example {path}, line 1: I-PER starts an entity",
     ]
 
 
@@ -117,8 +117,8 @@ def test_augmented_and_gold_sentences(corpus, nlp):
         ({"part": "dev"}, "part = 'dev' of Reader.v1 is not one of: none"),
         ({"split": [0.8, 0.2]}, "part = 'None' of Reader.v1 is not one of: train, dev"),
         ({"split": [0.8, 0.2], "part": "test"}, "not one of: train, dev"),
-        ({"downsample": 0.0}, "downsample = 0.0 is no share"),
-        ({"align": "no"}, "unknown alignment 'no'"),
+        ({"downsample": 0.0}, "downsample = 0.0 is not a share"),
+        ({"align": "no"}, "unknown align = 'no'"),
     ],
 )
 def test_impossible_settings(corpus, settings, what):

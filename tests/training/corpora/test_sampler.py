@@ -145,9 +145,9 @@ def test_numbers_are_logged_once(caplog):
 @pytest.mark.parametrize(
     ("settings", "what"),
     [
-        ({"limit": -1}, "limit must be 0 or more, not -1"),
-        ({"downsample": 1.5}, "downsample = 1.5 is no share"),
-        ({"oversample": {"A": 1.0}}, "oversample = A=1.0 is no share"),
+        ({"limit": -1}, "limit = -1 is negative"),
+        ({"downsample": 1.5}, "downsample = 1.5 is not a share"),
+        ({"oversample": {"A": 1.0}}, "oversample = A=1.0 is not a share"),
         ({"shuffle_buffer": -1}, "shuffle_buffer = -1 of Sampler.v1"),
     ],
 )
@@ -160,7 +160,7 @@ def test_impossible_settings(settings, what):
     ("shares", "what"),
     [
         ({"C": 0.5}, "no document to repeat has the label C"),
-        ({"A": 0.6, "B": 0.99}, "no numbers of documents give these shares"),
+        ({"A": 0.6, "B": 0.99}, "repeating documents cannot reach these shares"),
     ],
 )
 def test_impossible_shares(shares, what):

@@ -17,12 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
-from spacy_ner_ext.data.docs import AlignOptions
-from spacy_ner_ext.data.filter import LabelFilter
+from spacy_ner_ext.data.formats.arrow_writers import write_datasets
+from spacy_ner_ext.data.formats.dataset import read_datasets
 from spacy_ner_ext.data.formats.guess import guess_format
-from spacy_ner_ext.data.formats.rows import read_datasets
-from spacy_ner_ext.data.formats.rows_writer import write_datasets
 from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.options import ConvertOptions
 from spacy_ner_ext.data.report import ConversionReport
 from spacy_ner_ext.util.errors import UserError
 
@@ -99,7 +98,7 @@ def test_splits_are_chosen_by_name(tmp_path, bars_off):
     assert ents(read(tmp_path / "d", dataset_split="test")[0]) == ENTS[1:]
     with pytest.raises(UserError, match=r"the splits train, test; .*--dataset-split"):
         read(tmp_path / "d")
-    with pytest.raises(UserError, match="no split 'dev'; it holds train, test"):
+    with pytest.raises(UserError, match="no split 'dev', only train, test"):
         read(tmp_path / "d", dataset_split="dev")
     DatasetDict({"all": class_labels()}).save_to_disk(tmp_path / "one")
     assert ents(read(tmp_path / "one")[0]) == ENTS
@@ -220,7 +219,7 @@ def test_names_of_documents_and_languages(tmp_path):
     assert [doc.user_data["document"] for doc in docs] == ["d1", "d1", "d2", "d3"]
     assert [doc.user_data.get("lang") for doc in docs] == ["en", "en", "de", None]
     assert (docs[3].cats, docs[3].user_data["meta"]) == ({"news": 0.5}, {"a": [1]})
-    docs, report = read(path, making=AlignOptions(selection=LabelFilter(langs=("en",))))
+    docs, report = read(path, options=ConvertOptions(lang="en"))
     assert (len(docs), counts(report)) == (3, {"other_language": 1})
     docs, _ = read(path, docs_of=0)
     assert [doc.user_data["id"] for doc in docs] == ["d1", "d2", "d3"]
@@ -231,9 +230,7 @@ def test_names_of_documents_and_languages(tmp_path):
 def test_other_languages_are_left_out_before_rows_are_joined(tmp_path):
     rows = [{**NAMED[0], "lang": lang} for lang in ("en", "de", "en", "en")]
     path = write_lines(tmp_path / "a.jsonl", rows)
-    docs, report = read(
-        path, making=AlignOptions(selection=LabelFilter(langs=("en",))), docs_of=2
-    )
+    docs, report = read(path, options=ConvertOptions(lang="en"), docs_of=2)
     assert [len(list(doc.sents)) for doc in docs] == [2, 1]
     assert counts(report) == {"other_language": 1}
 
@@ -266,8 +263,18 @@ MALFORMED = {
         "'tokens' is \"a b\", not",
     ),
     "tags": (['{"tokens": [], "ner_tags": "O"}'], {}, 1, "'ner_tags' is \"O\", not an"),
-    "no column": (['{"text": "a"}'], {}, 1, "no column ner_tags; there are: text"),
-    "other column": ([GOOD], {"tokens_column": "w"}, 1, "no column w; there are: tok"),
+    "no column": (
+        ['{"text": "a"}'],
+        {},
+        1,
+        "column ner_tags is missing; columns are: text",
+    ),
+    "other column": (
+        [GOOD],
+        {"tokens_column": "w"},
+        1,
+        "column w is missing; columns are: tok",
+    ),
     "clash": (
         [row("ab", ["B-X", "U-X"]), row("ab", ["B-X", "E-X"])],
         {},
@@ -276,7 +283,12 @@ MALFORMED = {
     ),
     "id": ([row(id=[1])], {}, 1, "'id' is [1], not a string"),
     "spaces": ([row(spaces=[1])], {}, 1, "'spaces' is not true or false for each"),
-    "starts": ([row(sent_starts=[1])], {}, 1, "'sent_starts' holds 1, not a token's"),
+    "starts": (
+        [row(sent_starts=[1])],
+        {},
+        1,
+        "'sent_starts' holds 1, not a number from",
+    ),
     "cats": ([row(cats="{")], {}, 1, "'cats' is not a JSON value"),
     "cat": ([row(cats={"A": "x"})], {}, 1, "category 'A' is \"x\", not a number"),
     "meta": ([row(meta="[1]")], {}, 1, "'meta' is [1], not an object"),
@@ -308,7 +320,7 @@ BAD_NAMES = {
     "number": ("[1, 2]", "the name of tag 0, 1, is not O"),
     "text": ("O B-PER", "is not a JSON value"),
     "value": ('"O"', 'holds "O", not a list of tags; write one such as ["O", "B-PER"]'),
-    "object": ('{"O": "B-PER"}', "'O' is with \"B-PER\", not with the number"),
+    "object": ('{"O": "B-PER"}', "'O' has the value \"B-PER\", not the number"),
     "twice": ('{"0": "O", "00": "B-X"}', "number 0 has two names"),
     "clash": ('["O", "U-X", "E-X"]', "tag 2: a tag with E-, but U- on tag 1"),
     "too few": ('["O", "B-PER"]', "holds 2, a number without a name; names go up to 1"),
@@ -339,14 +351,14 @@ def test_paths_that_are_no_dataset(tmp_path, saved):
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "folder").mkdir()
     for path, what in [
-        (tmp_path / "folder", "is a folder, but not one written whole by save_to_disk"),
+        (tmp_path / "folder", "is a folder, but not a complete one of save_to_disk"),
         (tmp_path / "a.csv", r"ends in \.jsonl, \.json, \.parquet"),
         (tmp_path / "no.jsonl", "no such file"),
         (tmp_path / "empty.jsonl", "empty"),
     ]:
         with pytest.raises(UserError, match=what):
             read(path)
-    with pytest.raises(UserError, match="is one split, and not 'dev'"):
+    with pytest.raises(UserError, match="has only one split, not 'dev'"):
         read(saved, dataset_split="dev")
 
 
@@ -391,7 +403,7 @@ def test_hub_is_streamed_and_multinerd_has_names(hub):
     assert hub == [(name, "en", True)]
     assert ents(docs) == [[(0, 2, "PER")], [(1, 2, "ORG"), (2, 3, "ORG")]]
     assert (report.scheme, counts(report)) == ("iob2", {})
-    with pytest.raises(UserError, match="multinerd: holds the splits train, test"):
+    with pytest.raises(UserError, match="multinerd: has the splits train, test"):
         read(name)
     with pytest.raises(UserError, match=r"other/one, row 1: .*--tag-names"):
         read("other/one", dataset_split="test")
@@ -543,5 +555,7 @@ def test_a_folder_of_files_is_read_by_name(tmp_path):
     docs, _ = read(folder)
     assert [doc[0].text for doc in docs] == ["Anna", "Oslo"]
     assert ents(docs) == [[(0, 1, "X")]] * 2
-    with pytest.raises(UserError, match="is of one split; leave out --dataset-split"):
+    with pytest.raises(
+        UserError, match="has only one split; leave out --dataset-split"
+    ):
         read(folder, dataset_split="train")

@@ -1,4 +1,4 @@
-"""Single JSON values, checked: syntax, types, and that spaCy can store them."""
+"""Check single JSON values: syntax, types, and whether spaCy can store them."""
 
 import json
 import math
@@ -22,7 +22,7 @@ KIND_NAMES = {
 
 
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number; leave it out")
+    raise ValueError(f"{name} is not a JSON number; leave it out")
 
 
 def _finite(digits: str) -> float:
@@ -30,7 +30,7 @@ def _finite(digits: str) -> float:
     return number if math.isfinite(number) else _refuse(digits[:EXCERPT])
 
 
-# Made once: `srsly.msgpack_dumps` looks through all installed packages at each call.
+# `srsly.msgpack_dumps` searches all installed packages at each call.
 PACKER = Packer()
 DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 
@@ -38,8 +38,7 @@ DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 def parse_json(text: str, place: Place, name: str = "") -> Any:
     """Parse one JSON value.
 
-    text: The value, and nothing else but white space.
-    name: What it is, for the error, if it is but a part of the place.
+    name: What the text is, for the error, if it is only a part of the place.
     RAISES (UserError): If it is not JSON, or spaCy cannot store it.
     """
     try:
@@ -56,30 +55,24 @@ def parse_json(text: str, place: Place, name: str = "") -> Any:
 
 
 def check_storable(value: Any, place: Place) -> None:
-    """Raise if spaCy could not store a value with a document.
-
-    RAISES (UserError): If it has half of a surrogate pair, a whole number of more than
-        64 bits, or is nested too deep.
-    """
+    """Raise if spaCy cannot store a value with a document: half of a surrogate pair, a
+    whole number of more than 64 bits, very deep nesting."""
     try:
         PACKER.pack(value)
     except (ValueError, OverflowError, RecursionError) as err:
         raise bad_value(err, place) from err
     except TypeError as err:
-        what = f"holds something that is no plain JSON value ({err})"
+        what = f"holds something that is not a plain JSON value ({err})"
         raise UserError.at(place, f"{what}; leave it out") from err
 
 
 def bad_value(err: Exception, place: Place) -> UserError:
-    """Tell why a value cannot be used, other than its syntax.
-
-    err: What parsing or storing it raised.
-    """
+    """Explain an error of parsing or storing a value, other than its syntax."""
     if isinstance(err, UnicodeEncodeError):
         half = f"\\u{ord(err.object[err.start]):04x}"
-        what = f"{half} is half of a surrogate pair, no character; correct the text"
+        what = f"{half} is half of a surrogate pair; correct the text"
     elif isinstance(err, RecursionError) or "recursion" in str(err):
-        what = "the value is nested too deep; leave out what is nested so"
+        what = "the value is nested too deep; leave out the nested part"
     elif isinstance(err, OverflowError) or "digits" in str(err):
         what = "a whole number has more than 64 bits; write it as a string"
     else:
@@ -88,24 +81,21 @@ def bad_value(err: Exception, place: Place) -> UserError:
 
 
 def field(values: Mapping[str, Any], name: str, kind: type[T], place: Place) -> T:
-    """Take a value out of an object.
+    """Get a required value of an object, of type str, int, float, list or dict.
 
-    name: The name of the value.
-    kind: The type it must have: str, int, float, list or dict.
     RAISES (UserError): If it is missing or of another type.
     """
     if name not in values:
         there = ", ".join(values)[: 4 * EXCERPT] or "nothing"
-        raise UserError.at(place, f"there is no '{name}' beside {there}; add it")
+        raise UserError.at(place, f"'{name}' is missing, found {there}; add it")
     return checked(values[name], kind, f"'{name}'", place)
 
 
 def checked(value: Any, kind: type[T], name: str, place: Place) -> T:
-    """Check the type of a value.
+    """Check that a value is of type str, int, float, list or dict. A bool is not a
+    number, and a whole number is a float.
 
-    kind: The type it must have: str, int, float, list or dict; a bool is no number, and
-        a whole number is a float.
-    name: What it is, for the error.
+    name: What the value is, for the error.
     RAISES (UserError): If it is of another type.
     """
     kinds = (int, float) if kind is float else kind
@@ -116,30 +106,25 @@ def checked(value: Any, kind: type[T], name: str, place: Place) -> T:
 
 
 def excerpt(value: Any) -> str:
-    """Shorten a value for a message.
-
-    RETURNS: The start of it, as JSON if it can be.
-    """
+    """The start of a value, as JSON if possible, for a message."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}..."
 
 
 def name_of(values: Mapping[str, Any], name: str, place: Place) -> str:
-    """Take a name or number out of an object, such as an ID or a language.
+    """Get a string or whole number of an object as a string; empty if missing or null.
 
-    name: The name of the value.
-    RETURNS: The value; empty if it is missing or null.
-    RAISES (UserError): If it is neither a string nor a whole number.
+    RAISES (UserError): If it is of another type.
     """
     value = values.get(name)
     return "" if value is None else as_name(value, f"'{name}'", place)
 
 
 def as_name(value: Any, name: str, place: Place) -> str:
-    """Take a string, or a whole number as a string.
+    """Get a string or whole number as a string.
 
-    name: What it is, for the error.
-    RAISES (UserError): If it is neither.
+    name: What the value is, for the error.
+    RAISES (UserError): If it is of another type.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)

@@ -1,4 +1,15 @@
-"""The elements of a file that is one JSON array, read one by one."""
+"""Read a file of JSON values one by one: JSON lines, or one array.
+
+How the layout is recognized:
+
+* The file starts with "[": it is one array, whose elements are the values. But if its
+  first line is a complete array and more lines follow, or it is a single line that
+  starts with a string as `["text", {"entities": []}]` does, each line is a value.
+* Otherwise each line is a value. Blank lines are skipped.
+
+The place of a value is the line where it starts, or in an array on a single line its
+number in the array.
+"""
 
 import codecs
 import re
@@ -8,21 +19,62 @@ from pathlib import Path
 from typing import Any
 
 from ...util.errors import Place, UserError
-from ..text import MAX_LINE
-from .json_checks import DECODER, bad_value, check_storable
+from ..text import MAX_LINE, check_input, read_lines
+from .json_value import DECODER, bad_value, check_storable, parse_json
 
 CHUNK = 2**16
 BLANK = re.compile(r"[ \t\r\n]*")
+STARTS_WITH_STRING = re.compile(rb'\[\s*"')
 
 
-def read_json_array(path: Path) -> Iterator[tuple[Place, Any]]:
-    """Read the elements of an array; one of them is in memory at a time.
+def read_json_values(path: Path) -> Iterator[tuple[Place, Any]]:
+    """Read a file of JSON lines or of one array, with one value in memory at a time.
 
-    path: The file, in UTF-8; it starts with "[".
-    YIELDS: The line where each element starts, and the element.
-    RAISES (UserError): If the file cannot be read, is not a JSON array, or an element
-        is longer than `text.MAX_LINE` characters or cannot be stored by spaCy.
+    RAISES (UserError): If the file cannot be read, is not JSON, or has a value that
+        spaCy cannot store, such as NaN.
     """
+    check_input(path)
+    is_array, is_single_line = _layout(path)
+    if not is_array:
+        for number, line in read_lines(path):
+            if line.strip():
+                yield Place(path, number), parse_json(line, Place(path, number))
+        return
+    for index, (place, value) in enumerate(_read_array(path), start=1):
+        yield Place(path, index, "element") if is_single_line else place, value
+
+
+def _layout(path: Path) -> tuple[bool, bool]:
+    """Whether a file is one array, and whether it is on a single line."""
+    try:
+        with path.open("rb") as file:
+            lines = iter(lambda: file.readline(MAX_LINE), b"")
+            first = next(filter(None, map(_strip, lines)), b"")
+            follows = any(map(_strip, lines))
+    except OSError as err:
+        raise UserError(f"cannot be read ({err.strerror})", path) from err
+    if not first:
+        raise UserError("the file holds no value; check how it was made", path)
+    if not first.startswith(b"["):
+        return False, False
+    if follows:
+        return not _is_whole(first), False
+    return not STARTS_WITH_STRING.match(first), True
+
+
+def _strip(line: bytes) -> bytes:
+    return line.removeprefix(codecs.BOM_UTF8).strip()
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        DECODER.decode(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _read_array(path: Path) -> Iterator[tuple[Place, Any]]:
     array = _Array(path)
     array.skip("[")
     if not array.skip("]"):
@@ -36,12 +88,10 @@ def read_json_array(path: Path) -> Iterator[tuple[Place, Any]]:
 
 
 class _Array:
-    """An array, of which a part is in memory.
+    """An array of which only a part is in memory.
 
-    path: The file.
     text: The part.
-    position: The first of its characters that is not read yet.
-    line: The line of that character.
+    position, line: The first character of it that is not read yet, and its line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,18 +108,18 @@ class _Array:
 
     def error(self, what: str, position: int) -> UserError:
         line = self.line + self.text.count("\n", self.position, position)
-        advice = "correct it, or check whether the file is whole"
+        advice = "correct it, or check whether the file is complete"
         return UserError(f"is not a JSON array ({what}); {advice}", self.path, line)
 
     def next(self) -> str:
         """The next character that is not blank; empty at the end."""
         while True:
-            self._advance(self._behind_blank(self.position))
+            self._advance(self._after_blank(self.position))
             if self.position < len(self.text) or not self._read():
                 return self.text[self.position : self.position + 1]
 
     def skip(self, character: str) -> bool:
-        """Whether this character was next; it is passed then."""
+        """Advance over a character if it is next."""
         is_next = self.next() == character
         self._advance(self.position + is_next)
         return is_next
@@ -85,7 +135,7 @@ class _Array:
         while True:
             try:
                 value, end = DECODER.raw_decode(self.text, self.position)
-                after = self._behind_blank(end)
+                after = self._after_blank(end)
                 if self.text[after : after + 1] in ("]", ","):
                     return value, end
                 error = self.error("Expecting ',' or ']'", after)
@@ -100,7 +150,7 @@ class _Array:
             if not self._read():
                 raise error
 
-    def _behind_blank(self, position: int) -> int:
+    def _after_blank(self, position: int) -> int:
         found = BLANK.match(self.text, position)
         assert found is not None
         return found.end()
@@ -110,7 +160,7 @@ class _Array:
         self.position = position
 
     def _read(self) -> bool:
-        """Take in as much as is waiting, so that long elements are parsed few times."""
+        """Read at least as much again, so that long elements are parsed few times."""
         waiting = self.text[self.position :]
         more = next(self._chunks, "")
         while more and len(more) < len(waiting):

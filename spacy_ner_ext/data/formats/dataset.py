@@ -1,16 +1,16 @@
-"""Datasets of tokens and tags, as the Hugging Face Hub has them.
+"""Datasets of tokens and tags, as on the Hugging Face Hub.
 
-Each row is a sentence, or what else its writer took. Its columns:
+Each row is a sentence or a longer text. Columns:
 
 * tokens: a list of strings.
 * ner_tags: a list of as many tags: strings such as "B-PER", or numbers with names, see
-  `tag_names`. Null: the row is not annotated.
-* id, document_id (or document), sentence_id, lang, cats, meta, spaces and sent_starts,
-  if they are there: see `rows_writer`. Without a column sent_starts a row is one
-  sentence. Without id it is called document_id.sentence_id.
+  `tag_names`. Null means that the row is not annotated.
+* id, document_id (or document), sentence_id, lang, cats, meta, spaces and sent_starts
+  are optional, see `arrow_writers`. Without sent_starts a row is one sentence. Without
+  id its name is document_id.sentence_id.
 
-The scheme is recognised from the names of all tags, or if there are none from the tags
-in a first reading, see `tags`.
+The tag scheme is recognized from the names of all tags, or if there are none from all
+tags of the dataset, see `tags`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,13 +20,14 @@ from typing import Any, NamedTuple
 from spacy.tokens import Doc
 
 from ...util.errors import Place, UserError
-from ..docs import DEFAULT, AlignOptions, MakesDocs, make_docs
+from ..docs import make_docs
+from ..lang import MakesDocs
+from ..options import DEFAULT, ConvertOptions
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
-from .arrow import read_data, read_tokens
-from .columns import missing_columns
 from .dataset_source import Source, open_source
-from .json_checks import checked, excerpt, field, name_of
+from .json_value import checked, excerpt, field, name_of
+from .table_file import missing_columns, read_data, read_tokens
 from .tag_names import TagNames, find_names_beside, find_tag_names
 from .tags import SchemeSurvey, Tag, check_clash, parse_tag, tagged_record
 
@@ -36,7 +37,7 @@ def read_datasets(
     nlp: MakesDocs,
     *,
     report: ConversionReport | None = None,
-    making: AlignOptions = DEFAULT,
+    options: ConvertOptions = DEFAULT,
     dataset_split: str | None = None,
     dataset_config: str | None = None,
     tokens_column: str = "tokens",
@@ -46,19 +47,10 @@ def read_datasets(
 ) -> Iterator[Doc]:
     """Read the rows of a dataset as documents with gold tokens and entities.
 
-    path: A folder written by `save_to_disk`, a .parquet, .jsonl or .json file, or the
-        id of a dataset on the hub, "owner/name", which is streamed; code that comes
-        with it is never run.
-    nlp: A pipeline, for its vocabulary.
-    report: Gets what was repaired; complete after the last document.
-    making: How documents are made; tokens are those of the dataset.
-    dataset_split: The split, if the dataset has several.
-    dataset_config: The configuration of a dataset on the hub.
-    tokens_column, tags_column: The names of the two columns.
-    tag_names: A JSON file with the names of tags that are numbers; None for those that
-        the dataset tells, or of labels.json beside it.
-    docs_of: Rows a document; 0 for all that follow one another with the same
-        document_id and language.
+    path: See `open_source`. A dataset on the hub is streamed, and its code is never
+        run.
+    docs_of: Rows per document; 0 joins all consecutive rows with the same document_id
+        and language.
     RAISES (UserError): If the dataset or an option cannot be used.
     """
     check_docs_of(docs_of)
@@ -73,12 +65,12 @@ def read_datasets(
     records: Iterator[Record] = (
         _record(place, row, columns, report)
         for place, row in source.rows()
-        # Here, so that nothing is noted of rows that are left out.
-        if not making.selection.leaves_out(name_of(row, "lang", place), place, report)
+        # First, so that nothing is noted about rows that are skipped.
+        if not options.filter.skips(name_of(row, "lang", place), place, report)
     )
     if docs_of != 1:
         records = group_sentences(_joinable(records), docs_of)
-    yield from make_docs(records, nlp, report, making)
+    yield from make_docs(records, nlp, report, options)
 
 
 class _Columns(NamedTuple):
@@ -86,7 +78,7 @@ class _Columns(NamedTuple):
     tags: str
     names: TagNames
 
-    def read_tokens(self, row: Mapping[str, Any], place: Place) -> list[str]:
+    def read_words(self, row: Mapping[str, Any], place: Place) -> list[str]:
         words = self._list(row, self.tokens, place)
         for word in words:
             checked(word, str, f"a token of '{self.tokens}'", place)
@@ -118,7 +110,7 @@ class _Columns(NamedTuple):
         if self.names:
             return f"{what}; names go up to {max(self.names)}, check --tag-names"
         advice = 'name the tags with --tag-names FILE, a list such as ["O", "B-PER"]'
-        return f"{what}; {advice}, or in labels.json beside the dataset"
+        return f"{what}; {advice}, or in labels.json next to the dataset"
 
 
 def _has_numbers(source: Source, tags_column: str) -> bool:
@@ -129,16 +121,16 @@ def _has_numbers(source: Source, tags_column: str) -> bool:
 
 def _find_scheme(source: Source, columns: _Columns, path: Path) -> str:
     survey = SchemeSurvey()
+    unit = "row"
     if columns.names:
+        unit = "tag"
         for number, tag in columns.names.items():
             survey.add([tag], [number])
-        check_clash(survey, path, "tag")
-        return survey.scheme()
-    unit = "row"
-    for place, row in source.rows():
-        tags = columns.read_tags(row, place) or []
-        survey.add(tags, [place.number] * len(tags))
-        unit = place.unit
+    else:
+        for place, row in source.rows():
+            tags = columns.read_tags(row, place) or []
+            survey.add(tags, [place.number] * len(tags))
+            unit = place.unit
     check_clash(survey, path, unit)
     return survey.scheme()
 
@@ -146,7 +138,7 @@ def _find_scheme(source: Source, columns: _Columns, path: Path) -> str:
 def _record(
     place: Place, row: Mapping[str, Any], columns: _Columns, report: ConversionReport
 ) -> Record:
-    words = columns.read_tokens(row, place)
+    words = columns.read_words(row, place)
     tags = columns.read_tags(row, place)
     if tags is not None and len(tags) != len(words):
         what = f"{len(words)} tokens have {len(tags)} tags; give each token one"
@@ -158,11 +150,11 @@ def _record(
         record.entities = None if tags is None else []
     for key, value in read_data(row, place).items():
         setattr(record, key, value)
-    told = read_tokens(row, len(words), place)
-    record.spaces = told["spaces"]
+    found = read_tokens(row, len(words), place)
+    record.spaces = found["spaces"]
     record.starts = [0] if words else []
     if "sent_starts" in row:
-        record.starts = told["starts"]
+        record.starts = found["starts"]
     record.document = record.document or name_of(row, "document_id", place)
     sentence = name_of(row, "sentence_id", place)
     if sentence and not record.id:

@@ -4,7 +4,7 @@ import pyarrow
 import pytest
 from pyarrow.parquet import write_table
 
-from spacy_ner_ext.data.formats.columns import read_rows
+from spacy_ner_ext.data.formats.table_file import read_rows
 from spacy_ner_ext.util.errors import UserError
 
 
@@ -47,12 +47,27 @@ def test_parquet_rows_of_several_batches(tmp_path):
 
 
 ERRORS = {
-    "ending": ("a.txt", "text\na\n", None, "endings .csv, .tsv, .jsonl, .json, .parqu"),
-    "missing columns": ("a.csv", "a,b\n1,2\n", 2, "no column x, y; there are: a, b"),
-    "missing key": ("a.jsonl", '{"a": 1}\n', 1, "no column x, y; there are: a"),
+    "ending": (
+        "a.txt",
+        "text\na\n",
+        None,
+        "must end in one of .csv, .tsv, .jsonl, .json, .parqu",
+    ),
+    "missing columns": (
+        "a.csv",
+        "a,b\n1,2\n",
+        2,
+        "column x, y is missing; columns are: a, b",
+    ),
+    "missing key": (
+        "a.jsonl",
+        '{"a": 1}\n',
+        1,
+        "column x, y is missing; columns are: a",
+    ),
     "same name": ("a.csv", "a,b,a\n1,2,3\n", 1, "two columns are named 'a'"),
-    "too few": ("a.csv", 'x,y\n"1\n",2\n3\n', 4, "has 1 fields, and the header has 2"),
-    "too many": ("a.tsv", "x\ty\n1\t2\t3\n", 2, "has 3 fields, and the header has 2"),
+    "too few": ("a.csv", 'x,y\n"1\n",2\n3\n', 4, "has 1 fields, but the header has 2"),
+    "too many": ("a.tsv", "x\ty\n1\t2\t3\n", 2, "has 3 fields, but the header has 2"),
     "open quote": ("a.csv", 'x,y\n1,"2\n3,4\n', 2, "unexpected end of data"),
     "quote inside": ("a.csv", 'x,y\n"1"2,3\n', 2, "double the quotes in a quoted"),
     "line ends": ("a.csv", "x,y\r1,2\r", 1, "new-line character seen in unquoted"),

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_ner_ext.data.formats import json_array
-from spacy_ner_ext.data.formats.json_checks import checked, field, name_of
-from spacy_ner_ext.data.formats.json_values import read_json_values
+from spacy_ner_ext.data.formats import json_file
+from spacy_ner_ext.data.formats.json_file import read_json_values
+from spacy_ner_ext.data.formats.json_value import checked, field, name_of
 from spacy_ner_ext.util.errors import Place, UserError
 
 
@@ -23,7 +23,7 @@ def read(tmp_path):
 
 @pytest.fixture(params=[2**16, 1, 7])
 def chunk(request, monkeypatch):
-    monkeypatch.setattr(json_array, "CHUNK", request.param)
+    monkeypatch.setattr(json_file, "CHUNK", request.param)
 
 
 LAYOUTS = {
@@ -59,9 +59,9 @@ ERRORS = {
     "cut line": ('{"a": 1}\n{"a": \n', 2, "Expecting value"),
     "control character": ('"a\tb"\n', 1, "Invalid control character at character 3"),
     "trailing comma": ('{"a": 1,}\n', 1, "is not a JSON value"),
-    "NaN": ('{"a": 1}\n{"a": NaN}\n', 2, "NaN is no JSON number"),
-    "infinity": ("-Infinity\n", 1, "-Infinity is no JSON number"),
-    "float out of range": ("1e999\n", 1, "1e999 is no JSON number"),
+    "NaN": ('{"a": 1}\n{"a": NaN}\n', 2, "NaN is not a JSON number"),
+    "infinity": ("-Infinity\n", 1, "-Infinity is not a JSON number"),
+    "float out of range": ("1e999\n", 1, "1e999 is not a JSON number"),
     "64 bits": ("18446744073709551616\n", 1, "more than 64 bits"),
     "digits": ("9" * 5000, 1, "more than 64 bits"),
     "lone surrogate": ('1\n{"a": "\\ud800"}\n', 2, "\\ud800 is half of a surrogate"),
@@ -73,12 +73,12 @@ ERRORS = {
     "white space": ("\ufeff \n\n", None, "the file holds no value"),
     "array: trailing comma": ("[1,\n2,\n]", 3, "Expecting value"),
     "array: no comma": ("[1\n2]", 2, "Expecting ',' or ']'"),
-    "array: cut": ("[1,\n2", 2, "check whether the file is whole"),
-    "array: cut in a string": ('[1,\n"ab', 2, "check whether the file is whole"),
-    "array: nothing": ("[", 1, "check whether the file is whole"),
+    "array: cut": ("[1,\n2", 2, "check whether the file is complete"),
+    "array: cut in a string": ('[1,\n"ab', 2, "check whether the file is complete"),
+    "array: nothing": ("[", 1, "check whether the file is complete"),
     "array: wrong end": ("[1,\n2}", 2, "Expecting ',' or ']'"),
     "array: two": ("[1,\n2]\n[3]\n", 3, "something follows its end"),
-    "array: NaN": ("[1,\n[NaN]]", 2, "NaN is no JSON number"),
+    "array: NaN": ("[1,\n[NaN]]", 2, "NaN is not a JSON number"),
     "array: line break": ('[1,\n"a\nb"]', 2, "Invalid control character"),
     "array: lone surrogate": ('[\n1, ["\\udfff"]]', 2, "\\udfff is half"),
     "array: depth": ("[\n" + "[" * 100_000, 2, "nested too deep"),
@@ -107,8 +107,8 @@ def test_missing_file_and_folder(tmp_path):
 
 @pytest.mark.parametrize("text", ['["{}",\n1]', '[\n["{}"]]'])
 def test_elements_have_a_limit(read, monkeypatch, text):
-    monkeypatch.setattr(json_array, "MAX_LINE", 1000)
-    monkeypatch.setattr(json_array, "CHUNK", 100)
+    monkeypatch.setattr(json_file, "MAX_LINE", 1000)
+    monkeypatch.setattr(json_file, "CHUNK", 100)
     assert len(read(text.format("a" * 900))) == len(json.loads(text.format("")))
     with pytest.raises(UserError, match="more than 1000 characters, or no end"):
         read(text.format("a" * 5000))
@@ -185,7 +185,7 @@ def test_types_are_checked(value, kind, what):
 def test_checked_values_are_given_back():
     assert checked(3, float, "x", PLACE) == 3
     assert field({"x": [1]}, "x", list, PLACE) == [1]
-    with pytest.raises(UserError, match="there is no 'y' beside x; add it"):
+    with pytest.raises(UserError, match="'y' is missing, found x; add it"):
         field({"x": 1}, "y", int, PLACE)
 
 

@@ -1,0 +1,185 @@
+"""Write datasets of tokens and tags, and Parquet tables of texts and spans.
+
+Both keep tokens, the spaces between them, sentence starts, "id", "document" and "lang",
+and categories and "meta" as JSON. A dataset has entities as IOB2 tags, of those that
+overlap only the longest; a table has spans of characters.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy
+import pyarrow
+from pyarrow.parquet import ParquetWriter
+from spacy.tokens import Doc, Span
+
+from ...util.errors import Place
+from ..report import ConversionReport
+from .dataset_source import without_progress_bars
+from .spans import spans_or_none, without_overlap
+
+# Rows are written when there are this many tokens or rows.
+MAX_TOKENS = 100_000
+MAX_ROWS = 5_000
+
+COMMON = [
+    ("spaces", pyarrow.list_(pyarrow.bool_())),
+    ("sent_starts", pyarrow.list_(pyarrow.int32())),
+    *((name, pyarrow.string()) for name in ("id", "document", "lang", "cats", "meta")),
+]
+SPAN = [
+    ("start", pyarrow.int64()),
+    ("end", pyarrow.int64()),
+    ("label", pyarrow.string()),
+]
+TABLE_SCHEMA = pyarrow.schema(
+    [
+        ("text", pyarrow.string()),
+        ("spans", pyarrow.list_(pyarrow.struct(SPAN))),
+        ("words", pyarrow.list_(pyarrow.string())),
+        *COMMON,
+    ]
+)
+DATASET_SCHEMA = pyarrow.schema(
+    [
+        ("tokens", pyarrow.list_(pyarrow.string())),
+        ("ner_tags", pyarrow.list_(pyarrow.int64())),
+        *COMMON,
+    ]
+)
+
+
+def write_parquet(
+    docs: Iterable[Doc],
+    folder: Path,
+    name: str,
+    *,
+    report: ConversionReport,
+    spans_key: str | None = None,
+) -> None:
+    """Write documents as a table of texts and spans, NAME.parquet."""
+    to_row = partial(_table_row, spans_key=spans_key, report=report)
+    with ParquetWriter(folder / f"{name}.parquet", TABLE_SCHEMA) as file:
+        for batch in _batches(docs, name, TABLE_SCHEMA, to_row, report):
+            file.write_batch(batch)
+
+
+def _table_row(
+    doc: Doc, place: Place, spans_key: str | None, report: ConversionReport
+) -> dict[str, Any]:
+    spans = spans_or_none(doc, spans_key, place, report)
+    return {
+        "text": doc.text,
+        "spans": spans
+        and [
+            {"start": span.start_char, "end": span.end_char, "label": span.label_}
+            for span in spans
+        ],
+        "words": [token.text for token in doc],
+        **_common_values(doc),
+    }
+
+
+def write_datasets(
+    docs: Iterable[Doc],
+    folder: Path,
+    name: str,
+    *,
+    report: ConversionReport,
+    spans_key: str | None = None,
+) -> None:
+    """Write documents as a dataset that `datasets.load_from_disk` reads."""
+    from datasets import Dataset, DatasetInfo
+
+    tag_names = ["O"]
+    numbers: dict[str, int] = {}
+
+    def to_row(doc: Doc, place: Place) -> dict[str, Any]:
+        spans = spans_or_none(doc, spans_key, place, report)
+        if spans is not None:
+            spans = without_overlap(spans, place, report)
+        for label in [span.label_ for span in spans or ()]:
+            if label not in numbers:
+                numbers[label] = len(tag_names)
+                tag_names.extend([f"B-{label}", f"I-{label}"])
+        return {
+            "tokens": [token.text for token in doc],
+            "ner_tags": None if spans is None else _tags(len(doc), spans, numbers),
+            **_common_values(doc),
+        }
+
+    # All names are known at the end only, so the rows are written to a file first.
+    with TemporaryDirectory(dir=folder) as staged:
+        path = Path(staged) / "rows.arrow"
+        with pyarrow.ipc.new_stream(path, DATASET_SCHEMA) as file:
+            for batch in _batches(docs, name, DATASET_SCHEMA, to_row, report):
+                file.write_batch(batch)
+        info = DatasetInfo(features=_features(tag_names))
+        dataset = Dataset.from_file(str(path), info=info)
+        # Without rows it would write no file, and could not read that.
+        n_files = None if len(dataset) else 1
+        with without_progress_bars():
+            dataset.save_to_disk(folder, num_shards=n_files)
+
+
+def _features(tag_names: list[str]) -> Any:
+    from datasets import ClassLabel, Features, Sequence
+
+    features = Features.from_arrow_schema(DATASET_SCHEMA)
+    features["ner_tags"] = Sequence(ClassLabel(names=tag_names))
+    return features
+
+
+def _tags(n_tokens: int, spans: list[Span], numbers: dict[str, int]) -> list[int]:
+    tags = [0] * n_tokens
+    for span in spans:
+        begin = numbers[span.label_]
+        tags[span.start : span.end] = [begin, *[begin + 1] * (len(span) - 1)]
+    return tags
+
+
+def _common_values(doc: Doc) -> dict[str, Any]:
+    """The values of the columns that both have; None for what is unknown."""
+    spaces = None if doc.has_unknown_spaces else [bool(t.whitespace_) for t in doc]
+    starts = None
+    if doc.has_annotation("SENT_START"):
+        starts = numpy.flatnonzero(doc.to_array("SENT_START") == 1).tolist()
+    data = doc.user_data
+    named = {key: data.get(key) for key in ("id", "document", "lang")}
+    values = {"cats": doc.cats, "meta": data.get("meta")}
+    return {
+        "spaces": spaces,
+        "sent_starts": starts,
+        **{key: str(value) if value else None for key, value in named.items()},
+        **{key: _to_json(value) if value else None for key, value in values.items()},
+    }
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _batches(
+    docs: Iterable[Doc],
+    name: str,
+    schema: pyarrow.Schema,
+    to_row: Callable[[Doc, Place], dict[str, Any]],
+    report: ConversionReport,
+) -> Iterator[pyarrow.RecordBatch]:
+    """Make batches of rows; one without rows if there is no document, so that the
+    columns are written."""
+    rows: list[dict[str, Any]] = []
+    n_tokens = number = 0
+    for number, doc in enumerate(docs, start=1):
+        place = Place(Path(report.source or name), number, "document")
+        rows.append(to_row(doc, place))
+        n_tokens += len(doc)
+        if n_tokens > MAX_TOKENS or len(rows) == MAX_ROWS:
+            yield pyarrow.RecordBatch.from_pylist(rows, schema=schema)
+            rows, n_tokens = [], 0
+    if rows or not number:
+        yield pyarrow.RecordBatch.from_pylist(rows, schema=schema)

@@ -1,0 +1,175 @@
+"""Read tables with named columns row by row: .csv, .tsv, .jsonl, .json or .parquet.
+
+In .csv and .tsv the first line names the columns. A field in double quotes may hold
+separators, line breaks and doubled double quotes. In .jsonl and .json each object is a
+row. .parquet is read in batches.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...util.errors import Place, UserError, one_line
+from ..text import MAX_LINE, check_input, read_lines
+from .json_file import read_json_values
+from .json_value import check_storable, checked, excerpt, name_of, parse_json
+
+Row = tuple[Place, dict[str, Any]]
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+JSON_SUFFIXES = (".jsonl", ".json")
+SUFFIXES = (*DELIMITERS, *JSON_SUFFIXES, ".parquet")
+BATCH = 256
+
+
+def read_rows(path: Path, *, columns: Iterable[str] = ()) -> Iterator[Row]:
+    """Read a table row by row, with all its columns.
+
+    columns: The columns that every row must have.
+    YIELDS: Where the row starts, and its values by column; strings for .csv and .tsv.
+    RAISES (UserError): If the file cannot be read, has no row, or lacks a column.
+    """
+    check_input(path)
+    needed = list(columns)
+    is_empty = True
+    for place, row in _rows(path):
+        missing = [name for name in needed if name not in row]
+        if missing:
+            raise missing_columns(missing, row, place)
+        is_empty = False
+        yield place, row
+    if is_empty:
+        raise UserError("the table has no row; check how it was made", path)
+
+
+def missing_columns(
+    missing: Iterable[str], found: Iterable[str], place: Place
+) -> UserError:
+    """The error for columns that a table lacks."""
+    what = f"column {', '.join(missing)} is missing; columns are: {', '.join(found)}"
+    return UserError.at(place, what)
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    suffix = path.suffix.lower()
+    if suffix in DELIMITERS:
+        return _read_delimited(path, DELIMITERS[suffix])
+    if suffix in JSON_SUFFIXES:
+        return _read_objects(path)
+    if suffix == ".parquet":
+        return _read_parquet(path)
+    known = ", ".join(SUFFIXES)
+    raise UserError(f"a table must end in one of {known}; rename it", path)
+
+
+def _read_objects(path: Path) -> Iterator[Row]:
+    for place, value in read_json_values(path):
+        yield place, checked(value, dict, "a row", place)
+
+
+def _read_delimited(path: Path, delimiter: str) -> Iterator[Row]:
+    header: list[str] = []
+    for place, fields in _fields(path, delimiter):
+        if not header:
+            header = fields
+            _check_names(header, place)
+        elif len(fields) != len(header):
+            what = f"has {len(fields)} fields, but the header has {len(header)}"
+            raise UserError.at(place, f"{what}; quote fields that hold a separator")
+        else:
+            yield place, dict(zip(header, fields))
+
+
+def _fields(path: Path, delimiter: str) -> Iterator[tuple[Place, list[str]]]:
+    lines = (line for _, line in read_lines(path, keep_ends=True))
+    csv.field_size_limit(MAX_LINE)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        place = Place(path, reader.line_num + 1)
+        try:
+            fields = next(reader, None)
+        except csv.Error as err:
+            what = f"the row cannot be read ({err})"
+            advice = "double the quotes in a quoted field, or use .jsonl"
+            raise UserError.at(place, f"{what}; {advice}") from err
+        if fields is None:
+            return
+        if fields:
+            yield place, fields
+
+
+def _check_names(names: list[str], place: Place) -> None:
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise UserError.at(place, f"two columns are named '{repeated}'; rename one")
+
+
+def _read_parquet(path: Path) -> Iterator[Row]:
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    number = 0
+    try:
+        with ParquetFile(path) as file:
+            _check_names(file.schema_arrow.names, Place(path, 1, "row"))
+            for batch in file.iter_batches(BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield Place(path, number, "row"), row
+    except UserError:
+        raise
+    # Unknown time zones and times out of Python's range raise a ValueError.
+    except (ArrowException, OSError, ValueError, OverflowError) as err:
+        what = f"cannot be read as Parquet ({one_line(err)}); write the file again"
+        raise UserError(what, path) from err
+
+
+def read_tokens(row: Mapping[str, Any], n_words: int, place: Place) -> dict[str, Any]:
+    """Read the columns "spaces" and "sent_starts" as values of `Record`.
+
+    RAISES (UserError): If a value does not fit the number of words.
+    """
+    spaces, starts = row.get("spaces"), row.get("sent_starts")
+    if spaces is not None:
+        checked(spaces, list, "'spaces'", place)
+        if len(spaces) != n_words or not all(type(s) is bool for s in spaces):
+            what = f"'spaces' is not true or false for each of {n_words} tokens"
+            raise UserError.at(place, f"{what}; correct it or leave it out")
+    if starts is not None:
+        for start in checked(starts, list, "'sent_starts'", place):
+            if type(start) is not int or not 0 <= start < n_words:
+                what = f"'sent_starts' holds {excerpt(start)}, not a number from 0 to "
+                raise UserError.at(place, f"{what}{n_words - 1}; correct it")
+    return {"spaces": spaces, "starts": starts}
+
+
+def read_data(row: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    """Read the columns "id", "document", "lang", "cats" and "meta" as values of
+    `Record`.
+
+    RAISES (UserError): If a value has the wrong type.
+    """
+    meta = _object(row, "meta", place)
+    check_storable(meta, place)
+    return {
+        **{key: name_of(row, key, place) for key in ("id", "document", "lang")},
+        "cats": {
+            name: _truth(value, name, place)
+            for name, value in _object(row, "cats", place).items()
+            if value is not None
+        },
+        "meta": meta,
+    }
+
+
+def _object(row: Mapping[str, Any], name: str, place: Place) -> dict[str, Any]:
+    value = row.get(name)
+    if isinstance(value, str) and value.strip():
+        value = parse_json(value, place, f"'{name}'")
+    return checked(value or {}, dict, f"'{name}'", place)
+
+
+def _truth(value: Any, category: str, place: Place) -> float:
+    if isinstance(value, bool):
+        return float(value)
+    return float(checked(value, float, f"the value of category '{category}'", place))
