@@ -78,7 +78,7 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except OSError as err:
         raise UserError(f"cannot be read ({err.strerror})", path) from err
-    # What zlib and msgpack raise on other bytes has no common class.
+    # The errors of zlib and msgpack share no class.
     except Exception as err:
         raise UserError(
             f"is not a .spacy file or is damaged ({type(err).__name__}); "

@@ -18,7 +18,7 @@ def check_input(path: Path) -> None:
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError) as err:
-        raise UserError("no such file; check the path", path) from err
+        raise UserError("there is no such file; check the path", path) from err
     except OSError as err:
         raise UserError(f"cannot be read ({err.strerror})", path) from err
     if stat.S_ISDIR(status.st_mode):

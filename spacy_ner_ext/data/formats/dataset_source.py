@@ -113,7 +113,7 @@ def _load(path: Path, split: str | None, config: str | None) -> Any:
                 found: Any = load_from_disk(str(path))
             else:
                 found = _stream(path.as_posix(), config)
-    # What datasets, pyarrow, fsspec and the HTTP client raise has no common class.
+    # The errors of datasets, pyarrow, fsspec and the HTTP client share no class.
     except Exception as err:
         raise UserError(_reason(err, is_local), path) from err
     return _select_split(found, split, path)

@@ -42,7 +42,7 @@ def guess_format(path: Path) -> str:
     if path.is_dir():
         found = _of_folder(path)
     elif not path.exists() and not path.suffix and len(path.parts) == 2:
-        what = "no such file; for a dataset on the hub give --format datasets"
+        what = "there is no such file; for a dataset on the hub give --format datasets"
         raise UserError(what, path)
     else:
         check_input(path)

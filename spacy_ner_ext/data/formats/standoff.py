@@ -250,7 +250,7 @@ def _find_documents(path: Path, report: ConversionReport) -> list[tuple[str, Pat
 def _documents(path: Path, report: ConversionReport) -> list[tuple[str, Path]]:
     if not path.is_dir():
         if not path.exists():
-            raise UserError("no such file or folder; check the path", path)
+            raise UserError("there is no such file or folder; check the path", path)
         if path.suffix not in (TEXT, ANNOTATIONS):
             what = "is neither a folder nor a .txt or .ann file; give one of these"
             raise UserError(what, path)

@@ -45,7 +45,7 @@ def convert(
     report_path: .json file to write the report to; NAME.notes.jsonl next to it gets
         everything that was noted, without a limit.
     expected_parts: Parts of a split ("dev", "test") that something else writes to the
-        same folder, so that there is no warning about them.
+        same folder, so that no warning is given about them.
     progress: Wraps the iterator of documents, for a progress bar.
     **settings: Fields of `ConvertOptions`, such as `format`, `lang`, `align`, `labels`
         and the options of the format.

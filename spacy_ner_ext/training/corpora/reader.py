@@ -65,11 +65,11 @@ def make_reader(
         raise UserError("Reader.v1 has no path; set --paths.train, for example")
     format = format or guess_format(Path(path))
     get_reader(format, options)
-    given = {"align": align, "spans_key": spans_key, "labels": labels, "map": map}
+    given: Dict[str, Any] = {"align": align, "spans_key": spans_key, "map": map}
     given |= {"split_regex": split_regex, "max_length": max_length, "split": split}
     given |= {"downsample": downsample, "limit": limit, "stratify": stratify}
-    given |= {"oversample": oversample, "seed": seed, "format": format}
-    settings = make_options({**given, **options})
+    given |= {"oversample": oversample, "seed": seed, "labels": labels}
+    settings = make_options({"format": format, **given, **options})
     known = ", ".join(settings.parts) or "none, as split is empty"
     if (part is not None or settings.split) and part not in settings.parts:
         raise UserError(f"part = '{part}' of Reader.v1 is not one of: {known}")

@@ -207,13 +207,13 @@ def test_row_without_tags_is_not_annotated(tmp_path):
 
 
 def test_names_of_documents_and_languages(tmp_path):
-    told = [
+    values = [
         {"document_id": "d1", "sentence_id": 1, "lang": "en"},
         {"document_id": "d1", "sentence_id": 2, "lang": "en"},
         {"document_id": "d2", "sentence_id": 1, "lang": "de"},
         {"id": "x", "document": "d3", "cats": {"news": 0.5}, "meta": {"a": [1]}},
     ]
-    path = write_lines(tmp_path / "a.jsonl", [{**NAMED[0], **row} for row in told])
+    path = write_lines(tmp_path / "a.jsonl", [{**NAMED[0], **row} for row in values])
     docs, _ = read(path)
     assert [doc.user_data["id"] for doc in docs] == ["d1.1", "d1.2", "d2.1", "x"]
     assert [doc.user_data["document"] for doc in docs] == ["d1", "d1", "d2", "d3"]

@@ -99,14 +99,14 @@ def test_no_spans_is_not_the_same_as_no_entity(tmp_path):
 
 
 def test_names_languages_and_other_data(tmp_path):
-    told = {
+    values = {
         "id": "a/b",
         "document": "a",
         "lang": "de",
         "cats": '{"x": 0.25, "y": 0}',
         "meta": '{"n": [1]}',
     }
-    rows = [{"text": TEXT, "spans": SPANS, **told}, {"text": "x", "spans": None}]
+    rows = [{"text": TEXT, "spans": SPANS, **values}, {"text": "x", "spans": None}]
     path = parquet(tmp_path / "a.parquet", rows)
     docs, _ = read(path)
     data = {"id": "a/b", "document": "a", "lang": "de", "meta": {"n": [1]}}

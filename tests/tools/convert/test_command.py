@@ -84,7 +84,7 @@ def test_long_lists_are_cut(call, tmp_path):
 
 
 MALFORMED = {
-    "missing": (None, "a.spacy", (), "a.conll: no such file"),
+    "missing": (None, "a.spacy", (), "a.conll: there is no such file"),
     "empty": (b"", "a.spacy", (), "a.conll: the file is empty"),
     "no token": (b"\n\n", "a.spacy", (), "a.conll: the file holds no token"),
     "one column": (b"a\n", "a.spacy", (), "a.conll, line 1: has 1 column,"),

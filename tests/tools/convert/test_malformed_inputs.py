@@ -23,9 +23,9 @@ def spans(*found):
 
 ROW = b'{"tokens": ["Anna", "saw"], "ner_tags": %s}\n'
 NAMES = {"labels.json": b'["O", "B-PER"]'}
-# What is there, what is converted with which options, and what the line says.
+# The files, the source and the options, and a part of the error.
 INPUTS = {
-    "no such file": ({}, ["a.conll"], "a.conll: no such file"),
+    "no such file": ({}, ["a.conll"], "a.conll: there is no such file"),
     "no such dataset": ({}, ["own/data"], "--format datasets"),
     "empty": ({"a.jsonl": b""}, ["a.jsonl"], "a.jsonl: the file is empty"),
     "blank lines": (
@@ -235,7 +235,7 @@ def test_a_name_of_a_document_never_leaves_the_output(call, tmp_path, name):
     ("options", "what"),
     [
         (["a.spacy", "out", "--format", "brat"], "unknown format 'brat'"),
-        (["b.spacy", "out", "--format", "conll"], "b.spacy: no such file"),
+        (["b.spacy", "out", "--format", "conll"], "b.spacy: there is no such file"),
         (["a.spacy", "full", "--format", "conll"], "full: already contains files"),
         (["a.spacy", "a.spacy", "--format", "conll"], "a.spacy: is a file"),
         (["a.spacy", "out", "--format", "conll", "--lang", "qq"], "no language 'qq'"),
