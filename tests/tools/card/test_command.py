@@ -1,4 +1,4 @@
-"""`card`, and that `spacy package` takes the card along."""
+"""The command `card`, and the card in the wheel of `spacy package`."""
 
 import os
 import subprocess
@@ -35,9 +35,8 @@ def check_error(result, *parts):
 
 
 def test_the_card_is_in_the_wheel(run, model, corpus, tmp_path):
-    """Needs a package index that has setuptools. What is looked for is also what
-    `spacy huggingface-hub push` reads: five parts in the name of the wheel, and
-    meta.json and README.md beside the pipeline."""
+    """Needs a package index with setuptools. `spacy huggingface-hub push` reads the
+    same: five parts in the name of the wheel, meta.json and README.md."""
     named = ("--name", "tiny", "--license", "mit")
     done = run("card", "model", "--train", "train.spacy", "--test", corpus, *named)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The pages of recipes and migrating name what is here and what other trainers have."""
+"""The pages about recipes and migrating name all settings of other trainers."""
 
 import inspect
 import re

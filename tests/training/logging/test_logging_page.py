@@ -1,4 +1,4 @@
-"""What docs/logging.md shows are complete blocks of loggers that exist."""
+"""The blocks in docs/logging.md are complete settings of registered loggers."""
 
 import inspect
 import re
@@ -12,7 +12,7 @@ import spacy_ner_ext
 
 PAGE = Path(spacy_ner_ext.__file__).parents[1] / "docs" / "logging.md"
 BLOCKS = re.findall(r"```ini\n(.*?)```", PAGE.read_text(encoding="utf8"), re.S)
-# What has no default, or a better value in the example.
+# Settings without a default, or with another value in the example.
 CHOSEN = {"project_name", "task_name", "run_name", "remove_config_values"}
 
 
