@@ -76,13 +76,8 @@ class Lattice:
 
     def scaled(self, factor: float) -> Lattice:
         """Multiply the scores, or their gradient, by a factor."""
-        return Lattice(
-            self.emissions * factor,
-            self.lengths,
-            self.transitions * factor,
-            self.start * factor,
-            self.end * factor,
-        )
+        names = "emissions", "transitions", "start", "end"
+        return replace(self, **{name: getattr(self, name) * factor for name in names})
 
 
 @dataclass(frozen=True)

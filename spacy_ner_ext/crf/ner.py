@@ -157,11 +157,7 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
         return TagSet(self.labels, self.cfg["scheme"], self.cfg["structure"])
 
     def find(self, docs: Sequence[Doc]) -> Predictions:
-        """Find the entities of some documents, before thresholding.
-
-        docs: The documents, at least one with a token.
-        RETURNS: The entities, with probabilities at any temperature.
-        """
+        """Find the entities of some documents, before thresholding."""
         lattice = self.predict_lattice(docs)
         tags, allowed = self.tags, None
         if not self.cfg["overwrite"]:
@@ -169,11 +165,7 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
         return decode(lattice, tags, allowed, self.cfg["entity_bias"])
 
     def encode_gold(self, examples: Iterable[Example]) -> numpy.ndarray:
-        """Encode gold entities as tags of the predicted tokens.
-
-        examples: The examples, at least one.
-        RETURNS: Tags, shape (n_words, n_chains); -1 where unknown.
-        """
+        """Encode gold entities as tags of the predicted tokens; -1 where unknown."""
         tags, keys = self.tags, self.target
         return numpy.concatenate([gold_tags(eg, tags, keys) for eg in examples])
 

@@ -198,11 +198,7 @@ class CRFTagger(CRFPipe):
                 )
 
     def encode_gold(self, examples: Iterable[Example]) -> numpy.ndarray:
-        """Encode gold tags on the predicted tokens.
-
-        examples: The examples, at least one.
-        RETURNS: Tags, shape (n_words, 1); -1 where unknown.
-        """
+        """Encode gold tags on the predicted tokens; -1 where unknown."""
         index = self._index()
         return numpy.concatenate([gold_tags(eg, self.target, index) for eg in examples])
 

@@ -9,6 +9,7 @@ import numpy
 from spacy.tokens import Doc, Span, SpanGroup
 
 from .overlap import select_disjoint
+from .predictions import ScoredSpan
 from .spans import ENTS, PER_LABEL, blocked_tokens, expand, read_spans
 
 EXTENSION = "score"
@@ -62,43 +63,36 @@ def flat_subset(spans: Iterable[tuple[Span, float]], taken: set[int]) -> list[Sp
 
 def write_spans(
     doc: Doc,
-    scored: Sequence[tuple[int, int, str, float]],
+    found: Sequence[ScoredSpan],
     labels: Sequence[str],
     keys: Sequence[str],
     *,
     overwrite: bool,
-    rank_scores: Sequence[float] | None = None,
 ) -> None:
     """Write predicted entities and their probabilities to a document.
 
-    scored: First token, end (exclusive), label and probability of each entity.
     labels: All labels of the component; "*" creates a group for each.
     keys: Span keys to write to.
     overwrite: Whether existing entities are replaced; otherwise they are kept.
-    rank_scores: Scores that decide which of overlapping entities doc.ents gets; by
-        default their probabilities.
     """
-    spans = [
-        (Span(doc, start, end, label=label), score)
-        for start, end, label, score in scored
-    ]
+    spans = [(Span(doc, each.start, each.end, each.label), each) for each in found]
     # Decoding was conditioned on kept entities, so their probability of 1 is no score.
     kept = [] if overwrite else read_spans(doc, expand(keys, labels))
     before = {(span.start, span.end, span.label) for span in kept}
-    for span, score in spans:
+    for span, each in spans:
         if (span.start, span.end, span.label) not in before:
-            set_score(span, score)
+            set_score(span, each.score)
+    scored = [(span, each.score) for span, each in spans]
     for key in keys:
         if key == ENTS:
-            ranks = [p for _, p in spans] if rank_scores is None else rank_scores
-            ranked = [(span, rank) for (span, _), rank in zip(spans, ranks)]
+            ranked = [(span, each.rank_score) for span, each in spans]
             write_ents(doc, ranked, overwrite=overwrite)
         elif key == PER_LABEL:
             for label in labels:
-                own = [(span, score) for span, score in spans if span.label_ == label]
+                own = [each for each in scored if each[0].label_ == label]
                 write_group(doc, label, own, overwrite=overwrite)
         else:
-            write_group(doc, key, spans, overwrite=overwrite)
+            write_group(doc, key, scored, overwrite=overwrite)
 
 
 def write_ents(

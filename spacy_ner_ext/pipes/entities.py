@@ -93,16 +93,9 @@ class EntityPipe(LabelledPipe):
         docs: The documents.
         scores: The entities of each document, as returned by `predict`.
         """
-        keys, labels = self.annotate, self.labels
+        overwrite = self.cfg["overwrite"]
         for doc, found in zip(docs, scores):
-            write_spans(
-                doc,
-                [span[:4] for span in found],
-                labels,
-                keys,
-                overwrite=self.cfg["overwrite"],
-                rank_scores=[span.rank_score for span in found],
-            )
+            write_spans(doc, found, self.labels, self.annotate, overwrite=overwrite)
 
     def collect_labels(
         self,

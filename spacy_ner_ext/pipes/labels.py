@@ -101,13 +101,7 @@ class LabelledPipe(TrainablePipe):
     def from_bytes(
         self: Component, bytes_data: bytes, *, exclude: Iterable[str] = ()
     ) -> Component:
-        """Load the component from a bytestring. Its settings stay those of the config.
-
-        bytes_data: The result of `to_bytes`.
-        exclude: Names of serialization fields to leave out.
-        RETURNS: The component.
-        RAISES (ValueError): If a setting that cannot change after training differs.
-        """
+        """Load the component from the result of `to_bytes`; see `from_disk`."""
         settings = dict(self.cfg)
         super().from_bytes(bytes_data, exclude=exclude)
         self.restore(settings)

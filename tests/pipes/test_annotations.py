@@ -11,6 +11,7 @@ from spacy_ner_ext.pipes.annotations import (
     write_group,
     write_spans,
 )
+from spacy_ner_ext.pipes.predictions import ScoredSpan
 from tests.helpers.pipelines import annotate, found
 
 VOCAB = Vocab()
@@ -20,6 +21,10 @@ GOLD = [(0, 2, "PER"), (3, 5, "LOC")]
 
 def make_doc():
     return Doc(VOCAB, words=WORDS)
+
+
+def predicted(*spans):
+    return [ScoredSpan(*span, rank_score=span[3]) for span in spans]
 
 
 def scored(doc, *spans):
@@ -82,7 +87,7 @@ def test_without_predictions_all_span_keys_are_annotated_as_empty(overwrite):
 
 def test_a_score_is_stored_by_boundaries_and_label():
     doc = make_doc()
-    predictions = [(0, 2, "PER", 0.5), (0, 2, "ORG", 0.25)]
+    predictions = predicted((0, 2, "PER", 0.5), (0, 2, "ORG", 0.25))
     write_spans(doc, predictions, ["PER", "ORG"], ["sc"], overwrite=False)
     assert get_score(Span(doc, 0, 2, "PER")) == 0.5
     assert get_score(Span(doc, 0, 2, "ORG")) == 0.25
@@ -92,7 +97,7 @@ def test_a_score_is_stored_by_boundaries_and_label():
 
 def test_kept_entities_get_no_score():
     doc = annotate(make_doc(), GOLD[:1])
-    predictions = [(0, 2, "PER", 1.0), (3, 5, "LOC", 0.5)]
+    predictions = predicted((0, 2, "PER", 1.0), (3, 5, "LOC", 0.5))
     write_spans(doc, predictions, ["PER", "LOC"], ["ents"], overwrite=False)
     assert [get_score(ent) for ent in doc.ents] == [None, 0.5]
     write_spans(doc, predictions, ["PER", "LOC"], ["ents"], overwrite=True)
