@@ -14,13 +14,10 @@ from .pieces import Ints
 
 
 class EmbeddingCache:
-    """Keeps the vectors of documents, by their words, until it is full.
+    """Keeps the vectors of documents, by their words, up to a size in MB.
 
     Nothing is evicted: training passes over all documents in turn, so dropping the
     oldest would drop each document just before its next use.
-
-    device: Where the vectors are kept.
-    max_mb: Maximum size in MB (2^20 bytes).
     """
 
     def __init__(self, device: torch.device, max_mb: int) -> None:
@@ -43,11 +40,7 @@ class EmbeddingCache:
         return found
 
     def put(self, words: Sequence[str], vectors: Tensor, counts: Ints) -> None:
-        """Keep the vectors of a document, if there is space.
-
-        vectors: Shape (n_words, n_layers, width).
-        counts: The number of pieces of each word.
-        """
+        """Keep the vectors of a document and the piece counts, if there is space."""
         key, size = _key(words), vectors.nbytes + counts.nbytes
         if key in self._kept:
             return

@@ -19,8 +19,6 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 class TokenEncoder(nn.Module):
     """A Hugging Face encoder whose piece vectors are pooled to token vectors.
 
-    encoder: The encoder, in float32.
-    width: The width of its vectors.
     layers: The hidden states to use: 0 is the input of the first layer, 1 its output,
         -1 the output of the last.
     learned_mix: Whether the weights of several layers are learned (the scalar mix of

@@ -77,14 +77,10 @@ def cut_words(
 
 @dataclass(frozen=True)
 class Windows:
-    """Overlapping windows over the pieces of documents, each of shape (n_windows,).
+    """Overlapping windows over the pieces of documents, as first pieces and ends.
 
     A piece is kept only from the window in which it is most central: each of two
     neighbors keeps its half of their overlap (the rule of EDS-NLP).
-
-    starts, ends: The first piece of each window and its end (exclusive), counted over
-        all documents.
-    keep_from, keep_to: The same for the pieces that are kept from it.
     """
 
     starts: Ints
@@ -94,10 +90,7 @@ class Windows:
 
 
 def cut_windows(lengths: Ints, window: int, stride: int) -> Windows:
-    """Cut documents into windows; a document without pieces has none.
-
-    lengths: The number of pieces of each document.
-    """
+    """Cut documents of some lengths into windows; one without pieces has none."""
     overlap = window - stride
     after_first = numpy.maximum(lengths - window, 0)
     n_windows = numpy.where(lengths > 0, 1 + -(-after_first // stride), 0)
@@ -166,12 +159,10 @@ def make_batches(
 def group_by_length(
     lengths: Ints, specials: Specials, max_pieces: int
 ) -> Iterator[Ints]:
-    """Group texts of similar length.
+    """Group texts of similar length: yields their indices, the longest texts first.
 
-    lengths: The number of pieces of each text.
     max_pieces: Maximum pieces of a batch, padding and special pieces included; a longer
         text is a batch by itself.
-    YIELDS: The indices of the texts of a batch, the longest texts first.
     """
     order = numpy.argsort(-lengths, kind="stable")
     first = 0
@@ -188,10 +179,8 @@ def pad(
 ) -> tuple[Ints, NDArray[numpy.bool_], Ints]:
     """Write texts as rows, with special pieces around them and padding at the end.
 
-    starts, ends: The first piece of each text and its end (exclusive).
     RETURNS: The pieces, the mask, which is False for padding, and the indices of the
-        pieces in `ids` (those of other pieces lie outside of the text), each of shape
-        (n_texts, width).
+        pieces in `ids`, each of shape (n_texts, width).
     """
     n_before, lengths = len(specials.before), (ends - starts)[:, None]
     columns = numpy.arange(int(lengths.max()) + len(specials))[None]

@@ -23,15 +23,10 @@ from .settings import PretrainedSettings
 
 
 class GradientScaler:
-    """Scales gradients before they pass through float16 layers, and back afterwards.
+    """The dynamic loss scaling of Micikevicius et al. (2018), Mixed Precision Training.
 
-    The dynamic loss scaling of Micikevicius et al. (2018), Mixed Precision Training:
-    the scale is halved after an overflow, and doubled after many steps without one. It
+    The scale is halved after an overflow, and doubled after many steps without one. It
     works on any device; torch's own scaler depends on torch's own optimizers.
-
-    enabled: Whether anything is scaled.
-    scale: The first scale.
-    growth_interval: Steps without overflow before the scale is doubled.
     """
 
     def __init__(
@@ -74,13 +69,7 @@ class GradientScaler:
 
 class TorchShim(Shim):
     """A torch module with a Hugging Face encoder as its `encoder`; it has no weights
-    until they are loaded.
-
-    settings: The settings of the encoder.
-    tokenizer: The tokenizer of the encoder.
-    specials: The special pieces around a text.
-    piece_cache: The pieces of documents that were cut ahead of their use.
-    """
+    until they are loaded."""
 
     _model: Any
     # The settings that the shapes of the weights depend on.
@@ -116,10 +105,9 @@ class TorchShim(Shim):
     def rebuild(
         self, encoder: Any, tokenizer: Any, weights: dict[str, Tensor], extra: str
     ) -> None:
-        """Build the module that saved weights belong to; they are set afterwards.
+        """Build the module that saved weights belong to, which are set afterwards.
 
         encoder: The encoder, with arbitrary weights.
-        weights: The weights, for their names and shapes.
         extra: What `extra` returned when it was saved.
         """
         raise NotImplementedError
@@ -162,10 +150,7 @@ class TorchShim(Shim):
 
     @contextmanager
     def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:
-        """Use other weights temporarily, such as the averages of an optimizer.
-
-        params: Weights by shim id and name; weights that it lacks stay as they are.
-        """
+        """Use other weights temporarily, such as the averages of an optimizer."""
         weights = dict(self._model.named_parameters()) if self._model else {}
         replaced = {n: w.data for n, w in weights.items() if (self.id, n) in params}
         for name, before in replaced.items():
@@ -224,10 +209,7 @@ class TorchShim(Shim):
         return srsly.msgpack_dumps(parts)
 
     def from_bytes(self, data: bytes) -> TorchShim:
-        """Load what `to_bytes` saved; settings stay those of the config.
-
-        RAISES (ValueError): If the weights do not fit the config or the settings.
-        """
+        """Load what `to_bytes` saved; settings stay those of the config."""
         from tokenizers import Tokenizer
 
         if not data:

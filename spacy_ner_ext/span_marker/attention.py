@@ -43,13 +43,7 @@ from .markers import KeyValueCache, MarkerGroup, SharedMarkers
 
 
 class Embeddings(TorchFunctionMode):
-    """Intercepts the lookups of pieces and positions in an encoder.
-
-    piece_table: The embeddings of pieces.
-    lookup: Replaces the lookup of pieces, if given.
-    position_table: The embeddings of positions, if any.
-    positions: The positions of all pieces, instead of the encoder's own.
-    """
+    """Intercepts the lookups of pieces (with `lookup`, if given) and of positions."""
 
     def __init__(
         self,
@@ -94,10 +88,7 @@ class TextDone(Exception):
 
 
 class TextAttention(Embeddings):
-    """Keeps the keys and values of a text.
-
-    stop_after: The number of attentions after which the pass ends; None for never.
-    """
+    """Keeps the keys and values of a text, and may stop after the last attention."""
 
     def __init__(self, *args: Any, stop_after: int | None = None) -> None:
         super().__init__(*args)
@@ -113,10 +104,7 @@ class TextAttention(Embeddings):
         *args: Any,
         **kwargs: Any,
     ) -> Tensor:
-        """Torch's attention; keys and values are kept.
-
-        RAISES (ValueError): If the attention is causal.
-        """
+        """Torch's attention; keys and values are kept."""
         if kwargs.get("is_causal"):
             raise ValueError("its attention is causal")
         self.layers.append(KeyValueCache(key, value, _as_bias(attn_mask, query)))
@@ -142,12 +130,7 @@ def _as_bias(mask: Tensor | None, query: Tensor) -> Tensor | None:
 
 class MarkerAttention(Embeddings):
     """The attention of pairs of markers to the text that was kept, to themselves and to
-    each other.
-
-    groups: The markers of all pairs, in groups that follow each other.
-    shared: Markers that are equal before the first attention, which are computed once;
-        None with dropout, which makes them differ.
-    """
+    each other."""
 
     def __init__(
         self, *args: Any, groups: Sequence[MarkerGroup], shared: SharedMarkers | None

@@ -46,12 +46,7 @@ class Spans:
 def place(
     windows: Windows, n_before: int, sentences: Ints, first: Ints, last: Ints
 ) -> tuple[Windows, Spans]:
-    """Find the windows of spans, and the columns of their ends there.
-
-    n_before: The number of special pieces before those of a window.
-    RETURNS: The windows, with those that were added for spans that none held, and the
-        spans.
-    """
+    """Find the windows of spans (some may be added), and the columns of their ends."""
     windows, rows = windows.locate(sentences, first, last)
     origin, counts = windows.starts[rows], windows.counts
     width = windows.ends[rows] - origin

@@ -32,14 +32,7 @@ UNUSED = ("encoder.pooler.", "encoder.embeddings.position_ids")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model that SpanMarker trained.
-
-    name: Its name on the hub, or the path of its folder.
-    config: Its config.json.
-    tokenizer: Its tokenizer.
-    tokenizer_config: The text of its tokenizer_config.json.
-    weights: Its weights, in float32.
-    """
+    """A model that SpanMarker trained."""
 
     name: str
     config: dict[str, Any]
@@ -169,10 +162,7 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
 
 
 def adopt(shim: SpanMarkerShim, checkpoint: Checkpoint) -> None:
-    """Give a shim the weights of a checkpoint, and the settings that it determines.
-
-    RAISES (UserError): If its weights do not fit its config.
-    """
+    """Give a shim the weights of a checkpoint, and the settings that it determines."""
     shim.adopt_settings(checkpoint.settings)
     weights = {
         key: tensor

@@ -16,10 +16,7 @@ from .windows import Words, words_before
 
 
 def kept_words(docs: Sequence[Doc], words: Words, keys: Sequence[str]) -> numpy.ndarray:
-    """Whether each word is part of an existing entity, or blocked, bools.
-
-    keys: The span keys whose entities are kept.
-    """
+    """Whether each word is part of an entity in the span keys, or blocked."""
     kept = numpy.zeros(int(words.doc_starts[-1]), dtype=bool)
     for doc, offset in zip(docs, words.doc_starts.tolist()):
         spans = [(span.start, span.end) for span in read_spans(doc, keys)]
@@ -36,8 +33,7 @@ def choose(ops: Any, scores: CandidateScores, bias: float) -> tuple[Ints, Ints]:
     probable entity, the most probable that shares no word with it, and so on.
 
     bias: Added to the score of every label, but not to probabilities.
-    RETURNS: The label of each marked span (OUTSIDE for no entity), and the indices of
-        the entities among these.
+    RETURNS: The label of each marked span, and the indices of the entities among these.
     """
     probabilities = ops.to_numpy(ops.softmax(scores.logits))
     biased = ops.to_numpy(scores.logits).copy()

@@ -48,15 +48,15 @@ class Distilled:
 class _Batch:
     """Spans of some windows, and the predictions of the model.
 
-    states: The states of the pieces at their ends, (n_states, hidden).
-    starts, ends: The indices of the states of each span.
-    widths: Its number of words.
+    states: The states of the windows, shape (n_rows, n_pieces, hidden).
+    local, starts, ends: The row and columns of each span there.
     is_entity: Whether the model gives it a label, 0 or 1.
     is_chosen: Whether it is one of the entities without overlap, bools.
     rows, first: Its window, and its first word.
     """
 
     states: Tensor
+    local: Tensor
     starts: Tensor
     ends: Tensor
     widths: Tensor
@@ -66,9 +66,7 @@ class _Batch:
     first: Ints
 
     def logits(self, filter_: SpanFilter) -> Tensor:
-        zeros = torch.zeros_like(self.starts)
-        places = (zeros, self.starts, self.ends)
-        return filter_(self.states[None], *places, self.widths)
+        return filter_(self.states, self.local, self.starts, self.ends, self.widths)
 
 
 def distill(
@@ -119,18 +117,15 @@ def _collect(recognizer: SpanMarkerRecognizer, docs: Sequence[Doc]) -> list[_Bat
     found, move = [], recognizer.shim.model.move
     for rows, text in scorer_of(model).texts(candidates):
         own = numpy.flatnonzero(numpy.isin(spans.rows, rows))
-        row_of = {int(row): i for i, row in enumerate(rows)}
-        local = numpy.array([row_of[row] for row in spans.rows[own].tolist()])
         assert text.states is not None
-        width = text.states.size(1)
-        ends = numpy.stack([spans.starts[own], spans.ends[own]]) + local * width
-        places, which = numpy.unique(ends, return_inverse=True)
-        starts, ends = which.reshape(ends.shape)
+        order = numpy.argsort(rows)
+        local = order[numpy.searchsorted(rows[order], spans.rows[own])]
         found.append(
             _Batch(
-                text.states.flatten(0, 1)[move(places)],
-                move(starts),
-                move(ends),
+                text.states,
+                move(local),
+                move(spans.starts[own]),
+                move(spans.ends[own]),
                 move(spans.widths[own]),
                 move(labels[own] != OUTSIDE).float(),
                 is_chosen[own],
@@ -157,7 +152,7 @@ def _fit(
                 batch.logits(filter_), batch.is_entity, reduction="sum"
             )
             optimizer.zero_grad()
-            (loss / len(batch.states)).backward()
+            (loss / batch.states[..., 0].numel()).backward()
             optimizer.step()
         schedule.step()
 

@@ -16,11 +16,7 @@ MIN_CANDIDATES = 4
 
 
 class SpanFilter(nn.Module):
-    """Scores spans by the states of the text, before there are any markers.
-
-    hidden: The width of the states.
-    max_words: Maximum words of a span.
-    """
+    """Scores spans by the states of the text, before there are any markers."""
 
     def __init__(self, hidden: int, max_words: int) -> None:
         super().__init__()
@@ -30,8 +26,6 @@ class SpanFilter(nn.Module):
     def reset(self, std: float) -> None:
         """Initialize the weights, with a prior for few entities (Lin et al. 2017, Focal
         Loss): else the gradients of all other spans drown those of entities.
-
-        std: The standard deviation of new weights.
         """
         with torch.no_grad():
             self.boundary.weight.normal_(std=std)
@@ -41,11 +35,10 @@ class SpanFilter(nn.Module):
     def forward(
         self, states: Tensor, rows: Tensor, starts: Tensor, ends: Tensor, widths: Tensor
     ) -> Tensor:
-        """Add up the scores of start, end and width.
+        """Add up the scores of start, end and width: a logit per span.
 
         states: Shape (n_rows, n_pieces, hidden).
         rows, starts, ends: Row and columns of each span, shape (n_spans,).
-        RETURNS: The logit of each span, shape (n_spans,).
         """
         start, end = self.boundary(states).unbind(-1)
         return start[rows, starts] + end[rows, ends] + self.width[widths - 1]
@@ -61,11 +54,8 @@ def select_spans(
 ) -> NDArray[numpy.bool_]:
     """Select the best spans of each window, independent of other windows.
 
-    rows: The window of each span, shape (n_spans,), grouped by window.
-    first: The first word of each span.
-    scores: The filter's probability of each span.
-    ratio: Maximum selected spans per word of a window, but at least MIN_CANDIDATES per
-        window.
+    rows: The window of each span, grouped by window.
+    ratio: Maximum selected spans per word of a window, but at least MIN_CANDIDATES.
     required: Spans that are selected in any case, and do not count.
     """
     words = numpy.unique(numpy.stack([rows, first]), axis=1)[0]

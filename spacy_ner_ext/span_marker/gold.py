@@ -49,15 +49,12 @@ def label_spans(
     max_words: int,
     lost: LostGold | None = None,
 ) -> Ints:
-    """Find the gold label of each candidate.
+    """Find the gold label of each candidate: its number, from 1; OUTSIDE; or MISSING if
+    one of its words is not annotated.
 
-    words: The words of the predicted documents.
-    spans: All candidates there, in their order.
+    words, spans: All candidates of the predicted documents, in their order.
     keys: The span keys of gold entities.
-    max_words: Maximum words of a candidate.
     lost: Counts entities that are not candidates.
-    RETURNS: The label of each span, from 1; OUTSIDE; or MISSING if one of its words is
-        not annotated. Shape (n_spans,).
     """
     lost = LostGold() if lost is None else lost
     n_words = int(words.doc_starts[-1])

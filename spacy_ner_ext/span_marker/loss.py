@@ -13,22 +13,15 @@ from .scorer import CandidateScores
 
 @dataclass(frozen=True)
 class Denominators:
-    """The counts that the losses of a batch are divided by.
-
-    n_marked: Marked spans whose label is known.
-    n_words: Words that are the first of a span whose label is known.
-    """
+    """The counts that the losses of a batch are divided by: marked spans whose label is
+    known, and words that are the first of a span whose label is known."""
 
     n_marked: int
     n_words: int
 
 
 def count_known(spans: Spans, gold: Ints, chosen: Ints) -> Denominators:
-    """Count the spans with known labels.
-
-    gold: The label of each span, or MISSING.
-    chosen: The indices of the marked spans.
-    """
+    """Count the spans with known labels, of some candidates and of those marked."""
     n_words = len(numpy.unique(spans.first[gold != MISSING]))
     return Denominators(int((gold[chosen] != MISSING).sum()), n_words)
 
@@ -58,12 +51,8 @@ def compute_loss(
 
 
 def cross_entropy(ops: Any, logits: Any, gold: Ints, n_known: int) -> tuple[float, Any]:
-    """The cross-entropy of the spans whose label is known, divided by `n_known`, and
-    its gradient: the loss of SpanMarker.
-
-    logits: Shape (n_spans, n_labels).
-    gold: The label of each span, or MISSING, shape (n_spans,).
-    """
+    """SpanMarker's loss and its gradient: the cross-entropy of the spans whose label is
+    known, divided by `n_known`."""
     known = ops.xp.asarray(gold != MISSING)
     n_known = max(1, n_known)
     probabilities = ops.softmax(logits)
@@ -79,11 +68,7 @@ def binary_cross_entropy(
     ops: Any, logits: Any, gold: Ints, weight: float
 ) -> tuple[float, Any]:
     """The binary cross-entropy of the spans whose label is known, times `weight`, and
-    its gradient.
-
-    logits: The logits of the filter, shape (n_spans,).
-    gold: The label of each span, or MISSING, same shape.
-    """
+    its gradient."""
     is_entity = ops.xp.asarray((gold > OUTSIDE).astype("float32"))
     scale = ops.xp.asarray(((gold != MISSING) * weight).astype("float32"))
     losses = ops.xp.logaddexp(0, logits) - is_entity * logits

@@ -14,11 +14,7 @@ from .gold import LostGold
 
 
 def report_lost_gold(name: str, split: str, lost: LostGold, max_words: int) -> None:
-    """Log the entities that a component cannot learn or find, by their length.
-
-    split: "train" or "dev".
-    max_words: Maximum words of a candidate.
-    """
+    """Log the entities of "train" or "dev" that a component cannot learn or find."""
     lengths = lost.too_long + lost.no_window
     if lengths:
         n_lost, share = lengths.total(), lengths.total() / lost.n_gold

@@ -26,7 +26,6 @@ Move = Callable[[Ints], Tensor]
 class KeyValueCache:
     """The keys and values of a batch of texts in one layer.
 
-    keys, values: Shape (n_rows, n_heads, n_pieces, width).
     bias: Added to the scores, shape (n_rows, 1 or n_heads, 1 or n_pieces, n_pieces);
         None if all pieces see all.
     """
@@ -40,11 +39,9 @@ class KeyValueCache:
 class EncodedText:
     """A batch of texts that passed through the encoder.
 
-    ids: Pieces with special and padding pieces, shape (n_rows, width).
-    mask: False for padding, bools of the same shape.
+    ids, mask: Pieces, padded, and False for padding, shape (n_rows, width).
     layers: The keys and values of each layer.
-    states: The last hidden states, float32, shape (n_rows, width, hidden); None if they
-        were not asked for.
+    states: The last hidden states, float32, if they were asked for.
     """
 
     ids: Ints
@@ -60,12 +57,8 @@ class EncodedText:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of markers, each array of shape (n_pairs,).
-
-    batches: The text batch of each pair.
-    rows: Its row in that batch.
-    starts, ends: The columns of the span's first and last piece in that row.
-    """
+    """Pairs of markers: their text batch, the row there, and the columns of the span's
+    first and last piece in that row. Each array has shape (n_pairs,)."""
 
     batches: Ints
     rows: Ints
@@ -112,8 +105,8 @@ class MarkerGroup:
 class SharedMarkers:
     """Markers that are equal before they see a text: same kind, same position.
 
-    examples: One marker of each kind, shape (n_kinds,).
-    kinds: The kind of each marker, shape (n_markers,).
+    examples: One marker of each kind.
+    kinds: The kind of each marker.
     """
 
     examples: Tensor
@@ -132,10 +125,7 @@ def share_markers(pairs: Pairs, move: Move) -> SharedMarkers | None:
 def group_markers(
     texts: Sequence[EncodedText], pairs: Pairs, move: Move, on_gpu: bool
 ) -> list[MarkerGroup]:
-    """Group pairs for their attention; rows with many pairs are groups by themselves.
-
-    pairs: The pairs, by batch and row.
-    """
+    """Group sorted pairs; rows with many pairs are separate groups."""
     groups: list[MarkerGroup] = []
     places = pairs.places
     for batch, part in by_value(pairs.batches):
@@ -199,7 +189,6 @@ def append_markers(
 ) -> tuple[Ints, Ints, numpy.ndarray, Ints, Ints]:
     """Append pairs to copies of their texts, as SpanMarker does.
 
-    markers: The pieces that mark a start and an end.
     RETURNS: The pieces and the columns that they have the positions of, shape (n_rows,
         width); the mask, bools of shape (n_rows, width, width); the rows and columns of
         the markers, shape (n_pairs, 2).

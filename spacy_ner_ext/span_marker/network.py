@@ -36,16 +36,11 @@ class SpanMarkerNetwork(nn.Module):
     """SpanMarker (Aarsen 2023) over a Hugging Face encoder: marks spans by a pair of
     pieces that see the text, and classifies the last states of these.
 
-    encoder: The encoder, in float32.
-    hidden: The width of its states.
-    n_labels: The number of classes, including the one for no entity.
     markers: The pieces that mark a start and an end.
     offset: Added to the column of a piece to get its position.
-    position_table: The embeddings of positions, if any.
     with_text: Whether the classifier also sees the states of the first and the last
         piece of a span.
     filter_words: Maximum words of a span for the filter; None for no filter.
-    dropout: Dropout before the classifier.
     """
 
     _arguments: frozenset[str]
@@ -107,10 +102,7 @@ class SpanMarkerNetwork(nn.Module):
     @contextmanager
     def running(self, precision: str, pieces: Ints | None = None) -> Iterator[None]:
         """Run in mixed precision, and look up all pieces of a training step at once:
-        the gradient of each lookup is as large as the vocabulary.
-
-        pieces: The pieces of all texts of the step; None in prediction.
-        """
+        the gradient of each lookup is as large as the vocabulary."""
         table = self.encoder.get_input_embeddings()
         if pieces is not None and table.weight.requires_grad:
             needed = self.move(numpy.unique(numpy.append(pieces, self.markers)))
@@ -148,12 +140,7 @@ class SpanMarkerNetwork(nn.Module):
         return result.last_hidden_state
 
     def read(self, ids: Ints, mask: numpy.ndarray, with_states: bool) -> EncodedText:
-        """Pass texts through the encoder.
-
-        ids: Pieces with special and padding pieces, shape (n_rows, width).
-        mask: False for padding, bools of the same shape.
-        with_states: Whether their last hidden states are needed.
-        """
+        """Pass texts through the encoder; see EncodedText."""
         if not self.structured and not with_states:
             return EncodedText(ids, mask)
         pieces = self.move(ids)
@@ -168,11 +155,10 @@ class SpanMarkerNetwork(nn.Module):
     def classify(
         self, texts: Sequence[EncodedText], pairs: Pairs, limit: int
     ) -> Tensor:
-        """Mark spans and classify them.
+        """Mark spans and classify them: float32 logits, shape (n_pairs, n_labels).
 
         limit: Maximum pairs in one pass. In training only the activations of the last
             pass are kept, those of others are computed again.
-        RETURNS: The logits, float32, shape (n_pairs, n_labels).
         """
         order = numpy.lexsort((pairs.rows, pairs.batches))
         lookup, outputs = self._lookup(), []
@@ -188,10 +174,7 @@ class SpanMarkerNetwork(nn.Module):
     def mark(
         self, texts: Sequence[EncodedText], pairs: Pairs, lookup: Lookup = None
     ) -> Tensor:
-        """The last states of pairs of markers, shape (n_pairs, 2, hidden).
-
-        pairs: The pairs, by batch and row.
-        """
+        """The last states of pairs, sorted by batch and row: (n_pairs, 2, hidden)."""
         mark = self._mark if self.structured else self._mark_dense
         return mark(texts, pairs, lookup).float()
 

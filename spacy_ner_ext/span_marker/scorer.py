@@ -70,14 +70,7 @@ class CandidateScores:
 
 
 class SpanScorer:
-    """Runs the algorithm with a network and its settings.
-
-    network: The network.
-    tokenizer: The tokenizer of its encoder.
-    specials: The special pieces around a window.
-    settings: The settings.
-    piece_cache: The pieces of documents that were cut ahead of their use.
-    """
+    """Runs the algorithm with a network and its settings."""
 
     def __init__(
         self,
@@ -125,10 +118,7 @@ class SpanScorer:
 
     @property
     def filters(self) -> bool:
-        """Whether the filter selects spans.
-
-        RAISES (ValueError): If candidates = "filtered", but the model has no filter.
-        """
+        """Whether the filter selects spans."""
         has_filter = self.network.filter is not None
         if self.settings.candidates == "filtered" and not has_filter:
             raise ValueError(

@@ -34,7 +34,6 @@ class SpanMarkerShim(TorchShim):
     """The weights of SpanMarker over a Hugging Face encoder.
 
     adopted: Settings of a SpanMarker checkpoint, which replace those of the config.
-    tokenizer_config: The text of the tokenizer's tokenizer_config.json.
     """
 
     _model: SpanMarkerNetwork | None
@@ -55,8 +54,6 @@ class SpanMarkerShim(TorchShim):
         """Load the pretrained encoder, with new weights for filter and classifier.
 
         n_labels: The number of classes, including the one for no entity.
-        with_filter: Whether the model may have a filter.
-        RAISES (ValueError): If the encoder cannot be loaded, or cannot be marked.
         """
         hf_tokenizer = hf.load_tokenizer(self.settings)
         encoder = hf.load_encoder(self.settings)
@@ -205,10 +202,7 @@ class SpanMarkerShim(TorchShim):
         self.model.classifier = new
 
     def set_filter(self, filter_: SpanFilter | None, **settings: Any) -> None:
-        """Replace the filter, and settings that belong to it.
-
-        filter_: The filter; None to remove it.
-        """
+        """Replace or remove the filter, and change settings that belong to it."""
         self.model.filter = filter_
         self.settings = replace(self.settings, **settings)
 

@@ -26,10 +26,7 @@ def marker_ids(tokenizer: Any) -> tuple[int, int]:
 
 def add_markers(encoder: Any, tokenizer: Any, config: str) -> None:
     """Add the markers to the vocabulary, with new embeddings as in SpanMarker: the
-    matrix grows to a multiple of 8.
-
-    config: The text of tokenizer_config.json.
-    """
+    matrix grows to a multiple of 8."""
     tokenizer.add_special_tokens([START, END])
     n_pieces = tokenizer.get_vocab_size(with_added_tokens=True)
     if n_pieces > encoder.get_input_embeddings().num_embeddings:
@@ -42,10 +39,7 @@ def add_markers(encoder: Any, tokenizer: Any, config: str) -> None:
 
 def init_from_mask(encoder: Any, tokenizer: Any, config: str) -> None:
     """Initialize the marker embeddings from the [MASK] piece, which the encoder has
-    learned to fill from its context, or from the mean of all pieces.
-
-    config: The text of tokenizer_config.json.
-    """
+    learned to fill from its context, or from the mean of all pieces."""
     mask = json.loads(config).get("mask_token")
     # Older files have a dictionary for each piece.
     text = mask.get("content") if isinstance(mask, dict) else mask
@@ -57,10 +51,7 @@ def init_from_mask(encoder: Any, tokenizer: Any, config: str) -> None:
 
 
 def split_punctuation(tokenizer: Any, config: str) -> None:
-    """Split punctuation from words in XLM-RoBERTa's tokenizer, as SpanMarker does.
-
-    config: The text of tokenizer_config.json.
-    """
+    """Split punctuation from words in XLM-RoBERTa's tokenizer, as SpanMarker does."""
     from tokenizers.pre_tokenizers import Punctuation, Sequence
 
     kind = json.loads(config).get("tokenizer_class") or ""

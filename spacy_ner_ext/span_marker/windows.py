@@ -38,11 +38,8 @@ class Words:
 
 
 def read_words(docs: Sequence[Doc], by_sentence: bool = True) -> Words:
-    """Read the words and sentences of documents.
-
-    by_sentence: Whether to use the sentences of documents that have them; otherwise a
-        document is one sentence.
-    """
+    """Read the words and sentences of documents; if not `by_sentence`, or without
+    sentence boundaries, a document is one sentence."""
     texts, tokens, boundaries, doc_of = [], [], [], []
     offset = 0
     for i, doc in enumerate(docs):
@@ -109,12 +106,7 @@ class Windows:
 
     def locate(self, sentences: Ints, first: Ints, last: Ints) -> tuple[Windows, Ints]:
         """Find the window of each span: of those that hold it, the one in which it is
-        most central. A span that none holds gets a separate window around it.
-
-        sentences: The sentence of each span, shape (n_spans,).
-        first, last: Its first and its last word.
-        RETURNS: The windows, with new ones at the end, and the window of each span.
-        """
+        most central. A span that none holds gets a separate window around it."""
         begin, end = self.bounds[first], self.bounds[last + 1]
         origin = self.starts[self.first[sentences]]
         n = self.n[sentences]
@@ -165,12 +157,8 @@ def cut(
     context: Context,
     piece_cache: PieceCache | None = None,
 ) -> Windows:
-    """Cut sentences into windows, at least one each.
-
-    size: Maximum pieces of a window, without special pieces.
-    stride: Pieces from one window of a long sentence to the next; None for half of
-        `size`.
-    """
+    """Cut sentences into windows of at most `size` pieces, at least one each; those of
+    long sentences are `stride` apart, by default half of `size`."""
     pieces = cut_words(tokenizer, words.docs, piece_cache)
     bounds = numpy.concatenate([[0], numpy.cumsum(pieces.counts())]).astype("int64")
     stride = min(size, max(1, size // 2 if stride is None else stride))
@@ -194,9 +182,6 @@ def _widths_of_context(
 
     The document-level context of SpanMarker: the next sentence, the previous one, the
     one after the next, and so on, until the window is full.
-
-    lengths: The number of pieces of each sentence; those that do not fit into a window
-        get no context.
     """
     docs, sizes = words.sentence_docs.tolist(), lengths.tolist()
     widths: dict[int, list[int]] = {1: [], -1: []}
