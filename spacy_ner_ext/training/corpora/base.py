@@ -1,27 +1,33 @@
-"""What corpora that `spacy train` reads have in common."""
+"""Shared by the corpora: examples of documents, and random orders.
 
-from collections.abc import Iterable, Iterator
+Random orders come from the state of Python's `random`, which training saves.
+"""
 
+import random
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 
+T = TypeVar("T")
+Examples = Callable[[Language], Iterable[Example]]
+
 
 class DocsCorpus(Corpus):
-    """A corpus of documents that a subclass reads.
-
-    Arguments are those of spaCy's Corpus, and of these `gold_preproc`, `max_length`
-    and `augmenter` are done here.
-    """
+    """spaCy's Corpus over documents that a subclass reads; `gold_preproc`, `max_length`
+    and `augmenter` are applied here."""
 
     def read(self, nlp: Language) -> Iterable[Doc]:
         """Read the annotated documents of an epoch."""
         raise NotImplementedError
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Read the corpus.
+        """Read an epoch.
 
-        nlp: The pipeline, whose tokenizer makes the tokens.
         RAISES (UserError): If the input cannot be used.
         """
         if self.gold_preproc:
@@ -30,3 +36,41 @@ class DocsCorpus(Corpus):
             examples = self.make_examples(nlp, self.read(nlp))
         for example in examples:
             yield from self.augmenter(nlp, example)
+
+
+def begin_epoch() -> random.Random:
+    """Create the generator of an epoch from a single draw, so that the order does not
+    depend on other draws from `random` during the epoch."""
+    return random.Random(random.getrandbits(64))
+
+
+@contextmanager
+def isolated_random(seed: int) -> Iterator[None]:
+    """Seed the generators of Python and NumPy for a block, and restore their states."""
+    state, numpy_state = random.getstate(), numpy.random.get_state()
+    random.seed(seed)
+    numpy.random.seed(seed % 2**32)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        numpy.random.set_state(numpy_state)
+
+
+def shuffled_in_buffer(
+    items: Iterable[T], size: int, generator: random.Random
+) -> Iterator[T]:
+    """Shuffle a stream as tf.data does: each item replaces a random one of a buffer of
+    `size` items, which is yielded. With 0 or 1 the order stays."""
+    buffer: list[T] = []
+    for item in items:
+        if len(buffer) < size:
+            buffer.append(item)
+        elif not buffer:
+            yield item
+        else:
+            place = generator.randrange(len(buffer))
+            drawn, buffer[place] = buffer[place], item
+            yield drawn
+    generator.shuffle(buffer)
+    yield from buffer

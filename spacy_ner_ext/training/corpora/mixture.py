@@ -1,8 +1,8 @@
-"""Several corpora as one, each with its share."""
+"""Mix several corpora by weights."""
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Dict, Optional
 
 from spacy import registry
@@ -10,10 +10,9 @@ from spacy.language import Language
 from spacy.training import Example
 
 from ...util.errors import UserError
-from .order import begin_epoch
+from .base import Examples, begin_epoch
 
 logger = logging.getLogger("spacy")
-Corpus = Callable[[Language], Iterable[Example]]
 
 
 @registry.readers("spacy_ner_ext.Mixture.v1")
@@ -23,28 +22,28 @@ def make_mixture(
     examples_per_epoch: Optional[int] = None,
     shuffle: bool = True,
 ) -> "Mixture":
-    """Registered as `spacy_ner_ext.Mixture.v1`: draw each example from one of several
-    corpora, at random by their weights.
+    """Registered as `spacy_ner_ext.Mixture.v1`: draw each example at random from one of
+    several corpora.
 
-    A corpus that is used up is begun again, and every epoch begins all of them.
+    An exhausted corpus starts over, and each epoch starts all of them.
 
     corpora: The corpora by name, any readers.
-    weights: How often each is drawn from, in relation to the others; 1 for those that
-        are not named, so that by default all have the same share, whatever their size.
-    examples_per_epoch: The examples of an epoch; None for as many as it takes until
-        each corpus was used up once, so that all examples are seen.
-    shuffle: Whether each corpus is read into memory and shuffled when it is begun;
-        false for those that shuffle themselves, such as Shards.v1.
+    weights: The relative frequency of each corpus, 1 for those that are not named: by
+        default all have the same share, whatever their size.
+    examples_per_epoch: The examples of an epoch; None to end it when each corpus was
+        exhausted once, so that all examples are used.
+    shuffle: Whether each corpus is read into memory and shuffled when it starts; false
+        for those that shuffle themselves, such as Shards.v1.
     RETURNS: The corpus.
     RAISES (UserError): If a weight or a number cannot be used.
     """
     if not corpora:
         raise UserError("Mixture.v1 has no corpora; add [corpora.train.corpora.NAME]")
-    # confection would check them against a type before it makes readers of them.
+    # A type of readers would be checked before confection has created them.
     for name, corpus in corpora.items():
         if not callable(corpus):
-            what = f"the corpus '{name}' of Mixture.v1 is no reader"
-            raise UserError(f"{what}; begin its block with @readers")
+            what = f"the corpus '{name}' of Mixture.v1 is not a reader"
+            raise UserError(f"{what}; start its block with @readers")
     for name, weight in weights.items():
         if name not in corpora:
             known = ", ".join(corpora)
@@ -60,11 +59,11 @@ def make_mixture(
 
 
 class Mixture:
-    """Several corpora as one; see `make_mixture` for the arguments."""
+    """Several corpora as one; see `make_mixture`."""
 
     def __init__(
         self,
-        corpora: Dict[str, Corpus],
+        corpora: Dict[str, Examples],
         weights: Dict[str, float],
         examples_per_epoch: Optional[int],
         shuffle: bool,
@@ -78,7 +77,7 @@ class Mixture:
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Read an epoch.
 
-        RAISES (UserError): If a corpus has no example.
+        RAISES (UserError): If a corpus has no examples.
         """
         generator = begin_epoch()
         order = generator if self.shuffle else None
@@ -100,7 +99,7 @@ class Mixture:
         self._is_reported = True
         total = sum(source.n_drawn for source in sources)
         parts = [
-            f"{each.name} {each.n_drawn} ({each.n_drawn / total:.1%}, used up "
+            f"{each.name} {each.n_drawn} ({each.n_drawn / total:.1%}, exhausted "
             f"{each.n_ends} times)"
             for each in sources
         ]
@@ -108,14 +107,10 @@ class Mixture:
 
 
 class _Source:
-    """A corpus that begins again when it is used up.
-
-    n_drawn: The examples that were drawn.
-    n_ends: How often its last example was.
-    """
+    """A corpus that starts over when it is exhausted."""
 
     def __init__(
-        self, name: str, corpus: Corpus, nlp: Language, order: Optional[random.Random]
+        self, name: str, corpus: Examples, nlp: Language, order: Optional[random.Random]
     ) -> None:
         self.name = name
         self.n_drawn = self.n_ends = 0
@@ -129,7 +124,7 @@ class _Source:
         example = self._following
         assert example is not None
         self.n_drawn += 1
-        # One ahead, so that the end is known when the last one is drawn.
+        # Read one ahead to know the end when the last example is drawn.
         self._following = next(self._examples, None)
         self.n_ends += self._following is None
         return example
@@ -142,5 +137,5 @@ class _Source:
         self._examples = iter(examples)
         self._following = next(self._examples, None)
         if self._following is None:
-            what = f"the corpus '{self.name}' of Mixture.v1 has no example"
+            what = f"the corpus '{self.name}' of Mixture.v1 has no examples"
             raise UserError(f"{what}; check its path and settings, or leave it out")

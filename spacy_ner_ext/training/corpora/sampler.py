@@ -1,4 +1,4 @@
-"""A part of any corpus, with rare labels more often."""
+"""Sample a corpus, and repeat examples with rare labels."""
 
 import logging
 from collections import Counter
@@ -13,10 +13,9 @@ from ...data.options import ConvertOptions
 from ...data.split.sample import Repeating, find_factors, sample
 from ...data.split.split import count_labels
 from ...util.errors import UserError
-from .order import begin_epoch, shuffled_in_buffer, unnoticed
+from .base import Examples, begin_epoch, isolated_random, shuffled_in_buffer
 
 logger = logging.getLogger("spacy")
-Corpus = Callable[[Language], Iterable[Example]]
 
 
 @registry.readers("spacy_ner_ext.Sampler.v1")
@@ -28,19 +27,18 @@ def make_sampler(
     seed: int = 0,
     shuffle_buffer: int = 0,
 ) -> "Sampler":
-    """Registered as `spacy_ner_ext.Sampler.v1`: take a part of the examples of any
-    corpus, and repeat those with rare labels.
+    """Registered as `spacy_ner_ext.Sampler.v1`: sample the examples of a corpus, and
+    repeat those with rare labels.
 
     corpus: The corpus, any reader.
-    limit: The most examples, before they are repeated; 0 for all.
+    limit: The maximum number of examples before they are repeated; 0 for all.
     downsample: The share of examples to draw.
     oversample: Labels of entities, span groups or categories, and the share of examples
-        that shall have each; examples with one are repeated until then. For that the
-        corpus is read once more, before the first epoch.
-    seed: Seed of what is drawn and repeated, the same in each epoch.
-    shuffle_buffer: The examples that are held to be given in random order, which parts
-        the repeated ones; 0 where the training loop shuffles (`max_epochs` of 0 or
-        more).
+        that should have each; examples with the label are repeated to reach it. The
+        corpus is then read once more, before the first epoch.
+    seed: Seed of drawing and repeating, the same in each epoch.
+    shuffle_buffer: The size of a shuffle buffer, which separates repeated examples; 0
+        where the training loop shuffles (`max_epochs` of 0 or more).
     RETURNS: The corpus.
     RAISES (UserError): If a setting cannot be used.
     """
@@ -54,15 +52,10 @@ def make_sampler(
 
 
 class Sampler:
-    """A part of a corpus, with rare labels more often.
-
-    corpus: The corpus.
-    options: What is sampled and repeated.
-    shuffle_buffer: The examples that are shuffled together.
-    """
+    """A sampled corpus; see `make_sampler`."""
 
     def __init__(
-        self, corpus: Corpus, options: ConvertOptions, shuffle_buffer: int
+        self, corpus: Examples, options: ConvertOptions, shuffle_buffer: int
     ) -> None:
         self.corpus = corpus
         self.options = options
@@ -90,12 +83,12 @@ class Sampler:
         self._report(counts)
 
     def _find_factors(self, nlp: Language) -> dict[str, float]:
-        """Factors belong to labels, so that they hold in whatever order a corpus gives
-        its examples. A run that goes on counts them anew, and has to find the same."""
+        # Factors belong to labels, so that they do not depend on the order of examples.
+        # A resumed run counts again and has to find the same.
         if self._factors is None and not self.options.oversample:
             self._factors = {}
         elif self._factors is None:
-            with unnoticed(self.options.seed):
+            with isolated_random(self.options.seed):
                 labels = Counter(
                     frozenset(count_labels(example.reference))
                     for example in self._sample(nlp, Counter())
@@ -119,5 +112,5 @@ class Sampler:
     def _report(self, counts: Counter[str]) -> None:
         level = logging.DEBUG if self._is_reported else logging.INFO
         self._is_reported = True
-        what = "Sampler: %d example(s) were read, %d taken, and given %d times in all"
+        what = "Sampler: %d example(s) read, %d taken, %d with repetitions"
         logger.log(level, what, counts["read"], counts["taken"], counts["given"])

@@ -1,4 +1,4 @@
-"""Corpora of many .spacy files, of which one is in memory at a time."""
+"""Read many .spacy files, one in memory at a time."""
 
 import logging
 import random
@@ -15,11 +15,10 @@ from spacy.vocab import Vocab
 
 from ...data.read import explained, find_files, read_docbin
 from ...util.errors import UserError
-from .base import DocsCorpus
-from .order import begin_epoch
+from .base import DocsCorpus, begin_epoch
 
 logger = logging.getLogger("spacy")
-# A shard, and how many of its documents are read; None for all.
+# A shard, and the number of its documents to read; None for all.
 Shard = tuple[Path, int | None]
 
 
@@ -33,18 +32,18 @@ def make_shards(
     gold_preproc: bool = False,
     augmenter: Optional[Callable[[Language, Example], Iterable[Example]]] = None,
 ) -> "Shards":
-    """Registered as `spacy_ner_ext.Shards.v1`: read .spacy files one at a time, each
-    epoch in another order.
+    """Registered as `spacy_ner_ext.Shards.v1`: read .spacy files one at a time, in a
+    new order in each epoch.
 
-    For `max_epochs = -1`: with others spaCy keeps all examples in memory.
+    For `max_epochs = -1`; otherwise spaCy keeps all examples in memory.
 
     path: A folder of .spacy files, such as `convert --shard-size` writes, or a list of
         files and folders.
-    shuffle: Whether the order of the shards, and of the documents in each, is drawn
-        anew in each epoch; false for evaluation.
-    mixed_shards: The shards that are in memory together, and whose documents are
-        shuffled together.
-    limit: The most documents, the first ones in the order of the paths; 0 for all.
+    shuffle: Whether each epoch shuffles the shards, and the documents of each; false
+        for evaluation.
+    mixed_shards: The number of shards that are in memory and shuffled together.
+    limit: The maximum number of documents, the first in the order of the paths; 0 for
+        all.
     max_length, gold_preproc, augmenter: As in `spacy.Corpus.v1`.
     RETURNS: The corpus.
     RAISES (UserError): If a setting cannot be used.
@@ -70,10 +69,7 @@ def make_shards(
 
 
 class Shards(DocsCorpus):
-    """A corpus of .spacy files; see `make_shards` for the arguments.
-
-    paths: Files and folders.
-    """
+    """A corpus of .spacy files; see `make_shards`."""
 
     def __init__(
         self,
@@ -100,9 +96,8 @@ class Shards(DocsCorpus):
         self._is_begun = self._is_reported = False
 
     def find(self) -> list[Path]:
-        """Find the shards.
+        """The shards, in the order of their paths in each folder.
 
-        RETURNS: The files, in the order of their paths in each folder.
         RAISES (UserError): If a folder has none.
         """
         return [file for path in self.paths for file in find_files(Path(path))]
@@ -110,7 +105,6 @@ class Shards(DocsCorpus):
     def read(self, nlp: Language) -> Iterator[Doc]:
         """Read the documents of an epoch.
 
-        nlp: The pipeline, for its vocabulary.
         RAISES (UserError): If a shard is missing or damaged.
         """
         shards = self._choose()
@@ -137,12 +131,12 @@ class Shards(DocsCorpus):
         # An epoch may take days: its documents are counted at its end.
         if not self._is_begun:
             self._is_begun = True
-            logger.info("%s: %d shard(s), read in turn", self._where, n_shards)
+            logger.info("%s: reading %d shard(s)", self._where, n_shards)
 
     def _report(self, n_shards: int, n_docs: int) -> None:
         level = logging.DEBUG if self._is_reported else logging.INFO
         self._is_reported = True
-        what = "%s: %d shard(s) with %d documents were read"
+        what = "%s: read %d shard(s) with %d documents"
         logger.log(level, what, self._where, n_shards, n_docs)
 
     @property
@@ -180,8 +174,8 @@ def _read_together(
 
 
 def _reorder(stored: DocBin, n_docs: int, generator: Optional[random.Random]) -> None:
-    """Keep the first documents of what is stored, shuffled; a document takes several
-    times the memory of its arrays, so that they are made one by one afterwards."""
+    """Keep the first documents, shuffled. The arrays are reordered, since a document
+    takes several times their memory."""
     order = list(range(n_docs))
     if generator is not None:
         generator.shuffle(order)

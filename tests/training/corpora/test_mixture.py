@@ -115,7 +115,7 @@ def test_what_an_epoch_had_is_logged(caplog):
         read(mixture)
     (record,) = caplog.records
     parts = [
-        f"{name} {n} ({n / 8:.1%}, used up {n // 2} times)"
+        f"{name} {n} ({n / 8:.1%}, exhausted {n // 2} times)"
         for name, n in sorted(counts.items())
     ]
     assert record.getMessage() == f"Mixture of 8 examples: {', '.join(parts)}"
@@ -125,7 +125,7 @@ def test_what_an_epoch_had_is_logged(caplog):
     ("values", "what"),
     [
         ({"corpora": {}}, "Mixture.v1 has no corpora"),
-        ({"corpora": {"a": {"path": "x"}}}, "'a' of Mixture.v1 is no reader"),
+        ({"corpora": {"a": {"path": "x"}}}, "'a' of Mixture.v1 is not a reader"),
         ({"weights": {"c": 1.0}}, "name the corpus 'c'; choose of: a, b"),
         ({"weights": {"a": 0.0}}, "weights.a = 0.0 of Mixture.v1; set it to a number"),
         ({"weights": {"a": -1}}, "weights.a = -1 of Mixture.v1"),

@@ -1,4 +1,4 @@
-"""A part of a corpus, with rare labels more often."""
+"""Sample a corpus, and repeat examples with rare labels."""
 
 import logging
 import random
@@ -137,8 +137,7 @@ def test_numbers_are_logged_once(caplog):
         read(sampler)
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"Sampler: 100 example(s) were read, 50 taken, and given {len(found)} times "
-        "in all"
+        f"Sampler: 100 example(s) read, 50 taken, {len(found)} with repetitions"
     )
 
 

@@ -12,7 +12,7 @@ from spacy.tokens import Doc, DocBin, Span
 
 from spacy_ner_ext.data.read import read_docbin
 from spacy_ner_ext.training.corpora import shards
-from spacy_ner_ext.training.corpora.order import shuffled_in_buffer
+from spacy_ner_ext.training.corpora.base import shuffled_in_buffer
 from spacy_ner_ext.training.corpora.shards import make_shards
 from spacy_ner_ext.util.errors import UserError
 
@@ -173,15 +173,15 @@ def test_settings_of_spacys_corpus(tmp_path, nlp):
     assert len(texts(make_shards(tmp_path, augmenter=twice), nlp)) == 2
 
 
-def test_the_log_tells_numbers_once(tmp_path, nlp, caplog):
+def test_numbers_are_logged_once(tmp_path, nlp, caplog):
     write(tmp_path, [2, 3], nlp)
     corpus = make_shards(tmp_path)
     with caplog.at_level(logging.INFO, logger="spacy"):
         texts(corpus, nlp)
         texts(corpus, nlp)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}: 2 shard(s), read in turn",
-        f"{tmp_path}: 2 shard(s) with 5 documents were read",
+        f"{tmp_path}: reading 2 shard(s)",
+        f"{tmp_path}: read 2 shard(s) with 5 documents",
     ]
 
 
