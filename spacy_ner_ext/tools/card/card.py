@@ -60,41 +60,25 @@ def render_card(path: Path, corpora: Mapping[str, Path], about: About) -> str:
         splits = [Split(s, read_examples(c, nlp), tasks) for s, c in corpora.items()]
         if "test" in corpora:
             scores["test"] = nlp.evaluate(read_examples(corpora["test"], nlp))
-    values = _values(pipeline, about, splits, scores)
+    tables = [t for name, s in scores.items() for t in score_tables(name, s, tasks)]
     templates = environment(Path(__file__).parent)
     templates.filters.update(cell=escape, code=as_code)
+    text = templates.get_template(TEMPLATE).render(
+        mark=MARK,
+        name=_name(pipeline, about),
+        metadata=_metadata(pipeline, about, tables),
+        license=_license(pipeline, about),
+        language=_language(pipeline),
+        versions={name: version(name) for name in LIBRARIES},
+        limitations=[*describe_limits(tasks, splits), *_describe_scores(tables)],
+        others={n: each for n, s in scores.items() if (each := other_scores(s))},
+        about=about,
+        pipeline=pipeline,
+        splits=splits,
+        tables=tables,
+    )
     # Reads the metadata back, as the hub does.
-    return ModelCard(templates.get_template(TEMPLATE).render(values)).content
-
-
-def _values(
-    pipeline: SavedPipeline,
-    about: About,
-    splits: Sequence[Split],
-    scores: Mapping[str, Mapping[str, Any]],
-) -> dict[str, Any]:
-    """The values that the template shows."""
-    tasks = pipeline.tasks()
-    tables = [t for name, s in scores.items() for t in score_tables(name, s, tasks)]
-    return {
-        "mark": MARK,
-        "name": _name(pipeline, about),
-        "metadata": _metadata(pipeline, about, tables),
-        "about": about,
-        "meta": pipeline.meta,
-        "license": _license(pipeline, about),
-        "language": _language(pipeline),
-        "tasks": tasks,
-        "splits": splits,
-        "tables": tables,
-        "others": {n: each for n, s in scores.items() if (each := other_scores(s))},
-        "other_labels": pipeline.other_labels(),
-        "requirements": pipeline.requirements(),
-        "settings": pipeline.training_settings(),
-        "config": pipeline.config_excerpt(),
-        "versions": {name: version(name) for name in LIBRARIES},
-        "limitations": [*describe_limits(tasks, splits), *_describe_scores(tables)],
-    }
+    return ModelCard(text).content
 
 
 def _metadata(

@@ -16,26 +16,17 @@ from ...pipes.find import SPANCAT_FACTORIES, describe_component
 from ...util.errors import UserError, one_line
 
 CATEGORIES = "cats"
-# Settings of [training] that the card shows, and their names there.
-SETTINGS = {
-    "seed": "seed",
-    "dropout": "dropout",
-    "accumulate_gradient": "parts of a batch",
-    "max_steps": "maximum steps",
-    "max_epochs": "maximum epochs",
-    "patience": "patience, in steps",
-    "eval_frequency": "steps between evaluations",
-}
+# Settings of [training] in the table of the card.
+SETTINGS = (
+    *("seed", "dropout", "accumulate_gradient", "max_steps", "max_epochs"),
+    *("patience", "eval_frequency"),
+)
 # Settings that only fit one machine, or that nobody reads.
 HIDDEN = ("logger", "before_to_disk", "before_update", "score_weights")
-# Written and read by `python -m spacy_ner_ext train`.
-SECTION, RUN = "spacy_ner_ext", "run.json"
-RUN_SETTINGS = {
-    "status": "run",
-    "step": "last step",
-    "epochs": "epochs",
-    "best_step": "best step",
-}
+SECTIONS = ("nlp", "components", "training", "spacy_ner_ext")
+# Written by `python -m spacy_ner_ext train`.
+RUN = "run.json"
+RUN_VALUES = ("status", "step", "epochs", "best_step")
 
 
 @dataclass(frozen=True)
@@ -113,13 +104,13 @@ class SavedPipeline:
             ) from err
 
     def training_settings(self) -> dict[str, str]:
-        """The settings and the result of training, by the names that the card shows."""
+        """The settings of training, and the values of run.json, as texts."""
         training = self.config.get("training", {})
-        found = {name: training.get(setting) for setting, name in SETTINGS.items()}
+        found = {name: training.get(name) for name in SETTINGS}
         for name in ("optimizer", "batcher"):
             found[name] = training.get(name, {}).get(f"@{name}s")
         run = _read_run(self.path.parent / RUN)
-        found |= {name: run.get(key) for key, name in RUN_SETTINGS.items()}
+        found |= {name: run.get(name) for name in RUN_VALUES}
         return {
             name: f"{value:.4g}" if isinstance(value, float) else str(value)
             for name, value in found.items()
@@ -127,17 +118,11 @@ class SavedPipeline:
         }
 
     def config_excerpt(self) -> str:
-        """The sections [nlp], [components], [training] and [spacy_ner_ext] of the
-        config."""
-        training = self.config.get("training", {})
-        sections = {
-            "nlp": {name: self.config["nlp"][name] for name in ("lang", "pipeline")},
-            "components": self.config["components"],
-            "training": {k: v for k, v in training.items() if k not in HIDDEN},
-        }
-        if SECTION in self.config:
-            sections[SECTION] = self.config[SECTION]
-        return Config(sections).to_str(interpolate=False).strip()
+        """The sections of the config that define the pipeline and its training."""
+        config = {name: self.config[name] for name in SECTIONS if name in self.config}
+        training = config.get("training", {}).items()
+        config["training"] = {k: v for k, v in training if k not in HIDDEN}
+        return Config(config).to_str(interpolate=False).strip()
 
 
 def _sizes(settings: Mapping[str, Any]) -> range | tuple[int, ...] | None:

@@ -17,7 +17,7 @@ from ...util.figures import COLORS, LINE_STYLES, chart_style, mark_best, shorten
 from .panels import Line, Panel
 
 N_COLUMNS, PANEL_SIZE, SINGLE_SIZE = 2, (5.4, 3.2), (8.0, 3.8)
-# Characters of legend entries in the width of a panel.
+# Characters of a legend entry in the width of a panel.
 LEGEND_WIDTH = 62
 MARKED_POINTS = 15
 MARKERS = "osD^vPX"
@@ -45,18 +45,16 @@ def _figure(panels: Sequence[Panel]) -> Figure:
     n_rows = math.ceil(len(panels) / n_columns)
     width, height = PANEL_SIZE if n_columns > 1 else SINGLE_SIZE
     lines = {line.label: line for panel in panels for line in panel.lines}
-    legend = sorted(lines.values(), key=lambda line: line.style)
-    labels = [shorten_label(line.label, 91, tail=45) for line in legend]
-    per_row = LEGEND_WIDTH * n_columns // (max(map(len, labels)) + 9)
-    per_row = max(1, min(len(labels), per_row))
-    extra = 0.25 * math.ceil(len(labels) / per_row) if len(labels) > 1 else 0
+    legend = sorted(lines.values(), key=lambda line: line.style) * (len(lines) > 1)
+    extra = 0.25 * math.ceil(len(legend) / n_columns)
     figure = Figure((width * n_columns, height * n_rows + extra), layout="constrained")
     grid = figure.add_gridspec(n_rows, n_columns)
     for number, panel in enumerate(panels):
         _draw_panel(figure.add_subplot(grid[divmod(number, n_columns)]), panel)
-    if len(labels) > 1:
+    if legend:
         handles = [Line2D([], [], **_look(line)) for line in legend]
-        place: Any = {"loc": "outside upper left", "ncols": per_row}
+        labels = [shorten_label(line.label, LEGEND_WIDTH, tail=30) for line in legend]
+        place: Any = {"loc": "outside upper left", "ncols": n_columns}
         figure.legend(handles, labels, handlelength=3, **place)
     return figure
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ...training.logging.logger import MISSING, format_duration
-from ...util.errors import UserError
+from ...util.extras import require
 from ...util.files import replacing
 from ...util.templates import environment
 from .panels import PLOTS, Panel, make_panels
@@ -38,12 +38,9 @@ def write_plots(
     RETURNS: The files, the page last.
     RAISES (UserError): If matplotlib is missing, or a file is damaged.
     """
-    try:
-        from .figures import draw
-    except ImportError as err:
-        raise UserError(
-            'plots need matplotlib: pip install "spacy-ner-ext[plot]"'
-        ) from err
+    require("matplotlib", "plot")
+    from .figures import draw
+
     panels = make_panels(runs, x, pattern)
     plots = {name: list(group) for name, group in groupby(panels, lambda p: p.plot)}
     images = {name: draw(group, image_format) for name, group in plots.items()}

@@ -2,12 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import IO, Any, Callable, Iterator
+from typing import IO, Any, Iterator
 
 from spacy import registry
 from spacy.language import Language
 from wasabi import Printer
 
+from ...util.extras import require
 from .files import run_folder
 from .logger import Finalize, LogStep, SetUp
 from .row import Row, RowBuilder
@@ -27,9 +28,9 @@ def make_tensorboard_logger(
     run_name: A subfolder of that folder, which TensorBoard shows as the name of the
         run.
     RETURNS: The logger.
-    RAISES (ImportError): If TensorBoard is not installed.
+    RAISES (UserError): If TensorBoard is not installed.
     """
-    make_writer = _import_writer()
+    tensorboard = require("torch.utils.tensorboard", "tensorboard")
 
     def set_up(
         nlp: Language, stdout: IO[str] = sys.stdout, stderr: IO[str] = sys.stderr
@@ -48,7 +49,10 @@ def make_tensorboard_logger(
                 print(_describe(folder), file=stdout, flush=True)
                 if folder is not None:
                     # Hides what an earlier process wrote of the same steps.
-                    writer = make_writer(str(folder), purge_step=rows.first_step)
+                    first_step = rows.first_step
+                    writer = tensorboard.SummaryWriter(
+                        str(folder), purge_step=first_step
+                    )
             if writer is not None:
                 for name, number in scalars(row):
                     writer.add_scalar(name, number, row.step)
@@ -61,17 +65,6 @@ def make_tensorboard_logger(
         return log_step, finalize
 
     return set_up
-
-
-def _import_writer() -> Callable[..., Any]:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as err:
-        raise ImportError(
-            "spacy_ner_ext.TensorBoardLogger.v1 needs TensorBoard: install it with "
-            'pip install "spacy-ner-ext[tensorboard]", or use another logger.'
-        ) from err
-    return SummaryWriter
 
 
 def _describe(folder: Path | None) -> str:

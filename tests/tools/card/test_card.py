@@ -129,8 +129,8 @@ def test_settings_of_the_training_and_what_the_run_wrote(model):
     srsly.write_json(model.parent / "run.json", run)
     card = make_card(model)
     found = dict(row for row in rows(section(card, "Training")) if len(row) == 2)
-    assert found["last step"] == "`400`" and found["epochs"] == "`3.5`"
-    assert found["best step"] == "`300`"
+    assert found["step"] == "`400`" and found["epochs"] == "`3.5`"
+    assert found["best_step"] == "`300`"
     assert found["seed"] == "`0`" and found["optimizer"] == "`Adam.v1`"
     assert '@architectures = "spacy_ner_ext.CRF.v1"' in card.text
 

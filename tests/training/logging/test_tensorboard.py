@@ -1,11 +1,12 @@
 """spacy_ner_ext.TensorBoardLogger.v1, read back by TensorBoard."""
 
-import builtins
+import sys
 
 import pytest
 from spacy import registry
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from spacy_ner_ext.util.errors import UserError
 from tests.helpers.loggers import GROUPED, read_log
 
 NAME = "spacy_ner_ext.TensorBoardLogger.v1"
@@ -78,15 +79,6 @@ def test_without_a_folder_nothing_is_written_and_a_line_says_so(run_training):
 
 
 def test_without_tensorboard_the_error_says_what_to_install(monkeypatch):
-    real = builtins.__import__
-
-    def fail(name, *args, **kwargs):
-        if name.startswith("torch.utils.tensorboard"):
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", fail)
-    with pytest.raises(
-        ImportError, match=r'pip install "spacy-ner-ext\[tensorboard\]"'
-    ):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(UserError, match=r'pip install "spacy-ner-ext\[tensorboard\]"'):
         registry.loggers.get(NAME)()
