@@ -56,7 +56,6 @@ class Tokens:
         refuses to train on it.
 
         mode: One of `ALIGNMENTS`, see `ConvertOptions`.
-        RAISES (UserError): If the entity is empty, unlabeled or outside the text.
         """
         self._check(entity, entity.place or place)
         if self.in_words:

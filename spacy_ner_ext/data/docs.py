@@ -1,6 +1,8 @@
 """Create spaCy documents from the records that formats read."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from spacy.tokens import Doc, Span
@@ -16,6 +18,29 @@ from .report import ConversionReport
 TokenSpan = tuple[int, int, Entity]
 
 
+def reads_docs(read: Callable[..., Iterator[Record]]) -> Callable[..., Iterator[Doc]]:
+    """Turn a function that reads records into one that reads documents.
+
+    read: Is called with the path, a report and the options of the format.
+    RETURNS: Is called with the path, a tokenizer, `ConvertOptions` and a report.
+    """
+
+    @wraps(read)
+    def read_documents(
+        path: Path,
+        nlp: MakesDocs,
+        *,
+        report: ConversionReport | None = None,
+        options: ConvertOptions = DEFAULT,
+        **own: Any,
+    ) -> Iterator[Doc]:
+        report = ConversionReport() if report is None else report
+        records = read(Path(path), report, **own)
+        yield from make_docs(records, nlp, report, options)
+
+    return read_documents
+
+
 def make_docs(
     records: Iterable[Record],
     nlp: MakesDocs,
@@ -26,7 +51,6 @@ def make_docs(
 
     YIELDS: The documents: entities in `doc.ents`, categories in `doc.cats`; "id",
         "document", "lang" and "meta" in `doc.user_data`.
-    RAISES (UserError): If an entity is empty or outside the text.
     """
     for record in records:
         if options.filter.skips(record.lang, record.place, report):

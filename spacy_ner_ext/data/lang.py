@@ -25,10 +25,7 @@ class MakesDocs(Protocol):
 
 
 def language_class(lang: str) -> type[Language]:
-    """Look up spaCy's class for a language.
-
-    RAISES (UserError): If spaCy does not have the language.
-    """
+    """Look up spaCy's class for a language."""
     try:
         return get_lang_class(lang)
     except (ImportError, AttributeError) as err:
@@ -43,10 +40,7 @@ def tokenizer_language(langs: str) -> str:
 
 
 def blank_vocab(lang: str) -> Vocab:
-    """Create an empty vocabulary with the language's lexical attributes.
-
-    RAISES (UserError): If spaCy does not have the language.
-    """
+    """Create an empty vocabulary with the language's lexical attributes."""
     return create_vocab(lang, language_class(lang).Defaults)
 
 
@@ -55,8 +49,6 @@ class BlankPipeline:
 
     It starts faster, since it does not import all installed components, and its memory
     stays bounded for any number of words.
-
-    RAISES (UserError): If spaCy does not have the language.
     """
 
     def __init__(self, lang: str) -> None:
@@ -78,10 +70,7 @@ class BlankPipeline:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer with the present vocabulary.
-
-        RAISES (UserError): If the language needs packages that are not installed.
-        """
+        """The tokenizer with the present vocabulary."""
         if self._tokenizer is None:
             config = language_class(self.lang).default_config["nlp"]["tokenizer"]
             try:
@@ -93,10 +82,7 @@ class BlankPipeline:
         return self._tokenizer
 
     def make_doc(self, text: str) -> Doc:
-        """Tokenize a text.
-
-        RAISES (UserError): If the language needs packages that are not installed.
-        """
+        """Tokenize a text."""
         # First, since it may be renewed, and the tokenizer with it.
         assert self.vocab is not None
         return self.tokenizer(text)

@@ -36,7 +36,7 @@ class ConvertOptions:
 
     Settings of a format are None where its reader's default applies.
 
-    format: Input format. If it is not given, it is recognized from the file.
+    format: Input format; by default it is recognized if it is certain.
     lang: Language of the tokenizer. Texts marked with another language are skipped;
         several languages are written en,de, and xx keeps all texts.
     align: What to do with entities whose boundaries are inside a token: strict drops
@@ -63,21 +63,23 @@ class ConvertOptions:
         up to 20,000 documents or 1,000,000 tokens, and a folder beyond that.
     docs_of: conll, conllu, datasets: sentences per document; 0 joins all sentences of
         a document of the input.
-    token_column: conll: column of the token, from 0; negative numbers count from the
-        last column.
-    tag_column: conll: column of the tag, from 0; negative numbers count from the last
-        column.
+    token_column: conll: column of the token, from 0, negative from the end; by default
+        the first.
+    tag_column: conll: column of the tag, from 0, negative from the end; by default the
+        last.
     delimiter: conll: what separates columns: tab; space (runs of spaces and tabs); or
         auto, which is tab in lines that have one, else space.
     scheme: conll, conllu: tag scheme; auto recognizes it from all tags of the file.
-    entity_key: conllu: key in MISC, or column, that has the tags.
+    entity_key: conllu: key in MISC, or column, of the tags; by default the first that
+        has tags.
     fragments: standoff: turn an entity of several fragments into one entity from its
         start to its end (merge) or one entity per fragment (parts).
     dataset_split: datasets: split to read, such as train.
     dataset_config: datasets: configuration of a dataset on the hub.
     tokens_column: datasets: column of the tokens.
     tags_column: datasets: column of the tags.
-    tag_names: datasets: JSON file with the names of tags that are numbers.
+    tag_names: datasets: JSON file with the names of tags that are numbers; by default
+        labels.json next to the file.
     text_column: table, textcat: column of the texts.
     spans_column: table: column of the spans.
     label_column: textcat: column of the categories.
@@ -195,10 +197,7 @@ DEFAULT = ConvertOptions(lang="xx")
 
 
 def make_options(settings: Mapping[str, Any]) -> ConvertOptions:
-    """Create options from settings by name; unknown names are options of the reader.
-
-    RAISES (UserError): If a value is not valid.
-    """
+    """Create options from settings by name; unknown names are options of the reader."""
     known = {name: value for name, value in settings.items() if name in _NAMES}
     more = {name: value for name, value in settings.items() if name not in _NAMES}
     return ConvertOptions(**known, more=more)

@@ -80,7 +80,6 @@ def write_parts(
     shard_size: Documents per file; 0 writes one file per part, and from `MAX_DOCS`
         documents or `MAX_TOKENS` tokens on a folder of files with its name.
     RETURNS: The number of files by path, for paths that became folders.
-    RAISES (UserError): If a file cannot be written.
     """
     paths = _paths(target, parts, shard_size)
     with ExitStack() as replaced:

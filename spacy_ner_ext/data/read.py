@@ -21,7 +21,6 @@ def find_files(path: Path) -> list[Path]:
     path: A .spacy file, or a folder. As in spaCy's Corpus, all .spacy files in the
         folder and its subfolders are read in the order of their paths, except hidden
         ones.
-    RAISES (UserError): If a folder has none.
     """
     if not path.is_dir():
         return [path]
@@ -37,10 +36,7 @@ def find_files(path: Path) -> list[Path]:
 
 
 def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    """Read the documents of a .spacy file, or of a folder of such files.
-
-    RAISES (UserError): If a file is missing, damaged or not a .spacy file.
-    """
+    """Read the documents of a .spacy file, or of a folder of such files."""
     for file in find_files(path):
         stored = read_docbin(file)
         with explained(file):
@@ -48,10 +44,7 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
 
 
 def read_docbin(path: Path) -> DocBin:
-    """Read a .spacy file without creating its documents.
-
-    RAISES (UserError): If the file is missing, damaged or not a .spacy file.
-    """
+    """Read a .spacy file without creating its documents."""
     check_input(path)
     with explained(path):
         return DocBin().from_disk(path)
@@ -65,7 +58,6 @@ def read_examples(path: Path, nlp: Language) -> Iterator[Example]:
     tokens are unknown. Documents without tokens are skipped.
 
     path: A .spacy file, or a folder of such files.
-    RAISES (UserError): If a file cannot be read.
     """
     for file in find_files(path):
         yield from Corpus(file).make_examples(nlp, read_docs(file, nlp.vocab))

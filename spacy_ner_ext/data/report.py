@@ -166,10 +166,7 @@ class ConversionReport(Counts):
     @contextmanager
     def writing(self, path: Path | None) -> Iterator[None]:
         """Write the report to a .json file after the block, and all notes, without a
-        limit, to NAME.notes.jsonl; None writes nothing.
-
-        RAISES (UserError): If a file cannot be written.
-        """
+        limit, to NAME.notes.jsonl; None writes nothing."""
         if path is None:
             yield
             return

@@ -38,8 +38,6 @@ def read_lines(path: Path, *, keep_ends: bool = False) -> Iterator[tuple[int, st
     keep_ends: Keep line ends; carriage returns may then be anywhere, as in a quoted
         field of a table.
     YIELDS: The 1-based line number and the line.
-    RAISES (UserError): If a line is not UTF-8, is longer than `MAX_LINE` bytes, or
-        ends in a carriage return alone.
     """
     try:
         with path.open("rb") as file:

@@ -1,9 +1,4 @@
-"""Write datasets of tokens and tags, and Parquet tables of texts and spans.
-
-Both keep tokens, the spaces between them, sentence starts, "id", "document" and "lang",
-and categories and "meta" as JSON. A dataset has entities as IOB2 tags, of those that
-overlap only the longest; a table has spans of characters.
-"""
+"""Write datasets of tokens and tags, and Parquet tables of texts and spans."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator

@@ -1,21 +1,4 @@
-"""CoNLL column files: one token a line, its tag in one of the columns.
-
-How a line is read:
-
-* A blank line ends the sentence.
-* "-DOCSTART-" at its start ends the sentence and starts a new document.
-* "# " at its start makes it a comment, unless the line has as many columns as the file
-  and a valid tag in the tag column; then "#" is the token. "#" and a tab are always a
-  token. The comment "# newdoc" starts a new document, as in CoNLL-U.
-* Any other line is a token, with as many columns as the first token of the file.
-
-A token of white space keeps its place, so that token numbers stay those of the file; an
-empty one, which spaCy does not allow, becomes a space. No entity starts or ends in such
-a token, since spaCy refuses to train on that.
-
-Written are a token, a tab and its IOB2 tag, with "-DOCSTART-" before each document and
-a blank line after each sentence; `read_conll` with docs_of=0 reads the same documents.
-"""
+"""CoNLL column files: one token a line, its tag in one of the columns."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -25,9 +8,7 @@ from pathlib import Path
 from spacy.tokens import Doc, Span
 
 from ...util.errors import Place, UserError
-from ..docs import make_docs
-from ..lang import MakesDocs
-from ..options import DEFAULT, ConvertOptions
+from ..docs import reads_docs
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from ..text import check_input, read_lines
@@ -53,18 +34,17 @@ BREAKS = re.compile(r"[\t\n\r]")
 LABEL_BREAKS = re.compile(r"[\t\n\r]|\s(?=\s*$)")
 
 
+@reads_docs
 def read_conll(
     path: Path,
-    nlp: MakesDocs,
+    report: ConversionReport,
     *,
-    report: ConversionReport | None = None,
-    options: ConvertOptions = DEFAULT,
     token_column: int | None = None,
     tag_column: int | None = None,
     delimiter: str = "auto",
     scheme: str = "auto",
     docs_of: int = 1,
-) -> Iterator[Doc]:
+) -> Iterator[Record]:
     """Read a column file as documents with gold tokens, sentences and entities.
 
     The file is read twice, first to check every line and recognize the scheme. Spaces
@@ -72,14 +52,11 @@ def read_conll(
 
     token_column: None for the first, or the second of Universal NER's columns.
     tag_column: None for the last, or the third of Universal NER's columns.
-    RAISES (UserError): If the file or an option cannot be used.
     """
     check_docs_of(docs_of)
-    report = ConversionReport() if report is None else report
-    layout = _Layout.of_file(Path(path), token_column, tag_column, delimiter)
+    layout = _Layout.of_file(path, token_column, tag_column, delimiter)
     report.scheme = _find_scheme(layout, resolve_scheme(scheme))
-    records = group_sentences(_records(layout, report), docs_of)
-    yield from make_docs(records, nlp, report, options)
+    yield from group_sentences(_records(layout, report), docs_of)
 
 
 def _is_universal_ner(columns: tuple[str, ...]) -> bool:
@@ -247,10 +224,7 @@ def write_conll(
     spans_key: str | None = None,
 ) -> None:
     """Write documents as one column file, NAME.conll; of overlapping spans only the
-    longest.
-
-    RAISES (UserError): If the file cannot be written.
-    """
+    longest."""
     path = folder / f"{name}.conll"
     try:
         with path.open("w", encoding="utf-8", newline="\n") as file:

@@ -1,28 +1,11 @@
-"""CoNLL-U and CoNLL-U Plus: words with syntax, and entities as tags.
-
-How a file is read:
-
-* Tags are in a column, an eleventh one or one that `# global.columns =` names, or in
-  MISC as `NER=B-PER`. Words without one, or with "_" or "*", are outside of entities.
-* Tokens of the documents are the syntactic words. Of a multiword token (`1-2`) only the
-  form and SpaceAfter are used: its words have no space between them if they spell its
-  form (do, n't), and have one otherwise (de, le). Empty nodes (`1.1`) are skipped.
-* Spaces are known if the file has SpaceAfter or `# text =` anywhere.
-* UPOS, XPOS, LEMMA and FEATS are read where given, HEAD and DEPREL if every word of the
-  file has both. A root is its own head, with the relation "ROOT", as in spaCy.
-* `# newdoc` starts a document, with its id as name; `# sent_id` names a sentence.
-"""
+"""CoNLL-U and CoNLL-U Plus: words with syntax, and entities as tags."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spacy.tokens import Doc
-
 from ...util.errors import Place, UserError
-from ..docs import make_docs
-from ..lang import MakesDocs
-from ..options import DEFAULT, ConvertOptions
+from ..docs import reads_docs
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from ..text import check_input
@@ -53,26 +36,23 @@ UNTAGGED = ("", "_", "*")
 MAX_LISTED = 10
 
 
+@reads_docs
 def read_conllu(
     path: Path,
-    nlp: MakesDocs,
+    report: ConversionReport,
     *,
-    report: ConversionReport | None = None,
-    options: ConvertOptions = DEFAULT,
     entity_key: str | None = None,
     scheme: str = "auto",
     docs_of: int = 1,
-) -> Iterator[Doc]:
+) -> Iterator[Record]:
     """Read a CoNLL-U file as documents with gold tokens, entities and syntax.
 
     The file is read twice, first to check every line and find the tags.
 
     entity_key: None for the first of `ENTITY_KEYS` whose values are tags.
-    RAISES (UserError): If the file or an option cannot be used.
     """
     check_docs_of(docs_of)
-    path, scheme = Path(path), resolve_scheme(scheme)
-    report = ConversionReport() if report is None else report
+    scheme = resolve_scheme(scheme)
     check_input(path)
     survey = _Survey(path, ENTITY_KEYS if entity_key is None else (entity_key,))
     for sentence in read_sentences(path):
@@ -82,8 +62,7 @@ def read_conllu(
     if survey.has_heads and survey.unparsed is not None:
         what = "a word without HEAD or DEPREL, so the parses of the file are skipped"
         report.note("skipped", survey.unparsed, what)
-    records = group_sentences(_records(survey, key, report), docs_of)
-    yield from make_docs(records, nlp, report, options)
+    yield from group_sentences(_records(survey, key, report), docs_of)
 
 
 @dataclass
@@ -146,10 +125,7 @@ class _Survey:
         survey.add(tags, [word.line for word in sentence.words])
 
     def key(self) -> str:
-        """The first key whose values are tags.
-
-        RAISES (UserError): If there is none.
-        """
+        """The first key whose values are tags."""
         for key in self.keys:
             if key in self.tags and key not in self.faults:
                 return key

@@ -66,11 +66,7 @@ class Sentence:
 def read_sentences(
     path: Path, report: ConversionReport | None = None
 ) -> Iterator[Sentence]:
-    """Read the sentences of a file.
-
-    RAISES (UserError): If a line has another number of columns, or IDs do not count the
-        words.
-    """
+    """Read the sentences of a file."""
     reader = _Reader(path, report)
     for number, line in read_lines(path):
         place = Place(path, number)

@@ -1,17 +1,4 @@
-"""Datasets of tokens and tags, as on the Hugging Face Hub.
-
-Each row is a sentence or a longer text. Columns:
-
-* tokens: a list of strings.
-* ner_tags: a list of as many tags: strings such as "B-PER", or numbers with names, see
-  `tag_names`. Null means that the row is not annotated.
-* id, document_id (or document), sentence_id, lang, cats, meta, spaces and sent_starts
-  are optional, see `arrow_writers`. Without sent_starts a row is one sentence. Without
-  id its name is document_id.sentence_id.
-
-The tag scheme is recognized from the names of all tags, or if there are none from all
-tags of the dataset, see `tags`.
-"""
+"""Datasets of tokens and tags, as on the Hugging Face Hub."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -51,7 +38,6 @@ def read_datasets(
         run.
     docs_of: Rows per document; 0 joins all consecutive rows with the same document_id
         and language.
-    RAISES (UserError): If the dataset or an option cannot be used.
     """
     check_docs_of(docs_of)
     report = ConversionReport() if report is None else report

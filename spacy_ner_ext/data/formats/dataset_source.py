@@ -41,7 +41,6 @@ def open_source(path: Path, split: str | None, config: str | None) -> Source:
         hub: "owner/name".
     split: The split, if it has several.
     config: The configuration of a dataset on the hub.
-    RAISES (UserError): If the dataset does not exist, or the split is not clear.
     """
     name = path.as_posix()
     is_hub_id = HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES

@@ -1,8 +1,4 @@
-"""spaCy's own format: one .spacy file, or a folder of them.
-
-Documents stay as they are: tokens, entities, tags, span groups and user data. A file is
-held in memory while it is read.
-"""
+"""spaCy's own format: one .spacy file, or a folder of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +24,6 @@ def read_docbin(
 
     options: Languages are those of `doc.user_data["lang"]`. The span group is added to
         documents that do not have it. Nothing is aligned.
-    RAISES (UserError): If a file is missing, damaged or not a .spacy file.
     """
     report = ConversionReport() if report is None else report
     for file in find_files(Path(path)):

@@ -1,11 +1,4 @@
-"""Recognize the format of an input if it is certain.
-
-* A folder: .spacy files (docbin), .ann files (standoff), a dataset that `datasets`
-  saved, or files with tokens and ner_tags (datasets).
-* A file by its suffix, see `SUFFIXES`; .txt with an .ann file next to it (standoff).
-* .jsonl, .json, .parquet, .csv and .tsv by the shape of the first records, see
-  `json_shapes.SHAPES`.
-"""
+"""Recognize the format of an input if it is certain."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -35,10 +28,7 @@ TABLE_SUFFIXES = (".parquet", ".csv", ".tsv")
 
 
 def guess_format(path: Path) -> str:
-    """Recognize a format.
-
-    RAISES (UserError): If the input does not exist, or its format is not certain.
-    """
+    """Recognize a format."""
     if path.is_dir():
         found = _of_folder(path)
     elif not path.exists() and not path.suffix and len(path.parts) == 2:

@@ -1,28 +1,12 @@
-r"""Markup inside the text, one text a line: `[Ada](PER) met [Bob](PER).`
-
-How a line is read:
-
-* `[TEXT](LABEL)` is an entity; TEXT may contain others, as in
-  `[[New York](LOC) Post](ORG)`.
-* `[TEXT]` without a following "(" is that text, with its brackets.
-* `\[`, `\]`, `\(`, `\)` and `\\` are the second character. Any other backslash is a
-  backslash. Round brackets that do not follow "]" need no backslash.
-* LABEL cannot contain brackets, backslashes or white space. With "://" it would be a
-  link, which is an error: write `[here]\(http://...)`.
-* Blank lines are skipped.
-"""
+"""Markup inside the text, one text a line: `[Ada](PER) met [Bob](PER).`"""
 
 import re
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 
-from spacy.tokens import Doc
-
 from ...util.errors import Place, UserError
-from ..docs import make_docs
-from ..lang import MakesDocs
-from ..options import DEFAULT, ConvertOptions
+from ..docs import reads_docs
 from ..record import Entity, Record
 from ..report import ConversionReport
 from ..text import check_input, read_lines
@@ -32,22 +16,12 @@ WHITE_SPACE = re.compile(r"\s")
 EXCERPT = 40
 
 
+@reads_docs
 def read_inline(
     path: Path,
-    nlp: MakesDocs,
-    *,
-    report: ConversionReport | None = None,
-    options: ConvertOptions = DEFAULT,
-) -> Iterator[Doc]:
-    """Read lines of text with entities such as `[Ada](PER)`.
-
-    RAISES (UserError): If the file cannot be used or a mark is not complete.
-    """
-    report = ConversionReport() if report is None else report
-    yield from make_docs(_records(Path(path)), nlp, report, options)
-
-
-def _records(path: Path) -> Iterator[Record]:
+    report: ConversionReport,
+) -> Iterator[Record]:
+    """Read lines of text with entities such as `[Ada](PER)`."""
     check_input(path)
     is_empty = True
     for number, line in read_lines(path):

@@ -1,14 +1,8 @@
 """Read a file of JSON values one by one: JSON lines, or one array.
 
-How the layout is recognized:
-
-* The file starts with "[": it is one array, whose elements are the values. But if its
-  first line is a complete array and more lines follow, or it is a single line that
-  starts with a string as `["text", {"entities": []}]` does, each line is a value.
-* Otherwise each line is a value. Blank lines are skipped.
-
-The place of a value is the line where it starts, or in an array on a single line its
-number in the array.
+A file that starts with "[" is one array. But if its first line is a complete array and
+more lines follow, or it is a single line that starts with a string as `["text", {}]`
+does, each line is a value.
 """
 
 import codecs
@@ -28,11 +22,7 @@ STARTS_WITH_STRING = re.compile(rb'\[\s*"')
 
 
 def read_json_values(path: Path) -> Iterator[tuple[Place, Any]]:
-    """Read a file of JSON lines or of one array, with one value in memory at a time.
-
-    RAISES (UserError): If the file cannot be read, is not JSON, or has a value that
-        spaCy cannot store, such as NaN.
-    """
+    """Read a file of JSON lines or of one array, with one value in memory at a time."""
     check_input(path)
     is_array, is_single_line = _layout(path)
     if not is_array:

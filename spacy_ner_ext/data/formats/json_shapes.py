@@ -1,23 +1,6 @@
-"""The shapes of JSON records, one table for guessing the format and for reading.
+"""The shapes of JSON records: one table, `SHAPES`, for guessing and for reading.
 
-To add a shape, write a function that reads it and add a row to `SHAPES`. These are
-read by the format `jsonl`:
-
-* spaCy 2 training data: `["text", {"entities": [[0, 3, "PER"]], "cats": {"A": 1.0}}]`.
-* A task of Label Studio's JSON export: an object whose "data" is an object. The text is
-  the value of "data" that results name with "to_name", or else "text", or the only
-  string. Results of type "labels" are entities, those of type "choices" categories.
-  The first annotation that is not cancelled counts. A task with only cancelled ones is
-  skipped; one without any is not annotated.
-* Prodigy, Doccano, Label Studio's short export, and what `write_jsonl` writes: an
-  object with a string "text" or "data". Its other keys:
-  - spans, entities, label, labels: spans, see `json_spans`. If all are missing or null,
-    the text is not annotated. Strings in label and labels are categories.
-  - cats: values by category; options and accept: categories offered and chosen.
-  - answer: records with "reject" or "ignore" are skipped.
-  - tokens, sent_starts, unknown_spaces: gold tokens as `write_jsonl` writes them.
-  - id, document, lang, meta: kept in `doc.user_data`.
-  - relations: skipped.
+To add a shape, write a function that reads it and add a row to the table.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,10 +22,7 @@ ANNOTATIONS = ("annotations", "completions")
 
 
 def read_record(value: Any, place: Place, report: ConversionReport) -> Record | None:
-    """Read one record of any shape; None if it was rejected or ignored.
-
-    RAISES (UserError): If it has none of the shapes, or a value is not valid.
-    """
+    """Read one record of any shape; None if it was rejected or ignored."""
     for shape in SHAPES:
         if shape.read is not None and shape.fits(value):
             return shape.read(value, place, report)

@@ -1,13 +1,4 @@
-"""Read the spans and the gold tokens of a JSON record.
-
-A span is an array of start, end and label, or an object with "start" or
-"start_offset", "end" or "end_offset", and "label" or an array "labels". If the object
-also has a "text", it must be the text at these offsets. Older versions of Label Studio
-count a character beyond U+FFFF as two; where "text" shows that, it is repaired.
-
-A token is an object with "text" and "ws" (whether a space follows), or with "start" in
-place of "ws". The tokens must spell the text.
-"""
+"""Read the spans and the gold tokens of a JSON record."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -23,10 +14,7 @@ ADVICE = "correct the tokens or leave out 'tokens'"
 def read_spans(
     items: Sequence[Any], text: str, place: Place, report: ConversionReport
 ) -> list[Entity]:
-    """Read annotated spans.
-
-    RAISES (UserError): If one is not a span, or its text differs.
-    """
+    """Read annotated spans."""
     return [span for item in items for span in _spans(item, text, place, report)]
 
 
@@ -93,10 +81,7 @@ def _characters(text: str, n_units: int) -> int:
 def read_words(
     tokens: Sequence[Any], text: str, place: Place
 ) -> tuple[list[str], list[bool]]:
-    """Read the words, and whether a space follows each.
-
-    RAISES (UserError): If the tokens do not spell the text.
-    """
+    """Read the words, and whether a space follows each."""
     words: list[str] = []
     spaces: list[bool] = []
     position = 0
@@ -135,10 +120,7 @@ def read_starts(
     values: Mapping[str, Any], n_words: int, place: Place
 ) -> list[int] | None:
     """Read "sent_starts": the numbers of the words that start a sentence; None if it is
-    missing.
-
-    RAISES (UserError): If a number is out of range.
-    """
+    missing."""
     if values.get("sent_starts") is None:
         return None
     starts = field(values, "sent_starts", list, place)

@@ -39,7 +39,6 @@ def parse_json(text: str, place: Place, name: str = "") -> Any:
     """Parse one JSON value.
 
     name: What the text is, for the error, if it is only a part of the place.
-    RAISES (UserError): If it is not JSON, or spaCy cannot store it.
     """
     try:
         value = DECODER.decode(text)
@@ -81,10 +80,7 @@ def bad_value(err: Exception, place: Place) -> UserError:
 
 
 def field(values: Mapping[str, Any], name: str, kind: type[T], place: Place) -> T:
-    """Get a required value of an object, of type str, int, float, list or dict.
-
-    RAISES (UserError): If it is missing or of another type.
-    """
+    """Get a required value of an object, of type str, int, float, list or dict."""
     if name not in values:
         there = ", ".join(values)[: 4 * EXCERPT] or "nothing"
         raise UserError.at(place, f"'{name}' is missing, found {there}; add it")
@@ -96,7 +92,6 @@ def checked(value: Any, kind: type[T], name: str, place: Place) -> T:
     number, and a whole number is a float.
 
     name: What the value is, for the error.
-    RAISES (UserError): If it is of another type.
     """
     kinds = (int, float) if kind is float else kind
     if not isinstance(value, kinds) or isinstance(value, bool):
@@ -112,10 +107,7 @@ def excerpt(value: Any) -> str:
 
 
 def name_of(values: Mapping[str, Any], name: str, place: Place) -> str:
-    """Get a string or whole number of an object as a string; empty if missing or null.
-
-    RAISES (UserError): If it is of another type.
-    """
+    """Get a string or whole number of an object; empty if missing or null."""
     value = values.get(name)
     return "" if value is None else as_name(value, f"'{name}'", place)
 
@@ -124,7 +116,6 @@ def as_name(value: Any, name: str, place: Place) -> str:
     """Get a string or whole number as a string.
 
     name: What the value is, for the error.
-    RAISES (UserError): If it is of another type.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)

@@ -1,11 +1,4 @@
-"""JSON of annotation tools: one record a line, or one array of records.
-
-`json_shapes` has the shapes of records, and `json_file` the layouts of files. Written
-is one object a line as in Prodigy: "text", "tokens", "spans", and if they have a value
-"cats", "id", "document", "lang", "meta". In addition, a text that is not annotated has
-no "spans", "sent_starts" holds the tokens that start a sentence, and "unknown_spaces"
-is true if the spaces between tokens are not those of the original text.
-"""
+"""JSON of annotation tools, read in all `json_shapes` and written as in Prodigy."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -15,9 +8,7 @@ from typing import Any
 from spacy.tokens import Doc, Span
 
 from ...util.errors import Place, UserError
-from ..docs import make_docs
-from ..lang import MakesDocs
-from ..options import DEFAULT, ConvertOptions
+from ..docs import reads_docs
 from ..record import Record
 from ..report import ConversionReport
 from .json_file import read_json_values
@@ -25,22 +16,12 @@ from .json_shapes import read_record
 from .spans import NAMES, spans_or_none
 
 
+@reads_docs
 def read_jsonl(
     path: Path,
-    nlp: MakesDocs,
-    *,
-    report: ConversionReport | None = None,
-    options: ConvertOptions = DEFAULT,
-) -> Iterator[Doc]:
-    """Read records of Prodigy, Doccano, Label Studio or spaCy 2.
-
-    RAISES (UserError): If the file cannot be used.
-    """
-    report = ConversionReport() if report is None else report
-    yield from make_docs(_records(Path(path), report), nlp, report, options)
-
-
-def _records(path: Path, report: ConversionReport) -> Iterator[Record]:
+    report: ConversionReport,
+) -> Iterator[Record]:
+    """Read records of Prodigy, Doccano, Label Studio or spaCy 2."""
     for place, value in read_json_values(path):
         record = read_record(value, place, report)
         if record is not None:
@@ -55,10 +36,7 @@ def write_jsonl(
     report: ConversionReport,
     spans_key: str | None = None,
 ) -> None:
-    """Write documents as NAME.jsonl.
-
-    RAISES (UserError): If a document has a value that JSON cannot express.
-    """
+    """Write documents as NAME.jsonl."""
     with (folder / f"{name}.jsonl").open("wb") as file:
         for number, doc in enumerate(docs, start=1):
             place = Place(Path(report.source or name), number, "document")

@@ -1,9 +1,9 @@
 """The formats by name: which function reads, and which writes each.
 
-A reader is a function `read_NAME(path, nlp, *, report=None, options=DEFAULT, **own) ->
-Iterator[Doc]`; its own options are fields of `ConvertOptions`. A writer is
-`write_NAME(docs, folder, name, *, report, spans_key) -> None`. To add a format, write
-these in a file of this folder and add them here.
+A reader is `read_NAME(path, nlp, *, report=None, options=DEFAULT, **own)` and returns
+documents; `docs.reads_docs` makes it of a function that reads records. Its own options
+are fields of `ConvertOptions`. A writer is `write_NAME(docs, folder, name, *, report,
+spans_key)`. To add a format, write these in a file of this folder and add them here.
 """
 
 import inspect

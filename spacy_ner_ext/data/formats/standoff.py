@@ -1,20 +1,4 @@
-"""BRAT standoff: text files, each with a file of annotations with offsets.
-
-A folder may contain folders. Each `NAME.txt` needs its `NAME.ann`, which is empty if
-the text has no entity. Files and folders that start with "." are skipped.
-
-How a line of an .ann file is read:
-
-* `T1<TAB>LABEL START END<TAB>TEXT`: an entity. The offsets count characters of the .txt
-  file, including carriage returns and a byte order mark; TEXT must be the text there,
-  with spaces for line ends. An entity of several fragments has `START END;START END`
-  and a space between their texts. Fragments that are separated only by white space are
-  one, since BRAT splits entities at line ends.
-* `A1<TAB>NAME T1` or `A1<TAB>NAME T1 VALUE`, also with the older `M1`: an attribute.
-  `span._.NAME` is True, or the value as text. spaCy keeps one value for all spans of
-  the same characters. Attributes of events and relations are skipped.
-* N, E, R, * and #: normalizations, events, relations, equivalences and notes, skipped.
-"""
+"""BRAT standoff: text files, each with a file of annotations with offsets."""
 
 import os
 import re
@@ -23,12 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from spacy.tokens import Doc, Span
+from spacy.tokens import Span
 
 from ...util.errors import Place, UserError
-from ..docs import make_docs
-from ..lang import MakesDocs
-from ..options import DEFAULT, ConvertOptions
+from ..docs import reads_docs
 from ..record import Entity, Record
 from ..report import ConversionReport
 from ..text import BOM, MAX_LINE, read_lines
@@ -51,14 +33,13 @@ TARGETS = "ER"
 EXCERPT = 60
 
 
+@reads_docs
 def read_standoff(
     path: Path,
-    nlp: MakesDocs,
+    report: ConversionReport,
     *,
-    report: ConversionReport | None = None,
-    options: ConvertOptions = DEFAULT,
     fragments: str = "merge",
-) -> Iterator[Doc]:
+) -> Iterator[Record]:
     """Read BRAT standoff as documents with entities and their attributes.
 
     path: A folder of any depth, or a .txt or .ann file.
@@ -66,16 +47,10 @@ def read_standoff(
         last; "parts" makes each fragment an entity.
     YIELDS: The documents by name. The "id" is the path of the file in the folder,
         without suffix.
-    RAISES (UserError): If a file or an option cannot be used.
     """
     if fragments not in FRAGMENTS:
         known = ", ".join(FRAGMENTS)
         raise UserError(f"unknown fragments '{fragments}'; choose one of {known}")
-    report = ConversionReport() if report is None else report
-    yield from make_docs(_records(Path(path), fragments, report), nlp, report, options)
-
-
-def _records(path: Path, fragments: str, report: ConversionReport) -> Iterator[Record]:
     _define_extensions(path)
     for name, text_path in _find_documents(path, report):
         text = _read_text(text_path)

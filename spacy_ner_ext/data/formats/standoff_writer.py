@@ -1,7 +1,4 @@
-"""Write BRAT standoff, see `standoff`.
-
-Kept are texts, spans with their labels, and span extensions that are True or text.
-"""
+"""Write BRAT standoff: texts, spans, and span extensions that are True or text."""
 
 import re
 import unicodedata
@@ -37,8 +34,6 @@ def write_standoff(
     """Write each document as a .txt and an .ann file.
 
     name: Documents without "id" in `doc.user_data` are named NAME-00001 and so on.
-    RAISES (UserError): If an id cannot be a file name or names two documents, or a file
-        cannot be written.
     """
     names = _Names()
     for number, doc in enumerate(docs, start=1):

@@ -1,29 +1,11 @@
-"""Tables of texts and spans: .parquet, .csv or .tsv.
-
-Columns:
-
-* text: the text.
-* spans, or entities: a list of spans, in .csv and .tsv as JSON. Null or an empty field
-  means that the text is not annotated.
-* id, document, lang, cats, meta, words, spaces and sent_starts are optional, see
-  `arrow_writers`. The words become tokens if they and the spaces spell the text.
-
-A span counts characters, end exclusive, and is one of these:
-
-* `{"start": 0, "end": 3, "label": "PER"}`; also `start_offset` and `end_offset`.
-* `[0, 3, "PER"]`; numbers may be strings, since a list in Parquet has one type.
-"""
+"""Tables of texts and spans of characters: .parquet, .csv or .tsv."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from spacy.tokens import Doc
-
 from ...util.errors import Place, UserError
-from ..docs import make_docs
-from ..lang import MakesDocs
-from ..options import DEFAULT, ConvertOptions
+from ..docs import reads_docs
 from ..record import Entity, Record
 from ..report import ConversionReport
 from .json_value import checked, excerpt, field, parse_json
@@ -39,30 +21,19 @@ ENDS = ("end", "end_offset")
 MAX_DIGITS = 18
 
 
+@reads_docs
 def read_table(
     path: Path,
-    nlp: MakesDocs,
+    report: ConversionReport,
     *,
-    report: ConversionReport | None = None,
-    options: ConvertOptions = DEFAULT,
     text_column: str = "text",
     spans_column: str = SPANS,
-) -> Iterator[Doc]:
-    """Read a table of texts and spans.
-
-    RAISES (UserError): If the file or an option cannot be used.
-    """
-    path = Path(path)
+) -> Iterator[Record]:
+    """Read a table of texts and spans."""
     if path.is_file() and path.suffix.lower() not in SUFFIXES:
         known = ", ".join(SUFFIXES)
         what = f"a table of spans ends in {known}; for .jsonl use --format jsonl"
         raise UserError(what, path)
-    report = ConversionReport() if report is None else report
-    records = _records(path, text_column, spans_column)
-    yield from make_docs(records, nlp, report, options)
-
-
-def _records(path: Path, text_column: str, spans_column: str) -> Iterator[Record]:
     for place, row in read_rows(path, columns=[text_column]):
         column = spans_column
         if column == SPANS and SPANS not in row and ENTITIES in row:

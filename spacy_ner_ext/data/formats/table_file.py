@@ -1,9 +1,4 @@
-"""Read tables with named columns row by row: .csv, .tsv, .jsonl, .json or .parquet.
-
-In .csv and .tsv the first line names the columns. A field in double quotes may hold
-separators, line breaks and doubled double quotes. In .jsonl and .json each object is a
-row. .parquet is read in batches.
-"""
+"""Read tables with named columns row by row: .csv, .tsv, .jsonl, .json or .parquet."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +22,6 @@ def read_rows(path: Path, *, columns: Iterable[str] = ()) -> Iterator[Row]:
 
     columns: The columns that every row must have.
     YIELDS: Where the row starts, and its values by column; strings for .csv and .tsv.
-    RAISES (UserError): If the file cannot be read, has no row, or lacks a column.
     """
     check_input(path)
     needed = list(columns)
@@ -125,10 +119,7 @@ def _read_parquet(path: Path) -> Iterator[Row]:
 
 
 def read_tokens(row: Mapping[str, Any], n_words: int, place: Place) -> dict[str, Any]:
-    """Read the columns "spaces" and "sent_starts" as values of `Record`.
-
-    RAISES (UserError): If a value does not fit the number of words.
-    """
+    """Read the columns "spaces" and "sent_starts" as values of `Record`."""
     spaces, starts = row.get("spaces"), row.get("sent_starts")
     if spaces is not None:
         checked(spaces, list, "'spaces'", place)
@@ -145,10 +136,7 @@ def read_tokens(row: Mapping[str, Any], n_words: int, place: Place) -> dict[str,
 
 def read_data(row: Mapping[str, Any], place: Place) -> dict[str, Any]:
     """Read the columns "id", "document", "lang", "cats" and "meta" as values of
-    `Record`.
-
-    RAISES (UserError): If a value has the wrong type.
-    """
+    `Record`."""
     meta = _object(row, "meta", place)
     check_storable(meta, place)
     return {

@@ -1,13 +1,4 @@
-"""Find the names of tags that are numbers, in this order:
-
-1. The file of `--tag-names`.
-2. The names that the dataset or the Parquet file has for its column (`ClassLabel`).
-3. `KNOWN`: datasets on the hub that have no names.
-4. `labels.json` in the folder of the dataset, or next to the file.
-
-A file of names is a JSON list in the order of the numbers, or an object from name to
-number or from number to name: `["O", "B-PER"]`, `{"O": 0}`, `{"0": "O"}`.
-"""
+"""Find the names of tags that are numbers."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -37,7 +28,6 @@ def find_tag_names(
 
     path: The file or folder of the dataset, or its id on the hub.
     feature: The description of the column, as JSON values.
-    RAISES (UserError): If the file cannot be read, or a name is not a tag.
     """
     if names_path is not None:
         return _read_names(Path(names_path))
@@ -49,10 +39,7 @@ def find_tag_names(
 
 def find_names_beside(path: Path) -> TagNames | None:
     """Read `labels.json` in the folder of a dataset, or next to its file; None if it
-    does not exist.
-
-    RAISES (UserError): If the file cannot be read, or a name is not a tag.
-    """
+    does not exist."""
     beside = (path if path.is_dir() else path.parent) / NAMES_FILE
     return _read_names(beside) if beside.is_file() else None
 

@@ -7,15 +7,7 @@
 | bioes | B E S: E- ends an entity, S- is one token | iobes |
 | biluo | B L U: L- ends an entity, U- is one token | biluo |
 
-The scheme is recognized from all tags of a file:
-
-1. L- or U- anywhere: biluo. E- or S- anywhere: bioes. Both: an error.
-2. Otherwise iob1 if an entity starts with I- and every B- directly follows an entity
-   with its label, which is the only place where iob1 has it.
-3. Otherwise iob2. An I- that starts an entity is then an error and is repaired.
-
-A file may follow both iob1 and iob2. Both then give the same spans; the choice only
-decides which tags count as repaired.
+A file that may be iob1 or iob2 has the same spans in both.
 """
 
 from collections.abc import Sequence
@@ -49,10 +41,7 @@ def parse_tag(text: str) -> Tag | None:
 
 
 def resolve_scheme(name: str) -> str:
-    """Look up "auto" or a key of `SCHEMES` by its name or alias.
-
-    RAISES (UserError): If the scheme is unknown.
-    """
+    """Look up "auto" or a key of `SCHEMES` by its name or alias."""
     scheme = ALIASES.get(name, name)
     if scheme != "auto" and scheme not in SCHEMES:
         known = ", ".join(["auto", *SCHEMES, *ALIASES])
@@ -156,10 +145,7 @@ def check_clash(survey: SchemeSurvey, path: Path, unit: str = "line") -> None:
 
 
 def find_scheme(survey: SchemeSurvey, scheme: str, path: Path) -> str:
-    """Recognize the scheme if it is "auto", or check the one that is given.
-
-    RAISES (UserError): If the tags do not follow it, or any scheme.
-    """
+    """Recognize the scheme if it is "auto", or check the one that is given."""
     if scheme == "auto":
         check_clash(survey, path)
         return survey.scheme()

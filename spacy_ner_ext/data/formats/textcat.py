@@ -1,27 +1,12 @@
-"""Tables of texts and their categories, for `textcat` and `textcat_multilabel`.
-
-The columns "id" and "lang" are read as well. The label column may hold:
-
-* a string or a whole number: one category,
-* an array of these: any number of categories,
-* an object such as `{"A": 1, "B": 0}`: whether each category is true.
-
-A column "cats" may take the place of the label column. `doc.cats` gets all categories
-of the file in each document, with 1.0 or 0.0, as spaCy's `textcat` requires; so the
-file is read twice.
-"""
+"""Tables of texts and their categories, for `textcat` and `textcat_multilabel`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spacy.tokens import Doc
-
 from ...util.errors import Place, UserError
-from ..docs import make_docs
-from ..lang import MakesDocs
-from ..options import DEFAULT, ConvertOptions
+from ..docs import reads_docs
 from ..record import Record
 from ..report import ConversionReport
 from .json_value import as_name, excerpt, field, name_of
@@ -30,29 +15,25 @@ from .table_file import missing_columns, read_rows
 CATS_COLUMN = "cats"
 
 
+@reads_docs
 def read_textcat(
     path: Path,
-    nlp: MakesDocs,
+    report: ConversionReport,
     *,
-    report: ConversionReport | None = None,
-    options: ConvertOptions = DEFAULT,
     text_column: str = "text",
     label_column: str = "label",
     exclusive: bool = False,
     categories: Sequence[str] = (),
-) -> Iterator[Doc]:
+) -> Iterator[Record]:
     """Read a table as documents with categories and without entities.
 
     path: A .csv, .tsv, .jsonl, .json or .parquet file.
     categories: All categories; other whole numbers in the file are their indices. Empty
         for those of the file.
-    RAISES (UserError): If the file or an option cannot be used.
     """
-    path = Path(path)
     if text_column == label_column:
         what = f"column '{text_column}' is both text and label; choose two columns"
         raise UserError(what, path)
-    report = ConversionReport() if report is None else report
     read = partial(
         _records, path, text_column, label_column, exclusive, list(categories)
     )
@@ -60,13 +41,7 @@ def read_textcat(
     every = dict.fromkeys(categories or sorted(found), 0.0)
     if not every:
         raise UserError("no text has a category; check how the file was made", path)
-    yield from make_docs(_completed(read(), every), nlp, report, options)
-
-
-def _completed(
-    records: Iterator[Record], every: Mapping[str, float]
-) -> Iterator[Record]:
-    for record in records:
+    for record in read():
         record.cats = {**every, **record.cats}
         yield record
 

@@ -76,7 +76,6 @@ def repeats(
     labels: The labels of each document.
     shares: The share of documents by label.
     seed: Decides for factors such as 2.5.
-    RAISES (UserError): If a label does not occur, or its share cannot be reached.
     """
     draw = Repeating(find_factors(Counter(labels), shares), seed)
     return [draw(own) for own in labels]
@@ -108,7 +107,6 @@ def find_factors(
     labels: Number of documents by their set of labels.
     shares: The share of documents by label.
     RETURNS: The factor of each label, 1 or more.
-    RAISES (UserError): If a label does not occur, or its share cannot be reached.
     """
     wanted = list(shares)
     has = numpy.array([[name in own for name in wanted] for own in labels], dtype=bool)

@@ -41,7 +41,6 @@ def shape_docs(
     read: Reads the documents from the start, and notes in a report. With `stratify` or
         `oversample` it is called twice.
     YIELDS: The name of the part, empty without a split, and the document.
-    RAISES (UserError): If a part gets no document, or a share cannot be reached.
     """
     plan = None
     if options.needs_plan:

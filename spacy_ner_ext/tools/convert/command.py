@@ -6,7 +6,7 @@ The options of `convert` are the fields of `ConvertOptions`, with its docstring 
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, Field, fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -24,46 +24,13 @@ from .export import export_corpus
 
 SHOWN = 5
 CHOICES = {"format": READERS, "align": ALIGNMENTS, "scheme": SCHEMES}
-# Options whose values are read from one string.
-PARSERS: dict[str, Callable[[str, str | None], Any]] = {
-    "labels": names,
-    "map": renames,
-    "split": numbers,
-    "oversample": shares,
-    "categories": names,
-}
-METAVARS = {
-    "spans_key": "KEY",
-    "labels": "A,B",
-    "map": "A=B,C=D",
-    "max_length": "N",
-    "split_regex": "REGEX",
-    "split": "A,B,C",
-    "downsample": "SHARE",
-    "limit": "N",
-    "oversample": "A,B=SHARE",
-    "shard_size": "N",
-    "docs_of": "N",
-    "tag_names": "FILE.json",
-    "categories": "A,B",
-}
-# Defaults that the reader of the format has.
-DEFAULTS = {
-    "format": "recognized if it is certain",
-    "docs_of": "1",
-    "token_column": "0",
-    "tag_column": "-1",
-    "delimiter": "auto",
-    "scheme": "auto",
-    "entity_key": "the first that has tags",
-    "fragments": "merge",
-    "tokens_column": "tokens",
-    "tags_column": "ner_tags",
-    "tag_names": "labels.json next to the file",
-    "text_column": "text",
-    "spans_column": "spans",
-    "label_column": "label, or cats",
-    "exclusive": "multi-label",
+# How the values of some options are read from one string, and what they look like.
+PARSERS: dict[str, tuple[Callable[[str, str | None], Any], str]] = {
+    "labels": (names, "A,B"),
+    "map": (renames, "A=B,C=D"),
+    "split": (numbers, "A,B,C"),
+    "oversample": (shares, "A,B=SHARE"),
+    "categories": (names, "A,B"),
 }
 FLAGS = {"stratify": "--stratify", "exclusive": "--exclusive/--multi-label"}
 Input = Annotated[
@@ -105,7 +72,7 @@ def convert(
       python -m spacy_ner_ext convert brat/ corpus --split 0.8,0.1,0.1 --stratify
       python -m spacy_ner_ext convert train.jsonl corpus/train.spacy --align contract
     """
-    for name, parse in PARSERS.items():
+    for name, (parse, _) in PARSERS.items():
         value = parse(f"--{name}", settings.pop(name))
         if value:
             settings[name] = value
@@ -124,23 +91,26 @@ def _signature() -> inspect.Signature:
 
 def _parameter(setting: "Field[Any]") -> inspect.Parameter:
     name = setting.name
-    text = _HELP[name]
+    text, default = _HELP[name], setting.default
+    kind: Any = _TYPES[name]
     if name in CHOICES:
         text += f" One of {', '.join(CHOICES[name])}."
+    metavar = None
+    if name in PARSERS:
+        kind, default, (_, metavar) = str | None, None, PARSERS[name]
     flags = [FLAGS[name]] if name in FLAGS else []
-    shown: Any = DEFAULTS.get(name, True)
-    option = typer.Option(
-        *flags, metavar=METAVARS.get(name), help=text, show_default=shown
-    )
-    is_text = name in PARSERS
-    kind = str | None if is_text else _TYPES[name]
-    default = None if is_text or setting.default is MISSING else setting.default
-    return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=default,
-        annotation=Annotated[kind, option],
-    )
+    shown = True if default is not None else _default_of_reader(name)
+    option = typer.Option(*flags, metavar=metavar, help=text, show_default=shown)
+    annotation = Annotated[kind, option]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, keyword, default=default, annotation=annotation)
+
+
+def _default_of_reader(name: str) -> str | bool:
+    """The default of the first format that has an option, to be shown in the help."""
+    found = [inspect.signature(read).parameters.get(name) for read in READERS.values()]
+    defaults = [parameter.default for parameter in found if parameter is not None]
+    return str(defaults[0]) if defaults and defaults[0] else False
 
 
 def _read_help() -> dict[str, str]:
