@@ -178,7 +178,11 @@ INPUTS = {
     ),
     "labels": ({"a.conll": b"a O\n"}, ["a.conll", "--labels", "A,,B"], "empty name"),
     "map": ({"a.conll": b"a O\n"}, ["a.conll", "--map", "GPE"], "GPE is not a pair"),
-    "split": ({"a.conll": b"a O\n"}, ["a.conll", "--split", "0.8,x"], "'x', which is not a number"),
+    "split": (
+        {"a.conll": b"a O\n"},
+        ["a.conll", "--split", "0.8,x"],
+        "'x', which is not a number",
+    ),
     "share": (
         {"a.conll": b"a O\n"},
         ["a.conll", "--downsample", "2"],
