@@ -5,8 +5,6 @@ equal counts are interchangeable, so each distinct set of counts is stored once 
 number of documents, and the number of times it is drawn is multinomial.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Generic, TypeVar
@@ -29,8 +27,7 @@ class CountRows(Generic[Key]):
         self._rows: dict[bytes, int] = {}
 
     def add(self, counts: Mapping[Key, Sequence[int]]) -> None:
-        """Add a document, with gold, predicted, found and right for each of its
-        keys."""
+        """Add gold, predicted, found and right of each key of a document."""
         ids = self._ids
         row = sorted((ids.setdefault(key, len(ids)), *counts[key]) for key in counts)
         packed = numpy.array(row, dtype="int32").tobytes()

@@ -1,25 +1,20 @@
 """Metrics of text categories: scores, confusion, thresholds, calibration, examples."""
 
-from __future__ import annotations
-
-from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy
 from spacy.language import Language
 from spacy.pipeline import TextCategorizer
 from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 
 from ...scorers.counts import EXACT
-from ...scorers.reliability import reliability
-from ...scorers.thresholds import threshold_curves
 from .entities import DocEntities, Entity, ScoredDoc
-from .entity_metrics import NONE
+from .entity_metrics import NONE, to_matrix
+from .examples import MOST, TopExamples
 from .metrics import Metrics
-from .top_examples import MOST, TopExamples
+from .probabilities import Probabilities
 
 # A gold category is assigned from this value.
 ASSIGNED = 0.5
@@ -42,8 +37,7 @@ class Categorizer:
     threshold: float
 
     def gold(self, cats: Mapping[str, float]) -> list[str]:
-        """The gold categories of a text, with those that the component does not
-        know."""
+        """The gold categories of a text, known to the component or unknown."""
         if self.exclusive:
             return [max(cats, key=cats.__getitem__)] if any(cats.values()) else []
         return [label for label, value in cats.items() if value >= ASSIGNED]
@@ -86,9 +80,7 @@ class CategoryMetrics:
         )
         self._examples = TopExamples(most)
         self._pairs: Counter[tuple[str, str]] = Counter()
-        self._labels: list[str] = []
-        self._scores, self._right = array("d"), array("b")
-        self._support: Counter[str] = Counter()
+        self._probabilities = Probabilities()
         self.documents = self.correct = 0
 
     def add(self, doc: ScoredDoc) -> None:
@@ -103,23 +95,16 @@ class CategoryMetrics:
         )
         self.documents += 1
         self.correct += set(gold) == set(predicted)
-        self._support.update(gold)
+        self._probabilities.gold.update(gold)
         self._metrics.add(_as_entities(doc, gold, predicted))
-        self._add_scores(scores, gold, predicted)
+        scored = predicted if self.categorizer.exclusive else self.categorizer.labels
+        for label in scored:
+            if label in scores:
+                self._probabilities.add(label, scores[label], label in gold)
         if self.categorizer.exclusive:
             self._pairs[(gold or [NONE])[0], (predicted or [NONE])[0]] += 1
         if set(gold) != set(predicted):
             self._add_example(doc, gold, predicted)
-
-    def _add_scores(
-        self, scores: Mapping[str, float], gold: Sequence[str], predicted: Sequence[str]
-    ) -> None:
-        exclusive, labels = self.categorizer.exclusive, self.categorizer.labels
-        for label in predicted if exclusive else labels:
-            if label in scores:
-                self._labels.append(label)
-                self._scores.append(scores[label])
-                self._right.append(label in gold)
 
     def _add_example(
         self, doc: ScoredDoc, gold: Sequence[str], predicted: Sequence[str]
@@ -151,7 +136,6 @@ class CategoryMetrics:
         """The part "categories" of the result, None without gold categories."""
         if not self.documents:
             return None
-        scores, right = numpy.asarray(self._scores), numpy.asarray(self._right, bool)
         return {
             "component": self.categorizer.component,
             "exclusive": self.categorizer.exclusive,
@@ -159,22 +143,19 @@ class CategoryMetrics:
             "accuracy": self.correct / self.documents,
             **self._metrics.result()["metrics"][EXACT],
             "confusion": self._confusion() if self.categorizer.exclusive else None,
-            "thresholds": threshold_curves(scores, right, self._labels, self._support),
-            "calibration": reliability(scores, right, self._labels),
+            **self._probabilities.result(),
             "examples": self._examples.result(),
         }
 
     @property
     def unknown(self) -> list[str]:
         """Gold categories that the component cannot predict."""
-        return sorted(self._support.keys() - set(self.categorizer.labels))
+        return sorted(self._probabilities.gold.keys() - set(self.categorizer.labels))
 
     def _confusion(self) -> dict[str, Any]:
         names = {name for pair in self._pairs for name in pair}
         labels = sorted((names | set(self.categorizer.labels)) - {NONE})
-        labels += [NONE] if NONE in names else []
-        rows = [[self._pairs[gold, found] for found in labels] for gold in labels]
-        return {"labels": labels, "rows": rows}
+        return to_matrix(self._pairs, [*labels, NONE] if NONE in names else labels)
 
 
 def _as_entities(

@@ -1,12 +1,12 @@
 """Command `evaluate`."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from ...util.errors import UserError
+from ...util.extras import require
 from ...util.files import check_output
 from ..loading import load_pipeline
 from ..options import names
@@ -14,7 +14,6 @@ from ..output import printer, progress
 from ..pipeline import MODEL_HELP, BatchSize, Code, GpuId, failure_told, open_pipeline
 
 METRICS, REPORT = "metrics.json", "report.html"
-Scores = dict[str, Any]
 
 
 def evaluate(
@@ -22,8 +21,7 @@ def evaluate(
     corpus: Annotated[
         Path,
         typer.Argument(
-            metavar="CORPUS",
-            help="The gold corpus: a .spacy file, or a folder of them.",
+            metavar="CORPUS", help="A gold .spacy file or a folder of them."
         ),
     ],
     output: Annotated[
@@ -69,11 +67,7 @@ def evaluate(
     ] = None,
     resamples: Annotated[
         int,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Bootstrap resamples of documents for intervals; 0 for none.",
-        ),
+        typer.Option(min=0, metavar="N", help="Resamples for intervals; 0 for none."),
     ] = 1000,
     confidence: Annotated[
         float, typer.Option(help="The share of resamples inside an interval.")
@@ -87,13 +81,11 @@ def evaluate(
 ) -> None:
     """Evaluate the entities or categories of a pipeline; write JSON and an HTML report.
 
-    For entities: precision, recall and F-score, exact, by overlap and by token, micro,
-    macro, weighted and by label, with bootstrap intervals; nervaluate's four schemes;
-    kinds of errors and a confusion matrix; scores by length and by whether the
-    training corpus has the entity; thresholds, calibration, and the most instructive
-    errors. Exact scores equal those of `spacy evaluate`. The report works offline.
-    With --baseline, also the differences with a paired bootstrap test, and the
-    documents whose predictions changed.
+    For entities: precision, recall and F-score with bootstrap intervals, nervaluate's
+    schemes, kinds of errors, a confusion matrix, scores of groups, thresholds,
+    calibration, and the most instructive errors. Exact scores equal those of `spacy
+    evaluate`. With --baseline, also the differences with a paired bootstrap test, and
+    the documents whose predictions changed.
 
     \b
     Examples:
@@ -103,10 +95,9 @@ def evaluate(
         --output evaluation --baseline training/old/model-best
     """
     from .evaluate import evaluate as run
-    from .evaluate import require_report
 
     _check_paths(output, corpus, train)
-    require_report()
+    require("matplotlib", "report")
     nlp = open_pipeline(model, gpu_id=gpu_id, code=code)
     with failure_told(model, "evaluated"):
         result = run(
@@ -138,75 +129,61 @@ def _check_paths(output: Path, corpus: Path, train: Path | None) -> None:
 
 
 def _print(result: dict[str, Any]) -> None:
-    corpus = result["corpus"]
+    corpus, comparison = result["corpus"], result["comparison"]
     entities, categories = result["entities"], result["categories"]
     if entities is not None:
         typer.echo(
             f"{corpus['documents']} documents, {corpus['gold']} gold entities, "
             f"{corpus['predicted']} predictions"
         )
-        _print_scores(_entity_rows(entities["metrics"]))
-        _print_calibration(entities["calibration"])
+        metrics = entities["metrics"]
+        rows = {f"{name}, micro": metrics[name]["micro"] for name in metrics}
+        _print_scores({**_rows("exact, ", metrics["exact"]), **rows}, entities)
     if categories is not None:
-        typer.echo(f"{categories['documents']} documents with categories")
-        typer.echo(f"accuracy {100 * categories['accuracy']:.2f}")
-        _print_scores(_rows("", categories))
-        _print_calibration(categories["calibration"])
-    if result["comparison"] is not None:
-        _print_differences(result["comparison"])
+        typer.echo(
+            f"{categories['documents']} documents with categories, "
+            f"accuracy {100 * categories['accuracy']:.2f}"
+        )
+        _print_scores(_rows("", categories), categories)
+    if comparison is not None:
+        _print_differences(comparison["differences"])
     for note in result["notes"]:
         printer().info(note)
 
 
-def _entity_rows(metrics: dict[str, Any]) -> Iterable[tuple[str, Scores]]:
-    yield from _rows("exact, ", metrics["exact"])
-    for name in ("overlap", "token"):
-        yield f"{name}, micro", metrics[name]["micro"]
+def _rows(prefix: str, metric: dict[str, Any]) -> dict[str, Any]:
+    averages = ("micro", "macro", "weighted")
+    return {
+        **{f"{prefix}{name}": metric[name] for name in averages},
+        **metric["labels"],
+    }
 
 
-def _rows(prefix: str, metric: dict[str, Any]) -> Iterable[tuple[str, Scores]]:
-    for average in ("micro", "macro", "weighted"):
-        yield f"{prefix}{average}", metric[average]
-    yield from metric["labels"].items()
-
-
-def _print_scores(rows: Iterable[tuple[str, Scores]]) -> None:
-    printer().table(
-        [
-            (name, *(_percent(score[each]) for each in "prf"), _interval(score), gold)
-            for name, score in rows
-            for gold in [score["support"]]
-        ],
-        header=("", "P", "R", "F", "F interval", "gold"),
-        divider=True,
-        max_col=60,
-        aligns=("l", "r", "r", "r", "r", "r"),
-    )
-
-
-def _print_calibration(calibration: dict[str, Any] | None) -> None:
-    if calibration is not None:
+def _print_scores(rows: dict[str, Any], part: dict[str, Any]) -> None:
+    table = [
+        (
+            name,
+            *(f"{100 * score[each]:.2f}" for each in "prf"),
+            " - ".join(f"{100 * end:.2f}" for end in score["f_interval"] or ()),
+            score["support"],
+        )
+        for name, score in rows.items()
+    ]
+    header, aligns = ("", "P", "R", "F", "F interval", "gold"), ("l", *"rrrrr")
+    printer().table(table, header=header, divider=True, max_col=60, aligns=aligns)
+    if part["calibration"] is not None:
         typer.echo(
-            f"probabilities: ECE {calibration['ece']:.4f}, Brier score "
-            f"{calibration['brier']:.4f}, log loss {calibration['log_loss']:.4f}"
+            "probabilities: ECE {ece:.4f}, Brier score {brier:.4f}, "
+            "log loss {log_loss:.4f}".format_map(part["calibration"])
         )
 
 
-def _interval(score: Scores) -> str:
-    ends = score["f_interval"]
-    return "" if ends is None else " - ".join(map(_percent, ends))
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.2f}"
-
-
-def _print_differences(comparison: dict[str, Any]) -> None:
-    for name, metric in comparison["differences"].items():
+def _print_differences(differences: dict[str, Any]) -> None:
+    for name, metric in differences.items():
         scores = metric["micro"]["f"]
         p_value = scores["p_value"]
         sure = "" if p_value is None else f", p = {p_value:.3f}"
         typer.echo(
-            f"F of the baseline, {name}, micro: {_percent(scores['baseline'])}, "
+            f"F of the baseline, {name}, micro: {100 * scores['baseline']:.2f}, "
             f"difference {100 * scores['difference']:+.2f}{sure}"
         )

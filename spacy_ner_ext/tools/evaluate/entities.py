@@ -1,7 +1,5 @@
 """Gold and predicted entities of documents, kept without the documents."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +12,7 @@ from ...crf.tags import LabelledSpan
 from ...pipes.annotations import get_score
 from ...pipes.gold import missing_tokens, read_gold
 from ...scorers.ner import compare
+from .span_keys import SpanKeys
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,9 @@ class ScoredDoc:
     example: Example
 
 
-def read_entities(
-    index: int, example: Example, target: Sequence[str], annotate: Sequence[str]
-) -> DocEntities:
-    """Copy gold and predicted entities of an example.
-
-    target: Where gold is, "ents" or span groups.
-    annotate: Where predictions are.
-    """
+def read_entities(index: int, example: Example, keys: SpanKeys) -> DocEntities:
+    """Copy gold and predicted entities of an example."""
+    target, annotate = keys.target, keys.annotate
     reference = example.reference
     compared = compare(example, target, annotate)
     lengths = _sentence_lengths(reference)
@@ -95,7 +89,10 @@ def read_entities(
         gold=tuple(_entity(reference, key, None, lengths) for key in sorted(gold)),
         predicted=tuple(
             _entity(reference, key, score, lengths)
-            for key, score in sorted(predicted, key=_order)
+            for key, score in sorted(
+                predicted,
+                key=lambda each: (each[0], -1.0 if each[1] is None else -each[1]),
+            )
         ),
         missing=int(missing_tokens(reference, target).sum()),
         unjudged=compared.unjudged,
@@ -119,11 +116,6 @@ def _entity(
 def _score(span: Span, scores: dict[LabelledSpan, float]) -> float | None:
     own = get_score(span)
     return scores.get(_key(span)) if own is None else own
-
-
-def _order(pair: tuple[LabelledSpan, float | None]) -> tuple[LabelledSpan, float]:
-    key, score = pair
-    return key, -1.0 if score is None else -score
 
 
 def _group_scores(doc: Doc, keys: Sequence[str]) -> dict[LabelledSpan, float]:

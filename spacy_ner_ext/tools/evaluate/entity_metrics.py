@@ -1,25 +1,18 @@
 """The part "entities" of the result: all metrics, errors and examples of entities."""
 
-from __future__ import annotations
-
-from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy
 from spacy.language import Language
 
-from ...scorers.reliability import reliability
-from ...scorers.thresholds import threshold_curves
-from .corpus import read_forms
-from .corpus_stats import CorpusStats
+from .corpus import CorpusStats, read_forms
 from .entities import ScoredDoc
 from .examples import ErrorExamples
 from .matching import KINDS, match
 from .metrics import Metrics
-from .settings import EvaluationSettings
+from .probabilities import Probabilities
 from .shared_task import SharedTaskScores
 from .span_keys import SpanKeys
 
@@ -33,34 +26,42 @@ class EntityMetrics:
     RAISES (UserError): If the training corpus cannot be used.
     """
 
-    def __init__(self, keys: SpanKeys, settings: EvaluationSettings) -> None:
-        self.keys, self.settings = keys, settings
-        train = settings.train
+    def __init__(
+        self, keys: SpanKeys, train: str | Path | None, **resampling: Any
+    ) -> None:
+        self.keys, self.train = keys, train
         seen = None if train is None else read_forms(Path(train), keys.target)
         self.corpus_stats = CorpusStats(keys)
         self._probabilities = Probabilities()
         self._shared_task = SharedTaskScores()
-        # In the order of their parts in the result.
-        self._collectors = (
-            Metrics(seen, **settings.resampling),
-            self._shared_task,
-            Confusion(),
-            self._probabilities,
-        )
+        self._metrics, self._confusion = Metrics(seen, **resampling), Confusion()
         self._examples = ErrorExamples(seen)
 
     def add(self, doc: ScoredDoc) -> None:
         """Count a document."""
-        self.corpus_stats.add(doc)
-        for collector in self._collectors:
+        for collector in (self.corpus_stats, self._metrics, self._shared_task):
             collector.add(doc)
-        self._examples.add(doc)
+        for other in (self._confusion, self._examples):
+            other.add(doc)
+        self._add_probabilities(doc)
+
+    def _add_probabilities(self, doc: ScoredDoc) -> None:
+        left = {entity.key for entity in doc.entities.gold}
+        self._probabilities.gold.update(label for *_, label in left)
+        for entity in doc.entities.predicted:
+            is_correct = entity.key in left
+            self._probabilities.add(entity.label, entity.score, is_correct)
+            left.discard(entity.key)
 
     def result(self) -> dict[str, Any]:
         """The part "entities" of the result."""
-        parts = [collector.result() for collector in self._collectors]
-        merged = {key: value for part in parts for key, value in part.items()}
-        return {**merged, "examples": self._examples.result()}
+        return {
+            **self._metrics.result(),
+            **self._shared_task.result(),
+            **self._confusion.result(),
+            **self._probabilities.result(),
+            "examples": self._examples.result(),
+        }
 
     def notes(self, nlp: Language) -> Iterator[str]:
         """Write a sentence on everything that is left out."""
@@ -83,7 +84,7 @@ class EntityMetrics:
                 f"{component.name} leaves out predictions below its threshold: "
                 "curves over the threshold start there."
             )
-        if self.settings.train is None:
+        if self.train is None:
             train = nlp.config.get("paths", {}).get("train")
             where = f" such as {train}" if train else ""
             yield (
@@ -97,20 +98,20 @@ class Confusion:
 
     def __init__(self) -> None:
         self._kinds: Counter[tuple[str, str]] = Counter()
-        self._pairs: Counter[tuple[str | None, str | None]] = Counter()
+        self._pairs: Counter[tuple[str, str]] = Counter()
 
     def add(self, doc: ScoredDoc) -> None:
         """Count the matches and errors of a document."""
         for each in match(doc.entities.gold, doc.entities.predicted):
-            gold = each.gold.label if each.gold else None
-            predicted = each.predicted.label if each.predicted else None
-            self._kinds[each.kind, gold or predicted or ""] += 1
+            gold = each.gold.label if each.gold else NONE
+            predicted = each.predicted.label if each.predicted else NONE
+            self._kinds[each.kind, predicted if gold == NONE else gold] += 1
             self._pairs[gold, predicted] += 1
 
     def result(self) -> dict[str, Any]:
         """The parts "errors", where spurious predictions count for their own label, and
         "confusion"."""
-        labels = sorted({label for pair in self._pairs for label in pair if label})
+        labels = sorted({label for pair in self._pairs for label in pair} - {NONE})
         errors: dict[str, Any] = dict.fromkeys(KINDS, 0)
         for (kind, _), n in self._kinds.items():
             errors[kind] += n
@@ -118,44 +119,15 @@ class Confusion:
             label: {kind: self._kinds[kind, label] for kind in KINDS}
             for label in labels
         }
-        sides = [*labels, None]
-        rows = [[self._pairs[gold, predicted] for predicted in sides] for gold in sides]
-        confusion = {"labels": [*labels, NONE], "rows": rows}
-        return {"errors": errors, "confusion": confusion}
-
-
-class Probabilities:
-    """Collects the probability of each prediction, and whether it is correct.
-
-    Predictions without a probability, such as those of an entity ruler, are only
-    counted, in `without`.
-    """
-
-    def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
-        self._scores, self._labels = array("d"), array("q")
-        self._correct = array("b")
-        self._gold: Counter[str] = Counter()
-        self.without = 0
-
-    def add(self, doc: ScoredDoc) -> None:
-        """Add the predictions of a document."""
-        left = {entity.key for entity in doc.entities.gold}
-        self._gold.update(label for *_, label in left)
-        for entity in doc.entities.predicted:
-            self.without += entity.score is None
-            if entity.score is not None:
-                self._scores.append(entity.score)
-                self._labels.append(self._ids.setdefault(entity.label, len(self._ids)))
-                self._correct.append(entity.key in left)
-            left.discard(entity.key)
-
-    def result(self) -> dict[str, Any]:
-        """The parts "thresholds" and "calibration", None without probabilities."""
-        scores, correct = numpy.array(self._scores), numpy.array(self._correct, "bool")
-        names = numpy.array(list(self._ids), dtype=object)
-        labels = names[numpy.array(self._labels, "int64")]
         return {
-            "thresholds": threshold_curves(scores, correct, labels, self._gold),
-            "calibration": reliability(scores, correct, labels),
+            "errors": errors,
+            "confusion": to_matrix(self._pairs, [*labels, NONE]),
         }
+
+
+def to_matrix(
+    pairs: Mapping[tuple[str, str], int], labels: Sequence[str]
+) -> dict[str, Any]:
+    """Arrange counts of gold and predicted labels in rows of gold labels."""
+    rows = [[pairs.get((gold, label), 0) for label in labels] for gold in labels]
+    return {"labels": list(labels), "rows": rows}

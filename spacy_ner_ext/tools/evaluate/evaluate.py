@@ -1,7 +1,5 @@
 """Evaluate a pipeline on a corpus."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,7 +18,6 @@ from .corpus import find_annotation
 from .entities import ScoredDoc
 from .entity_metrics import EntityMetrics
 from .predict import Stopwatch, predict
-from .settings import EvaluationSettings
 from .span_keys import SpanKeys, find_span_keys
 
 FORMAT = 1
@@ -51,22 +48,13 @@ class Evaluation:
     def to_html(self, path: str | Path) -> None:
         """Write the report, one HTML page that works offline.
 
-        RAISES (UserError): If the file cannot be written, or if Matplotlib or Jinja is
-            not installed (`pip install "spacy-ner-ext[report]"`).
+        RAISES (UserError): If the file cannot be written, or if Matplotlib is not
+            installed (`pip install "spacy-ner-ext[report]"`).
         """
-        require_report()
+        require("matplotlib", "report")
         from .report.page import write_report
 
         write_report(self.data, Path(path))
-
-
-def require_report() -> None:
-    """Import the libraries of the report.
-
-    RAISES (UserError): If one is not installed.
-    """
-    for module in ("jinja2", "matplotlib"):
-        require(module, "report")
 
 
 def evaluate(
@@ -110,57 +98,90 @@ def evaluate(
     RAISES (UserError): If a setting is out of its range, a pipeline or corpus cannot be
         read, or nothing in the corpus can be scored.
     """
-    settings = EvaluationSettings(
-        train, component, target, annotate, resamples, confidence, seed, batch_size
+    run = _Run(
+        nlp=_load(nlp),
+        baseline=None if baseline is None else _load(baseline),
+        corpus=Path(corpus),
+        train=train,
+        component=component,
+        target=target,
+        annotate=annotate,
+        resamples=resamples,
+        confidence=confidence,
+        seed=seed,
+        batch_size=batch_size,
     )
-    other = None if baseline is None else _load(baseline)
-    return _Run(_load(nlp), other, Path(corpus), settings)(progress)
+    return run(progress)
 
 
 def _load(nlp: Language | str | Path) -> Language:
     return nlp if isinstance(nlp, Language) else load_pipeline(nlp)
 
 
+@dataclass
 class _Run:
     """One evaluation."""
 
-    def __init__(
-        self,
-        nlp: Language,
-        baseline: Language | None,
-        corpus: Path,
-        settings: EvaluationSettings,
-    ) -> None:
-        self.nlp, self.baseline, self.corpus = nlp, baseline, corpus
-        self.settings, self.stopwatch = settings, Stopwatch()
-        keys = find_span_keys(
-            nlp, settings.component, settings.target, settings.annotate
-        )
-        self.keys, self.categorizer = keys or SpanKeys(), find_categorizer(nlp)
+    nlp: Language
+    baseline: Language | None
+    corpus: Path
+    train: str | Path | None
+    component: str | None
+    target: Sequence[str]
+    annotate: Sequence[str]
+    resamples: int
+    confidence: float
+    seed: int
+    batch_size: int | None
+
+    def __post_init__(self) -> None:
+        self._check_numbers()
+        keys = find_span_keys(self.nlp, self.component, self.target, self.annotate)
+        self.keys, self.categorizer = keys or SpanKeys(), find_categorizer(self.nlp)
         if keys is None and self.categorizer is None:
             raise UserError(
                 "the pipeline has no component that finds entities or categories, but "
-                f"{', '.join(nlp.pipe_names) or 'none at all'}; give another one, or "
-                "name the span group of its entities with --target"
+                f"{', '.join(self.nlp.pipe_names) or 'none at all'}; give another one, "
+                "or name the span group of its entities with --target"
             )
+        self.stopwatch = Stopwatch()
+        self.resampling: dict[str, Any] = {
+            "resamples": self.resamples,
+            "confidence": self.confidence,
+            "seed": self.seed,
+        }
         self._make_collectors()
 
-    def _make_collectors(self) -> None:
-        settings, categorizer = self.settings, self.categorizer
-        found = find_annotation(self.corpus, self.keys.target, bool(categorizer))
-        if not found.entities and not found.categories:
-            raise UserError(self._explain_no_gold(found.groups))
-        self.entities = EntityMetrics(self.keys, settings) if found.entities else None
-        self.categories: CategoryMetrics | None = None
-        if found.categories and categorizer is not None:
-            self.categories = CategoryMetrics(categorizer, **settings.resampling)
-        self.comparison: Comparison | None = None
-        if self.baseline is not None and found.entities:
-            self.comparison = Comparison(**settings.resampling)
+    def _check_numbers(self) -> None:
+        if not 0 < self.confidence < 1:
+            raise UserError(
+                f"confidence is {self.confidence}, but must be between 0 and 1, such "
+                "as 0.95"
+            )
+        if self.resamples < 0 or self.seed < 0:
+            raise UserError(
+                f"resamples and seed must be 0 or more, but are {self.resamples} and "
+                f"{self.seed}"
+            )
+        if self.batch_size is not None and self.batch_size < 1:
+            raise UserError(f"batch_size must be 1 or more, but is {self.batch_size}")
 
-    def _explain_no_gold(self, groups: tuple[str, ...]) -> str:
+    def _make_collectors(self) -> None:
+        keys, categorizer = self.keys, self.categorizer
+        found = find_annotation(self.corpus, keys.target, bool(categorizer))
+        if not found.entities and not found.categories:
+            raise UserError(self._explain_no_gold(found.keys))
+        self.entities = self.categories = self.comparison = None
+        if found.entities:
+            self.entities = EntityMetrics(keys, self.train, **self.resampling)
+        if found.categories and categorizer is not None:
+            self.categories = CategoryMetrics(categorizer, **self.resampling)
+        if self.baseline is not None and found.entities:
+            self.comparison = Comparison(**self.resampling)
+
+    def _explain_no_gold(self, keys: tuple[str, ...]) -> str:
         wanted = [*self.keys.target, *(["doc.cats"] if self.categorizer else [])]
-        there = f" (it has {', '.join(groups)})" if groups else ""
+        there = f" (it has {', '.join(keys)})" if keys else ""
         return (
             f"{self.corpus} has no annotation in {' or '.join(wanted)}: give a corpus "
             f"with gold, or name the span group that has it with --target{there}"
@@ -178,21 +199,18 @@ class _Run:
 
     def _pairs(self) -> Generator[Pair, None, None]:
         """Documents with the predictions of the pipeline, and those of the baseline."""
-        batch_size = self.settings.batch_size
-        docs = predict(self.nlp, self.corpus, self.keys, batch_size, self.stopwatch)
+        corpus, size = self.corpus, self.batch_size
+        docs = predict(self.nlp, corpus, self.keys, size, self.stopwatch)
         if self.comparison is None or self.baseline is None:
             yield from ((doc, None) for doc in docs)
             return
         keys = self._keys_of_baseline(self.baseline)
-        others = predict(self.baseline, self.corpus, keys, batch_size)
+        others = predict(self.baseline, corpus, keys, size)
         yield from zip(docs, others, strict=True)
 
     def _keys_of_baseline(self, baseline: Language) -> SpanKeys:
-        named = self.settings.component
-        component = named if named in baseline.pipe_names else None
-        keys = find_span_keys(
-            baseline, component, self.keys.target, self.settings.annotate
-        )
+        name = self.component if self.component in baseline.pipe_names else None
+        keys = find_span_keys(baseline, name, self.keys.target, self.annotate)
         if keys is None or keys.component is None:
             raise UserError(
                 "the baseline has no component that finds entities, but "
@@ -211,7 +229,14 @@ class _Run:
             "format": FORMAT,
             "model": _describe(self.nlp),
             "corpus": corpus,
-            "settings": self.settings.to_dict(self.keys),
+            "settings": {
+                "component": self.keys.component and self.keys.component.name,
+                "target": list(self.keys.target),
+                "annotate": list(self.keys.annotate),
+                "train": None if self.train is None else str(self.train),
+                **self.resampling,
+                "batch_size": self.batch_size,
+            },
             "speed": self.stopwatch.to_dict(),
             "notes": list(self._notes()),
             "entities": entities.result() if entities else None,

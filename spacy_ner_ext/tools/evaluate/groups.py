@@ -1,7 +1,5 @@
 """Groups of entities with separate scores: by length, by sentence, seen or unseen."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field

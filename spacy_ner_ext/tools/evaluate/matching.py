@@ -6,8 +6,6 @@ tokens; a common token and the same label; a common token. The remaining gold en
 are missed, the remaining predictions spurious.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Precision, recall and F-score of entities with confidence intervals."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -81,7 +79,6 @@ class Metrics:
         """The parts "metrics" and "groups" of the result."""
         scores = _Scores(self._rows, tuple(self._counters))
         scores.resample(self._confidence, **self._settings)
-        kinds = (LENGTH, SEEN, SENTENCE)
         return {
             "metrics": {
                 metric: {**scores.averages(metric), "labels": scores.labels(metric)}
@@ -89,7 +86,7 @@ class Metrics:
             },
             "groups": {
                 kind: scores.groups(kind) if kind in self._groups else None
-                for kind in kinds
+                for kind in (LENGTH, SEEN, SENTENCE)
             },
         }
 

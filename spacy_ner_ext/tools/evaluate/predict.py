@@ -1,9 +1,8 @@
 """Run a pipeline over a corpus, document by document."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +56,11 @@ def predict(
     YIELDS: The documents in order, without empty ones.
     RAISES (UserError): If a file cannot be read.
     """
-    stopwatch = stopwatch or Stopwatch()
-    index = 0
+    stopwatch, indices = stopwatch or Stopwatch(), count()
     for file in find_files(Path(corpus)):
         with nlp.memory_zone():
             for example in stopwatch.time(_predict(nlp, file, batch_size)):
-                entities = read_entities(index, example, keys.target, keys.annotate)
-                yield ScoredDoc(entities, example)
-                index += 1
+                yield ScoredDoc(read_entities(next(indices), example, keys), example)
 
 
 def _predict(nlp: Language, file: Path, batch_size: int | None) -> Iterator[Example]:

@@ -1,7 +1,5 @@
 """The four schemes of SemEval 2013 task 9 (Segura-Bedmar et al.), by nervaluate."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Snippets of documents: the text around some tokens, with its entities."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 

@@ -1,7 +1,5 @@
 """Span keys of the gold and predicted entities of a pipeline."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

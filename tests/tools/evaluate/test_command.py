@@ -78,7 +78,7 @@ WRONG = [
     (("flat_biluo", "test.spacy", "--component", "ner"), "no component 'ner'"),
     (("flat_biluo", "test.spacy", "--confidence", "2"), "between 0 and 1"),
     (("flat_biluo", "test.spacy", "--baseline", "tagger"), "the baseline has no"),
-    (("flat_biluo", "test.spacy", "--baseline", "nowhere"), "is no pipeline"),
+    (("flat_biluo", "test.spacy", "--baseline", "nowhere"), "is not a pipeline"),
     (("flat_biluo", "test.spacy", "--gpu-id", "99"), "--gpu-id 99 cannot be used"),
     (("flat_biluo", "test.spacy", "--output", "file"), "is a file, not a folder"),
 ]

@@ -14,10 +14,9 @@ from spacy_ner_ext.tools.evaluate.entities import (
     Entity,
     ScoredDoc,
 )
-from spacy_ner_ext.tools.evaluate.examples import ErrorExamples
+from spacy_ner_ext.tools.evaluate.examples import ErrorExamples, TopExamples
 from spacy_ner_ext.tools.evaluate.groups import SeenForms
 from spacy_ner_ext.tools.evaluate.snippets import TOGETHER
-from spacy_ner_ext.tools.evaluate.top_examples import TopExamples
 
 
 @pytest.fixture(scope="module")

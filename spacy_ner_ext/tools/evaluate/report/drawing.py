@@ -1,100 +1,80 @@
-"""Examples drawn by displaCy in the colors of the page."""
+"""Examples as HTML: entities marked in their text in the colors of their labels."""
 
-from __future__ import annotations
-
-import re
 import unicodedata
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup, escape
-from spacy import displacy
 
 from .numbers import probability
 
 N_COLORS = 10
-# The color is a class of the style sheet, which has another one for dark pages.
-ENTITY = '<mark class="{bg}">{text}<small>{label}</small></mark>'
-SPAN = {
-    "span": (
-        '<span class="stack" style="height:{total_height}px">{text}'
-        "{span_slices}{span_starts}</span> "
-    ),
-    "slice": '<i class="line {bg}" style="top:{top_offset}px"></i>',
-    "start": (
-        '<i class="line {bg}" style="top:{top_offset}px"><small>{label}</small></i>'
-    ),
-}
-LAYOUT = {"top_offset": 26, "span_label_offset": 24, "top_offset_step": 22}
-RIGHT_TO_LEFT = ("R", "AL")
+MARK = Markup('<mark class="{}">{}<small>{}</small></mark>')
+CHIP = Markup('<mark class="only {}"><small>{}</small></mark>')
+# Overlapping entities are lines below the text, each with its label at its start.
+STACK = Markup('<span class="stack" style="height:{}px">{}{}</span> ')
+LABEL = Markup("<small>{}</small>")
+LINE = Markup('<i class="line {}" style="top:{}px">{}</i>')
+FIRST_LINE, LINE_HEIGHT = 26, 22
 Span = Mapping[str, Any]
 Example = Mapping[str, Any]
 
 
-class Painter:
-    """Draws examples; a label has the same color everywhere on the page."""
-
-    def __init__(self, labels: Iterable[str]) -> None:
-        ordered = dict.fromkeys(labels)
-        self._colors = {label: i % N_COLORS for i, label in enumerate(ordered)}
-
-    def draw_entities(self, examples: Iterable[Example]) -> list[dict[str, Any]]:
-        """Draw texts with gold above predicted entities."""
-        return [self._draw_example(example) for example in examples]
-
-    def _draw_example(self, example: Example) -> dict[str, Any]:
-        gold, predicted = example["gold"], example["predicted"]
-        sides = [("gold", gold, predicted), ("predicted", predicted, gold)]
-        wrong = _only(predicted, gold)
-        differing = [*_only(gold, predicted), *wrong]
-        if "baseline" in example:
-            sides.append(("baseline", example["baseline"], gold))
-            differing += _only(example["baseline"], predicted)
-        return {
-            "document": example["document"],
-            "reason": example.get("reason"),
-            "kinds": [kind.replace("_", " ") for kind in example.get("kinds") or ()],
-            "labels": sorted({span["label"] for span in differing}),
-            "confidence": _highest_score(wrong),
-            "rows": [(name, self._draw(example, *side)) for name, *side in sides],
-        }
-
-    def _draw(
-        self, example: Example, spans: Sequence[Span], other: Sequence[Span]
-    ) -> Markup:
-        text, right = example["text"], {_key(span) for span in other}
-        # displaCy has one color a label, so each span is passed as its own label.
-        parsed = [{**span, "label": str(number)} for number, span in enumerate(spans)]
-        colors = {
-            str(number): self._style(span, right) for number, span in enumerate(spans)
-        }
-        draw = _draw_stacked if _overlap(spans) else _draw_flat
-        html = _put_names(draw(text, parsed, colors), [_name(span) for span in spans])
-        before = "… " if example.get("cut_before") else ""
-        after = " …" if example.get("cut_after") else ""
-        return Markup('<div dir="{}">{}{}{}</div>').format(
-            _direction(text), before, Markup(html), after
-        )
-
-    def _style(self, span: Span, right: Container[tuple]) -> str:
-        state = "" if _key(span) in right else " wrong"
-        return f"c{self._colors.get(span['label'], 0)}{state}"
-
-    def draw_categories(self, examples: Iterable[Example]) -> list[dict[str, Any]]:
-        """Draw texts below their gold and predicted categories."""
-        return [_draw_text(example) for example in examples]
+def label_colors(labels: Iterable[str]) -> dict[str, int]:
+    """Number the colors of labels, which are the same everywhere on the page."""
+    return {label: i % N_COLORS for i, label in enumerate(dict.fromkeys(labels))}
 
 
-def _draw_text(example: Example) -> dict[str, Any]:
+def draw_entities(example: Example, colors: Mapping[str, int]) -> dict[str, Any]:
+    """Draw a text with gold above predicted entities."""
     gold, predicted = example["gold"], example["predicted"]
+    sides = [("gold", gold, predicted), ("predicted", predicted, gold)]
+    wrong = _only(predicted, gold)
+    differing = [*_only(gold, predicted), *wrong]
+    if "baseline" in example:
+        sides.append(("baseline", example["baseline"], gold))
+        differing += _only(example["baseline"], predicted)
+    return {
+        "document": example["document"],
+        "reason": example.get("reason"),
+        "kinds": [kind.replace("_", " ") for kind in example.get("kinds") or ()],
+        "labels": sorted({span["label"] for span in differing}),
+        "confidence": _highest_score(wrong),
+        "rows": [(name, _draw(example, *side, colors=colors)) for name, *side in sides],
+    }
+
+
+def _draw(
+    example: Example,
+    spans: Sequence[Span],
+    other: Sequence[Span],
+    *,
+    colors: Mapping[str, int],
+) -> Markup:
+    wrong = {_key(span) for span in _only(spans, other)}
+    drawn = [
+        {
+            **span,
+            "name": _name(span),
+            "style": f"c{colors.get(span['label'], 0)}"
+            + " wrong" * (_key(span) in wrong),
+        }
+        for span in sorted(spans, key=lambda s: (s["start"], -s["end"]))
+    ]
+    overlap = any(a["end"] > b["start"] for a, b in pairwise(drawn))
+    html = (_draw_stacked if overlap else _draw_flat)(example["text"], drawn)
+    before = "… " if example.get("cut_before") else ""
+    after = " …" if example.get("cut_after") else ""
+    return _directed(example["text"], before + html + after)
+
+
+def draw_categories(example: Example) -> dict[str, Any]:
+    """Draw a text below its gold and predicted categories."""
+    gold, predicted, text = example["gold"], example["predicted"], example["text"]
     names = [each["label"] for each in predicted]
     wrong = [each for each in predicted if each["label"] not in gold]
-    text = Markup('<div dir="{}">{}{}</div>').format(
-        _direction(example["text"]),
-        example["text"],
-        " …" if example.get("cut") else "",
-    )
+    after = " …" if example.get("cut") else ""
     return {
         "document": example["document"],
         "reason": None,
@@ -104,7 +84,7 @@ def _draw_text(example: Example) -> dict[str, Any]:
         "rows": [
             ("gold", _chips([(label, label in names) for label in gold])),
             ("predicted", _chips([(_name(e), e not in wrong) for e in predicted])),
-            ("text", text),
+            ("text", _directed(text, escape(text) + after)),
         ],
     }
 
@@ -112,56 +92,57 @@ def _draw_text(example: Example) -> dict[str, Any]:
 def _chips(labels: Sequence[tuple[str, bool]]) -> Markup:
     if not labels:
         return Markup('<span class="faint">none</span>')
-    chip = Markup('<mark class="only {}"><small>{}</small></mark>')
-    return Markup(" ").join(
-        chip.format("" if is_right else "wrong", label) for label, is_right in labels
-    )
+    chips = (CHIP.format("" if right else "wrong", label) for label, right in labels)
+    return Markup(" ").join(chips)
 
 
-def _put_names(html: str, names: Sequence[str]) -> str:
-    """Replace the numbers of spans by their names, which displaCy would not escape."""
-
-    def put(found: re.Match[str]) -> str:
-        return f"<small>{escape(names[int(found[1])])}</small>"
-
-    return re.sub(r"<small>(\d+)</small>", put, html)
-
-
-def _draw_flat(text: str, spans: list[dict[str, Any]], colors: dict[str, str]) -> str:
-    options = {"colors": colors, "template": ENTITY}
-    return _render("ent", {"text": text, "ents": spans}, text, options)
+def _draw_flat(text: str, spans: Sequence[Span]) -> Markup:
+    html, last = Markup(), 0
+    for span in spans:
+        start, end = span["start"], span["end"]
+        html += _lines(text[last:start])
+        html += MARK.format(span["style"], text[start:end], span["name"])
+        last = end
+    return html + _lines(text[last:])
 
 
-def _draw_stacked(
-    text: str, spans: list[dict[str, Any]], colors: dict[str, str]
-) -> str:
-    """Draw overlapping spans; displaCy draws them by tokens, so the text is split at
-    the boundaries of spans."""
+def _lines(text: str) -> Markup:
+    return Markup("<br>").join(text.split("\n"))
+
+
+def _draw_stacked(text: str, spans: Sequence[Span]) -> Markup:
+    """Draw overlapping spans below the pieces of text between their boundaries."""
     ends = {end for span in spans for end in (span["start"], span["end"])}
-    cuts = sorted({0, len(text), *ends})
-    numbers = {cut: number for number, cut in enumerate(cuts)}
-    parsed = {
-        "tokens": [text[start:end] for start, end in pairwise(cuts)],
-        "spans": [
-            {
-                "label": span["label"],
-                "start_token": numbers[span["start"]],
-                "end_token": numbers[span["end"]],
-            }
-            for span in spans
-        ],
-    }
-    options = {"colors": colors, "template": SPAN, **LAYOUT}
-    return _render("span", parsed, text, options)
+    html, slots = Markup(), dict[int, int]()
+    for start, end in pairwise(sorted({0, len(text), *ends})):
+        inside = [n for n, s in enumerate(spans) if s["start"] <= start < s["end"]]
+        for above, n in zip([None, *inside], inside):
+            slots.setdefault(n, 0 if above is None else slots[above] + 1)
+        lines = [_line(spans[n], slots[n]) for n in inside]
+        lines += [
+            _line(spans[n], slots[n], LABEL.format(spans[n]["name"]))
+            for n in inside
+            if spans[n]["start"] == start
+        ]
+        height = FIRST_LINE + 2 + LINE_HEIGHT * len(inside)
+        html += (
+            STACK.format(height, text[start:end], Markup().join(lines))
+            if inside and text[start:end].strip()
+            else escape(text[start:end] + " ")
+        )
+    return html
 
 
-def _render(
-    style: str, parsed: dict[str, Any], text: str, options: dict[str, Any]
-) -> str:
-    parsed["settings"] = {"direction": _direction(text)}
-    return displacy.render(
-        parsed, style=style, manual=True, jupyter=False, options=options
-    )
+def _line(span: Span, slot: int, label: str = "") -> Markup:
+    return LINE.format(span["style"], FIRST_LINE + LINE_HEIGHT * slot, label)
+
+
+def _directed(text: str, html: Markup) -> Markup:
+    """Set the direction of a text; as in browsers, its first letter decides."""
+    found = (unicodedata.bidirectional(letter) for letter in text)
+    direction = next((each for each in found if each in ("L", "R", "AL")), "L")
+    name = "ltr" if direction == "L" else "rtl"
+    return Markup('<div dir="{}">{}</div>').format(name, html)
 
 
 def _only(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
@@ -181,17 +162,3 @@ def _key(span: Span) -> tuple[int, int, str]:
 def _name(span: Span) -> str:
     score, label = span.get("score"), span["label"]
     return label if score is None else f"{label} {probability(score)}"
-
-
-def _overlap(spans: Sequence[Span]) -> bool:
-    ordered = sorted(spans, key=lambda span: (span["start"], span["end"]))
-    return any(a["end"] > b["start"] for a, b in pairwise(ordered))
-
-
-def _direction(text: str) -> str:
-    """As in browsers, the first letter with a direction decides."""
-    for letter in text:
-        direction = unicodedata.bidirectional(letter)
-        if direction in ("L", *RIGHT_TO_LEFT):
-            return "rtl" if direction in RIGHT_TO_LEFT else "ltr"
-    return "ltr"

@@ -1,14 +1,11 @@
 """The charts of the page: SVG images whose colors come from its style sheet."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
 from markupsafe import Markup
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ....util.figures import LINE_STYLES, chart_style, mark_best, shorten_label
@@ -23,27 +20,17 @@ COLOR = re.compile("#f0f0(0[0-9])")
 Point = Mapping[str, Any]
 
 
-def draw_thresholds(curve: Sequence[Point], best: Point | None, name: str) -> Markup:
+def draw_thresholds(curve: Sequence[Point], best: Point, name: str) -> Markup:
     """Draw precision, recall and F1 over the threshold.
 
     name: The prefix of ids in the image.
     """
-
-    def draw(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        for number, (key, label) in enumerate(SCORES.items()):
-            points = [p for p in curve if p[key] is not None]
-            axes.plot(
-                [p["threshold"] for p in points],
-                [100 * p[key] for p in points],
-                label=label,
-                **_look(number),
-            )
-        if best is not None and best["f"] is not None:
-            _mark(axes, best["threshold"], 100 * best["f"], 2)
-        _finish(axes, "threshold", "percent", (0, 1))
-
-    return _draw(name, SIZE, draw)
+    lines = [
+        (label, [(each["threshold"], 100 * each[key]) for each in curve])
+        for key, label in SCORES.items()
+    ]
+    rings = [None, None, (best["threshold"], 100 * best["f"])]
+    return _draw_lines(lines, rings, ("threshold", "percent", 1), name)
 
 
 def draw_precision_recall(
@@ -52,23 +39,39 @@ def draw_precision_recall(
     best: Mapping[str, Point],
     name: str,
 ) -> Markup:
-    """Draw precision over recall, with one line for each of at most MOST_LINES
-    labels."""
+    """Draw one line of precision over recall for each label, at most MOST_LINES."""
+    lines = [
+        (
+            shorten_label(label, 16),
+            [(100 * each["r"], 100 * each["p"]) for each in curves[label]],
+        )
+        for label in labels
+    ]
+    rings = [(100 * best[label]["r"], 100 * best[label]["p"]) for label in labels]
+    return _draw_lines(lines, rings, ("recall", "precision", 100), name)
+
+
+def _draw_lines(
+    lines: Sequence[tuple[str, Sequence[tuple[float, float]]]],
+    rings: Sequence[tuple[float, float] | None],
+    axis: tuple[str, str, float],
+    name: str,
+) -> Markup:
+    """Draw lines with rings around points.
+
+    axis: The names of both axes, and the end of the x axis.
+    """
+    x, y, limit = axis
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for number, label in enumerate(labels):
-            points = [p for p in curves[label] if None not in (p["p"], p["r"])]
-            axes.plot(
-                [100 * p["r"] for p in points],
-                [100 * p["p"] for p in points],
-                label=shorten_label(label, 16),
-                **_look(number),
-            )
-            at = best.get(label)
-            if at is not None and None not in (at["p"], at["r"]):
-                _mark(axes, 100 * at["r"], 100 * at["p"], number)
-        _finish(axes, "recall", "precision", (0, 100))
+        for number, ((label, points), ring) in enumerate(zip(lines, rings)):
+            axes.plot(*zip(*points), label=label, **_look(number))
+            if ring is not None:
+                mark_best(axes, *ring, _line_color(number), size=9)
+        axes.set(xlabel=x, ylabel=y, ylim=(-3, 103))
+        axes.set_xlim(-0.03 * limit, 1.03 * limit)
+        figure.legend(loc="outside upper left", ncols=3, handlelength=2.5)
 
     return _draw(name, SIZE, draw)
 
@@ -90,8 +93,7 @@ def draw_reliability(bins: Sequence[Point], name: str) -> Markup:
             label="right",
             **_look(0),
         )
-        axes.set_ylabel("percent right")
-        axes.set_ylim(-3, 103)
+        axes.set(ylabel="percent right", ylim=(-3, 103))
         counts.bar(
             [each["low"] for each in full],
             [each["count"] for each in full],
@@ -99,9 +101,7 @@ def draw_reliability(bins: Sequence[Point], name: str) -> Markup:
             align="edge",
             color=_line_color(0),
         )
-        counts.set_ylabel("predictions")
-        counts.set_xlabel("probability")
-        counts.set_xlim(-0.02, 1.02)
+        counts.set(xlabel="probability", ylabel="predictions", xlim=(-0.02, 1.02))
 
     return _draw(name, RELIABILITY_SIZE, draw)
 
@@ -138,18 +138,3 @@ def _look(number: int) -> dict[str, Any]:
         "linestyle": LINE_STYLES[number % len(LINE_STYLES)],
         "linewidth": 1.7,
     }
-
-
-def _mark(axes: Axes, x: float, y: float, number: int) -> None:
-    mark_best(axes, x, y, _line_color(number), size=9)
-
-
-def _finish(axes: Axes, x: str, y: str, limits: tuple[float, float]) -> None:
-    margin = 0.03 * (limits[1] - limits[0])
-    axes.set_xlim(limits[0] - margin, limits[1] + margin)
-    axes.set_ylim(-3, 103)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    figure = axes.get_figure()
-    if figure is not None and axes.get_legend_handles_labels()[0]:
-        figure.legend(loc="outside upper left", ncols=3, handlelength=2.5)

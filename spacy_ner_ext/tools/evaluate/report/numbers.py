@@ -1,7 +1,5 @@
 """Numbers as the page shows them: the filters of its templates."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,46 +7,28 @@ MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
 
 
-def count(value: int | None) -> str:
-    return MISSING if value is None else f"{value:,}"
+def _writer(form: str, factor: float = 1) -> Callable[[float | None], str]:
+    return lambda value: MISSING if value is None else form.format(factor * value)
 
 
-def percent(value: float | None) -> str:
-    return MISSING if value is None else f"{100 * value:.1f}"
+count, percent = _writer("{:,}"), _writer("{:.1f}", 100)
+probability, decimals = _writer("{:.2f}"), _writer("{:.3f}")
 
 
 def signed(value: float | None) -> str:
     """Write a difference of scores in percentage points."""
-    if value is None:
-        return MISSING
-    text = f"{100 * abs(value):.1f}"
-    sign = "" if text == "0.0" else "+" if value > 0 else MINUS
-    return f"{sign}{text}"
+    text = percent(None if value is None else abs(value))
+    if value is None or text == "0.0":
+        return text
+    return f"{'+' if value > 0 else MINUS}{text}"
 
 
 def interval(bounds: Sequence[float] | None) -> str:
-    return _between(bounds, percent, "–")
+    return MISSING if not bounds else "–".join(map(percent, bounds))
 
 
 def signed_interval(bounds: Sequence[float] | None) -> str:
-    return _between(bounds, signed, " to ")
-
-
-def _between(
-    bounds: Sequence[float] | None, show: Callable[[float], str], word: str
-) -> str:
-    if not bounds or None in bounds:
-        return MISSING
-    return word.join(show(bound) for bound in bounds)
-
-
-def probability(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.2f}"
-
-
-def decimals(value: float | None) -> str:
-    """Write a measure such as a Brier score."""
-    return MISSING if value is None else f"{value:.3f}"
+    return MISSING if not bounds else " to ".join(map(signed, bounds))
 
 
 def p_value(value: float | None) -> str:
@@ -60,8 +40,7 @@ def bar_style(score: Mapping[str, Any], name: str = "f") -> str:
     value = score.get(name)
     if value is None:
         return ""
-    bounds = score.get(f"{name}_interval") or (value, value)
-    low, high = (value if bound is None else bound for bound in bounds)
+    low, high = score.get(f"{name}_interval") or (value, value)
     return f"--at:{100 * value:.1f}%;--low:{100 * low:.1f}%;--high:{100 * high:.1f}%"
 
 
@@ -79,9 +58,14 @@ def plain(value: Any) -> str:
 
 
 FILTERS: dict[str, Callable[..., str]] = {
-    each.__name__: each
-    for each in (
-        *(count, percent, signed, interval, signed_interval, probability, decimals),
-        *(p_value, bar_style, plain),
-    )
+    "bar_style": bar_style,
+    "count": count,
+    "decimals": decimals,
+    "interval": interval,
+    "p_value": p_value,
+    "percent": percent,
+    "plain": plain,
+    "probability": probability,
+    "signed": signed,
+    "signed_interval": signed_interval,
 }

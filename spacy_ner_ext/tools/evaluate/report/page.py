@@ -1,22 +1,15 @@
 """The report: the result of an evaluation as one page that works offline."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ....util.files import replacing
 from ....util.templates import environment
-from .drawing import Painter
-from .figures import (
-    MOST_LINES,
-    draw_precision_recall,
-    draw_reliability,
-    draw_thresholds,
-)
-from .findings import find_weak_points, model_name
-from .numbers import FILTERS, count, decimals
+from . import figures
+from .drawing import draw_categories, draw_entities, label_colors
+from .findings import find_weak_points, overconfidence
+from .numbers import FILTERS
 
 TEMPLATE = "report.html.jinja"
 
@@ -35,26 +28,23 @@ def write_report(result: Mapping[str, Any], path: Path) -> None:
 def render_report(result: Mapping[str, Any]) -> str:
     """Render the page from the content of metrics.json."""
     templates = environment(Path(__file__).parent, autoescape=True)
-    templates.filters.update(FILTERS)
-    templates.globals.update(
-        result=result,
-        painter=Painter(_labels(result)),
-        model_name=model_name,
-        calibration_lead=_calibration_lead,
-        largest_labels=_largest_labels,
-        draw_precision_recall=draw_precision_recall,
-        draw_reliability=draw_reliability,
-        draw_thresholds=draw_thresholds,
+    templates.filters.update(
+        FILTERS, draw_categories=draw_categories, draw_entities=draw_entities
     )
-    return templates.get_template(TEMPLATE).render(findings=find_weak_points(result))
-
-
-def _labels(result: Mapping[str, Any]) -> Iterator[str]:
     entities, categories = result.get("entities"), result.get("categories")
-    if entities:
-        yield from entities["metrics"]["exact"]["labels"]
-    if categories:
-        yield from categories["labels"]
+    labels = [
+        *(entities["metrics"]["exact"]["labels"] if entities else ()),
+        *(categories["labels"] if categories else ()),
+    ]
+    templates.globals.update(
+        colors=label_colors(labels),
+        figures=figures,
+        find_weak_points=find_weak_points,
+        largest_labels=_largest_labels,
+        overconfidence=overconfidence,
+        result=result,
+    )
+    return templates.get_template(TEMPLATE).render()
 
 
 def _largest_labels(
@@ -65,13 +55,5 @@ def _largest_labels(
     def support(label: str) -> int:
         return (scores.get(label) or {}).get("support") or 0
 
-    return sorted(labels, key=lambda label: (-support(label), label))[:MOST_LINES]
-
-
-def _calibration_lead(calibration: Mapping[str, Any]) -> str:
-    return (
-        f"ECE {decimals(calibration.get('ece'))}, "
-        f"Brier score {decimals(calibration.get('brier'))}, "
-        f"log loss {decimals(calibration.get('log_loss'))}, "
-        f"{count(calibration.get('count', 0))} predictions."
-    )
+    ordered = sorted(labels, key=lambda label: (-support(label), label))
+    return ordered[: figures.MOST_LINES]

@@ -105,8 +105,8 @@ def test_all_sections_are_there_and_in_the_contents(page):
 def test_the_summary_tells_how_good_the_model_is_and_where_it_fails(page):
     for told in (
         *("60.0", "57.0–63.0", "1,000 bootstrap resamples"),
-        *("What became of 92 gold entities", "Weakest labels: VESSEL (F1 59.0"),
-        *("Most frequent confusion: VESSEL taken for PERSON (2 of 24)",),
+        *("Outcome of 92 gold entities", "Weakest labels: VESSEL (F1 59.0"),
+        *("Most frequent confusion: VESSEL predicted as PERSON (2 of 24)",),
         *("2 gold entities are misaligned", "p = 0.012"),
     ):
         assert told in " ".join(page.sections["summary"].split())
@@ -262,7 +262,7 @@ def test_text_from_right_to_left():
     result["entities"]["examples"] = [example]
     text = render_report(result)
     drawn = text.split('id="entities-list"')[1].split("</article>")[0]
-    assert drawn.count('<div dir="rtl">') == 2 and "direction: rtl" in drawn
+    assert drawn.count('<div dir="rtl">') == 2
     assert 'dir="ltr"' not in drawn
 
 
@@ -277,9 +277,9 @@ def test_a_result_without_anything_says_so():
 
 def test_categories_alone():
     page = read(make_result(entities=None, comparison=None))
-    assert "None: the pipeline predicts no entities" in page.sections["entities"]
+    assert "Empty: the pipeline predicts no entities" in page.sections["entities"]
     told = " ".join(page.sections["categories"].split())
-    assert "Predicted by 'textcat': one category a text." in told
+    assert "Predicted by 'textcat': one category for each text." in told
     assert "goldletter predictedlogbook 0.91 textDear Ines" in told
 
 
@@ -299,7 +299,7 @@ def test_without_training_data_and_examples():
     entities["groups"]["seen"], entities["examples"] = None, []
     page = read(make_result(entities=entities))
     assert "--train CORPUS" in page.sections["groups"]
-    assert "There are no errors." in page.sections["examples"]
+    assert "No errors." in page.sections["examples"]
 
 
 def test_scores_that_are_not_defined_are_dashes():
@@ -362,9 +362,8 @@ def test_paths_of_other_encodings(tmp_path):
     assert "caf\\udce9.spacy" in (tmp_path / "report.html").read_text()
 
 
-@pytest.mark.parametrize("module", ["matplotlib", "jinja2"])
-def test_a_missing_library_is_named_with_its_extra(tmp_path, monkeypatch, module):
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UserError, match=rf"{module} cannot .*ner-ext\[report\]"):
+def test_a_missing_library_is_named_with_its_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(UserError, match=r"matplotlib cannot .*ner-ext\[report\]"):
         Evaluation(make_result()).to_html(tmp_path / "report.html")
     assert not list(tmp_path.iterdir())
