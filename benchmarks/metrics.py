@@ -40,7 +40,7 @@ Numbers = dict[str, float]
 Span = tuple[int, int, str]
 
 
-def read_records(model: str, corpus: Path) -> list[dict[str, Any]]:
+def read_entities(model: str, corpus: Path) -> list[dict[str, Any]]:
     """Words, gold and predictions of each document."""
     nlp = spacy.load(model)
     keys = find_span_keys(nlp)
@@ -65,9 +65,9 @@ def to_tags(n_tokens: int, spans: list[Span], scheme: Any) -> list[str]:
     return tags
 
 
-def by_seqeval(records: list[dict[str, Any]], scheme: Any) -> Numbers:
+def by_seqeval(documents: list[dict[str, Any]], scheme: Any) -> Numbers:
     sides = [
-        [to_tags(len(each["words"]), each[side], scheme) for each in records]
+        [to_tags(len(each["words"]), each[side], scheme) for each in documents]
         for side in ("gold", "predicted")
     ]
     found = classification_report(
@@ -95,9 +95,9 @@ def as_dict(span: Span) -> dict[str, Any]:
     return {"label": label, "start": start, "end": end - 1}
 
 
-def by_nervaluate(records: list[dict[str, Any]]) -> Numbers:
+def by_nervaluate(documents: list[dict[str, Any]]) -> Numbers:
     sides = [
-        [[as_dict(span) for span in each[side]] for each in records]
+        [[as_dict(span) for span in each[side]] for each in documents]
         for side in ("gold", "predicted")
     ]
     entities = (entity for side in sides for doc in side for entity in doc)
@@ -123,10 +123,10 @@ def ours_nervaluate(found: dict[str, Any]) -> Numbers:
     }
 
 
-def by_edsnlp(python: str, records: list[dict[str, Any]]) -> dict[str, Any]:
+def by_edsnlp(python: str, documents: list[dict[str, Any]]) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "spans.json"
-        path.write_text(json.dumps(records))
+        path.write_text(json.dumps(documents))
         done = subprocess.run([python, PEER, path], capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
@@ -182,21 +182,21 @@ def main() -> None:
     parser.add_argument("--edsnlp-python")
     args = parser.parse_args()
     warnings.filterwarnings("ignore", module="seqeval")
-    records = read_records(args.model, args.corpus)
+    documents = read_entities(args.model, args.corpus)
     found = evaluate(spacy.load(args.model), args.corpus, resamples=0).to_dict()
     entities = found["entities"]
     exact = ours_exact(entities["metrics"])
     same = [
-        compare("seqeval, strict, BILOU", exact, by_seqeval(records, BILOU)),
-        compare("seqeval, strict, IOB2", exact, by_seqeval(records, IOB2)),
+        compare("seqeval, strict, BILOU", exact, by_seqeval(documents, BILOU)),
+        compare("seqeval, strict, IOB2", exact, by_seqeval(documents, IOB2)),
         compare(
             "nervaluate",
             ours_nervaluate(entities["nervaluate"]),
-            by_nervaluate(records),
+            by_nervaluate(documents),
         ),
     ]
     if args.edsnlp_python:
-        theirs = by_edsnlp(args.edsnlp_python, records)
+        theirs = by_edsnlp(args.edsnlp_python, documents)
         ours = to_numbers(in_their_form(entities["metrics"]))
         same.append(compare("EDS-NLP", ours, to_numbers(theirs)))
     theirs = by_spacy(args.model, args.corpus)

@@ -1,5 +1,5 @@
-"""What the report of an evaluation does in a browser: size, errors, requests, widths,
-and the lowest contrast of its texts.
+"""Measure an evaluation report in a browser: size, errors, requests, widths, and the
+lowest contrast of its texts.
 
     pip install playwright
     python benchmarks/report.py REPORT.html [--chromium /usr/bin/chromium] [--shots DIR]
@@ -17,7 +17,7 @@ QUIET = (
     "--disable-sync",
 )
 WIDTH = "document.documentElement.scrollWidth - innerWidth"
-# Contrast as WCAG 2.1 defines it, of each text with what is behind it.
+# Contrast as WCAG 2.1 defines it, of each text with its background.
 CONTRAST = """() => {
   const settings = {willReadFrequently: true};
   const canvas = document.createElement("canvas").getContext("2d", settings);
@@ -51,7 +51,7 @@ CONTRAST = """() => {
 
 
 def look(browser, path, size, scheme, shots):
-    """Open the page in one size and colour scheme, and tell what happens."""
+    """Open the page in one size and color scheme, and print the measurements."""
     width, height = size
     view = {"width": width, "height": height}
     page = browser.new_page(viewport=view, color_scheme=scheme)
@@ -62,7 +62,7 @@ def look(browser, path, size, scheme, shots):
     page.goto(path.resolve().as_uri())
     contrast, text = page.evaluate(CONTRAST)
     print(
-        f"{width} px, {scheme}: errors {errors}, requests beside the page "
+        f"{width} px, {scheme}: errors {errors}, more requests "
         f"{requests[1:]}, too wide by {page.evaluate(WIDTH)} px, lowest contrast "
         f"{contrast:.2f} ({text!r})"
     )

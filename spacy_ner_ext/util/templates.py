@@ -1,19 +1,18 @@
-"""The templates of what the package writes: pages, cards, configs."""
+"""Jinja templates of pages, model cards and configs."""
 
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-# What all pages look like: page.css.jinja.
+# The folder of page.css.jinja, the style of all pages.
 SHARED = Path(__file__).parent
 
 
 def environment(folder: Path, *, autoescape: bool = False) -> Environment:
-    """Make what renders the templates of a folder.
+    """Create the environment of the templates in a folder, which can also include
+    those of this package. Undefined values raise an error.
 
-    folder: The folder; those beside this file can be included.
-    autoescape: Whether values are escaped for HTML.
-    RETURNS: Raises an error for a value that is not given.
+    autoescape: Whether to escape values for HTML.
     """
     return Environment(
         loader=FileSystemLoader([folder, SHARED]),

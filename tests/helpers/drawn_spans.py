@@ -1,4 +1,4 @@
-"""Spans that hypothesis draws, and documents of them as the evaluation keeps them."""
+"""Spans drawn by hypothesis, and documents of them as in the evaluation."""
 
 from hypothesis import strategies as st
 

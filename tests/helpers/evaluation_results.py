@@ -1,4 +1,4 @@
-"""Results as `evaluate` makes them, of a model that does not exist."""
+"""Made-up results of `evaluate`."""
 
 LABELS = ("PERSON", "PLACE", "VESSEL")
 
@@ -87,7 +87,7 @@ def make_example(document=0, text="Ines Marlow sailed the Dunmore.", labels=LABE
 
 
 def make_entities(labels=LABELS, charts=False):
-    """Without charts, which take long to draw, there are no probabilities."""
+    """Without charts, which are slow to draw, no entity has a probability."""
     metrics = ("exact", "overlap", "token")
     scheme = {"precision": 0.6, "recall": 0.5, "f1": 0.55, "correct": 60, "missed": 9}
     group = ("1 token", "2 tokens", "3 tokens or more")

@@ -39,10 +39,11 @@ class EntityMetrics:
 
     def add(self, doc: ScoredDoc) -> None:
         """Count a document."""
-        for collector in (self.corpus_stats, self._metrics, self._shared_task):
+        for collector in (
+            *(self.corpus_stats, self._metrics, self._shared_task),
+            *(self._confusion, self._examples),
+        ):
             collector.add(doc)
-        for other in (self._confusion, self._examples):
-            other.add(doc)
         self._add_probabilities(doc)
 
     def _add_probabilities(self, doc: ScoredDoc) -> None:

@@ -1,4 +1,4 @@
-"""What the evaluation says of a text categorizer."""
+"""Evaluation of text categorizers."""
 
 import pytest
 import spacy
@@ -79,7 +79,7 @@ def test_texts_without_gold_do_not_count():
     assert collector.result() is None
 
 
-def test_categories_that_the_component_does_not_know_are_wrong_and_counted():
+def test_unknown_categories_are_wrong_and_counted():
     pairs = [({"X": 1.0, "A": 0.0}, one_of("A")), (one_of("A"), one_of("A"))]
     collector, _ = collect(pairs, exclusive=True)
     assert collector.unknown == ["X"]
@@ -88,7 +88,7 @@ def test_categories_that_the_component_does_not_know_are_wrong_and_counted():
     assert result["labels"]["X"]["support"] == 1
 
 
-def test_the_surest_errors_are_kept():
+def test_the_errors_with_the_highest_scores_are_kept():
     categorizer = Categorizer("textcat", LABELS, True, 0.5)
     collector = CategoryMetrics(categorizer, resamples=0, most=2)
     for i, score in enumerate((0.6, 0.9, 0.7, 0.9)):

@@ -1,4 +1,4 @@
-"""`evaluate`, and what it says of wrong input."""
+"""The command `evaluate` and its errors."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_numbers_and_page_are_written(run, folder, tmp_path):
 
 
 def test_the_numbers_are_json(call, folder, tmp_path):
-    """That is, without NaN, which few readers take."""
+    """They have no NaN, which is not JSON."""
     code, _, _ = call(
         *("evaluate", folder / "flat_biluo", folder / "test.spacy"),
         *("--output", "found", "--resamples", 0),
@@ -97,7 +97,7 @@ def test_wrong_input_is_one_line(call, folder, tmp_path, arguments, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_page_that_cannot_be_written_is_told(call, folder, tmp_path):
+def test_a_report_that_cannot_be_written_is_an_error(call, folder, tmp_path):
     (tmp_path / "found" / "report.html").mkdir(parents=True)
     arguments = (folder / "flat_biluo", folder / "test.spacy", "--output", "found")
     code, _, err = call("evaluate", *arguments)

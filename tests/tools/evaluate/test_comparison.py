@@ -1,4 +1,4 @@
-"""Two pipelines on the same documents."""
+"""Comparison of two pipelines on the same documents."""
 
 import random
 
@@ -123,8 +123,8 @@ def test_a_clear_difference_is_significant_and_none_is_not():
     assert same["changed"] == {"better": 0, "worse": 0, "other": 0, "examples": []}
 
 
-def test_p_values_are_as_likely_as_they_say():
-    """Pipelines that are equally good differ with p below 0.1 in a tenth of corpora."""
+def test_p_values_are_uniform_without_a_difference():
+    """Equally good pipelines differ with p < 0.1 on a tenth of corpora."""
     order = np.random.default_rng(0)
     values = order.normal(size=(2000, 100))
     weights = order.multinomial(100, np.full(100, 0.01), size=300) / 100
@@ -145,7 +145,7 @@ def test_without_resamples_there_are_differences_only():
     assert f["interval"] is None and f["p_value"] is None
 
 
-def test_a_label_that_one_side_alone_has():
+def test_a_label_of_only_one_pipeline():
     result = compare([({(0, 1, "A")}, {(0, 1, "A")}, {(0, 1, "B")})] * 5)
     labels = result["differences"]["exact"]["labels"]
     assert labels["A"]["f"]["difference"] == 1 and labels["B"]["support"] == 0

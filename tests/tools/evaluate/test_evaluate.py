@@ -1,4 +1,4 @@
-"""The evaluation of a pipeline, from files to numbers."""
+"""Evaluation of pipelines, from files to numbers."""
 
 import gc
 import weakref
@@ -16,7 +16,7 @@ from spacy_ner_ext.tools.evaluate.span_keys import find_span_keys
 from spacy_ner_ext.util.errors import UserError
 from tests.helpers.pipelines import CORPUS, annotate, fitted, words_of
 
-# The pipeline knows the first of these by heart.
+# The pipeline has memorized the first of these.
 UNKNOWN = [
     ("Anna Berg lives in Rome .", [(0, 2, "PER"), (4, 5, "LOC")]),
     ("Berg lives .", [(0, 1, "ORG")]),
@@ -117,7 +117,7 @@ def test_overlapping_entities_of_span_groups(tmp_path):
     assert sum(errors[kind] for kind in KINDS if kind != SPURIOUS) == 3
 
 
-def test_a_place_without_predictions_is_told(corpus):
+def test_a_key_without_predictions_is_noted(corpus):
     nlp = fitted("flat_biluo")
     said = "The pipeline predicts nothing in typo:"
     for place, expected in (("typo", True), ("ents", False)):
@@ -125,7 +125,7 @@ def test_a_place_without_predictions_is_told(corpus):
         assert any(note.startswith(said) for note in notes) is expected
 
 
-def test_labels_that_the_pipeline_does_not_know_are_told(corpus):
+def test_unknown_labels_are_noted(corpus):
     data = evaluate(fitted("flat_biluo"), corpus, **FAST).to_dict()
     assert data["corpus"]["unknown_labels"] == {"ORG": 1}
     assert any("'ORG' (1)" in note for note in data["notes"])
@@ -155,7 +155,7 @@ def exact_f(entities):
     return entities["metrics"]["exact"]["micro"]["f"]
 
 
-def test_predictions_without_a_probability_are_told(corpus):
+def test_predictions_without_a_probability_are_noted(corpus):
     nlp = spacy.blank("xx")
     for name in ("entity_ruler", "second"):
         ruler = nlp.add_pipe("entity_ruler", name=name)
@@ -245,7 +245,7 @@ def test_a_baseline_is_compared_on_the_same_documents(corpus):
     assert found["difference"] == found["ours"] - found["baseline"]
 
 
-# --- What cannot be evaluated --------------------------------------------------
+# --- Unusable input ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -283,5 +283,5 @@ def test_pipelines_and_corpora_that_cannot_be_used(tmp_path, corpus):
         evaluate(nlp, tmp_path / "missing.spacy")
 
 
-def test_it_is_offered_to_python():
+def test_it_is_public():
     assert spacy_ner_ext.evaluate is evaluate

@@ -1,4 +1,4 @@
-"""Which errors are shown, and how much of their documents."""
+"""Selection of error examples and of their text."""
 
 import random
 
@@ -73,12 +73,12 @@ def test_an_example_has_text_entities_and_a_reason(scored):
     assert not example["cut_before"] and not example["cut_after"]
 
 
-def test_what_is_right_is_no_example(scored):
+def test_correct_entities_are_not_examples(scored):
     entities = [(0, 2, "PERSON")]
     assert kept(scored(WORDS, entities, entities), scored(WORDS)) == []
 
 
-def test_a_missed_form_that_training_data_has_weighs_more(scored, vocab):
+def test_a_missed_form_of_the_training_data_weighs_more(scored, vocab):
     seen = SeenForms()
     seen.add([Doc(vocab, words=["Bergen"], ents=["B-PLACE"]).ents[0]])
     missed = scored(WORDS, [(6, 7, "PLACE")])
@@ -90,7 +90,7 @@ def test_a_missed_form_that_training_data_has_weighs_more(scored, vocab):
     assert example["reason"] == "‘Bergen’ (PLACE) was missed."
 
 
-def test_the_surer_the_worse(scored):
+def test_errors_with_higher_scores_weigh_more(scored):
     spurious = [
         scored(WORDS, (), [(2, 3, "PLACE", score)], index)
         for index, score in enumerate([0.2, 0.9, 0.5])
@@ -148,7 +148,7 @@ ITEMS = st.lists(
 
 
 @given(ITEMS, st.integers(1, 12), st.randoms(use_true_random=False))
-def test_what_stays_does_not_depend_on_the_order(items, most, order):
+def test_the_selection_does_not_depend_on_the_order(items, most, order):
     placed = [(group, weight, (i, 0)) for i, (group, weight) in enumerate(items)]
     ranked = []
     for group in "abc":
@@ -162,7 +162,7 @@ def test_what_stays_does_not_depend_on_the_order(items, most, order):
     assert [each["place"] for each in top_examples.result()] == expected
 
 
-def test_only_what_stays_is_made():
+def test_few_dropped_examples_are_made():
     made = []
     top_examples = TopExamples(3)
     order = random.Random(0)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from spacy_ner_ext.scorers.counts import COUNTERS, Totals, averages, rates
 from spacy_ner_ext.tools.evaluate import bootstrap
-from spacy_ner_ext.tools.evaluate.bootstrap import CountRows, draw_weights
+from spacy_ner_ext.tools.evaluate.bootstrap import draw_weights
 from spacy_ner_ext.tools.evaluate.entities import DocEntities, ScoredDoc
 from spacy_ner_ext.tools.evaluate.groups import (
     LENGTH,
@@ -16,9 +16,6 @@ from spacy_ner_ext.tools.evaluate.groups import (
     SENTENCE,
     UNSEEN,
     SeenForms,
-    length_group,
-    order_of,
-    sentence_group,
 )
 from spacy_ner_ext.tools.evaluate.metrics import Metrics
 from tests.helpers.drawn_spans import any_spans, documents, entity, scored
@@ -112,14 +109,6 @@ def test_intervals_are_those_of_corpora_made_of_the_drawn_documents(monkeypatch)
             assert score[f"{each}_interval"] == pytest.approx(expected, abs=1e-12)
 
 
-def test_documents_are_drawn_as_often_as_they_are_there():
-    repeats = numpy.array([1, 3, 6])
-    drawn = numpy.concatenate(list(draw_weights(repeats, 4000, seed=1)))
-    assert drawn.mean(axis=0) == pytest.approx(repeats, abs=0.1)
-    binomial = 10 * (repeats / 10) * (1 - repeats / 10)
-    assert drawn.var(axis=0) == pytest.approx(binomial, abs=0.2)
-
-
 def test_without_documents_there_is_nothing():
     assert not list(draw_weights(numpy.array([], dtype=int), 10))
     found = Metrics().result()
@@ -128,34 +117,9 @@ def test_without_documents_there_is_nothing():
     assert found["groups"][LENGTH] == []
 
 
-def test_counts_of_documents_are_kept_once_and_small():
-    rows = CountRows()
-    for _ in range(1000):
-        rows.add({("exact", "A"): [1, 1, 1, 1]})
-    assert rows.repeats.tolist() == [1000]
-    assert rows.total().tolist() == [[1000] * 4]
-
-
 def test_the_same_seed_gives_the_same_intervals():
     first, again, other = (collect(SOME, seed=seed) for seed in (1, 1, 2))
     assert first == again != other
-
-
-def test_groups_by_length_and_sentence():
-    names = [length_group(entity(0, end, "A")) for end in (1, 2, 4, 5, 60)]
-    assert names == ["1 token", "2 tokens", "4 tokens", *["5 or more tokens"] * 2]
-    lengths = [entity(0, 1, "A", sentence_length=n) for n in (1, 10, 11, 51)]
-    names = [sentence_group(each) for each in lengths]
-    assert names == ["1-10 words"] * 2 + ["11-20 words", "51 or more words"]
-    for kind, sizes, group in (
-        (LENGTH, range(1, 9), lambda n: length_group(entity(0, n, "A"))),
-        (SENTENCE, range(1, 80), lambda n: sentence_group(entities(n))),
-    ):
-        assert list(dict.fromkeys(map(group, sizes))) == order_of(kind)
-
-
-def entities(length):
-    return entity(0, 1, "A", sentence_length=length)
 
 
 def test_groups_by_what_training_has():

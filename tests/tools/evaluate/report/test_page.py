@@ -1,4 +1,4 @@
-"""The page that shows a result."""
+"""The HTML report."""
 
 import copy
 import re
@@ -91,7 +91,7 @@ def page(text):
     return Page(text)
 
 
-# --- What is on the page ----------------------------------------------------------
+# --- Content ----------------------------------------------------------------------
 
 
 def test_all_sections_are_there_and_in_the_contents(page):
@@ -102,14 +102,14 @@ def test_all_sections_are_there_and_in_the_contents(page):
     assert len(ids) == len(set(ids))
 
 
-def test_the_summary_tells_how_good_the_model_is_and_where_it_fails(page):
-    for told in (
+def test_the_summary_has_scores_and_weak_points(page):
+    for text in (
         *("60.0", "57.0–63.0", "1,000 bootstrap resamples"),
         *("Outcome of 92 gold entities", "Weakest labels: VESSEL (F1 59.0"),
         *("Most frequent confusion: VESSEL predicted as PERSON (2 of 24)",),
         *("2 gold entities are misaligned", "p = 0.012"),
     ):
-        assert told in " ".join(page.sections["summary"].split())
+        assert text in " ".join(page.sections["summary"].split())
 
 
 def test_numbers_of_tables_are_those_of_the_result(page):
@@ -149,7 +149,7 @@ def test_the_page_can_be_used_with_a_screen_reader(page):
     assert all(box["tabindex"] == "0" and box["aria-label"] for box in boxes)
 
 
-def test_charts_take_the_colours_of_the_page(text):
+def test_charts_use_the_colors_of_the_page(text):
     drawings = "".join(re.findall("(?s)<svg.*?</svg>", text))
     assert "var(--ink-0)" in drawings and "var(--ink-2)" in drawings
     assert not re.findall("(?:fill|stroke): #(?!000000)[0-9a-f]{6}", drawings)
@@ -158,9 +158,9 @@ def test_charts_take_the_colours_of_the_page(text):
 
 
 def test_examples_have_gold_above_predictions(page):
-    told = " ".join(page.sections["examples"].split())
-    start = told.index("missed, wrong boundary ·")
-    assert told[start:].startswith(
+    text = " ".join(page.sections["examples"].split())
+    start = text.index("missed, wrong boundary ·")
+    assert text[start:].startswith(
         "missed, wrong boundary · document 0 · 'Dunmore' is VESSEL, as in training "
         "data, and was missed. goldInes MarlowPERSON sailed the DunmoreVESSEL. "
         "predictedInesPERSON 0.93 Marlow sailed the Dunmore."
@@ -179,7 +179,7 @@ def marks(example):
     return re.findall('<mark class="([^"]*)">([^<]*)<', text)
 
 
-def test_what_differs_is_framed():
+def test_differences_are_framed():
     example = make_example()
     example["predicted"].append(
         {"start": 23, "end": 30, "label": "VESSEL", "score": None}
@@ -216,12 +216,12 @@ def test_entities_that_overlap_are_drawn_below_the_text():
     result = make_result()
     result["entities"]["examples"] = [example]
     page = read(result)
-    told = " ".join(page.sections["examples"].split())
-    assert "Ines PERSON MarlowPLACE sailed the DunmoreVESSEL ." in told
+    text = " ".join(page.sections["examples"].split())
+    assert "Ines PERSON MarlowPLACE sailed the DunmoreVESSEL ." in text
     assert sum(a.get("class") == "stack" for a in page.all("span")) == 4
 
 
-def test_a_text_that_is_cut_says_so():
+def test_a_cut_text_has_ellipses():
     example = {**make_example(), "cut_before": True, "cut_after": True}
     result = make_result()
     result["entities"]["examples"] = [example]
@@ -240,7 +240,7 @@ def with_text(value, text):
     return text if isinstance(value, str) else value
 
 
-def test_texts_of_the_data_are_no_markup():
+def test_texts_of_the_data_are_escaped():
     labels = (EVIL, '"', "b</style>")
     result = make_result(labels, charts=True)
     example = make_example(text=EVIL * 3, labels=labels)
@@ -266,7 +266,7 @@ def test_text_from_right_to_left():
     assert 'dir="ltr"' not in drawn
 
 
-def test_a_result_without_anything_says_so():
+def test_an_empty_result():
     page = read({"format": 1, "entities": None, "categories": None, "comparison": None})
     assert set(page.sections) == {
         *("summary", "entities", "categories", "comparison", "about"),
@@ -278,9 +278,9 @@ def test_a_result_without_anything_says_so():
 def test_categories_alone():
     page = read(make_result(entities=None, comparison=None))
     assert "Empty: the pipeline predicts no entities" in page.sections["entities"]
-    told = " ".join(page.sections["categories"].split())
-    assert "Predicted by 'textcat': one category for each text." in told
-    assert "goldletter predictedlogbook 0.91 textDear Ines" in told
+    text = " ".join(page.sections["categories"].split())
+    assert "Predicted by 'textcat': one category for each text." in text
+    assert "goldletter predictedlogbook 0.91 textDear Ines" in text
 
 
 def test_predictions_without_probabilities():
@@ -355,7 +355,7 @@ def test_a_hundred_long_examples_and_many_labels_stay_small():
     assert len(render_report(result).encode()) < 1_000_000
 
 
-def test_paths_of_other_encodings(tmp_path):
+def test_a_path_that_is_not_utf8(tmp_path):
     result = make_result()
     result["corpus"]["path"] = "caf\udce9.spacy"
     write_report(result, tmp_path / "report.html")
