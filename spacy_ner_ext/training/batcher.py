@@ -1,4 +1,4 @@
-"""Batches of about as many word pieces as an encoder sees."""
+"""A batcher that counts the word pieces of an encoder."""
 
 import random
 from itertools import islice
@@ -12,7 +12,7 @@ from ..encoder.hf import load_tokenizer, prepare
 from ..encoder.pieces import cut_words
 from ..encoder.settings import EncoderSettings
 
-# Tokenizers are much faster with several documents at once.
+# Tokenizers are much faster on several documents at once.
 COUNTED_TOGETHER = 128
 UNITS = ("pieces", "padded pieces")
 Batcher = Callable[[Iterable[Example]], Iterable[List[Example]]]
@@ -27,29 +27,28 @@ def make_batch_by_pieces(
     tokenizer_config: Dict[str, Any] = {},  # noqa: B006 - spaCy fills configs with it
     trust_remote_code: bool = False,
 ) -> Batcher:
-    """Make a batcher that counts word pieces, with documents of similar length
-    together.
+    """Create a batcher that counts word pieces and groups documents of similar length.
 
-    name: The encoder whose tokenizer counts: hub name or path of a folder, as a rule
-        the same as that of spacy_ner_ext.Transformer.v1.
-    size: The most pieces of a batch, such as "4096 pieces", or "4096 padded pieces" to
-        count each document as long as the longest of its batch; a number is pieces.
-    buffer: Documents that are sorted by length before they are cut into batches, whose
-        order is random again; 1 keeps documents in their order.
-    discard_oversize: Whether a document with more pieces is left out, and counted and
-        reported; otherwise it is a batch by itself.
+    name: The encoder whose tokenizer is used: hub name or folder, usually the `name` of
+        spacy_ner_ext.Transformer.v1.
+    size: The most word pieces of a batch, such as "4096 pieces" or 4096, or "4096
+        padded pieces" to count each document as long as the longest of its batch.
+    buffer: Number of documents that are sorted by length and cut into batches in random
+        order; 1 keeps the order of the documents.
+    discard_oversize: Whether to discard documents that exceed `size` and log their
+        number; otherwise each is a batch by itself.
     tokenizer_config: Arguments of AutoTokenizer.from_pretrained.
     trust_remote_code: Whether code that comes with the tokenizer may run.
     RETURNS: The batcher.
-    RAISES (ValueError): If `size` or `buffer` make no batches, or there is no such
-        tokenizer.
+    RAISES (ValueError): If `size` or `buffer` cannot be used. At the first batch, if
+        the tokenizer cannot be loaded.
     """
     limit, padded = parse_size(size)
     if buffer < 1:
         raise ValueError(
             f"buffer = {buffer} of batch_by_pieces: set it to at least 1 document."
         )
-    # Loaded at the first batch: spaCy makes the batcher also where it does not train.
+    # Loaded at the first batch: spaCy also creates the batcher without training.
     count = _Counter(
         EncoderSettings(
             name=name,
@@ -68,7 +67,7 @@ def make_batch_by_pieces(
                 yield batch
         if n_discarded:
             logger.warning(
-                "batch_by_pieces left out %d document(s) of more than %d pieces.",
+                "batch_by_pieces discarded %d document(s) of more than %d pieces.",
                 *(n_discarded, limit),
             )
 
@@ -76,11 +75,9 @@ def make_batch_by_pieces(
 
 
 def parse_size(size: Union[str, int]) -> Tuple[int, bool]:
-    """Read the size of a batch.
+    """Parse the size of a batch: its number, and whether padding is counted.
 
-    size: Such as "4096 pieces", "4096 padded pieces" or 4096.
-    RETURNS: The number, and whether padding is counted.
-    RAISES (ValueError): If it is none of these.
+    RAISES (ValueError): If it is not like "4096 pieces", "4096 padded pieces" or 4096.
     """
     number, _, unit = str(size).strip().partition(" ")
     unit = " ".join(unit.split()) or UNITS[0]
@@ -97,7 +94,7 @@ Batch = Tuple[List[Example], int]
 
 
 def _count(examples: Iterable[Example], count: "_Counter") -> Iterator[Counted]:
-    """Examples, each after its pieces."""
+    """Pair examples with their numbers of word pieces."""
     examples = iter(examples)
     while some := list(islice(examples, COUNTED_TOGETHER)):
         yield from zip(count(some), some)
@@ -106,7 +103,7 @@ def _count(examples: Iterable[Example], count: "_Counter") -> Iterator[Counted]:
 def _cut_buffers(
     counted: Iterator[Counted], buffer: int, limit: int, padded: bool
 ) -> Iterator[Batch]:
-    """Sort and cut examples buffer by buffer; a buffer of 1 keeps their order."""
+    """Sort and cut examples buffer by buffer."""
     if buffer == 1:
         yield from cut(counted, limit, padded)
     while some := list(islice(counted, buffer)):
@@ -117,11 +114,10 @@ def _cut_buffers(
 
 
 def cut(counted: Iterable[Counted], limit: int, padded: bool) -> Iterator[Batch]:
-    """Cut examples into batches, in their order.
+    """Cut examples, each after its number of word pieces, into batches in their order.
 
-    counted: Examples, each after its pieces.
-    limit: The most pieces of a batch; one example may have more.
-    padded: Whether each counts like the longest of its batch.
+    limit: The most pieces of a batch; a single example may have more.
+    padded: Whether each counts as many pieces as the longest of its batch.
     """
     batch: List[Example] = []
     total = longest = 0
@@ -138,7 +134,7 @@ def cut(counted: Iterable[Counted], limit: int, padded: bool) -> Iterator[Batch]
 
 
 class _Counter:
-    """The number of pieces of documents."""
+    """Counts the word pieces of documents."""
 
     def __init__(self, settings: EncoderSettings) -> None:
         self.settings = settings

@@ -18,9 +18,8 @@ DEFAULT = "default"
 
 
 class Rate:
-    """A learning rate and how it goes on.
+    """A learning rate: a number, or a schedule of one number for each step.
 
-    value: A number, or a schedule: numbers for one step after another.
     RAISES (ValueError): If it is neither.
     """
 
@@ -36,17 +35,15 @@ class Rate:
         self.value = float(first)
 
     def step(self) -> None:
-        """Go on to the next step; a schedule that has ended stays as it is."""
+        """Advance to the next step; a schedule that has ended keeps its last value."""
         self.value = next(self._following, self.value)
 
 
 class ParameterGroup:
     """Weights that share a learning rate.
 
-    name: What it is called in the config.
     pattern: A regular expression that is searched in the paths of weights.
-    rate: Its learning rate.
-    weight_decay: The part of a weight, times the rate, that is taken from it at each
+    weight_decay: The fraction of a weight, times the rate, that is subtracted in each
         step.
     """
 
@@ -62,12 +59,12 @@ class ParameterGroup:
 def make_groups(
     settings: dict[str, dict[str, Any]], learn_rate: FloatOrSeq, weight_decay: float
 ) -> list[ParameterGroup]:
-    """Make the groups of a config, and one for all other weights at their end.
+    """Create the groups of a config, and a last one for all other weights.
 
     settings: The settings of each group, by its name.
-    learn_rate: The learning rate of groups that have none of their own.
-    weight_decay: The same for weight decay.
-    RAISES (ValueError): If a group, a rate or a pattern is no such thing.
+    learn_rate: The learning rate of groups without their own.
+    weight_decay: The weight decay of groups without their own.
+    RAISES (ValueError): If a setting cannot be used.
     """
     shared = Rate(learn_rate)
     made = []
@@ -82,15 +79,15 @@ def make_groups(
 def compile_pattern(text: str, where: str) -> re.Pattern[str]:
     """Compile a pattern of a config.
 
-    where: Whose it is, for the error.
-    RAISES (ValueError): If it is no regular expression.
+    where: The setting that it belongs to, for the error.
+    RAISES (ValueError): If it is not a regular expression.
     """
     try:
         return re.compile(text)
     except re.error as err:
         raise ValueError(
-            f"The pattern {text!r} of {where} of spacy_ner_ext.Adam.v1 is no regular "
-            f"expression ({err}): correct it."
+            f"The pattern {text!r} of {where} of spacy_ner_ext.Adam.v1 is not a "
+            f"regular expression ({err}): correct it."
         ) from err
 
 
@@ -110,19 +107,17 @@ def _check_group(name: str, settings: dict[str, Any]) -> None:
         )
     if name == DEFAULT:
         raise ValueError(
-            f"A group of spacy_ner_ext.Adam.v1 is called '{DEFAULT}', as what is in no "
-            "group: give it another name."
+            f"A group of spacy_ner_ext.Adam.v1 is called '{DEFAULT}', the name of the "
+            "weights in no group: give it another name."
         )
 
 
 def choose_groups(
     groups: list[ParameterGroup], paths: Iterable[str]
 ) -> dict[str, ParameterGroup]:
-    """Find the group of each weight: the first that matches.
+    """Find the group of each path: the first that matches.
 
-    groups: The groups; the last takes what no other does.
-    paths: The paths of the weights.
-    RAISES (ValueError): If no weight is in some group.
+    RAISES (ValueError): If a group has no weights.
     """
     chosen = {
         path: next(group for group in groups if group.pattern.search(path))
@@ -135,7 +130,7 @@ def choose_groups(
 
 
 def _explain_unmatched(group: ParameterGroup, chosen: dict[str, ParameterGroup]) -> str:
-    """Why a group has no weights, with the paths that look most like its pattern."""
+    """Explain why a group has no weights, with the paths closest to its pattern."""
     matching = [path for path in chosen if group.pattern.search(path)]
     start = (
         f"The pattern {group.pattern.pattern!r} of the group '{group.name}' of "
@@ -150,13 +145,13 @@ def _explain_unmatched(group: ParameterGroup, chosen: dict[str, ParameterGroup])
     plain = re.sub(r"[\\^$]", "", group.pattern.pattern)
     near = difflib.get_close_matches(plain, _prefixes(chosen), n=5, cutoff=0.3)
     return (
-        f"{start}matches no weight. Near it: {', '.join(near or list(chosen)[:5])}; "
-        "`python -m spacy_ner_ext params CONFIG` prints all."
+        f"{start}matches no weight. Closest: {', '.join(near or list(chosen)[:5])}; "
+        "`python -m spacy_ner_ext params CONFIG` prints all paths."
     )
 
 
 def _prefixes(paths: Iterable[str]) -> list[str]:
-    """All paths and what they start with, once each."""
+    """All paths and their prefixes, once each."""
     found: dict[str, None] = {}
     for path in paths:
         parts = path.split(".")

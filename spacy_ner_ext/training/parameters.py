@@ -1,4 +1,4 @@
-"""The pipeline and the optimizer of the current training, for each other."""
+"""The pipeline and the optimizer of the current training, each known to the other."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _latest_optimizer: Callable[[], Optimizer | None] = lambda: None  # noqa: E731
 
 @registry.callbacks("spacy_ner_ext.name_parameters.v1")
 def make_name_parameters() -> Callable[[Language, dict[str, Any]], None]:
-    """Make a callback for [training.before_update] that tells spacy_ner_ext.Adam.v1
-    which pipeline it trains. thinc gives an optimizer numbers, and never names.
+    """Create a callback for [training.before_update] that announces the pipeline to
+    spacy_ner_ext.Adam.v1, since thinc passes numbers to an optimizer and no names.
 
     RETURNS: The callback.
     """
@@ -29,9 +29,9 @@ def make_name_parameters() -> Callable[[Language, dict[str, Any]], None]:
 def name_parameters(nlp: Language, info: dict[str, Any] | None = None) -> None:
     """Announce the pipeline whose weights are updated next.
 
-    info: Step and epoch, which spaCy passes.
-    RAISES (ValueError): If a listener expects vectors of another width than it will
-        get; spaCy's own components do not check that.
+    info: Step and epoch, which spaCy passes; not used.
+    RAISES (ValueError): If a listener expects vectors of another width than it gets,
+        which spaCy's components do not check.
     """
     global _latest
     if announced() is not nlp:
@@ -40,19 +40,17 @@ def name_parameters(nlp: Language, info: dict[str, Any] | None = None) -> None:
 
 
 def announced() -> Language | None:
-    """The pipeline that was announced last."""
+    """The last announced pipeline."""
     return _latest()
 
 
 def announce_optimizer(optimizer: Optimizer) -> None:
-    """Tell which optimizer is changing weights."""
+    """Announce the optimizer that updates weights."""
     global _latest_optimizer
     if announced_optimizer() is not optimizer:
         _latest_optimizer = weakref.ref(optimizer)
 
 
 def announced_optimizer() -> Optimizer | None:
-    """The optimizer that changed weights last, for
-    loggers: spaCy does not show them its own.
-    """
+    """The last announced optimizer, for loggers, to which spaCy does not pass it."""
     return _latest_optimizer()

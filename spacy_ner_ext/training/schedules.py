@@ -1,4 +1,4 @@
-"""Learning rates over the steps of training."""
+"""A schedule of learning rates."""
 
 from collections.abc import Iterator
 
@@ -13,15 +13,16 @@ def linear_warmup(
     start_value: float = 0.0,
     end_value: float = 0.0,
 ) -> Iterator[float]:
-    """Rise in a line from `start_value` to `value`, then fall in a line to `end_value`.
+    """Increase linearly from `start_value` to `value`, then decrease linearly to
+    `end_value`.
 
-    value: The highest value.
-    total_steps: Steps until `end_value`, which stays from there on.
-    warmup_rate: The part of these in which the value rises, 0 to 1.
+    value: The largest value.
+    total_steps: Steps until `end_value`, which is kept afterwards.
+    warmup_rate: The fraction of these steps in which the value increases, 0 to 1.
     start_value: The value at the first step.
     end_value: The value at the end.
     YIELDS: The value of each step.
-    RAISES (ValueError): If `total_steps` or `warmup_rate` make no schedule.
+    RAISES (ValueError): If `total_steps` or `warmup_rate` are out of range.
     """
     if total_steps < 1:
         raise ValueError(
@@ -30,8 +31,8 @@ def linear_warmup(
         )
     if not 0 <= warmup_rate <= 1:
         raise ValueError(
-            f"warmup_rate = {warmup_rate} of linear_warmup: set it to a part of the "
-            "steps, from 0 to 1."
+            f"warmup_rate = {warmup_rate} of linear_warmup: set it to a fraction of "
+            "the steps, from 0 to 1."
         )
     return _linear_warmup(value, total_steps, warmup_rate, start_value, end_value)
 

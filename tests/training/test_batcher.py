@@ -206,7 +206,7 @@ def test_oversize_documents_can_be_left_out_and_are_counted(bert, caplog, unit):
     found = batches_of(bert, [10, 50, 3, 11], size, discard_oversize=True)
     assert sorted(found) == [[3], [10]]
     [record] = caplog.records
-    assert "left out 2 document(s) of more than 10 pieces" in record.getMessage()
+    assert "discarded 2 document(s) of more than 10 pieces" in record.getMessage()
 
 
 def test_nothing_is_reported_if_nothing_is_left_out(bert, caplog):

@@ -377,7 +377,7 @@ def test_a_pattern_that_matches_nothing_lists_near_paths(bert, typo):
         optimizer.bind(nlp)
     message = str(error.value)
     assert f"The pattern {typo!r}" in message and "matches no weight" in message
-    near = message.partition("Near it: ")[2].partition(";")[0].split(", ")
+    near = message.partition("Closest: ")[2].partition(";")[0].split(", ")
     assert 1 <= len(near) <= 5 and any("transformer" in path for path in near)
     assert all(any(p.startswith(path) for p in values_of(nlp)) for path in near)
     assert "spacy_ner_ext params CONFIG" in message and "\n" not in message
@@ -386,7 +386,7 @@ def test_a_pattern_that_matches_nothing_lists_near_paths(bert, typo):
 def test_a_pattern_like_nothing_lists_some_paths():
     nlp, _ = start("flat_biluo")
     optimizer = make_adam(groups={"odd": {"pattern": "0123456789" * 9}})
-    with pytest.raises(ValueError, match=r"matches no weight\. Near it: crf_ner\."):
+    with pytest.raises(ValueError, match=r"matches no weight\. Closest: crf_ner\."):
         optimizer.bind(nlp)
 
 
@@ -403,7 +403,7 @@ def test_a_pattern_behind_another_is_an_error():
     "settings,message",
     [
         ({"groups": {"a": {"pattern": "x("}}}, r"'x\(' of the group 'a' .*expression"),
-        ({"no_decay": ["*"]}, r"'\*' of no_decay of .*is no regular expression"),
+        ({"no_decay": ["*"]}, r"'\*' of no_decay of .*is not a regular expression"),
         ({"groups": {"a": {"pattern": "x", "lr": 1}}}, r"'a' .*no setting \['lr'\]"),
         ({"groups": {"a": {"learn_rate": 1.0}}}, "'a' .*has no pattern"),
         ({"groups": {"default": {"pattern": "x"}}}, "called 'default'"),

@@ -27,7 +27,6 @@ class Position:
     at_epoch: The random state at the start of the epoch, before it was shuffled.
     order: The examples in the order that the epoch shuffles; None for a stream, which
         is read again.
-    epoch: The epoch.
     n_batches: Batches of the epoch that were used.
     n_before: Batches of the epochs before.
     n_examples: The examples in `n_batches`.
@@ -45,13 +44,8 @@ class Position:
 
 
 class Batch(NamedTuple):
-    """A batch and the position after it.
-
-    epoch: The epoch.
-    examples: The examples.
-    position: The position after the batch.
-    epochs: The epochs until there; for a stream, those that have ended.
-    """
+    """A batch, the position after it, and the epochs until there; for a stream, those
+    that have ended."""
 
     epoch: int
     examples: list[Example]
@@ -72,9 +66,7 @@ def train_batches(
     order for the same random numbers. These come from a separate stream, so that the
     order depends on nothing else.
 
-    batcher: Cuts an epoch into batches.
     max_epochs: The epochs; 0 for no end, -1 for a stream.
-    position: Where to start.
     from_start: Whether to draw and skip all batches before the position, since the
         batcher has a state, such as a schedule of its sizes.
     RAISES (UserError): If the data is not that of the position.

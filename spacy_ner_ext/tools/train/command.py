@@ -1,4 +1,4 @@
-"""Train a pipeline, stop, and go on."""
+"""The command `train`."""
 
 import logging
 import shlex
@@ -29,7 +29,7 @@ def train(
         typer.Option(
             "--output",
             "-o",
-            help="Where pipelines, checkpoints and logs go; without, nothing is saved.",
+            help="Folder of pipelines, checkpoints and logs; by default none is saved.",
         ),
     ] = None,
     checkpoint_every: Annotated[
@@ -38,15 +38,15 @@ def train(
     ] = None,
     keep_checkpoints: Annotated[
         Optional[int],
-        typer.Option(min=1, metavar="K", help="How many of the last ones stay."),
+        typer.Option(min=1, metavar="K", help="How many of the last ones to keep."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint.")
+        bool, typer.Option("--resume", help="Continue from the last checkpoint.")
     ] = False,
     resume_to: Annotated[
         Optional[str],
         typer.Option(
-            metavar="END", help='Go on, also with a run that has ended: "25 epochs".'
+            metavar="END", help='Continue a run, or extend it, until END: "25 epochs".'
         ),
     ] = None,
     overwrite: Annotated[
@@ -56,15 +56,15 @@ def train(
     gpu_id: GpuId = -1,
     code: Code = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-V", help="Log what is of use in debugging.")
+        bool, typer.Option("--verbose", "-V", help="Log messages for debugging.")
     ] = False,
 ) -> None:
-    """Train a pipeline as `spacy train` does, and be able to go on.
+    """Train a pipeline as `spacy train` does, with checkpoints to resume from.
 
-    Settings of the config are overridden as in `spacy train`. Those of its section
-    [spacy_ner_ext] (checkpoint_every, keep_checkpoints, eval_frequency, patience,
-    sub_batch, num_workers) are read by this command alone. Ctrl-C, or a signal that
-    asks the process to end, saves a checkpoint behind the step that runs.
+    Settings of the config are overridden as in `spacy train`. The settings of its
+    section [spacy_ner_ext] (checkpoint_every, keep_checkpoints, eval_frequency,
+    patience, sub_batch, num_workers) apply to this command only. After Ctrl-C or a
+    termination signal, training stops after the current step and saves a checkpoint.
 
     \b
     Examples:
@@ -77,7 +77,7 @@ def train(
     from .api import train as run
 
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
-    overrides = read_overrides(context.args)
+    overrides = _read_overrides(context.args)
     import_functions(code)
     use_device(gpu_id, silent=False)
     try:
@@ -95,7 +95,9 @@ def train(
     except UserError:
         raise
     except (ValueError, KeyError) as err:
-        raise UserError(f"{config} cannot be trained: {one_line(err)}") from err
+        raise UserError(
+            f"{config} cannot be used for training: {one_line(err)}"
+        ) from err
     message = printer()
     best = f"best score {trained.score:.4f}, of step {trained.step}"
     where = "nothing is saved" if trained.path is None else f"saved to {trained.path}"
@@ -104,27 +106,21 @@ def train(
         return
     message.warn(f"Training was stopped; {best}, {where}")
     if output is not None:
-        # In one line, to be copied.
-        typer.echo(f"Go on with: {_command(sys.argv[1:])}")
+        # On one line, to be copied.
+        typer.echo(f"Resume with: {_resume_command(sys.argv[1:])}")
     raise typer.Exit(128 + trained.signal)
 
 
-def read_overrides(arguments: list[str]) -> dict[str, object]:
-    """Read the settings that override those of a config.
-
-    RETURNS: The settings by their full names.
-    RAISES (UserError): If one is no setting, or has no value.
-    """
+def _read_overrides(arguments: list[str]) -> dict[str, object]:
     for argument in arguments:
         if argument.startswith("--") and "." not in argument.partition("=")[0]:
             raise UserError(
-                f"no such option {argument}: settings of the config are overridden by "
-                "their full names, such as --paths.train FILE"
+                f"no such option {argument}: override a setting of the config by its "
+                "full name, such as --paths.train FILE"
             )
     return parse_config_overrides(arguments)
 
 
-def _command(arguments: list[str]) -> str:
-    """The command that goes on with this one."""
+def _resume_command(arguments: list[str]) -> str:
     kept = [each for each in arguments if each not in ("--resume", "--overwrite")]
     return f"python -m spacy_ner_ext {shlex.join(kept)} --resume"

@@ -14,13 +14,7 @@ from .settings import EPOCHS, EVALUATIONS, STEPS, Amount
 
 @dataclass(frozen=True)
 class Result:
-    """The result of an evaluation.
-
-    score: The main score.
-    step: The step after which it was made.
-    epochs: The epochs until then.
-    scores: All scores.
-    """
+    """The main score and all scores of an evaluation, and when it was made."""
 
     score: float
     step: int
@@ -30,21 +24,17 @@ class Result:
 
 @dataclass
 class Progress:
-    """The progress of a run after some step.
+    """The progress of a run after its last step, the first being 0.
 
-    step: The number of the last step; the first is 0.
-    epoch: Its epoch.
     epochs: The epochs until then, with the fraction of the last one.
-    words: Words that were trained on.
     seconds: Time in training, without breaks between processes.
     losses: The losses since the last evaluation.
     results: The evaluations; only the saved one has all scores.
     epoch_starts: The first step of each epoch.
     extended_to: The end to which --resume-to extended the run.
     extended_at: When it was extended; patience restarts there.
-    max_docs: The most docs of a sub-batch that fit into the memory of the GPU, once
-        more did not.
-    position: The next batch of the data; None before the first step.
+    max_docs: The most docs that fit into the memory of the GPU, once more did not.
+    position: The position in the data; None before the first step.
     """
 
     step: int = -1
@@ -115,10 +105,8 @@ class Progress:
 class EvaluationSchedule:
     """Decides which steps are followed by an evaluation; the first always is.
 
-    frequency: Steps or epochs between evaluations.
-    default: The steps if that is None.
-    is_stream: Whether the length of an epoch is unknown.
-    RAISES (UserError): If the frequency is a fraction of an epoch of unknown length.
+    frequency: Steps or epochs between evaluations; None for the `default` in steps.
+    RAISES (UserError): If it is a fraction of an epoch of unknown length.
     """
 
     def __init__(self, frequency: Amount | None, default: int, is_stream: bool) -> None:
@@ -147,9 +135,8 @@ class EvaluationSchedule:
 class StopCriterion:
     """Decides when training ends.
 
-    patience: Evaluations, epochs or steps without a better score.
-    default: The steps if that is None; 0 for no limit.
-    max_steps: The number of the last step; 0 for no limit.
+    patience: Evaluations, epochs or steps without a better score; None for the
+        `default` in steps. 0 for no limit, as of `max_steps`.
     """
 
     def __init__(self, patience: Amount | None, default: int, max_steps: int) -> None:

@@ -51,13 +51,8 @@ def restore_data(state: State) -> None:
 
 
 class RandomState:
-    """The random number generators as part of a checkpoint.
-
-    CuPy's state cannot be saved: it is seeded instead, both when the state is saved and
-    when it is restored.
-
-    cupy_seed: Gives a seed for the current step.
-    """
+    """The random number generators in a checkpoint. CuPy's state cannot be saved: it is
+    seeded by the step, both when a state is saved and when it is restored."""
 
     def __init__(self, cupy_seed: Callable[[], int]) -> None:
         self.cupy_seed = cupy_seed
@@ -83,27 +78,18 @@ class Stream:
     """A separate stream of random numbers of Python and NumPy."""
 
     def __init__(self) -> None:
-        self._state = _raw()
+        self._state = capture_data()
 
     @contextmanager
     def used(self) -> Iterator[None]:
         """Draw from this stream inside the block."""
-        others = _raw()
-        _set_raw(self._state)
+        others = capture_data()
+        restore_data(self._state)
         try:
             yield
         finally:
-            self._state = _raw()
-            _set_raw(others)
-
-
-def _raw() -> tuple[Any, Any]:
-    return random.getstate(), numpy.random.get_state()
-
-
-def _set_raw(state: tuple[Any, Any]) -> None:
-    random.setstate(state[0])
-    numpy.random.set_state(state[1])
+            self._state = capture_data()
+            restore_data(others)
 
 
 def _to_text(state: torch.Tensor) -> str:

@@ -38,15 +38,12 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Run:
-    """The training of a pipeline.
+    """The training of an initialized pipeline.
 
-    nlp: The pipeline, initialized, with the full config.
-    settings: The settings of [spacy_ner_ext].
     output: The folder of the run; None to save nothing.
-    checkpoint: Where to resume.
+    checkpoint: Where to resume; None to start.
     callbacks: Called after each step with spaCy's info about it; one that returns True
         ends training.
-    use_gpu: The GPU, or -1.
     stdout: Where the log is printed.
     stderr: Where progress bars are printed.
     """
@@ -204,7 +201,7 @@ class Run:
         losses = self.update(batch.examples, next(self.dropouts), step)
         progress.advance(batch, losses)
         progress.max_docs = self.update.max_docs
-        info = {"score": None, "other_scores": None, "is_best": None}
+        info: Info = dict.fromkeys(("score", "other_scores", "is_best"))
         if self.is_evaluated(step, before, batch.epochs):
             info = self._evaluate()
         progress.seconds = timer() - self._started

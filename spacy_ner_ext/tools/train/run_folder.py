@@ -63,10 +63,8 @@ class RunFolder:
     """Writes the pipelines and checkpoints of a run.
 
     path: The folder; None to write nothing.
-    nlp: The pipeline.
-    optimizer: The optimizer, whose averages are saved in place of the weights.
+    optimizer: Its averages are saved in place of the weights.
     training: The resolved section [training].
-    keep_checkpoints: How many of the last checkpoints to keep.
     """
 
     def __init__(
@@ -131,10 +129,7 @@ class RunFolder:
         write_checkpoint(self.path, step, self.nlp, stateful, keep)
 
     def write_status(self, progress: Progress, status: str) -> None:
-        """Write run.json; the status is "running", "stopped", "finished" or "failed".
-
-        RAISES (UserError): If the file cannot be written.
-        """
+        """Write run.json."""
         if self.path is None:
             return
         best = progress.saved

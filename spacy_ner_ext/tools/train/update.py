@@ -36,12 +36,7 @@ class Updater:
     A batch that does not fit into the memory of the GPU is repeated from its start in
     parts of half the size.
 
-    nlp: The pipeline.
-    optimizer: The optimizer.
-    frozen: Components that are not trained.
-    annotating: Components whose predictions others are trained on.
-    accumulate: The number of parts of a batch, with the same number of docs each.
-    sub_batch: The size of a part, in place of their number.
+    accumulate: The number of parts of a batch, unless `sub_batch` is their size.
     max_docs: The most docs of a part that are known to fit.
     """
 
@@ -68,7 +63,6 @@ class Updater:
     ) -> dict[str, float]:
         """Make a step, and return the losses by component.
 
-        step: The number of the step, for the log.
         RAISES (UserError): If not even one document fits into memory.
         """
         before = capture()
@@ -162,11 +156,9 @@ class _OfUpdate(dict[str, Any]):
 
 
 def divide(nlp: Language, examples: Examples, size: Amount) -> Iterator[Examples]:
-    """Divide a batch into parts of about one size, with documents of similar length
-    together. A part with a single document may be larger.
+    """Divide a batch into parts of at most a number of word pieces, words or docs, with
+    documents of similar length together. A part with a single document may be larger.
 
-    nlp: The pipeline, with an encoder if word pieces are counted.
-    size: The most word pieces, words or docs of a part.
     RAISES (UserError): If word pieces are counted and no component has an encoder.
     """
     count: dict[str, Callable[[], list[int]]] = {
