@@ -1,5 +1,9 @@
 """Parse lists and pairs in the value of an option."""
 
+from typing import Any
+
+from spacy.cli._util import parse_config_overrides
+
 from ..util.errors import UserError
 
 
@@ -45,6 +49,17 @@ def shares(option: str, value: str | None) -> dict[str, float]:
         what = f"{option} {value} has no share for {waiting[0]}"
         raise UserError(f"{what}; write {waiting[0]}=0.1")
     return found
+
+
+def read_overrides(arguments: list[str]) -> dict[str, Any]:
+    """Read settings that override those of a config, by their full names."""
+    for argument in arguments:
+        if argument.startswith("--") and "." not in argument.partition("=")[0]:
+            raise UserError(
+                f"no such option {argument}: override a setting of the config by its "
+                "full name, such as --paths.train FILE"
+            )
+    return parse_config_overrides(arguments)
 
 
 def _number(option: str, value: str) -> float:

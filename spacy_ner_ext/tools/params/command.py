@@ -8,7 +8,6 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 from spacy import registry, util
-from spacy.cli._util import parse_config_overrides
 from spacy.language import Language
 from spacy.training.initialize import init_nlp
 from thinc.api import Config, Optimizer
@@ -17,6 +16,7 @@ from ...training.groups import DEFAULT
 from ...training.optimizer import GroupedAdam
 from ...util.errors import UserError, one_line
 from ...util.weights import iter_weights
+from ..options import read_overrides
 from ..output import printer
 
 HEADER = ("path", "shape", "group", "learning rate", "decay")
@@ -63,14 +63,8 @@ def params(
     Example:
       python -m spacy_ner_ext params configs/crf_trf.cfg --paths.train train.spacy
     """
-    for argument in context.args:
-        if argument.startswith("--") and "." not in argument:
-            raise UserError(
-                f"no such option {argument}: override a setting of the config by its "
-                "full name, such as --paths.train FILE"
-            )
+    overrides = read_overrides(context.args)
     try:
-        overrides = parse_config_overrides(context.args)
         loaded = util.load_config(config, overrides, interpolate=False)
         planned = list(plan(init_nlp(loaded)))
     except (ValueError, KeyError, OSError) as err:

@@ -12,9 +12,9 @@ from typing import Annotated, Optional
 import typer
 
 from ...util.errors import UserError
+from ..options import read_overrides
 from ..output import batch_progress
 from ..pipeline import MODEL_HELP, Code, GpuId, use_device
-from ..train.command import read_overrides
 from .annotate import Lines
 from .inputs import TEXT, Source, format_of
 from .outputs import Output, PartFile, Stream

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from spacy.cli._util import parse_config_overrides
 from spacy.util import logger
 
 from ...util.errors import UserError, one_line
 from ..loading import import_functions
+from ..options import read_overrides
 from ..output import printer
 from ..pipeline import Code, GpuId, use_device
 
@@ -77,7 +77,7 @@ def train(
     from .api import train as run
 
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
-    overrides = _read_overrides(context.args)
+    overrides = read_overrides(context.args)
     import_functions(code)
     use_device(gpu_id, silent=False)
     try:
@@ -109,16 +109,6 @@ def train(
         # On one line, to be copied.
         typer.echo(f"Resume with: {_resume_command(sys.argv[1:])}")
     raise typer.Exit(128 + trained.signal)
-
-
-def _read_overrides(arguments: list[str]) -> dict[str, object]:
-    for argument in arguments:
-        if argument.startswith("--") and "." not in argument.partition("=")[0]:
-            raise UserError(
-                f"no such option {argument}: override a setting of the config by its "
-                "full name, such as --paths.train FILE"
-            )
-    return parse_config_overrides(arguments)
 
 
 def _resume_command(arguments: list[str]) -> str:
