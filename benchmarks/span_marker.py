@@ -1,4 +1,4 @@
-"""`span_marker_ner` beside SpanMarker: prediction, training and memory.
+"""`span_marker_ner` compared with SpanMarker: prediction, training and memory.
 
     python benchmarks/span_marker.py train.spacy test.spacy --encoder assets/encoder \\
         --checkpoint FOLDER --span-marker-python sm/bin/python --output results.json

@@ -62,12 +62,12 @@ def spans_by_hand(lengths, window, stride):
     return found
 
 
-def context(piece, span, border):
+def context(piece, span, boundary):
     """How many pieces a window shows on the shorter side of a piece; a side on which
     the document ends hides nothing."""
     _, start, end = span
-    before = numpy.inf if start == border[0] else piece - start
-    after = numpy.inf if end == border[1] else end - 1 - piece
+    before = numpy.inf if start == boundary[0] else piece - start
+    after = numpy.inf if end == boundary[1] else end - 1 - piece
     return min(before, after)
 
 
@@ -93,9 +93,9 @@ def test_each_piece_is_kept_once_from_where_it_is_most_central(lengths, sizes):
     for piece, owner in enumerate(owners):
         assert len(owner) == 1
         doc = spans[owner[0]][0]
-        border = ends[doc] - lengths[doc], ends[doc]
+        boundary = ends[doc] - lengths[doc], ends[doc]
         seen = {
-            i: context(piece, span, border)
+            i: context(piece, span, boundary)
             for i, span in enumerate(spans)
             if span[1] <= piece < span[2]
         }

@@ -1,4 +1,4 @@
-"""Models of SpanMarker, made by SpanMarker itself in a process beside."""
+"""Models of SpanMarker, made by SpanMarker itself in a separate process."""
 
 import json
 import os

@@ -76,7 +76,7 @@ def fitted(name="filtered", **settings):
     """`fit` for one of PIPELINES, at the price of loading it."""
     [(pipe, config)] = PIPELINES[name].items()
     nlp = build({pipe: {**config, **settings}})
-    # Where entities are is no part of the weights.
+    # The weights do not depend on the place of the entities.
     return nlp.from_bytes(_fitted_bytes("all" if name == "group" else name))
 
 
