@@ -19,7 +19,7 @@ from .pieces import Ints, cut_windows, cut_words, make_batches
 from .settings import EncoderSettings
 from .torch_shim import TorchShim
 
-Words = Sequence[Sequence[str]]
+Docs = Sequence[Sequence[str]]
 # Fits the caches of a CPU, and is enough to keep a GPU busy. The documents of a
 # training step are few and of all lengths: smaller batches have less padding.
 MAX_BATCH_PIECES = {"cpu": 512, "cuda": 16384}
@@ -94,7 +94,7 @@ class EncoderShim(TorchShim):
     # --- Running --------------------------------------------------------------
 
     def __call__(
-        self, inputs: Words, is_train: bool
+        self, inputs: Docs, is_train: bool
     ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], None]]:
         """Compute token vectors.
 
@@ -123,18 +123,18 @@ class EncoderShim(TorchShim):
     def _set_mode(self, is_train: bool) -> None:
         self.model.train(is_train and self.settings.freeze is not True)
 
-    def _split(self, vectors: Tensor, docs: Words) -> list[Floats2d]:
+    def _split(self, vectors: Tensor, docs: Docs) -> list[Floats2d]:
         array: Any = torch2xp(vectors)
         ends = numpy.cumsum([len(words) for words in docs], dtype="int64").tolist()
         return [array[end - len(words) : end] for words, end in zip(docs, ends)]
 
-    def _encode(self, docs: Words, is_train: bool) -> Tensor:
+    def _encode(self, docs: Docs, is_train: bool) -> Tensor:
         self._set_mode(is_train)
         pool = self._pool_cached if docs and self.cache is not None else self._pool
         pooled, counts = pool(docs)
         return self.model.mix(pooled, counts)
 
-    def _pool(self, docs: Words) -> tuple[Tensor, Ints]:
+    def _pool(self, docs: Docs) -> tuple[Tensor, Ints]:
         model, settings = self.model, self.settings
         pieces = cut_words(self.tokenizer, docs, self.piece_cache)
         counts = pieces.counts()
@@ -178,7 +178,7 @@ class EncoderShim(TorchShim):
             )
         self.cache = EmbeddingCache(device, self.settings.cache_mb)
 
-    def _pool_cached(self, docs: Words) -> tuple[Tensor, Ints]:
+    def _pool_cached(self, docs: Docs) -> tuple[Tensor, Ints]:
         assert self.cache is not None
         kept: list[Any] = [self.cache.get(words) for words in docs]
         missing = [i for i, found in enumerate(kept) if found is None]

@@ -31,7 +31,7 @@ UNUSED = ("encoder.pooler.", "encoder.embeddings.position_ids")
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class SpanMarkerCheckpoint:
     """A model that SpanMarker trained."""
 
     name: str
@@ -85,7 +85,7 @@ class Checkpoint:
 # --- Reading --------------------------------------------------------------------
 
 
-def read_checkpoint(name: str, setting: str = "checkpoint") -> Checkpoint:
+def read_checkpoint(name: str, setting: str = "checkpoint") -> SpanMarkerCheckpoint:
     """Read a model that SpanMarker saved, from its own files alone.
 
     name: Name on the Hugging Face hub, or path of a folder.
@@ -115,7 +115,7 @@ def read_checkpoint(name: str, setting: str = "checkpoint") -> Checkpoint:
     tokenizer.add_special_tokens([START, END])
     split_punctuation(tokenizer, tokenizer_config)
     weights = _read_weights(folder, where)
-    return Checkpoint(name, config, tokenizer, tokenizer_config, weights)
+    return SpanMarkerCheckpoint(name, config, tokenizer, tokenizer_config, weights)
 
 
 def _find(name: str, setting: str) -> Path:
@@ -161,7 +161,7 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
         ) from err
 
 
-def adopt(shim: SpanMarkerShim, checkpoint: Checkpoint) -> None:
+def adopt(shim: SpanMarkerShim, checkpoint: SpanMarkerCheckpoint) -> None:
     """Give a shim the weights of a checkpoint, and the settings that it determines."""
     shim.adopt_settings(checkpoint.settings)
     weights = {
@@ -210,41 +210,46 @@ def write_checkpoint(
     RAISES (UserError): If the settings of the model are not SpanMarker's.
     """
     _check_exportable(shim)
-    config = hf.config_of(shim.model.encoder)
-    own = folder / "encoder"
+    own, encoder = folder / "encoder", hf.config_of(shim.model.encoder)
     own.mkdir()
     for place in (own, folder):
         (place / TOKENIZER).write_text(shim.tokenizer.to_str(), encoding="utf8")
         # SpanMarker uses the lower of its own limit and that of the tokenizer.
         described = json.loads(shim.tokenizer_config)
         _write_json(place / TOKENIZER_CONFIG, {**described, "model_max_length": size})
-    _write_json(own / CONFIG, config)
-    tags = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
-    reduced = ["O", *labels]
-    described = {
-        "model_type": MODEL_TYPE,
-        "architectures": ["SpanMarkerModel"],
-        "encoder": {**config, "_name_or_path": encoder_name, **_numbered(tags)},
-        **_numbered(reduced),
-        "id2reduced_id": {
-            i: reduced.index(tag[2:]) if i else 0 for i, tag in enumerate(tags)
-        },
-        "entity_max_length": shim.settings.entity_max_length,
-        "marker_max_length": 128,
-        "model_max_length": size,
-        "model_max_length_default": DEFAULT_LENGTH,
-        "span_marker_version": VERSION,
-        "torch_dtype": "float32",
-        "vocab_size": config["vocab_size"],
-        **context,
-    }
-    _write_json(folder / CONFIG, described)
+    _write_json(own / CONFIG, encoder)
+    config = _config_of(labels, {**encoder, "_name_or_path": encoder_name}, size)
+    config["entity_max_length"] = shim.settings.entity_max_length
+    _write_json(folder / CONFIG, {**config, **context})
     weights = {
         key: tensor.detach().cpu().contiguous()
         for key, tensor in shim.model.state_dict().items()
         if not key.startswith("filter.")
     }
     safetensors.torch.save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def _config_of(
+    labels: Sequence[str], encoder: dict[str, Any], size: int
+) -> dict[str, Any]:
+    """SpanMarker's config.json."""
+    tags = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
+    reduced = ["O", *labels]
+    return {
+        "model_type": MODEL_TYPE,
+        "architectures": ["SpanMarkerModel"],
+        "encoder": {**encoder, **_numbered(tags)},
+        **_numbered(reduced),
+        "id2reduced_id": {
+            i: reduced.index(tag[2:]) if i else 0 for i, tag in enumerate(tags)
+        },
+        "marker_max_length": 128,
+        "model_max_length": size,
+        "model_max_length_default": DEFAULT_LENGTH,
+        "span_marker_version": VERSION,
+        "torch_dtype": "float32",
+        "vocab_size": encoder["vocab_size"],
+    }
 
 
 def _check_exportable(shim: SpanMarkerShim) -> None:

@@ -1,6 +1,7 @@
 """`span_marker_ner`: named entity recognition by marked spans (SpanMarker)."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +137,7 @@ class SpanMarkerRecognizer(EntityPipe):
         kept = kept_words(docs, found.words, keys)
         n_kept = numpy.concatenate([[0], numpy.cumsum(kept)])
         free = n_kept[found.spans.last + 1] == n_kept[found.spans.first]
-        scores = self.model.predict(
-            Candidates(found.words, found.windows, found.spans[free])
-        )
+        scores = self.model.predict(replace(found, spans=found.spans[free]))
         return decode(self.model.ops, scores, self.labels, self.cfg["entity_bias"])
 
     # --- Training -----------------------------------------------------------
@@ -197,8 +196,7 @@ class SpanMarkerRecognizer(EntityPipe):
         """The candidates of examples, gold ones required, and their gold labels."""
         found = self.find_candidates([example.predicted for example in examples])
         gold = self._label(examples, found)
-        required = gold > OUTSIDE
-        return Candidates(found.words, found.windows, found.spans, required), gold
+        return replace(found, required=gold > OUTSIDE), gold
 
     def _label(
         self,

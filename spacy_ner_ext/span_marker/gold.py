@@ -100,7 +100,8 @@ class _Finder:
 
     def add(self, first: int, last: int, label: str) -> None:
         """Add an entity, from its first to its last word."""
-        place = int(numpy.searchsorted(self.codes, first * self.base + last))
+        code = first * self.base + last
+        place = int(numpy.searchsorted(self.codes, code))
         width, lost = last - first + 1, self.lost
         if label not in self.numbers:
             lost.other[label] += 1
@@ -110,13 +111,9 @@ class _Finder:
             lost.too_long[width] += 1
         elif self.sentence_of[first] != self.sentence_of[last]:
             lost.crossing[label] += 1
-        elif not self._is_candidate(place, first, last):
+        elif place == len(self.codes) or self.codes[place] != code:
             lost.no_window[width] += 1
         elif self.targets[place] != OUTSIDE:
             lost.conflicting[label] += 1
         else:
             self.targets[place] = self.numbers[label]
-
-    def _is_candidate(self, place: int, first: int, last: int) -> bool:
-        code = first * self.base + last
-        return place < len(self.codes) and int(self.codes[place]) == code

@@ -1,6 +1,7 @@
 """The architecture `SpanMarker.v1`: candidate spans to scores."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union, cast
 
 import numpy
@@ -164,8 +165,8 @@ def _categorize(
     known = numpy.flatnonzero(numpy.isin(doc_of, words.sentence_docs))
     sentences = numpy.searchsorted(words.sentence_docs, doc_of[known])
     spans = (sentences, first[known], last[known])
-    found = scorer_of(model).candidates(words, Context(), spans)
-    candidates = Candidates(words, found.windows, found.spans, use_filter=False)
+    candidates = scorer_of(model).candidates(words, Context(), spans)
+    candidates = replace(candidates, use_filter=False)
     scored, backprop_scored = _score(model, candidates, is_train)
     scores: Any = model.ops.alloc2f(len(doc_of), model.get_dim("nO"))
     softmax = settings.activation == "softmax"

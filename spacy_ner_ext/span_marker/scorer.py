@@ -97,11 +97,6 @@ class SpanScorer:
             size = min(size, self.network.n_positions - self.network.offset)
         return size - len(self.specials)
 
-    def cut(self, words: Words, context: Context) -> Windows:
-        """Cut sentences into windows."""
-        size, stride = self.size, self.settings.stride
-        return cut(self.tokenizer, words, size, stride, context, self.piece_cache)
-
     def candidates(
         self, words: Words, context: Context, spans: Sequence[Ints] | None = None
     ) -> Candidates:
@@ -109,7 +104,8 @@ class SpanScorer:
 
         spans: Sentence, first and last word of each span; None for all spans.
         """
-        windows = self.cut(words, context)
+        size, stride = self.size, self.settings.stride
+        windows = cut(self.tokenizer, words, size, stride, context, self.piece_cache)
         if spans is None:
             spans = all_spans(windows, words, self.settings.entity_max_length)
         return Candidates(words, *place(windows, len(self.specials.before), *spans))
