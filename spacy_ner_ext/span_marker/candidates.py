@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..encoder.pieces import Ints
 from ..pipes.overlap import select_disjoint
-from .windows import Windows, Words
+from .windows import DocWords, SentenceWindows
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Spans:
 
 
 def place(
-    windows: Windows, n_before: int, sentences: Ints, first: Ints, last: Ints
-) -> tuple[Windows, Spans]:
+    windows: SentenceWindows, n_before: int, sentences: Ints, first: Ints, last: Ints
+) -> tuple[SentenceWindows, Spans]:
     """Find the windows of spans (some may be added), and the columns of their ends."""
     windows, rows = windows.locate(sentences, first, last)
     origin, counts = windows.starts[rows], windows.counts
@@ -62,7 +62,9 @@ def place(
     )
 
 
-def all_spans(windows: Windows, words: Words, max_words: int) -> tuple[Ints, ...]:
+def all_spans(
+    windows: SentenceWindows, words: DocWords, max_words: int
+) -> tuple[Ints, ...]:
     """All spans of up to `max_words` words of each sentence, in SpanMarker's order: by
     their first word, then by their last.
 

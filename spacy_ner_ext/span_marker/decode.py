@@ -12,10 +12,12 @@ from ..pipes.spans import ENTS, blocked_tokens, read_spans
 from .candidates import without_overlap
 from .gold import OUTSIDE
 from .scorer import CandidateScores
-from .windows import Words, words_before
+from .windows import DocWords, words_before
 
 
-def kept_words(docs: Sequence[Doc], words: Words, keys: Sequence[str]) -> numpy.ndarray:
+def kept_words(
+    docs: Sequence[Doc], words: DocWords, keys: Sequence[str]
+) -> numpy.ndarray:
     """Whether each word is part of an entity in the span keys, or blocked."""
     kept = numpy.zeros(int(words.doc_starts[-1]), dtype=bool)
     for doc, offset in zip(docs, words.doc_starts.tolist()):

@@ -12,7 +12,7 @@ from spacy.training import Example
 from ..encoder.pieces import Ints
 from ..pipes.gold import read_gold
 from .candidates import Spans
-from .windows import Words, words_before
+from .windows import DocWords, words_before
 
 OUTSIDE = 0
 MISSING = -1
@@ -42,7 +42,7 @@ class LostGold:
 
 def label_spans(
     examples: Sequence[Example],
-    words: Words,
+    words: DocWords,
     spans: Spans,
     labels: Sequence[str],
     keys: Sequence[str],
@@ -83,7 +83,7 @@ class _Finder:
 
     def __init__(
         self,
-        words: Words,
+        words: DocWords,
         spans: Spans,
         labels: Sequence[str],
         max_words: int,

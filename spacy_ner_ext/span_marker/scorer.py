@@ -25,7 +25,7 @@ from .filter import select_spans
 from .markers import EncodedText, Pairs
 from .network import SpanMarkerNetwork
 from .settings import Context, SpanMarkerSettings
-from .windows import Windows, Words, cut
+from .windows import DocWords, SentenceWindows, cut
 
 # Pieces of a pass of texts, and pairs of a pass of markers. Few fit the caches of a
 # CPU; in training, where activations of the last pass are kept, they bound memory.
@@ -46,8 +46,8 @@ class Candidates:
     use_filter: Whether the filter, if any, selects the spans that are marked.
     """
 
-    words: Words
-    windows: Windows
+    words: DocWords
+    windows: SentenceWindows
     spans: Spans
     required: Any = None
     use_filter: bool = True
@@ -98,7 +98,7 @@ class SpanScorer:
         return size - len(self.specials)
 
     def candidates(
-        self, words: Words, context: Context, spans: Sequence[Ints] | None = None
+        self, words: DocWords, context: Context, spans: Sequence[Ints] | None = None
     ) -> Candidates:
         """Cut sentences into windows, and place spans in them.
 

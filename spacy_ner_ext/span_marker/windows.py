@@ -16,7 +16,7 @@ from .settings import Context
 
 
 @dataclass(frozen=True)
-class Words:
+class DocWords:
     """The words of some documents: their tokens except for white space.
 
     docs: The words of each document.
@@ -37,7 +37,7 @@ class Words:
         return numpy.cumsum([0, *map(len, self.docs)])
 
 
-def read_words(docs: Sequence[Doc], by_sentence: bool = True) -> Words:
+def read_words(docs: Sequence[Doc], by_sentence: bool = True) -> DocWords:
     """Read the words and sentences of documents; if not `by_sentence`, or without
     sentence boundaries, a document is one sentence."""
     texts, tokens, boundaries, doc_of = [], [], [], []
@@ -51,7 +51,7 @@ def read_words(docs: Sequence[Doc], by_sentence: bool = True) -> Words:
         boundaries += [(offset + a, offset + b) for a, b in zip(begins, ends)]
         doc_of += [i] * len(begins)
         offset += len(own)
-    return Words(
+    return DocWords(
         texts,
         numpy.concatenate([numpy.zeros(0, dtype="int64"), *tokens]),
         numpy.array(boundaries, dtype="int64").reshape(-1, 2),
@@ -76,7 +76,7 @@ def words_before(doc: Doc) -> Ints:
 
 
 @dataclass(frozen=True)
-class Windows:
+class SentenceWindows:
     """The windows of sentences, which pass through the encoder.
 
     pieces: The pieces of all words.
@@ -104,7 +104,9 @@ class Windows:
         """The number of pieces of each word."""
         return numpy.diff(self.bounds)
 
-    def locate(self, sentences: Ints, first: Ints, last: Ints) -> tuple[Windows, Ints]:
+    def locate(
+        self, sentences: Ints, first: Ints, last: Ints
+    ) -> tuple[SentenceWindows, Ints]:
         """Find the window of each span: of those that hold it, the one in which it is
         most central. A span that none holds gets a separate window around it."""
         begin, end = self.bounds[first], self.bounds[last + 1]
@@ -128,7 +130,7 @@ class Windows:
 
     def _add_windows(
         self, sentences: Ints, first: Ints, last: Ints, lonely: Ints, rows: Ints
-    ) -> tuple[Windows, Ints]:
+    ) -> tuple[SentenceWindows, Ints]:
         """Add windows for spans longer than the overlap: centered, or from their start
         if they are longer than a window."""
         left = self.starts[self.first[sentences[lonely]]]
@@ -151,12 +153,12 @@ class Windows:
 
 def cut(
     tokenizer: Any,
-    words: Words,
+    words: DocWords,
     size: int,
     stride: int | None,
     context: Context,
     piece_cache: PieceCache | None = None,
-) -> Windows:
+) -> SentenceWindows:
     """Cut sentences into windows of at most `size` pieces, at least one each; those of
     long sentences are `stride` apart, by default half of `size`."""
     pieces = cut_words(tokenizer, words.docs, piece_cache)
@@ -172,11 +174,11 @@ def cut(
         before, after = _widths_of_context(words, end - begin, size, context)
         starts[first] -= before
         ends[first] += after
-    return Windows(pieces, bounds, starts, ends, begin, first, n, stride, size)
+    return SentenceWindows(pieces, bounds, starts, ends, begin, first, n, stride, size)
 
 
 def _widths_of_context(
-    words: Words, lengths: Ints, size: int, context: Context
+    words: DocWords, lengths: Ints, size: int, context: Context
 ) -> tuple[Ints, Ints]:
     """The number of pieces of context before and after each sentence.
 

@@ -20,7 +20,7 @@ from spacy_ner_ext.span_marker.markers import Pairs
 from spacy_ner_ext.span_marker.model import build_span_marker, scorer_of, shim_of
 from spacy_ner_ext.span_marker.scorer import CandidateScores
 from spacy_ner_ext.span_marker.settings import Context
-from spacy_ner_ext.span_marker.windows import Words
+from spacy_ner_ext.span_marker.windows import DocWords
 from tests.helpers.encoders import (
     N_POSITIONS,
     WIDTH,
@@ -87,7 +87,7 @@ def words_in(texts):
     ends = numpy.cumsum([len(words) for words in docs])
     boundaries = numpy.stack([numpy.append(0, ends[:-1]), ends], axis=1)
     tokens = numpy.concatenate([numpy.arange(len(words)) for words in docs])
-    return Words(docs, tokens, boundaries, numpy.arange(len(docs)))
+    return DocWords(docs, tokens, boundaries, numpy.arange(len(docs)))
 
 
 def candidates_in(marker, texts=TEXTS):

@@ -1,4 +1,4 @@
-"""Words, windows, context and the places of candidate spans, against brute force."""
+"""DocWords, windows, context and the places of candidate spans, against brute force."""
 
 from itertools import accumulate, pairwise
 
@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models
 
 from spacy_ner_ext.span_marker.candidates import all_spans, place
 from spacy_ner_ext.span_marker.settings import Context
-from spacy_ner_ext.span_marker.windows import Words, cut, read_words, words_before
+from spacy_ner_ext.span_marker.windows import DocWords, cut, read_words, words_before
 from tests.helpers.encoders import BERT_NAMES, make_tokenizer, wordpiece
 from tests.helpers.pipelines import words_of
 
@@ -37,7 +37,7 @@ def words_in(docs):
     """What `read_words` makes of documents, given as numbers of pieces."""
     lengths = [len(sentence) for doc in docs for sentence in doc]
     boundaries = [0, *accumulate(lengths)]
-    return Words(
+    return DocWords(
         [["a" * n or "-" for sentence in doc for n in sentence] for doc in docs],
         numpy.concatenate([numpy.arange(sum(map(len, doc))) for doc in docs])
         if docs
@@ -241,7 +241,7 @@ def test_words_without_pieces_are_in_spans_but_not_at_the_end(absent):
     """Of BERT's tokenizer, as SpanMarker does it."""
     tokenizer = make_tokenizer(wordpiece, BERT_NAMES)
     texts = [absent, "in", absent, "York", absent, absent]
-    words = Words(
+    words = DocWords(
         [texts],
         numpy.arange(6),
         numpy.array([[0, 6]]),
@@ -364,7 +364,7 @@ def test_context_by_an_example():
         assert found == boundaries, settings_
 
 
-# --- Words of documents --------------------------------------------------------
+# --- DocWords of documents --------------------------------------------------------
 
 
 TOKENS = st.lists(st.sampled_from(["a", "b", " ", "\n", "\u2063"]), max_size=8)

@@ -17,7 +17,7 @@ from ...span_marker.component import SpanMarkerRecognizer
 from ...span_marker.markers import Pairs
 from ...span_marker.model import scorer_of
 from ...span_marker.scorer import Candidates
-from ...span_marker.windows import Words, read_words, words_before
+from ...span_marker.windows import DocWords, read_words, words_before
 from ...util.errors import UserError
 from .embeddings import Embedded, embedded_as, rows_at_once
 from .targets import Subject, Target
@@ -56,7 +56,7 @@ class MarkedSpan(Target):
                 f"'{name}' marks spans of words within a sentence: name another span"
             )
 
-    def _find(self, docs: Sequence[Doc]) -> tuple[Words, Ints, Ints, Ints]:
+    def _find(self, docs: Sequence[Doc]) -> tuple[DocWords, Ints, Ints, Ints]:
         """The words of documents; sentence, first and last word of the span in each."""
         words = read_words(docs)
         start, end = self.subject.start, self.subject.end
