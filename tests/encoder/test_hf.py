@@ -180,7 +180,7 @@ def test_freeze_false_trains_all():
 
 
 @pytest.mark.parametrize("freeze", [0, 1, True, False])
-def test_a_config_tells_one_layer_from_all(freeze):
+def test_freeze_distinguishes_one_layer_from_all(freeze):
     settings = {"@architectures": "spacy_ner_ext.Transformer.v1", "name": "any"}
     nlp = spacy.blank("xx")
     config = {"model": {**settings, "freeze": freeze}}
@@ -409,7 +409,7 @@ class OwnModel(BertModel):
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """A folder with an encoder that has code of its own."""
+    """A folder with an encoder that has its own code."""
     cache = tmp_path / "cache"
     monkeypatch.setattr(
         "transformers.dynamic_module_utils.HF_MODULES_CACHE", str(cache)

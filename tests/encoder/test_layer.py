@@ -90,7 +90,7 @@ POOL = {
 
 
 def bare_vectors(parts, docs, empty, mix, pooling="mean", window=16, stride=10):
-    """What the model should give: `mix` makes one vector of hidden states."""
+    """The expected output: `mix` combines hidden states to one vector."""
     found = []
     for words in docs:
         states = bare_states(*parts, words, window, stride)
@@ -141,7 +141,7 @@ def test_words_without_pieces_have_the_learned_vector(kind):
     empty = module_of(model).empty.detach().numpy()
     same = [i for i in range(len(words)) if numpy.array_equal(found[i], empty)]
     assert same == without
-    # Bytes are pieces all of them.
+    # All bytes are pieces.
     assert bool(same) == (kind not in WITH_BYTES)
     assert numpy.isfinite(found).all() and empty.any()
 
@@ -234,7 +234,7 @@ def test_predicting_builds_no_graph():
     model = make_model()
     vectors = model.predict(make_docs(*DOCS))
     assert all(weight.grad is None for weight in module_of(model).parameters())
-    # What was predicted can be written to, as by other components.
+    # Other components may write to predictions.
     vectors[0] += 1
 
 
@@ -260,7 +260,7 @@ def assert_same_gradients(found, expected, rtol=1e-4):
 
 
 def bare_gradients(kind, model, docs, d_docs, mix=last, **settings):
-    """Gradients of the weights as torch finds them for the encoder run by hand."""
+    """Gradients of the weights by torch, for the encoder run by hand."""
     module = module_of(model)
     encoder, tokenizer = bare(kind)
     empty = module.empty.detach().clone().requires_grad_()

@@ -70,7 +70,7 @@ def fit_vectors(model, docs, optimizer, steps):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 @pytest.mark.parametrize("learned", [True, False])
-def test_training_goes_towards_the_goal(precision, learned):
+def test_training_reduces_the_loss(precision, learned):
     settings = {"layers": [1, -1], "layer_mix": "learned"} if learned else {}
     model = make_model(precision=precision, **settings)
     before = weights_of(model)
@@ -244,7 +244,7 @@ def test_tokens_as_long_as_a_window_are_not_counted():
 
 
 def load_like(model, **changes):
-    """A model of the same settings, of a name that is nowhere, with saved weights."""
+    """A model with the same settings and saved weights, and a name that does not exist."""
     settings = {**vars(model.shims[0].settings), "name": "/gone", **changes}
     for key in ("layers", "new_tokens"):
         settings[key] = list(settings[key])
@@ -402,8 +402,8 @@ def test_the_cache_is_there_in_training_alone():
     assert close(model.predict(docs), before, atol=1e-6)
 
 
-def test_what_was_predicted_between_can_be_trained_on():
-    """As scores on development data are, where a split of one file serves both."""
+def test_training_continues_after_a_prediction():
+    """As with a split of one file that serves as training and development data."""
     model = make_cached(**MIX)
     docs = make_docs(*DOCS)
     model.begin_update(docs[:2])
@@ -462,7 +462,7 @@ def test_the_cache_does_not_keep_the_batch_of_a_document():
     assert vectors.all()
 
 
-def test_documents_of_other_words_are_told_apart():
+def test_documents_of_other_words_are_distinguished():
     cache = EmbeddingCache(torch.device("cpu"), max_mb=1)
     counts = numpy.ones(1, "int64")
     for words in (["a b"], ["a", "b"], ["ab"], []):
@@ -569,11 +569,11 @@ def fitted_bytes():
 
 @pytest.fixture
 def fitted(fitted_bytes):
-    """A pipeline with two listeners that has learnt the corpus by heart."""
+    """A pipeline with two listeners, overfitted to the corpus."""
     return build(shared()).from_bytes(fitted_bytes)
 
 
-def test_two_listeners_learn_by_heart(fitted):
+def test_two_listeners_overfit(fitted):
     for example in make_tagged(fitted):
         assert annotations(fitted(example.text)) == annotations(example.y)
 
@@ -756,7 +756,7 @@ def test_initializing_again_starts_from_the_files(fitted):
     examples = make_tagged(fitted)
     fitted.initialize(lambda: examples)
     different = changed(expected, encoder_weights(fitted))
-    # The vector of words without pieces is drawn.
+    # The vector of words without pieces is random.
     assert different <= {"empty"}
 
 

@@ -40,7 +40,7 @@ def windows_and_strides(draw):
 
 
 def pieces_of(docs):
-    """Pieces with ids from 1000, of documents whose words have so many."""
+    """Pieces with ids from 1000, for documents given as numbers of pieces of words."""
     counts = [n for words in docs for n in words]
     tokens = numpy.repeat(numpy.arange(len(counts)), counts).astype("int64")
     lengths = numpy.array([sum(words) for words in docs], "int64")
@@ -63,7 +63,7 @@ def spans_by_hand(lengths, window, stride):
 
 
 def context(piece, span, boundary):
-    """How many pieces a window shows on the shorter side of a piece; a side on which
+    """The pieces that a window shows on the shorter side of a piece; a side on which
     the document ends hides nothing."""
     _, start, end = span
     before = numpy.inf if start == boundary[0] else piece - start

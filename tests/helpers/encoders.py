@@ -79,9 +79,9 @@ SIZES = {
     "num_attention_heads": 4,
     "intermediate_size": 48,
     "max_position_embeddings": N_POSITIONS,
-    # So that vectors differ by more than noise.
+    # Vectors must differ by more than noise.
     "initializer_range": 0.3,
-    # So that training gives what can be computed by hand.
+    # Training must give what can be computed by hand.
     "hidden_dropout_prob": 0.0,
     "attention_probs_dropout_prob": 0.0,
 }
@@ -283,14 +283,14 @@ def make_encoder(folder, kind, seed=0, **changes):
 
 @cache
 def encoder_folder(kind="bert"):
-    """A folder with an encoder of a kind, made once; nothing may be changed there."""
+    """A folder with an encoder of a kind, made once; tests must not change it."""
     folder = Path(mkdtemp())
     atexit.register(shutil.rmtree, folder)
     return make_encoder(folder, kind)
 
 
 def make_model(folder=None, **settings) -> Model:
-    """An initialized model with a small window; of a tiny BERT if nothing is said."""
+    """An initialized model with a small window, by default of a tiny BERT."""
     settings = {"window": 16, "stride": 10, **settings}
     fix_random_seed(0)
     model = build_transformer(str(folder or encoder_folder()), **settings)
@@ -323,13 +323,13 @@ def weights_of(model):
 
 
 def changed(before, after):
-    """The names of weights that are not the same."""
+    """The names of weights that differ."""
     return {name for name in before if not torch.equal(before[name], after[name])}
 
 
 @contextmanager
 def warnings_of_spacy():
-    """The warnings in spaCy's log, which pytest's does not get."""
+    """The warnings in spaCy's log, which caplog does not capture."""
     messages = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: messages.append(record.getMessage())

@@ -1,4 +1,4 @@
-"""Lets SpanMarker itself make models, predictions, losses and gradients.
+"""Run SpanMarker itself for models, predictions, losses and gradients.
 
 It is run as a process of its own, where SpanMarker can be imported:
     python -m tests.helpers.span_marker_peer FOLDER KIND...
@@ -102,7 +102,7 @@ def main(folder: Path, kinds: list[str]) -> None:
 
 
 def predict(model: Path, output: Path) -> None:
-    """Predictions of a model that is on disk."""
+    """Predictions of a saved model."""
     loaded = SpanMarkerModel.from_pretrained(str(model))
     entities = loaded.predict(TEXTS, batch_size=3)
     output.write_text(json.dumps(entities), encoding="utf8")

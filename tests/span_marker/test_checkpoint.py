@@ -37,7 +37,7 @@ def run_peer(*args):
 
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory):
-    """By kind of encoder, a folder with a model, and what SpanMarker says about it."""
+    """By kind of encoder, a folder with a model, and SpanMarker's results for it."""
     folder = tmp_path_factory.mktemp("peer")
     run_peer(folder, *KINDS)
     return {
@@ -162,7 +162,9 @@ def test_a_saved_pipeline_needs_nothing_else(peer, kind, tmp_path):
 
 
 @every_kind
-def test_exported_back_it_says_the_same(peer, kind, tmp_path, monkeypatch, capsys):
+def test_an_exported_model_predicts_the_same_in_span_marker(
+    peer, kind, tmp_path, monkeypatch, capsys
+):
     folder, said = peer[kind]
     nlp, _ = load(folder)
     nlp.to_disk(tmp_path / "pipeline")
@@ -200,7 +202,7 @@ def test_weights_that_are_more_than_tensors_are_not_run(peer, tmp_path):
 
 
 def test_labels_without_a_scheme_in_another_order(peer, tmp_path):
-    """ "O need not be the first label of a model of SpanMarker."""
+    """The label O need not be the first of a model of SpanMarker."""
     folder, said = peer["bert"]
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "model" / "model.safetensors"
@@ -252,7 +254,7 @@ def test_a_missing_file_is_named(peer, tmp_path, file, words):
         assert word in str(err.value)
 
 
-def test_a_plain_encoder_is_no_checkpoint(peer, tmp_path):
+def test_a_plain_encoder_is_not_a_checkpoint(peer, tmp_path):
     shutil.copytree(peer["bert"][0], tmp_path, dirs_exist_ok=True)
     path = tmp_path / "model" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text())["encoder"]))

@@ -58,7 +58,7 @@ some_pipelines = pytest.mark.parametrize("name", ["filtered", "group"])
 
 
 def fit(pipes, corpus=CORPUS, steps=STEPS, rate=0.003):
-    """A pipeline that has learnt a corpus, from a fixed seed."""
+    """A pipeline that is trained on a corpus, from a fixed seed."""
     fix_random_seed(0)
     nlp = build(pipes)
     examples = make_examples(nlp, corpus)
@@ -73,7 +73,7 @@ def _fitted_bytes(name):
 
 
 def fitted(name="filtered", **settings):
-    """`fit` for one of PIPELINES, at the price of loading it."""
+    """One of PIPELINES, fitted once and loaded."""
     [(pipe, config)] = PIPELINES[name].items()
     nlp = build({pipe: {**config, **settings}})
     # The weights do not depend on the place of the entities.
@@ -85,7 +85,7 @@ def place(nlp):
 
 
 def initialized(model=ALL, corpus=CORPUS, **settings):
-    """A pipeline that has learnt nothing."""
+    """An untrained pipeline."""
     return fit(marker(model, **settings), corpus, steps=0)
 
 
@@ -324,7 +324,7 @@ def test_misaligned_entities_are_unknown_and_aligned_ones_are_learnt():
     assert nlp.update([example], sgd=False)["span_marker_ner"] >= 0
 
 
-def test_a_loss_that_is_no_number_stops_training():
+def test_a_loss_that_is_not_finite_stops_training():
     nlp = fitted()
     with torch.no_grad():
         shim_of(subject(nlp).model).model.classifier.bias += float("nan")
@@ -379,7 +379,7 @@ def test_empty_documents_change_nothing_for_the_update():
     assert mixed == pytest.approx(expected, rel=1e-3)
 
 
-def test_white_space_is_no_word():
+def test_white_space_is_not_a_word():
     nlp = fitted()
     expected = [(ent.label_, ent._.score) for ent in nlp(TEXTS[0]).ents]
     doc = nlp("\n Anna  Berg lives\n\nin New York .  ")
@@ -554,7 +554,7 @@ def test_a_saved_pipeline_needs_no_encoder_folder(tmp_path):
     shutil.rmtree(folder)
     loaded = spacy.load(tmp_path / "pipeline")
     assert [output(loaded(text)) for text in TEXTS] == expected
-    # Nor does it say where that was, but for the config.
+    # Only the config names that folder.
     saved = files_in(tmp_path / "pipeline" / "span_marker_ner")
     assert not any(str(tmp_path).encode() in content for content in saved.values())
 
@@ -573,7 +573,7 @@ def test_a_copy_predicts_the_same_and_trains_apart():
     assert same(before, weights(nlp))
 
 
-def test_a_trained_pipeline_trains_on():
+def test_a_trained_pipeline_continues_training():
     nlp = fitted()
     text, spans = "Ines met Bergen .", [(0, 1, "PER"), (2, 3, "LOC")]
     train(nlp, make_examples(nlp, [*CORPUS, (text, spans)]), 25, Adam(0.003))
@@ -827,7 +827,7 @@ def test_a_label_added_after_training_is_learnt():
 
 
 @pytest.mark.parametrize("label", [9, None, "", b"PER"])
-def test_a_label_that_is_no_text_raises(label):
+def test_a_label_that_is_not_a_text_raises(label):
     with pytest.raises(ValueError, match="span_marker_ner"):
         subject(build(marker())).add_label(label)
 
@@ -914,7 +914,7 @@ def test_lost_gold_is_counted():
     assert not (lost.misaligned or lost.crossing or lost.conflicting or lost.other)
 
 
-def test_complete_gold_is_not_worth_a_message(caplog):
+def test_complete_gold_is_not_logged(caplog):
     nlp = build(marker(ALL))
     assert messages(caplog, nlp, make_examples(nlp)) == []
 
@@ -1032,7 +1032,7 @@ def test_an_encoder_that_is_not_there_is_an_error(tmp_path):
         nlp.initialize(lambda: examples)
 
 
-def test_a_model_that_is_no_span_marker_is_an_error():
+def test_a_model_that_is_not_a_span_marker_is_an_error():
     config = {"model": {"@architectures": "spacy.HashEmbedCNN.v2", "width": 8}}
     config["model"] |= {"depth": 1, "embed_size": 9, "window_size": 1}
     config["model"] |= {"maxout_pieces": 2, "subword_features": True}
@@ -1152,7 +1152,7 @@ def test_the_gradient_of_a_span_categorizer_is_that_of_its_logits(factory):
 
 
 def test_a_trained_span_categorizer_takes_no_new_label():
-    """As with spaCy's own models: it does not enlarge them."""
+    """As with spaCy's own models, which it does not resize."""
     component = subject(fitted_spancat("spancat"))
     with pytest.raises(ValueError, match="E922"):
         component.add_label("NEW")

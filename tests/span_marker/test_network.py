@@ -29,7 +29,7 @@ from tests.helpers.encoders import (
     make_encoder,
 )
 
-# Those of which transformers takes a mask for each piece, and a position.
+# Encoders for which transformers takes a mask and a position for each piece.
 BY_MASK = ["bert", "roberta", "xlm-roberta", "electra"]
 BY_ATTENTION = ["albert", "distilbert", "bart", "modernbert"]
 N_LABELS = 4
@@ -73,7 +73,7 @@ def make_marker(kind="bert", folder=None, **settings):
     model = build_span_marker(name, entity_max_length=MAX_WORDS, **settings)
     model.initialize(Y=numpy.zeros((1, N_LABELS), "f"))
     marker = Marker(model)
-    # As after training: no part of it is zero.
+    # As after training: no weight is zero.
     for name, weight in marker.network.named_parameters():
         if not name.startswith("encoder."):
             weight.data.normal_(std=0.5)
@@ -148,7 +148,7 @@ def pairs_of(places):
 
 
 def row_of(ids, pairs, markers, offset):
-    """Pieces, positions and mask of a text with pairs behind, as in SpanMarker."""
+    """Pieces, positions and mask of a text followed by pairs, as in SpanMarker."""
     n, m = len(ids), len(pairs)
     begin = n + n % 2
     width = begin + 2 * m
@@ -219,7 +219,7 @@ def states_by_attention(encoder, ids, pairs, row, positions, mask):
         changed = mask.clone()
         changed[:n, :n] = own
         changed[width - len(places) :, :n] = own[places]
-        # What sees nothing would be no number.
+        # Rows that see nothing would be NaN.
         return (changed | torch.eye(width, dtype=torch.bool))[None, None]
 
     with attention(with_markers):

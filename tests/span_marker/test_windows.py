@@ -1,4 +1,4 @@
-"""DocWords, windows, context and the places of candidate spans, against brute force."""
+"""Words, windows, context and the places of candidate spans, against brute force."""
 
 from itertools import accumulate, pairwise
 
@@ -29,7 +29,7 @@ def sizes_and_strides(draw):
     return size, draw(st.none() | st.integers(1, size))
 
 
-# Makes as many pieces of a word as it is long; "-" has none.
+# Cuts a word into as many pieces as it is long; "-" has none.
 COUNTING = Tokenizer(models.BPE({"a": 0}, []))
 
 
