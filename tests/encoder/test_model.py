@@ -244,7 +244,7 @@ def test_tokens_as_long_as_a_window_are_not_counted():
 
 
 def load_like(model, **changes):
-    """A model with the same settings and saved weights, and a name that does not exist."""
+    """A model of the same settings and weights, with a name that does not exist."""
     settings = {**vars(model.shims[0].settings), "name": "/gone", **changes}
     for key in ("layers", "new_tokens"):
         settings[key] = list(settings[key])
