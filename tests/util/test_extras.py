@@ -2,8 +2,10 @@
 
 import ast
 import re
+import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -13,6 +15,8 @@ from spacy_ner_ext.util.extras import require
 ROOT = Path(__file__).parents[2]
 # Modules that are named otherwise than their distribution.
 DISTRIBUTIONS = {"torch.utils.tensorboard": "tensorboard"}
+# Required in a loop.
+REPORT = (("jinja2", "report"), ("matplotlib", "report"))
 
 
 def declared():
@@ -30,14 +34,16 @@ def required():
     for path in (ROOT / "spacy_ner_ext").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "require":
-                yield tuple(ast.literal_eval(argument) for argument in node.args)
+                module, extra = node.args
+                if isinstance(module, ast.Constant):
+                    yield module.value, ast.literal_eval(extra)
 
 
 def test_a_module_that_is_installed_is_imported():
     assert require("importlib.util", "report").find_spec
 
 
-@pytest.mark.parametrize(("module", "extra"), sorted(set(required())))
+@pytest.mark.parametrize(("module", "extra"), sorted({*required(), *REPORT}))
 def test_a_missing_extra_is_named(module, extra, monkeypatch):
     top = DISTRIBUTIONS.get(module, module.split(".")[0])
     assert top in declared()[extra]
@@ -55,3 +61,30 @@ def test_all_extras_that_sentences_name_are_declared():
         name for text in texts for name in re.findall(r"ner-ext\[([\w-]+)\]", text)
     }
     assert {"report", "plot"} <= named <= declared().keys()
+
+
+# Predicts where these modules cannot be imported. spaCy itself imports jinja2.
+PREDICT = """
+import sys
+for name in ("datasets", "pyarrow", "matplotlib", "captum", "tensorboard"):
+    sys.modules[name] = None
+import spacy
+sys.modules["jinja2"] = None
+for folder in sys.argv[1:]:
+    spacy.load(folder)("Anna Berg lives in New York .")
+"""
+
+
+def test_trained_pipelines_predict_without_extras_and_datasets(tmp_path):
+    folders = []
+    for name in ("crf_transformer", "crf_tagger", "span_marker_filtered", "spancat"):
+        folders.append(str(tmp_path / name))
+        with ZipFile(ROOT / "tests" / "golden" / f"{name}.zip") as file:
+            file.extractall(folders[-1])
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PREDICT, *folders],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
