@@ -1,4 +1,4 @@
-"""Trainings and loggers that the tests of loggers share."""
+"""Training runs and loggers for the tests of loggers."""
 
 import io
 import json
@@ -96,7 +96,7 @@ class Started:
         return self
 
     def log(self, *steps, first=0, **values):
-        """Make all steps up to these, which are evaluated."""
+        """Log all steps up to the given ones, which are evaluated."""
         if self._steps is None:
             set_up = registry.loggers.get(self._name)(**self._settings)
             self._log, self._finalize = set_up(self.nlp, self.stdout, io.StringIO())

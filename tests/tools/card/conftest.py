@@ -1,4 +1,4 @@
-"""Small trained pipelines with what they were trained on."""
+"""Small trained pipelines and their training corpora."""
 
 import pytest
 import spacy
@@ -46,7 +46,7 @@ def model(tmp_path):
 
 @pytest.fixture
 def corpus(tmp_path):
-    """What it was trained on."""
+    """The training corpus of the model."""
     return write_corpus(tmp_path / "train.spacy", make_docs())
 
 

@@ -34,6 +34,7 @@ def check_error(result, *parts):
         assert part in err
 
 
+@pytest.mark.slow
 def test_the_card_is_in_the_wheel(run, model, corpus, tmp_path):
     """Needs a package index with setuptools. `spacy huggingface-hub push` reads the
     same: five parts in the name of the wheel, meta.json and README.md."""

@@ -21,7 +21,7 @@ def corpus_path(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def run_training(corpus_path):
-    """Train by spaCy's own loop with a logger; returns what was printed."""
+    """Train with spaCy's own loop and a logger; returns the printed text."""
 
     def run(logger, output=None, **training):
         config = Config().from_str(
@@ -39,7 +39,7 @@ def run_training(corpus_path):
 
 @pytest.fixture
 def start(tmp_path):
-    """Start a logger by itself; its `log` takes steps and what their infos say."""
+    """Start a logger without training; its `log` takes steps and values of `info`."""
     started = []
 
     def start_logger(name, **settings):

@@ -39,7 +39,7 @@ def table_of(printed):
 
 @pytest.fixture(scope="module")
 def grouped(run_training, tmp_path_factory):
-    """The folder of a training with groups of weights, and what was printed."""
+    """The output folder of a run with parameter groups, and the printed text."""
     folder = tmp_path_factory.mktemp("grouped")
     return folder, run_training({**LOGGER, "log_weights": True}, folder, **GROUPED)
 
