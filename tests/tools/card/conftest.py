@@ -1,11 +1,15 @@
 """Small trained pipelines and their training corpora."""
 
+import re
+
 import pytest
 import spacy
 import srsly
+from huggingface_hub import ModelCard
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 
+from spacy_ner_ext.tools.card.card import About, render_card
 from tests.helpers.pipelines import CORPUS, annotate, fitted, words_of
 
 PERFORMANCE = {
@@ -19,6 +23,12 @@ PERFORMANCE = {
     "crf_ner_loss": 0.1,
 }
 CATEGORIES = {"It rains again today .": "WEATHER", "Anna met Tom in Rome .": "PEOPLE"}
+ABOUT = About(
+    name="news",
+    license="Apache 2.0",
+    base_model="org/encoder",
+    datasets=("News of Oslo", "org/oslo"),
+)
 
 
 def make_docs(corpus=CORPUS):
@@ -36,6 +46,24 @@ def save(nlp, folder, performance=PERFORMANCE):
     meta = srsly.read_json(folder / "meta.json")
     srsly.write_json(folder / "meta.json", {**meta, "performance": performance})
     return folder
+
+
+def make_card(model, corpora=None, about=ABOUT):
+    return ModelCard(render_card(model, corpora or {}, about))
+
+
+def section(card, title):
+    return card.text.partition(f"## {title}\n")[2].partition("\n## ")[0].strip()
+
+
+def rows(text):
+    """The cells of all tables of a section."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def bullets(card):
+    return re.findall(r"(?m)^- (.*)$", section(card, "Limitations"))
 
 
 @pytest.fixture
