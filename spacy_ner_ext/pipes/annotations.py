@@ -76,7 +76,7 @@ def write_spans(
     overwrite: Whether existing entities are replaced; otherwise they are kept.
     """
     spans = [(Span(doc, each.start, each.end, each.label), each) for each in found]
-    # Decoding was conditioned on kept entities, so their probability of 1 is no score.
+    # Decoding was conditioned on kept entities, so they would get a probability of 1.
     kept = [] if overwrite else read_spans(doc, expand(keys, labels))
     before = {(span.start, span.end, span.label) for span in kept}
     for span, each in spans:

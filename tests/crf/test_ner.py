@@ -1,4 +1,4 @@
-"""`crf_ner`: probabilities, places, overlaps, thresholds and what it tells its user."""
+"""`crf_ner`: probabilities, span keys, overlaps, thresholds and messages."""
 
 import itertools
 import logging
@@ -12,9 +12,11 @@ from thinc.api import fix_random_seed
 
 from spacy_ner_ext.crf.gold import gold_tags
 from spacy_ner_ext.crf.marginals import tag_marginals
+from spacy_ner_ext.crf.ner import decode
 from spacy_ner_ext.crf.objectives import OBJECTIVES
 from spacy_ner_ext.crf.tags import MISSING, TagSet
 from spacy_ner_ext.pipes.annotations import register_score_extension
+from tests.helpers.lattices import enumerate_paths, random_lattice
 from tests.helpers.pipelines import (
     CORPUS,
     OVERLAPS,
@@ -83,7 +85,7 @@ def brute_force(component, doc, kept=(), outside=()):
 
 
 def uncertain(scheme, structure, **settings):
-    """A pipeline that has hardly learnt anything yet."""
+    """A pipeline that is hardly trained."""
     config = crf(scheme=scheme, structure=structure, annotate="sc", **settings)
     config["target"] = "ents"
     return fit({"crf_ner": config}, steps=10)
@@ -109,7 +111,7 @@ def test_scores_are_the_probabilities_over_all_sequences(scheme, structure):
 
 
 @every_scheme
-def test_scores_beside_a_kept_entity_are_conditional_on_it(scheme, structure):
+def test_scores_are_conditional_on_kept_entities(scheme, structure):
     nlp = uncertain(scheme, structure)
     kept = (0, 1, "LOC")
     doc = annotate(nlp.make_doc("Anna met Oslo"), [kept], "sc")
@@ -125,7 +127,9 @@ def test_scores_beside_a_kept_entity_are_conditional_on_it(scheme, structure):
 
 @every_scheme
 @pytest.mark.parametrize("blocked", [False, True])
-def test_entities_fit_around_tokens_that_are_taken(scheme, structure, blocked):
+def test_decoding_is_constrained_by_existing_entities_and_blocked_tokens(
+    scheme, structure, blocked
+):
     nlp = uncertain(scheme, structure)
     subject(nlp).cfg["annotate"] = "ents"
     doc = nlp.make_doc("New York Oslo")
@@ -139,6 +143,32 @@ def test_entities_fit_around_tokens_that_are_taken(scheme, structure, blocked):
     for ent in ents:
         key = (ent.start, ent.end, ent.label_)
         assert ent._.score == pytest.approx(expected[key], abs=1e-5)
+
+
+@pytest.mark.parametrize("scheme", ["biluo", "iob2"])
+@pytest.mark.parametrize("structure", ["flat", "per_label"])
+@pytest.mark.parametrize("temperature", [0.01, 0.6, 1.7, 100.0])
+def test_tempered_probabilities_equal_brute_force(scheme, structure, temperature):
+    rng = numpy.random.default_rng(5)
+    tags = TagSet(("A", "B"), scheme, structure)
+    lattice = random_lattice(rng, [4, 0, 3, 3, 2, 2], tags.n_chains, tags.n_tags)
+    decoded = decode(lattice, tags, None)
+    expected = []
+    for document, start, end, label in decoded.spans:
+        chain, _ = tags.locate(label)
+        paths, scores = enumerate_paths(
+            lattice, tags.allowed_transitions, document, chain
+        )
+        weights = numpy.exp((scores - scores.max()) / temperature)
+        found = 0.0
+        for path, weight in zip(paths, weights / weights.sum(), strict=True):
+            array = numpy.zeros((len(path), tags.n_chains), "int32")
+            array[:, chain] = path
+            found += weight * ((start, end, label) in tags.decode(array))
+        expected.append(found)
+    assert len(expected) > 4
+    probabilities = decoded.probabilities(temperature)
+    assert numpy.allclose(probabilities, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["flat_biluo", "flat_iob2", "per_label"])
@@ -193,7 +223,7 @@ def test_the_entity_bias_finds_more_or_fewer_with_the_same_probabilities(structu
     assert n_found[-1] == n_chains * sum(map(len, docs))
 
 
-def test_scores_survive_bytes_bins_and_joining_documents():
+def test_scores_are_kept_by_bytes_docbin_and_from_docs():
     nlp = fitted("per_label")
     docs = [nlp(text) for text in TEXTS[:2]]
     scores = [ent._.score for doc in docs for ent in doc.ents]
@@ -205,7 +235,7 @@ def test_scores_survive_bytes_bins_and_joining_documents():
         assert [ent._.score for doc in copies for ent in doc.ents] == scores
 
 
-def test_a_foreign_extension_of_the_same_name_is_reported():
+def test_an_extension_of_another_package_is_an_error():
     getter = Span.remove_extension("score")
     Span.set_extension("score", default=0.5)
     try:
@@ -217,7 +247,7 @@ def test_a_foreign_extension_of_the_same_name_is_reported():
     assert Span.get_extension("score") == getter
 
 
-# --- Places and overlaps -----------------------------------------------------
+# --- Span keys and overlaps --------------------------------------------------
 
 
 def overlapping(**settings):
@@ -241,7 +271,7 @@ def test_doc_ents_get_the_most_probable_of_overlapping_entities():
         ]
 
 
-def test_a_star_makes_a_group_for_every_label():
+def test_a_star_creates_a_group_for_every_label():
     nlp = overlapping(annotate=["sc", "*"])
     doc = nlp(OVERLAPS[0][0])
     assert set(doc.spans) == {"sc", "LOC", "ORG", "PER"}
@@ -256,9 +286,7 @@ def test_a_star_makes_a_group_for_every_label():
 
 
 @every_scheme
-def test_what_is_left_of_an_overlapped_entity_is_not_learnt_as_outside(
-    scheme, structure
-):
+def test_the_rest_of_an_overlapping_entity_is_not_learned_as_outside(scheme, structure):
     nlp = build({"crf_ner": crf(target="sc")})
     gold = [(0, 3, "A"), (2, 5, "A"), (2, 4, "B")]
     [example] = make_examples(nlp, [("v w x y z", gold)])
@@ -272,7 +300,7 @@ def test_what_is_left_of_an_overlapped_entity_is_not_learnt_as_outside(
         assert array[:, other].tolist() == [0, 0, *tags.tag_string(begin, 2), 0]
 
 
-def test_gold_of_several_places_is_learnt_together():
+def test_gold_of_several_span_keys_is_learned_together():
     config = crf(structure="per_label", target=["ents", "sc"])
     nlp = build({"crf_ner": config})
     reference = Doc(nlp.vocab, words=["New", "York", "Times"])
@@ -332,7 +360,7 @@ def test_gold_of_labels_that_were_not_given_is_reported(caplog):
     assert "[initialize.components]" in message
 
 
-def test_complete_gold_is_not_worth_a_message(caplog):
+def test_complete_gold_is_not_reported(caplog):
     nlp = build("flat_biluo")
     assert messages(caplog, nlp, make_examples(nlp)) == []
 
@@ -356,7 +384,7 @@ def test_vectors_of_a_component_that_did_not_run_are_reported():
     assert found(nlp(TEXTS[0])) == CORPUS[0][1]
 
 
-def test_a_loss_that_is_no_number_stops_training():
+def test_a_loss_that_is_not_a_number_stops_training():
     nlp = fitted("flat_biluo")
     bias = subject(nlp).model.get_ref("output_layer").get_param("b")
     bias += numpy.nan
@@ -377,12 +405,12 @@ def test_a_loss_that_is_no_number_stops_training():
         ({"annotate": ["ents", ""]}, "annotate = \\['ents', ''\\]"),
     ],
 )
-def test_a_wrong_setting_is_named_with_its_values(settings, message):
+def test_an_invalid_setting_is_an_error(settings, message):
     with pytest.raises(ValueError, match=message):
         build({"crf_ner": crf(**settings)})
 
 
-def test_predict_leaves_the_document_as_it_is():
+def test_predict_does_not_change_the_document():
     nlp = fitted("flat_biluo")
     doc = nlp.make_doc(TEXTS[0])
     [spans] = subject(nlp).predict([doc])

@@ -1,4 +1,4 @@
-"""`crf_tagger`: sequences, probabilities, partial gold, and what it tells its user."""
+"""`crf_tagger`: sequences, probabilities, partial gold and messages."""
 
 import itertools
 import logging
@@ -139,7 +139,7 @@ def test_before_training_all_tags_are_equally_probable():
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_transitions_are_learnt_but_for_independent_tags(objective):
+def test_transitions_are_learned_but_for_independent_tags(objective):
     nlp = fit({"crf_tagger": tagger(objective=objective)}, steps=3)
     transitions = subject(nlp).model.get_ref("crf").get_param("transitions")
     assert transitions.any() == (objective != "independent")
@@ -148,7 +148,7 @@ def test_transitions_are_learnt_but_for_independent_tags(objective):
 # --- Gold ----------------------------------------------------------------------
 
 
-def test_tokens_without_a_tag_are_not_learnt_as_anything():
+def test_tokens_without_a_tag_have_no_effect():
     nlp = build({"crf_tagger": tagger()})
     text = "Oslo is cold"
     unknown = [example(nlp, text, ["", "AUX", "ADJ"]) for _ in range(20)]
@@ -178,7 +178,7 @@ def test_tokens_that_are_not_aligned_are_unknown():
     assert nlp.update([crossed, spaced], sgd=False)["crf_tagger"] > 0
 
 
-def test_white_space_has_the_tag_that_was_learnt_for_it():
+def test_white_space_gets_its_learned_tag():
     nlp = build({"crf_tagger": tagger()})
     examples = [example(nlp, "Oslo \n sleeps", ["PROPN", "_SP", "VERB"])]
     fix_random_seed(0)
@@ -226,7 +226,7 @@ def test_existing_tags_are_replaced_on_request():
     assert output(nlp(doc)) == expected
 
 
-def test_predict_leaves_the_document_as_it_is():
+def test_predict_does_not_change_the_document():
     nlp = fitted("tagger")
     doc = nlp.make_doc(TEXTS[0])
     [found] = subject(nlp).predict([doc])
@@ -254,7 +254,7 @@ def parts_of_speech(**settings):
     return nlp, examples
 
 
-def test_parts_of_speech_are_learnt_written_and_scored():
+def test_parts_of_speech_are_learned_written_and_scored():
     nlp, examples = parts_of_speech()
     nlp.config["training"]["score_weights"] = {"pos_acc": 1.0}
     nlp.initialize(lambda: examples)
@@ -287,7 +287,7 @@ def test_probabilities_are_stored_on_request_only():
     assert doc.has_annotation("TAG") and not doc.user_data
 
 
-def test_probabilities_survive_bytes_bins_and_joining_documents():
+def test_probabilities_are_kept_by_bytes_docbin_and_from_docs():
     nlp = fitted("tagger")
     docs = [nlp(text) for text in TEXTS[:2]]
     scores = [token._.tag_score for doc in docs for token in doc]
@@ -299,7 +299,7 @@ def test_probabilities_survive_bytes_bins_and_joining_documents():
         assert [t._.tag_score for doc in copies for t in doc] == scores
 
 
-def test_a_foreign_extension_of_the_same_name_is_reported():
+def test_an_extension_of_another_package_is_an_error():
     build("tagger")
     default = Token.remove_extension("tag_score")
     Token.set_extension("tag_score", default=0.5)
@@ -354,12 +354,12 @@ def test_a_score_weight_of_the_other_target_is_reported(caplog):
         ({"objective": "crf"}, "objective 'crf'.*joint, marginal, independent"),
     ],
 )
-def test_a_wrong_setting_is_named_with_its_values(settings, message):
+def test_an_invalid_setting_is_an_error(settings, message):
     with pytest.raises(ValueError, match=message):
         build({"crf_tagger": tagger(**settings)})
 
 
-def test_data_without_tags_is_named_with_what_to_do():
+def test_data_without_tags_is_an_error():
     nlp = build({"crf_tagger": tagger(target="pos")})
     examples = [example(nlp, "Oslo sleeps", ["NNP", "VBZ"])]
     message = r"finds no labels.*token\.pos_.*set target to 'tag'"
@@ -386,7 +386,7 @@ def test_settings_of_a_saved_pipeline_can_be_edited_but_not_the_target(tmp_path)
         load_with(target="pos")
 
 
-def test_a_tag_added_to_a_trained_tagger_is_learnt(tmp_path):
+def test_a_tag_added_to_a_trained_tagger_is_learned(tmp_path):
     nlp = fitted("tagger")
     subject(nlp).add_label("SHIP")
     examples = [*make_examples(nlp), example(nlp, "zephyr sank", ["SHIP", "WORD"])]
@@ -410,7 +410,7 @@ def shared():
     }
 
 
-def test_a_tagger_listens_beside_others_and_sends_its_gradient_up():
+def test_a_tagger_shares_an_upstream_component_and_trains_it():
     nlp = build(shared())
     examples = make_examples(nlp)
     fix_random_seed(0)

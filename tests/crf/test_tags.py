@@ -1,4 +1,4 @@
-"""Tag schemes: spans to tags and back, and which sequences are legal."""
+"""Tag schemes: spans to tags and back, and valid sequences."""
 
 import itertools
 
@@ -51,7 +51,7 @@ def test_spans_come_back_from_their_tags(scheme, structure, spans):
 
 @every_scheme
 @given(spans=any_spans)
-def test_tags_of_spans_are_legal(scheme, structure, spans):
+def test_tags_of_spans_are_valid(scheme, structure, spans):
     tags = TagSet(LABELS, scheme, structure)
     array = tags.encode(keep_longest(spans, tags)[0], 10)
     allowed_transitions = tags.allowed_transitions
@@ -64,7 +64,7 @@ def test_tags_of_spans_are_legal(scheme, structure, spans):
 
 @pytest.mark.parametrize("scheme", ["biluo", "iob2"])
 @pytest.mark.parametrize("n_words", [1, 2, 3, 4])
-def test_legal_sequences_are_exactly_the_tags_of_span_sets(scheme, n_words):
+def test_valid_sequences_are_exactly_the_tags_of_span_sets(scheme, n_words):
     tags = TagSet(("A", "B"), scheme)
     allowed_transitions = tags.allowed_transitions
     legal = {
@@ -140,7 +140,7 @@ def test_keep_longest_drops_only_what_a_longer_span_crosses(scheme, structure, s
         assert any(k[1] - k[0] >= span[1] - span[0] for k in crossing)
 
 
-def test_of_spans_that_are_as_long_the_leftmost_is_kept():
+def test_the_leftmost_of_equally_long_spans_is_kept():
     spans = [(1, 3, "A"), (0, 2, "B"), (2, 4, "A")]
     kept, dropped = keep_longest(spans, TagSet(LABELS))
     assert kept == [(0, 2, "B"), (2, 4, "A")]

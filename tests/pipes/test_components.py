@@ -1,4 +1,4 @@
-"""What every component of the package must do as a part of a spaCy pipeline."""
+"""The contract of all components as parts of a spaCy pipeline."""
 
 import copy
 import subprocess
@@ -95,7 +95,7 @@ def test_predicting_without_any_label_raises(name):
 
 @every_pipeline_with_labels
 @pytest.mark.parametrize("label", [9, None, "", b"PER"])
-def test_a_label_that_is_no_text_raises(name, label):
+def test_a_label_that_is_not_a_string_raises(name, label):
     with pytest.raises(ValueError, match=r"crf_(ner|tagger)"):
         subject(build(name)).add_label(label)
 
@@ -134,7 +134,7 @@ def test_label_data_of_one_pipe_initializes_another(name):
 
 @every_pipeline
 @pytest.mark.parametrize("examples", [None, [], ["text"], [3], "text"])
-def test_initialize_with_something_else_than_examples_raises(name, examples):
+def test_initialize_without_examples_raises(name, examples):
     component = subject(build(name))
     with pytest.raises((TypeError, ValueError)):
         component.initialize(lambda: examples)
@@ -174,7 +174,7 @@ def test_the_first_documents_may_be_empty_at_initialize(name):
 
 
 @every_pipeline_with_labels
-def test_an_example_without_annotation_teaches_nothing(name):
+def test_an_example_without_annotation_has_no_effect(name):
     nlp = fitted(name)
     component = subject(nlp)
     examples = [blank_example(nlp, text) for text in TEXTS]
@@ -184,7 +184,7 @@ def test_an_example_without_annotation_teaches_nothing(name):
 
 
 @every_crf_to_ents
-def test_tokens_without_annotation_are_not_learnt_as_outside(name):
+def test_tokens_without_annotation_are_not_learned_as_outside(name):
     nlp = build(name)
     known, _ = make_examples(nlp, [("Oslo is cold", [(0, 1, "LOC")])] * 2)
     unknown = nlp.make_doc("Oslo is cold")
@@ -200,7 +200,7 @@ def test_tokens_without_annotation_are_not_learnt_as_outside(name):
 
 
 @every_crf_to_ents
-def test_an_annotated_example_beside_one_without_gets_the_whole_gradient(name):
+def test_an_example_without_annotation_does_not_dilute_the_gradient(name):
     nlp = fitted(name)
     component = subject(nlp)
     with_gold = make_examples(nlp, CORPUS[:1])
@@ -218,7 +218,7 @@ def test_an_annotated_example_beside_one_without_gets_the_whole_gradient(name):
 
 
 @every_crf
-def test_misaligned_tokens_are_unknown_and_aligned_ones_are_learnt(name):
+def test_misaligned_tokens_are_unknown_and_aligned_ones_are_learned(name):
     nlp = fitted(name)
     component = subject(nlp)
     reference = make_examples(nlp, CORPUS[:1])[0].reference
@@ -381,7 +381,7 @@ def test_one_text_a_stream_and_a_second_stream_agree(name):
 
 
 @every_crf
-def test_a_loaded_pipeline_goes_on_training(name):
+def test_a_loaded_pipeline_can_be_trained_further(name):
     nlp = fitted(name)
     examples = make_examples(nlp, [*CORPUS, ("Kim sang", [(0, 1, "PER")])])
     before = nlp.evaluate(examples)
@@ -398,7 +398,7 @@ def test_one_seed_gives_one_set_of_weights(name):
 
 
 @every_pipeline
-def test_the_config_makes_the_same_pipeline(name):
+def test_the_config_creates_the_same_pipeline(name):
     nlp = fitted(name)
     copied = load_model_from_config(nlp.config)
     assert copied.config == nlp.config
@@ -521,7 +521,7 @@ def test_a_label_added_after_training_can_be_trained_and_saved(name):
 
 
 @every_crf
-def test_initializing_again_starts_afresh(name):
+def test_initializing_again_resets_the_weights(name):
     nlp = fitted(name)
     examples = make_examples(nlp, [("Shell Oil grew", [(0, 2, "ORG")])])
     nlp.initialize(lambda: examples)
@@ -578,7 +578,7 @@ def test_replaced_listeners_predict_and_train_the_same(tmp_path):
     assert [found(spacy.load(tmp_path)(text)) for text in TEXTS] == expected
 
 
-def test_a_frozen_upstream_stays_as_it_is():
+def test_a_frozen_upstream_does_not_change():
     nlp = fitted("listening")
     frozen = ["tok2vec", "text_cnn"]
     before = {name: weights(nlp.get_pipe(name)) for name in frozen}
@@ -593,7 +593,7 @@ def test_a_frozen_upstream_stays_as_it_is():
 # --- Several components, and entities that are there already -----------------
 
 
-def test_two_instances_of_a_factory_train_beside_each_other():
+def test_two_instances_of_a_factory_are_trained_together():
     nlp = build(
         {
             "people": crf(factory="crf_ner", target="people"),

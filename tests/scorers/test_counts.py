@@ -87,7 +87,7 @@ def test_counts_are_those_of_the_definitions(sides):
     assert count_overlap(*sides, 1.0) == count_exact(*sides)
 
 
-def test_of_the_same_prediction_twice_one_is_right():
+def test_one_of_two_equal_predictions_is_right():
     counts = count_exact([(0, 2, "A")], [(0, 2, "A"), (0, 2, "A")])
     assert counts["A"] == [1, 2, 1, 1]
 
@@ -130,7 +130,7 @@ def test_scores_equal_those_of_seqeval(some, scheme):
         assert row.tolist() == pytest.approx(theirs, abs=1e-12)
 
 
-def test_where_there_is_nothing_scores_are_zero():
+def test_scores_without_spans_are_zero():
     nothing = numpy.zeros((0, 4))
     assert all((row == 0).all() for row in averages(nothing).values())
     assert rates(numpy.zeros(4)).tolist() == [0, 0, 0]

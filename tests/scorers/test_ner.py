@@ -1,4 +1,4 @@
-"""The scorer against spaCy's own, and what it adds to it."""
+"""The scorer against spaCy's, and its additional scores."""
 
 import itertools
 
@@ -18,7 +18,7 @@ VOCAB = Vocab()
 WORDS = ["Anna", "Berg", "saw", "New", "York", "today"]
 LENGTH = 8
 LABELS = ["A", "B"]
-# What is there of each place.
+# The scores of each span key.
 NAMES = [
     *(f"{metric}{name}" for metric in ("", "overlap_", "token_") for name in "prf"),
     *("macro_p", "macro_r", "macro_f"),
@@ -77,7 +77,7 @@ def test_scores_of_doc_ents_equal_those_of_spacy(some):
     assert not any(any(theirs[label].values()) for label in set(theirs) - set(ours))
 
 
-def test_of_two_predictions_on_one_gold_entity_one_is_right():
+def test_one_of_two_predictions_for_a_gold_entity_is_right():
     reference = annotate(Doc(VOCAB, words=["NewYork"]), [(0, 1, "LOC")])
     predicted = Doc(VOCAB, words=["New", "York"], spaces=[False, False])
     annotate(predicted, [(0, 1, "LOC"), (1, 2, "LOC")])
@@ -109,7 +109,7 @@ def test_a_span_group_is_scored_under_its_name():
     assert set(scores) == {f"spans_sc_{name}" for name in NAMES}
 
 
-def test_predictions_are_compared_with_gold_of_another_place():
+def test_predictions_are_compared_with_gold_of_another_span_key():
     both = example(GOLD, PREDICTED, "gold", "ents")
     annotate(both.predicted, GOLD, "sc")
     scores = ner_score([both], target="gold", annotate=["ents", "sc"])

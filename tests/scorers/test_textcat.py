@@ -38,7 +38,7 @@ def expected_means(pairs):
 
 
 @given(st.lists(st.tuples(ONE, ONE), min_size=1))
-def test_one_category_a_text(pairs):
+def test_one_category_per_text(pairs):
     score = make_textcat_scorer()
     scores = score([example(*pair) for pair in pairs], labels=LABELS)
     right = sum(gold == found for gold, found in pairs)

@@ -84,7 +84,7 @@ def test_long_curves_keep_their_ends_and_their_best():
     assert short == sorted(short, key=lambda point: point.threshold)
 
 
-def test_the_result_is_ready_for_json():
+def test_the_result_can_be_written_as_json():
     result = threshold_curves([0.9, 0.4], [True, False], ["A", "B"], {"A": 1, "C": 2})
     assert set(result["curves"]) == {"(all)", "A", "B"}
     assert result["best"]["A"]["f"] == 1

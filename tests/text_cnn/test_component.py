@@ -66,7 +66,7 @@ def empty_example(nlp):
 
 
 def weights_of(pipe):
-    """Copies of all weights; two nodes of one name are told apart by their place."""
+    """Copies of all weights, by position and name of their node."""
     return {
         (i, node.name, name): node.get_param(name).copy()
         for i, node in enumerate(pipe.model.walk())
@@ -177,7 +177,7 @@ def test_without_a_word_it_cannot_be_initialized():
         ("*", "'crf_ner' listens to '\\*', which includes both 'tok2vec' and"),
     ],
 )
-def test_a_listener_past_it_is_an_error(upstream, message):
+def test_a_listener_to_a_tok2vec_before_it_is_an_error(upstream, message):
     """It would not get the vectors, or take the gradient away from tok2vec."""
     nlp = make_chain(crf_listens_to=upstream)
     with pytest.raises(ValueError, match=message) as error:

@@ -304,7 +304,7 @@ def test_every_activation_has_its_formula_here():
 
 
 @pytest.mark.parametrize("activation", FORMULAS)
-def test_activation_is_honoured(activation):
+def test_activation_has_its_formula(activation):
     model = make_identity(activation=activation)
     x = numpy.linspace(-4, 4, 27, dtype="float32").reshape(9, WIDTH)
     result = model.predict([x])[0]
@@ -380,7 +380,7 @@ def test_dropout_of_a_number_stays():
         assert (model.predict([x])[0] == 1).all()
 
 
-def test_dropout_of_zero_is_none_at_any_rate():
+def test_dropout_of_zero_is_off_at_any_rate():
     model = make_identity(activation="linear", dropout=0.0)
     x = numpy.ones((50, WIDTH), dtype="float32")
     assert (dropped(model, [x], 0.9) == 1).all()
@@ -401,7 +401,7 @@ def test_dropout_of_zero_is_none_at_any_rate():
         ("dropout", -0.1),
     ],
 )
-def test_an_option_that_makes_no_network_is_one_clear_error(option, value):
+def test_an_invalid_option_is_an_error_in_one_line(option, value):
     with pytest.raises(ValueError) as error:
         make(**{option: value})
     message = str(error.value)

@@ -79,7 +79,7 @@ def overconfident():
     return nlp, *(make_examples(nlp, split) for split in splits)
 
 
-def test_calibrating_undoes_what_made_a_model_overconfident():
+def test_calibration_finds_the_factor_of_an_overconfident_model():
     nlp, dev, test = overconfident()
     component = subject(nlp)
     before = collect(nlp, component, test, 500)
@@ -114,7 +114,7 @@ def reloaded(nlp, folder):
     return nlp.from_config(nlp.config).from_disk(folder)
 
 
-def test_a_pipeline_is_fitted_afresh():
+def test_an_earlier_temperature_has_no_effect():
     nlp, dev, _ = overconfident()
     first = calibrate(nlp, dev[::3])
     second = calibrate(nlp, dev[::3])
@@ -170,7 +170,7 @@ def test_the_precision_is_a_probability(saved):
         calibrate(*saved, precision=90)
 
 
-def test_what_cannot_be_calibrated_is_said():
+def test_predictions_that_determine_no_temperature_are_errors():
     nlp = fitted("flat_biluo")
     empty = [(text, []) for text in TEXTS]
     with pytest.raises(UserError, match=r"no gold entity .* 'crf_ner'"):
@@ -185,7 +185,7 @@ def test_what_cannot_be_calibrated_is_said():
     assert subject(nlp).cfg["temperature"] == 1.0
 
 
-def test_the_component_must_be_clear():
+def test_exactly_one_component_must_match():
     with pytest.raises(UserError, match=r"no component .* probabilities.*crf_tagger"):
         calibrate(fitted("tagger"), [])
     nlp = fitted("flat_biluo")

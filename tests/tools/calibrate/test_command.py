@@ -1,4 +1,4 @@
-"""`calibrate`, through a process."""
+"""Command `calibrate`."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from tests.helpers.pipelines import (
     tagger,
 )
 
-# The model has learnt others by heart, so that some of what it finds is wrong.
+# The model has learned others by heart, so that some of what it finds is wrong.
 DEV = [
     *CORPUS,
     ("Anna Berg lives in New York .", [(0, 2, "PER")]),
@@ -51,7 +51,9 @@ def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_it_writes_what_it_prints_and_changes_no_entity(run, model, tmp_path):
+def test_the_printed_temperature_is_written_and_entities_do_not_change(
+    run, model, tmp_path
+):
     before, nlp = contents(model), spacy.load(model)
     done = run("calibrate", "model", "dev.spacy")
     assert done.returncode == 0, done.stderr
@@ -75,7 +77,7 @@ def test_it_writes_what_it_prints_and_changes_no_entity(run, model, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"model", "dev.spacy"}
 
 
-def test_a_copy_gets_thresholds_and_the_model_stays(call, model, tmp_path):
+def test_a_copy_gets_thresholds_and_the_model_does_not_change(call, model, tmp_path):
     before = contents(model)
     (tmp_path / "folder").mkdir()
     (tmp_path / "dev.spacy").rename(tmp_path / "folder" / "dev.spacy")
@@ -98,7 +100,7 @@ def test_a_copy_gets_thresholds_and_the_model_stays(call, model, tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["copy"]
 
 
-def test_an_interrupted_write_leaves_the_pipeline_as_it_was(
+def test_an_interrupted_write_does_not_change_the_pipeline(
     call, model, tmp_path, monkeypatch
 ):
     nlp, names = spacy.load(model), set(tmp_path.rglob("*"))
@@ -136,7 +138,7 @@ def test_labels_that_no_config_can_hold_are_refused(call, tmp_path):
     assert code == 0 and "Wrote temperature" in out
 
 
-def test_what_cannot_be_done_is_one_sentence(call, model, tmp_path):
+def test_errors_are_one_line(call, model, tmp_path):
     nlp = build({"crf_tagger": tagger()})
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)

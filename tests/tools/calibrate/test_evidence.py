@@ -16,7 +16,7 @@ from tests.helpers.pipelines import (
 )
 
 
-def test_evidence_is_what_the_component_finds():
+def test_evidence_has_the_predictions_of_the_component():
     nlp = fitted("flat_biluo")
     wrong = [(TEXTS[0], [(0, 2, "PER"), (4, 5, "LOC")]), *CORPUS[1:]]
     evidence = collect(nlp, subject(nlp), make_examples(nlp, wrong), 2)
@@ -27,7 +27,7 @@ def test_evidence_is_what_the_component_finds():
     assert evidence.scores(1.0).tolist() == pytest.approx(scores, abs=1e-6)
 
 
-def test_words_without_annotation_and_kept_entities_do_not_count():
+def test_words_without_annotation_and_kept_entities_are_skipped():
     nlp = fitted("flat_biluo")
     ruler = nlp.add_pipe("entity_ruler", before="crf_ner")
     ruler.add_patterns([{"label": "PER", "pattern": "Tom Lee Ray"}])
@@ -40,7 +40,7 @@ def test_words_without_annotation_and_kept_entities_do_not_count():
     assert evidence.labels.tolist() == ["PER", "LOC", "LOC", "LOC"]
 
 
-def test_gold_that_does_not_fit_the_tokens_is_missed():
+def test_gold_that_does_not_fit_the_tokens_counts_as_missed():
     nlp = fitted("flat_biluo")
     reference = Doc(nlp.vocab, words=["Os", "lo"], spaces=[False, False])
     example = Example(nlp.make_doc("Oslo"), annotate(reference, [(0, 1, "LOC")]))
