@@ -74,7 +74,7 @@ class Asset:
     branch: str = "master"
 
     def problem(self) -> str:
-        """What is wrong with the file, in a clause; empty if nothing is."""
+        """The problem of the file as a clause; empty if it is fine."""
         is_empty_folder = self.path.is_dir() and not any(self.path.iterdir())
         if not self.path.exists() or is_empty_folder:
             return "is missing"

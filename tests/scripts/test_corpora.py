@@ -31,7 +31,7 @@ def test_a_corpus_is_three_files_in_columns_by_default(tmp_path):
         ({"train": "a", "split": [0.8, 0.1, 0.1], "test": "b"}, "needs 'test', a file"),
     ],
 )
-def test_recipes_that_cannot_be(tmp_path, entry, what):
+def test_invalid_recipes(tmp_path, entry, what):
     data = {"vars": {"corpora": {"x": entry}}}
     srsly.write_yaml(tmp_path / "project.yml", data)
     with pytest.raises(UserError) as error:

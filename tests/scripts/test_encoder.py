@@ -286,7 +286,7 @@ def test_a_config_that_names_the_folder_needs_it(call, tmp_path, config):
     check_call(result, "unknown source 'web'")
 
 
-def test_a_file_that_is_no_config_is_an_error(call, tmp_path):
+def test_a_file_that_is_not_a_config_is_an_error(call, tmp_path):
     (tmp_path / "a.cfg").write_text("encoder = assets/encoder\n")
     result = call("encoder", "assets/encoder", "--if-used-by", "a.cfg")
     check_call(result, "a.cfg is not a training config", "no section headers")

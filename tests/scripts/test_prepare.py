@@ -118,7 +118,7 @@ def test_a_corpus_without_a_recipe_has_files_in_columns(project):
         ({"report_path": "c"}, "report_path is not a setting of a corpus"),
     ],
 )
-def test_settings_that_cannot_be(project, settings, what):
+def test_invalid_settings(project, settings, what):
     entry = {"train": "all.jsonl", "split": [0.8, 0.1, 0.1], **settings}
     data = {"vars": {"corpora": {"mine": entry}}}
     srsly.write_yaml(project / "project.yml", data)

@@ -40,7 +40,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def no_index(monkeypatch):
-    """Let pip in child processes use local files only."""
+    """Allow local files only to pip and uv in child processes."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
 
 
@@ -184,7 +184,7 @@ def test_a_wheel_is_installed_with_what_it_needs(tmp_path, no_index):
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
-def test_something_else_than_an_environment_is_not_emptied(tmp_path, kind):
+def test_folders_other_than_environments_are_not_emptied(tmp_path, kind):
     target = tmp_path / "target"
     if kind == "folder":
         target.mkdir()
@@ -224,7 +224,7 @@ def test_a_pipeline_that_cannot_be_loaded_is_one_line():
 
 @pytest.fixture
 def packages(tmp_path):
-    """A folder with what is named like a wheel, but is none."""
+    """A folder with an empty file that is named like a wheel."""
     folder = tmp_path / "packages"
     folder.mkdir()
     (folder / WHEEL).touch()
@@ -280,7 +280,7 @@ def test_a_folder_without_a_wheel(call, packages, tmp_path):
     assert os.listdir(tmp_path) == ["packages"]
 
 
-def test_a_folder_that_is_no_environment_is_not_emptied(call, packages, tmp_path):
+def test_a_folder_that_is_not_an_environment_is_not_emptied(call, packages, tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("mine")
     result = call("smoke", "packages", "home")

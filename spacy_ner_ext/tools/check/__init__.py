@@ -1,1 +1,1 @@
-"""What is in a corpus, and what is wrong or suspicious about it."""
+"""The command `check`: problems of a corpus that would spoil training."""

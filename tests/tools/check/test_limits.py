@@ -154,7 +154,7 @@ def test_bad_configs(config, text, parts):
         (b"[tool]\na = 1\n", r"has no section \[nlp\]"),
     ],
 )
-def test_files_that_are_no_config(tmp_path, content, what):
+def test_files_that_are_not_configs(tmp_path, content, what):
     (tmp_path / "c.cfg").write_bytes(content)
     with pytest.raises(UserError, match=rf"c\.cfg: {what}"):
         Limits(tmp_path / "c.cfg")

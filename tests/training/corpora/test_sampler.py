@@ -54,7 +54,7 @@ def test_labels_have_their_shares(corpus):
     assert set(found) == set(NUMBERS)
     assert share_of("A", found) == pytest.approx(0.3, abs=0.02)
     assert share_of("B", found) == pytest.approx(0.4, abs=0.04)
-    # What has none of the labels is there once.
+    # Examples without the labels are not repeated.
     assert Counter(found)[50] == 1
 
 
