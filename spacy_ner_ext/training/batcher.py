@@ -2,15 +2,19 @@
 
 import random
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple, Union
 
 from spacy import registry
+from spacy.language import Language
 from spacy.training import Example
 from spacy.util import logger
 
 from ..encoder.hf import load_tokenizer, prepare
 from ..encoder.pieces import cut_words
 from ..encoder.settings import EncoderSettings
+from ..encoder.torch_shim import TorchShim
+from ..util.errors import UserError
+from ..util.weights import iter_shims
 
 # Tokenizers are much faster on several documents at once.
 COUNTED_TOGETHER = 128
@@ -131,6 +135,37 @@ def cut(counted: Iterable[Counted], limit: int, padded: bool) -> Iterator[Batch]
         total = grown
     if batch:
         yield batch, total
+
+
+def divide(
+    nlp: Language, examples: Sequence[Example], size: int, unit: str
+) -> Iterator[List[Example]]:
+    """Divide a batch into parts of at most a number of "pieces", "words" or "docs",
+    with documents of similar length together. One with a single document may be larger.
+
+    RAISES (UserError): If word pieces are counted and no component has an encoder.
+    """
+    lengths = [len(example.predicted) for example in examples]
+    sizes = {"words": lengths, "docs": [1] * len(examples)}.get(unit)
+    sizes = count_pieces(nlp, examples) if sizes is None else sizes
+    ranked = sorted(range(len(examples)), key=lambda i: (sizes[i], lengths[i]))
+    for part, _ in cut(((sizes[i], examples[i]) for i in ranked), size, padded=False):
+        yield part
+
+
+def count_pieces(nlp: Language, examples: Sequence[Example]) -> List[int]:
+    """Count the word pieces of documents by the first encoder of a pipeline.
+
+    RAISES (UserError): If no component has an encoder.
+    """
+    for shim in iter_shims(nlp):
+        if isinstance(shim, TorchShim) and shim.is_loaded:
+            words = [shim.words_of(example.predicted) for example in examples]
+            return cut_words(shim.tokenizer, words, shim.piece_cache).lengths.tolist()
+    raise UserError(
+        "[spacy_ner_ext] sub_batch counts pieces, but no component of "
+        f"{nlp.pipe_names} has an encoder of spacy_ner_ext: count words or docs."
+    )
 
 
 class _Counter:

@@ -10,14 +10,14 @@ import torch
 from thinc.api import Model, xp2torch
 from thinc.shims import Shim
 
-# What thinc passes to an optimizer: the id of a layer or shim, and a name there.
+# thinc's key of an array: the id of its layer or shim, and its name there.
 Key = tuple[int, str]
 
 
 class Weight(NamedTuple):
     """An array of weights.
 
-    key: What thinc calls it.
+    key: Its key in thinc.
     path: Component, sublayers by the names that their parents give them, and array,
         such as "crf_ner.tok2vec.transformer.layer.3.output.dense.weight".
     array: A thinc array, or the parameter of a torch module.
@@ -54,8 +54,8 @@ class Weight(NamedTuple):
 
 
 def iter_weights(nlp: Any) -> Iterator[Weight]:
-    """Walk over all weights of a pipeline, in its order; those of a layer that stands
-    in several places come once. `nlp` may also be a list of names and components."""
+    """Walk over all weights of a pipeline, or of a list of names and components, in
+    their order. Those of a layer that occurs in several places come once."""
     for node, path in _iter_places(nlp):
         for name in node.param_names:
             if node.has_param(name):
@@ -63,8 +63,11 @@ def iter_weights(nlp: Any) -> Iterator[Weight]:
                 array, key = node.get_param(name), (node.id, name)
                 yield Weight(key, f"{path}.{name}", array, gradient, None, node)
         for shim in node.shims:
-            names = shim.paths() if module_of(shim) and hasattr(shim, "paths") else {}
-            for name, weight in named_parameters(shim):
+            module: Any = shim._model
+            if not isinstance(module, torch.nn.Module):
+                continue
+            names = shim.paths() if hasattr(shim, "paths") else {}
+            for name, weight in module.named_parameters():
                 place = f"{path}.{names.get(name, name)}"
                 yield Weight((shim.id, name), place, weight, weight.grad, shim, node)
 
@@ -81,19 +84,6 @@ def iter_shims(nlp: Any) -> Iterator[Shim]:
         yield from node.shims
 
 
-def module_of(shim: Shim) -> Any | None:
-    """The torch module of a shim; None before it is loaded or if it has another kind
-    of model."""
-    module = getattr(shim, "_model", None)
-    return module if isinstance(module, torch.nn.Module) else None
-
-
-def named_parameters(shim: Shim) -> list[tuple[str, torch.nn.Parameter]]:
-    """The parameters of the module of a shim."""
-    module = module_of(shim)
-    return [] if module is None else list(module.named_parameters())
-
-
 def as_tensor(array: Any) -> torch.Tensor:
     """An array or a parameter as a tensor that shares its memory."""
     if isinstance(array, torch.Tensor):
@@ -101,9 +91,6 @@ def as_tensor(array: Any) -> torch.Tensor:
     if isinstance(array, numpy.ndarray):
         return torch.from_numpy(array)
     return xp2torch(array)
-
-
-# --- Paths --------------------------------------------------------------------
 
 
 def _iter_places(nlp: Any) -> Iterator[tuple[Model, str]]:

@@ -8,7 +8,7 @@ losses and gradients of the parts add up to those of the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -19,13 +19,11 @@ from spacy.util import logger
 from thinc.api import Model, Optimizer
 from thinc.util import has_cupy_gpu
 
-from ...encoder.pieces import cut_words
-from ...encoder.torch_shim import TorchShim
-from ...training.batcher import cut
+from ...training.batcher import divide
 from ...util.errors import UserError
-from ...util.weights import as_tensor, iter_shims, iter_weights
+from ...util.weights import as_tensor, iter_weights
 from .random_state import capture, restore
-from .settings import PIECES, WORDS, Amount
+from .settings import Amount
 
 Examples = Sequence[Example]
 
@@ -89,15 +87,13 @@ class Updater:
                 yield name, component
 
     def _divide(self, examples: Examples) -> Iterator[Examples]:
-        parts = (
-            subdivide_batch(examples, self.accumulate)
-            if self.sub_batch is None
-            else divide(self.nlp, examples, self.sub_batch)
-        )
+        parts: Iterable[Examples] = subdivide_batch(examples, self.accumulate)
+        if (size := self.sub_batch) is not None:
+            parts = divide(self.nlp, examples, int(size.number), size.unit)
         for part in filter(len, parts):
-            size = min(self.max_docs or len(part), len(part))
-            for first in range(0, len(part), size):
-                yield part[first : first + size]
+            n_docs = min(self.max_docs or len(part), len(part))
+            for first in range(0, len(part), n_docs):
+                yield part[first : first + n_docs]
 
     def _accumulate(
         self, examples: Examples, parts: list[Examples], dropout: float
@@ -153,39 +149,6 @@ class _OfUpdate(dict[str, Any]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
         return {}
-
-
-def divide(nlp: Language, examples: Examples, size: Amount) -> Iterator[Examples]:
-    """Divide a batch into parts of at most a number of word pieces, words or docs, with
-    documents of similar length together. A part with a single document may be larger.
-
-    RAISES (UserError): If word pieces are counted and no component has an encoder.
-    """
-    count: dict[str, Callable[[], list[int]]] = {
-        PIECES: lambda: count_pieces(nlp, examples),
-        WORDS: lambda: [len(example.predicted) for example in examples],
-    }
-    sizes = count.get(size.unit, lambda: [1] * len(examples))()
-    lengths = [len(example.predicted) for example in examples]
-    ranked = sorted(range(len(examples)), key=lambda i: (sizes[i], lengths[i]))
-    counted = [(sizes[i], examples[i]) for i in ranked]
-    for part, _ in cut(counted, int(size.number), padded=False):
-        yield part
-
-
-def count_pieces(nlp: Language, examples: Examples) -> list[int]:
-    """Count the word pieces of documents by the first encoder of a pipeline.
-
-    RAISES (UserError): If no component has an encoder.
-    """
-    for shim in iter_shims(nlp):
-        if isinstance(shim, TorchShim) and shim.is_loaded:
-            words = [shim.words_of(example.predicted) for example in examples]
-            return cut_words(shim.tokenizer, words, shim.piece_cache).lengths.tolist()
-    raise UserError(
-        "[spacy_ner_ext] sub_batch counts pieces, but no component of "
-        f"{nlp.pipe_names} has an encoder of spacy_ner_ext: count words or docs."
-    )
 
 
 def _out_of_memory() -> tuple[type[BaseException], ...]:

@@ -12,7 +12,7 @@ from thinc.api import Adam, fix_random_seed
 from spacy_ner_ext import train
 from spacy_ner_ext.encoder.pieces import encode_words
 from spacy_ner_ext.tools.train.prefetch import AHEAD, THREADS, prefetch
-from spacy_ner_ext.tools.train.update import count_pieces
+from spacy_ner_ext.training.batcher import count_pieces
 from spacy_ner_ext.util.errors import UserError
 from tests.helpers.pipelines import PIPELINES, build, crf, make_examples, step
 from tests.helpers.training_runs import TRANSFORMER, make_config, write_corpus

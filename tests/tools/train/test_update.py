@@ -8,7 +8,8 @@ import torch
 from thinc.api import Adam, fix_random_seed
 
 from spacy_ner_ext.tools.train.settings import read_settings
-from spacy_ner_ext.tools.train.update import Updater, divide
+from spacy_ner_ext.tools.train.update import Updater
+from spacy_ner_ext.training.batcher import divide
 from spacy_ner_ext.util.errors import UserError
 from spacy_ner_ext.util.weights import iter_weights
 from tests.helpers.pipelines import CORPUS, build, crf, make_examples, span_marker, step
@@ -93,18 +94,18 @@ def test_parts_have_the_gradient_of_the_whole(pipes, how):
 
 def test_parts_by_pieces_hold_as_many():
     nlp, examples = begin("crf_ner over a transformer")
-    parts = list(divide(nlp, examples, amount("12 pieces")))
+    parts = list(divide(nlp, examples, 12, "pieces"))
     assert sorted(len(eg.x.text) for part in parts for eg in part) == sorted(
         len(text) for text, _ in CORPUS
     )
     assert len(parts) > 1
-    assert len(list(divide(nlp, examples, amount("1000 pieces")))) == 1
+    assert len(list(divide(nlp, examples, 1000, "pieces"))) == 1
 
 
 def test_pieces_need_an_encoder():
     nlp, examples = begin("crf_ner")
     with pytest.raises(UserError, match=r"no component of .* has an encoder"):
-        list(divide(nlp, examples, amount("12 pieces")))
+        list(divide(nlp, examples, 12, "pieces"))
 
 
 def fail_above(component, n_docs, monkeypatch):
