@@ -33,7 +33,7 @@ def test_the_tour_of_training_runs_from_top_to_bottom(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     shown = done.stdout
     assert "train 730 documents" in shown
-    assert re.search(r"^11 steps, and the training ended: \w+", shown, re.M)
+    assert re.search(r"^11 steps; training ended: \w+", shown, re.M)
     first, second = re.findall(r"^F (0\.\d+) after step (\d+)", shown, re.M)
     assert float(first[0]) > 0.2 and int(first[1]) <= 40
     assert float(second[0]) >= float(first[0]) and int(second[1]) <= 60
