@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from spacy_ner_ext.tools.evaluate.entities import (
     DocEntities,
-    Entity,
     ScoredDoc,
+    ScoredEntity,
 )
 
 LENGTH = 8
@@ -48,4 +48,4 @@ def scored(gold, predicted, index=0, scores=None):
 
 
 def entity(start, end, label, score=None, text="", sentence_length=LENGTH):
-    return Entity(start, end, label, text, score, sentence_length)
+    return ScoredEntity(start, end, label, text, score, sentence_length)

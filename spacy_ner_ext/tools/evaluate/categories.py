@@ -10,7 +10,7 @@ from spacy.pipeline import TextCategorizer
 from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 
 from ...scorers.counts import EXACT
-from .entities import DocEntities, Entity, ScoredDoc
+from .entities import DocEntities, ScoredDoc, ScoredEntity
 from .entity_metrics import NONE, to_matrix
 from .examples import MOST, TopExamples
 from .metrics import Metrics
@@ -166,7 +166,7 @@ def _as_entities(
         entities=DocEntities(
             index=doc.entities.index,
             n_tokens=1,
-            gold=tuple(Entity(0, 1, label, "") for label in gold),
-            predicted=tuple(Entity(0, 1, label, "") for label in predicted),
+            gold=tuple(ScoredEntity(0, 1, label, "") for label in gold),
+            predicted=tuple(ScoredEntity(0, 1, label, "") for label in predicted),
         ),
     )

@@ -22,7 +22,7 @@ from ...scorers.counts import (
     rates,
 )
 from .bootstrap import CountRows, draw_weights, interval
-from .entities import DocEntities, Entity, ScoredDoc
+from .entities import DocEntities, ScoredDoc, ScoredEntity
 from .examples import MOST, TopExamples
 from .metrics import NAMES
 from .snippets import cut_snippet, group_nearby
@@ -202,7 +202,7 @@ class Changes:
         return {**self.counts, "examples": self._examples.result()}
 
 
-def _differing(ours: DocEntities, baseline: DocEntities) -> list[Entity]:
+def _differing(ours: DocEntities, baseline: DocEntities) -> list[ScoredEntity]:
     """Entities that only one of both predicts."""
     ours_by_key = {entity.key: entity for entity in ours.predicted}
     others_by_key = {entity.key: entity for entity in baseline.predicted}
@@ -216,7 +216,7 @@ def _count_errors(entities: DocEntities) -> int:
 
 
 def _cut(
-    ours: ScoredDoc, baseline: DocEntities, changed: list[Entity]
+    ours: ScoredDoc, baseline: DocEntities, changed: list[ScoredEntity]
 ) -> dict[str, Any]:
     """Cut the first of the snippets with most changes."""
     placed = [(entity.start, entity.end, entity) for entity in changed]

@@ -16,7 +16,7 @@ from .span_keys import SpanKeys
 
 
 @dataclass(frozen=True)
-class Entity:
+class ScoredEntity:
     """An entity on the tokens of the gold document.
 
     end: The end, exclusive.
@@ -54,8 +54,8 @@ class DocEntities:
 
     index: int
     n_tokens: int
-    gold: tuple[Entity, ...]
-    predicted: tuple[Entity, ...]
+    gold: tuple[ScoredEntity, ...]
+    predicted: tuple[ScoredEntity, ...]
     missing: int = 0
     unjudged: int = 0
     unaligned: int = 0
@@ -107,10 +107,10 @@ def _key(span: Span) -> LabelledSpan:
 
 def _entity(
     doc: Doc, key: LabelledSpan, score: float | None, lengths: numpy.ndarray
-) -> Entity:
+) -> ScoredEntity:
     start, end, label = key
     length = int(lengths[start]) if start < len(lengths) else 0
-    return Entity(start, end, label, doc[start:end].text, score, length)
+    return ScoredEntity(start, end, label, doc[start:end].text, score, length)
 
 
 def _score(span: Span, scores: dict[LabelledSpan, float]) -> float | None:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .entities import Entity, ScoredDoc
+from .entities import ScoredDoc, ScoredEntity
 from .groups import SAME, SeenForms
 from .matching import CORRECT, WRONG_LABEL, Match, match
 from .snippets import cut_snippet, group_nearby
@@ -124,7 +124,7 @@ class ErrorExamples:
             return UNKNOWN if score is None else score
         return 1.0 if self._is_seen(error.gold) else UNKNOWN
 
-    def _is_seen(self, entity: Entity | None) -> bool:
+    def _is_seen(self, entity: ScoredEntity | None) -> bool:
         if self.seen is None or entity is None:
             return False
         return self.seen.group(entity) == SAME
@@ -156,5 +156,5 @@ def _label(error: Match) -> str:
     return "" if entity is None else entity.label
 
 
-def _name(entity: Entity | None) -> str:
+def _name(entity: ScoredEntity | None) -> str:
     return "" if entity is None else f"‘{entity.text}’ ({entity.label})"

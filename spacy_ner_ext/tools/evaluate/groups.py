@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from spacy.tokens import Span
 
-from .entities import Entity
+from .entities import ScoredEntity
 
 LENGTH = "entity_length"
 SEEN = "seen"
@@ -31,7 +31,7 @@ class SeenForms:
         for span in spans:
             self.labels[_normalize(span.text)].add(span.label_)
 
-    def group(self, entity: Entity) -> str:
+    def group(self, entity: ScoredEntity) -> str:
         """Say whether the training corpus has the text of an entity."""
         labels = self.labels.get(_normalize(entity.text))
         if labels is None:
@@ -43,13 +43,13 @@ def _normalize(text: str) -> str:
     return " ".join(text.split())
 
 
-def length_group(entity: Entity) -> str:
+def length_group(entity: ScoredEntity) -> str:
     """Group an entity by its number of tokens."""
     length = entity.end - entity.start
     return _name(length, ENTITY_BOUNDARIES, "token")
 
 
-def sentence_group(entity: Entity) -> str:
+def sentence_group(entity: ScoredEntity) -> str:
     """Group an entity by the number of words of its sentence."""
     return _name(entity.sentence_length, SENTENCE_BOUNDARIES, "word")
 

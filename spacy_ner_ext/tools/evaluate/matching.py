@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...scorers.counts import Neighbours
-from .entities import Entity
+from .entities import ScoredEntity
 
 CORRECT = "correct"
 WRONG_LABEL = "wrong_label"
@@ -29,11 +29,13 @@ class Match:
     missed); `kind` is one of KINDS."""
 
     kind: str
-    gold: Entity | None
-    predicted: Entity | None
+    gold: ScoredEntity | None
+    predicted: ScoredEntity | None
 
 
-def match(gold: Sequence[Entity], predicted: Sequence[Entity]) -> list[Match]:
+def match(
+    gold: Sequence[ScoredEntity], predicted: Sequence[ScoredEntity]
+) -> list[Match]:
     """Match the distinct gold entities and the predictions of a document.
 
     RETURNS: The pairs by kind, then the missed and the spurious entities.
@@ -50,7 +52,7 @@ def match(gold: Sequence[Entity], predicted: Sequence[Entity]) -> list[Match]:
 
 
 def _candidates(
-    gold: Sequence[Entity], predicted: Sequence[Entity]
+    gold: Sequence[ScoredEntity], predicted: Sequence[ScoredEntity]
 ) -> Iterator[tuple[int, float, int, int]]:
     """Pairs with a common token: place of the kind in PAIRS, negative Dice coefficient,
     numbers of both entities."""

@@ -16,7 +16,7 @@ from ...scorers.counts import (
     rates,
 )
 from .bootstrap import CountRows, draw_weights, interval
-from .entities import DocEntities, Entity, ScoredDoc
+from .entities import DocEntities, ScoredDoc, ScoredEntity
 from .groups import (
     LENGTH,
     SEEN,
@@ -53,7 +53,7 @@ class Metrics:
         self._settings = {"resamples": resamples, "seed": seed}
         self._confidence = confidence
         self._rows: CountRows[Key] = CountRows()
-        self._groups: dict[str, Callable[[Entity], str]] = {
+        self._groups: dict[str, Callable[[ScoredEntity], str]] = {
             LENGTH: length_group,
             SENTENCE: sentence_group,
         }
@@ -92,7 +92,7 @@ class Metrics:
 
 
 def _split(
-    entities: DocEntities, group_of: Callable[[Entity], str]
+    entities: DocEntities, group_of: Callable[[ScoredEntity], str]
 ) -> dict[str, Sides]:
     """Gold and predictions of each group."""
     groups: dict[str, Sides] = {}

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .entities import Entity, ScoredDoc
+from .entities import ScoredDoc, ScoredEntity
 
 SCHEMES = ("strict", "exact", "partial", "ent_type")
 COUNTS = ("correct", "incorrect", "partial", "missed", "spurious")
@@ -56,7 +56,7 @@ class SharedTaskScores:
             )
 
 
-def _to_json(entities: Sequence[Entity]) -> list[dict[str, Any]]:
+def _to_json(entities: Sequence[ScoredEntity]) -> list[dict[str, Any]]:
     # nervaluate's ends are inclusive.
     return [
         {"label": entity.label, "start": entity.start, "end": entity.end - 1}

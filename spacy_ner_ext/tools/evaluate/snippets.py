@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from spacy.tokens import Doc
 
-from .entities import Entity
+from .entities import ScoredEntity
 
 # The most tokens from the first to the last error of a snippet, and those around them.
 TOGETHER, AROUND = 60, 15
@@ -33,7 +33,7 @@ def group_nearby(
 
 
 def cut_snippet(
-    doc: Doc, start: int, end: int, **sides: Sequence[Entity]
+    doc: Doc, start: int, end: int, **sides: Sequence[ScoredEntity]
 ) -> dict[str, Any]:
     """Cut the text around some tokens, or take the whole of a short text.
 
@@ -62,7 +62,7 @@ def cut_snippet(
     }
 
 
-def _widen(start: int, end: int, entities: Sequence[Entity]) -> tuple[int, int]:
+def _widen(start: int, end: int, entities: Sequence[ScoredEntity]) -> tuple[int, int]:
     for entity in sorted(entities, key=lambda entity: -entity.end):
         if entity.start < start < entity.end:
             start = entity.start
@@ -72,7 +72,7 @@ def _widen(start: int, end: int, entities: Sequence[Entity]) -> tuple[int, int]:
     return start, end
 
 
-def _to_json(doc: Doc, entity: Entity, offset: int) -> dict[str, Any]:
+def _to_json(doc: Doc, entity: ScoredEntity, offset: int) -> dict[str, Any]:
     last = doc[entity.end - 1]
     span: dict[str, Any] = {
         "start": doc[entity.start].idx - offset,

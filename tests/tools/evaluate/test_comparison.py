@@ -13,8 +13,8 @@ from spacy_ner_ext.tools.evaluate.bootstrap import draw_weights
 from spacy_ner_ext.tools.evaluate.comparison import Comparison, two_sided
 from spacy_ner_ext.tools.evaluate.entities import (
     DocEntities,
-    Entity,
     ScoredDoc,
+    ScoredEntity,
 )
 
 WORDS = [f"w{i}" for i in range(12)]
@@ -24,7 +24,7 @@ VOCAB = Vocab()
 def scored(index, gold, predicted):
     doc = Doc(VOCAB, words=WORDS)
     sides = [
-        tuple(Entity(*span[:2], span[2], "", 0.5) for span in sorted(side))
+        tuple(ScoredEntity(*span[:2], span[2], "", 0.5) for span in sorted(side))
         for side in (gold, predicted)
     ]
     return ScoredDoc(DocEntities(index, len(doc), *sides), Example(doc, doc))

@@ -11,8 +11,8 @@ from spacy.vocab import Vocab
 
 from spacy_ner_ext.tools.evaluate.entities import (
     DocEntities,
-    Entity,
     ScoredDoc,
+    ScoredEntity,
 )
 from spacy_ner_ext.tools.evaluate.examples import ErrorExamples, TopExamples
 from spacy_ner_ext.tools.evaluate.groups import SeenForms
@@ -31,7 +31,7 @@ def scored(vocab):
         doc = Doc(vocab, words=words)
         sides = [
             tuple(
-                Entity(start, end, label, doc[start:end].text, *score)
+                ScoredEntity(start, end, label, doc[start:end].text, *score)
                 for start, end, label, *score in side
             )
             for side in (gold, predicted)
