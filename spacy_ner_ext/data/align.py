@@ -14,11 +14,9 @@ EXCERPT = 40
 
 
 class Alignment(NamedTuple):
-    """The tokens of an entity.
+    """The tokens of an entity, end exclusive; those that it touches if it is dropped.
 
-    start, end: The tokens, end exclusive; the tokens it touches if it is dropped.
-    kind: How it was changed, a kind of `report.KINDS`; empty if it was not.
-    what: The same in words.
+    kind, what: How it was changed, a kind of `report.KINDS`, and in words.
     """
 
     start: int

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from spacy.tokens import Doc, DocBin
+from srsly.msgpack import Packer
 
 from ..util.errors import UserError
 from ..util.files import check_output, replacing
@@ -14,11 +15,12 @@ from .options import PARTS
 from .read import SUFFIX
 from .report import notes_path
 
+PACK = Packer(use_bin_type=True).pack
 SHARD = re.compile(r"\d{5,}\.spacy")
 # One file holds up to this; a larger corpus becomes a folder of files of this size, so
 # that neither writing nor reading needs more memory for more documents.
 MAX_DOCS = 20_000
-MAX_TOKENS = 1_000_000
+MAX_TOKENS = 500_000
 # Everything that readers annotate. spaCy's default has NORM too, which they do not.
 ATTRS = (
     *("ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID", "SENT_START"),
@@ -27,24 +29,21 @@ ATTRS = (
 
 
 class _Writer:
-    """Writes the documents of one part to a file, or to a folder of numbered files.
-
-    path: The temporary path to write.
-    shard_size: Documents per file; 0 writes a file, and a folder if it gets too large.
-    n_files: Files of the folder; 0 for a single file.
-    """
+    """Writes a part to a file, or to a folder of `n_files` numbered files."""
 
     def __init__(self, path: Path, shard_size: int) -> None:
         self.path = path
         self.shard_size = shard_size
         self.n_files = 0
         self._n_tokens = 0
-        self._docs = DocBin(ATTRS, store_user_data=True)
+        self._docs = DocBin(ATTRS)
 
     def add(self, doc: Doc) -> None:
         if self._is_full():
             self._write_shard()
         self._docs.add(doc)
+        # DocBin packs it with srsly, which searches all installed packages each time.
+        self._docs.user_data.append(PACK(doc.user_data) if doc.user_data else None)
         self._n_tokens += len(doc)
 
     def _is_full(self) -> bool:
@@ -54,9 +53,13 @@ class _Writer:
 
     def _write_shard(self) -> None:
         self.path.mkdir(exist_ok=True)
-        self._docs.to_disk(self.path / f"{self.n_files:05}{SUFFIX}")
+        self._write(self.path / f"{self.n_files:05}{SUFFIX}")
         self.n_files += 1
-        self._docs, self._n_tokens = DocBin(ATTRS, store_user_data=True), 0
+        self._docs, self._n_tokens = DocBin(ATTRS), 0
+
+    def _write(self, path: Path) -> None:
+        self._docs.store_user_data = True
+        self._docs.to_disk(path)
 
     def close(self) -> None:
         if self.shard_size or self.n_files:
@@ -64,7 +67,7 @@ class _Writer:
             if len(self._docs):
                 self._write_shard()
         else:
-            self._docs.to_disk(self.path)
+            self._write(self.path)
 
 
 def write_parts(
@@ -73,12 +76,9 @@ def write_parts(
     parts: Sequence[str] = (),
     shard_size: int = 0,
 ) -> dict[str, int]:
-    """Write documents, all or none.
+    """Write documents, all or none, with one file per part, or a folder of files.
 
     docs: Pairs of the name of a part, empty without a split, and a document.
-    target: The .spacy file, or the folder if there are parts or a shard size.
-    shard_size: Documents per file; 0 writes one file per part, and from `MAX_DOCS`
-        documents or `MAX_TOKENS` tokens on a folder of files with its name.
     RETURNS: The number of files by path, for paths that became folders.
     """
     paths = _paths(target, parts, shard_size)

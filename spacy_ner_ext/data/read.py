@@ -16,12 +16,8 @@ SUFFIX = ".spacy"
 
 
 def find_files(path: Path) -> list[Path]:
-    """List the files of a corpus in order.
-
-    path: A .spacy file, or a folder. As in spaCy's Corpus, all .spacy files in the
-        folder and its subfolders are read in the order of their paths, except hidden
-        ones.
-    """
+    """List the .spacy files of a folder by path, without hidden ones, as spaCy's Corpus
+    reads them; any other path is the file itself."""
     if not path.is_dir():
         return [path]
     files = sorted(
@@ -51,13 +47,10 @@ def read_docbin(path: Path) -> DocBin:
 
 
 def read_examples(path: Path, nlp: Language) -> Iterator[Example]:
-    """Read the examples of a corpus in the way of spaCy's Corpus, with errors that
-    name the file.
+    """Read examples in the way of spaCy's Corpus, with errors that name the file.
 
     Texts are tokenized again by the pipeline, except where the spaces between gold
     tokens are unknown. Documents without tokens are skipped.
-
-    path: A .spacy file, or a folder of such files.
     """
     for file in find_files(path):
         yield from Corpus(file).make_examples(nlp, read_docs(file, nlp.vocab))

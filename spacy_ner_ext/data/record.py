@@ -8,9 +8,8 @@ from ..util.errors import Place, UserError
 
 
 class Entity(NamedTuple):
-    """An annotated span.
+    """An annotated span of characters or words, end exclusive.
 
-    start, end: Characters of the text, or words; end exclusive.
     place: Where it is in the input, if not where its record is.
     values: Values of span extensions, by name.
     """
@@ -26,17 +25,12 @@ class Entity(NamedTuple):
 class Record:
     """One annotated text, given as characters or as words.
 
-    words: The gold tokens, if the format has them.
-    spaces: Whether a space follows each word; None if unknown.
+    words, spaces: The gold tokens, and whether a space follows each; None if unknown.
     entities: The entities; None if the text is not annotated.
     in_words: Whether entities count words in place of characters.
     starts: The words that start a sentence; None if unknown.
-    layers: Other annotation of the words, by the argument of `spacy.tokens.Doc`: tags,
-        pos, morphs, lemmas, heads, deps.
-    id: Its name, such as the file name without suffix; may contain "/".
+    layers: Other annotation of the words, by the argument of `spacy.tokens.Doc`.
     document: The document that it is a part of.
-    lang: Its language, if the format says.
-    meta: Other data, as JSON values.
     """
 
     place: Place
@@ -61,11 +55,8 @@ def check_docs_of(docs_of: int) -> None:
 
 
 def group_sentences(records: Iterable[Record], docs_of: int) -> Iterator[Record]:
-    """Join sentences, given as words, into documents.
-
-    docs_of: Sentences per document; 0 joins all consecutive sentences with the same
-        `document` and `lang`. A change of these always starts a document.
-    """
+    """Join sentences, given as words, into documents of `docs_of`; 0 joins all with the
+    same `document` and `lang`. A change of these always starts a document."""
     group: list[Record] = []
     for record in records:
         if group and (

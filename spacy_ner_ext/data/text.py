@@ -33,11 +33,8 @@ def read_lines(path: Path, *, keep_ends: bool = False) -> Iterator[tuple[int, st
     """Read a UTF-8 file line by line, with or without BOM, LF or CRLF.
 
     Only a line feed ends a line, since other characters that Python takes for line
-    ends (U+0085, U+2028, form feed) occur in tokens.
-
-    keep_ends: Keep line ends; carriage returns may then be anywhere, as in a quoted
-        field of a table.
-    YIELDS: The 1-based line number and the line.
+    ends (U+0085, U+2028, form feed) occur in tokens. With `keep_ends`, carriage returns
+    may be anywhere, as in a quoted field of a table.
     """
     try:
         with path.open("rb") as file:

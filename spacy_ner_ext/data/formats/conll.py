@@ -49,9 +49,6 @@ def read_conll(
 
     The file is read twice, first to check every line and recognize the scheme. Spaces
     between tokens are unknown, so spaCy trains and evaluates on the tokens of the file.
-
-    token_column: None for the first, or the second of Universal NER's columns.
-    tag_column: None for the last, or the third of Universal NER's columns.
     """
     check_docs_of(docs_of)
     layout = _Layout.of_file(path, token_column, tag_column, delimiter)

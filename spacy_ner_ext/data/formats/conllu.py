@@ -48,8 +48,6 @@ def read_conllu(
     """Read a CoNLL-U file as documents with gold tokens, entities and syntax.
 
     The file is read twice, first to check every line and find the tags.
-
-    entity_key: None for the first of `ENTITY_KEYS` whose values are tags.
     """
     check_docs_of(docs_of)
     scheme = resolve_scheme(scheme)
@@ -69,11 +67,9 @@ def read_conllu(
 class _Survey:
     """The annotation that a whole file has.
 
-    keys: Where tags may be.
-    tags: The tags of each key that occurs.
-    faults: The first value that is not a tag, by key.
-    misc: Keys of MISC, in the order of the file.
-    filled: The columns of `LAYERS` that some word has.
+    keys, tags, faults: Where tags may be, the tags of each key that occurs, and the
+        first value that is not a tag.
+    misc, filled: Keys of MISC, and the columns of `LAYERS` that some word has.
     unparsed: The first word without head or relation.
     """
 

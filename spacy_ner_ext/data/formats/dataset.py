@@ -34,10 +34,7 @@ def read_datasets(
 ) -> Iterator[Doc]:
     """Read the rows of a dataset as documents with gold tokens and entities.
 
-    path: See `open_source`. A dataset on the hub is streamed, and its code is never
-        run.
-    docs_of: Rows per document; 0 joins all consecutive rows with the same document_id
-        and language.
+    A dataset on the hub is streamed, and its code is never run.
     """
     check_docs_of(docs_of)
     report = ConversionReport() if report is None else report

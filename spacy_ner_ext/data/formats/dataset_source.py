@@ -23,25 +23,16 @@ BATCH = 256
 
 
 class Source(NamedTuple):
-    """A dataset that can be read several times.
-
-    features: The description of its columns, as JSON values; empty if it has none.
-    rows: Reads its rows.
-    """
+    """A dataset that can be read several times: the description of its columns, which
+    may be empty, and a function that reads its rows."""
 
     features: Mapping[str, Any]
     rows: Callable[[], Iterator[Row]]
 
 
 def open_source(path: Path, split: str | None, config: str | None) -> Source:
-    """Open a dataset.
-
-    path: A .parquet, .jsonl or .json file, a folder of such files, which are read by
-        name, a folder written by `save_to_disk`, or else the id of a dataset on the
-        hub: "owner/name".
-    split: The split, if it has several.
-    config: The configuration of a dataset on the hub.
-    """
+    """Open a .parquet, .jsonl or .json file, a folder of such files, a folder written
+    by `save_to_disk`, or else a dataset on the hub, "owner/name"."""
     name = path.as_posix()
     is_hub_id = HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES
     if is_hub_id and not path.exists():

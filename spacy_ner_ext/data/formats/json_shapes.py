@@ -231,11 +231,10 @@ def _has_category(value: Any) -> bool:
 class Shape(NamedTuple):
     """A shape of JSON records.
 
-    example: The tools that write it and how it looks, for an error message.
-    format: The format that reads it.
+    example: How it looks and who writes it, for an error message.
     is_certain: Whether a value of an unknown format has this shape.
     fits: Whether a value of the format `jsonl` has this shape.
-    read: Reads a value for the format `jsonl`; None if another format does.
+    read: Reads a value of the format `jsonl`; None if another format reads it.
     """
 
     example: str

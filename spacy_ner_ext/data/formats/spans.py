@@ -23,10 +23,9 @@ NAMES = ("id", "document", "lang", "meta")
 def spans_to_write(
     doc: Doc, spans_key: str | None, place: Place, report: ConversionReport
 ) -> list[Span]:
-    """Get the entities of a document, or a span group, for a format that cannot express
-    missing annotation: it becomes "no entity", which is noted.
+    """Get the entities of a document, or a span group, that have a label, by start.
 
-    RETURNS: The spans that have a label, by start, the longest first.
+    For a format without missing annotation: it becomes "no entity", which is noted.
     """
     if spans_key is None:
         spans = list(doc.ents)
@@ -83,11 +82,8 @@ def note_lost(
     held: Collection[str],
     spans_key: str | None,
 ) -> None:
-    """Note what a document has and a format does not hold.
-
-    held: What the format holds: "categories", "attributes" (values of extensions),
-        "ids" (`NAMES`).
-    """
+    """Note what a document has and a format does not hold. It may hold "categories",
+    "attributes" (values of extensions) and "ids" (`NAMES`)."""
     lost = [what for attr, what in LAYERS.items() if doc.to_array(attr).any()]
     if doc.cats and "categories" not in held:
         lost.append("categories")

@@ -43,10 +43,7 @@ def read_standoff(
     """Read BRAT standoff as documents with entities and their attributes.
 
     path: A folder of any depth, or a .txt or .ann file.
-    fragments: "merge" makes an entity of several fragments reach from the first to the
-        last; "parts" makes each fragment an entity.
-    YIELDS: The documents by name. The "id" is the path of the file in the folder,
-        without suffix.
+    fragments: "merge" or "parts", see `ConvertOptions`.
     """
     if fragments not in FRAGMENTS:
         known = ", ".join(FRAGMENTS)
@@ -66,8 +63,7 @@ def read_standoff(
 class _Annotations:
     """The annotations of one text.
 
-    entities: The entities of each T line, by its name.
-    values: Attributes by the name of their entity.
+    entities, values: The entities of each T line and their attributes, by its name.
     others: Names of events and relations.
     """
 

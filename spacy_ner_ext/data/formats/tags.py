@@ -88,14 +88,10 @@ class SchemeSurvey:
 
 
 def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Repair]]:
-    """Turn the tags of a sentence into spans.
+    """Turn the tags of a sentence, all of the scheme, into spans and repairs.
 
     Every tag other than O is in exactly one span. Where a tag breaks the scheme, the
-    entity starts or ends there, and this is a repair.
-
-    tags: The tags; all prefixes must be of the scheme.
-    RETURNS: The spans in tokens, end exclusive, and the repairs as pairs of a token and
-        what was wrong.
+    entity starts or ends there, and this is a repair: a token and what was wrong.
     """
     spans: list[Span] = []
     repairs: list[Repair] = []

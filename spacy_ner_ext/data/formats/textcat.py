@@ -27,9 +27,7 @@ def read_textcat(
 ) -> Iterator[Record]:
     """Read a table as documents with categories and without entities.
 
-    path: A .csv, .tsv, .jsonl, .json or .parquet file.
-    categories: All categories; other whole numbers in the file are their indices. Empty
-        for those of the file.
+    categories: All categories; other whole numbers in the file are their indices.
     """
     if text_column == label_column:
         what = f"column '{text_column}' is both text and label; choose two columns"

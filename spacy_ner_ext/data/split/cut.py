@@ -24,14 +24,12 @@ PARSE = ("DEP", "HEAD")
 def cut_docs(
     docs: Iterable[tuple[Place, Doc]], options: ConvertOptions, report: ConversionReport
 ) -> Iterator[tuple[Place, Doc]]:
-    """Cut documents of more than `max_length` tokens.
+    """Cut documents of more than `max_length` tokens, as EDS-NLP's `split` does.
 
-    As in EDS-NLP's `split`, a piece has as many segments as it can hold, where matches
-    of `split_regex` (or sentence starts) separate segments. A longer segment is cut
-    between any two tokens, but no entity is cut.
-
-    YIELDS: The pieces, with the document's name and a number as "id" and the name as
-        "document".
+    A piece has as many segments as it can hold; `split_regex` or sentence starts
+    separate segments. A longer segment is cut between any two tokens, but no entity
+    is. A piece has the document's name and a number as "id", and the name as
+    "document".
     """
     for place, doc in docs:
         bounds = _Cuts(doc, options, report, place).bounds()

@@ -18,12 +18,10 @@ def split_evenly(
     shares: Sequence[float],
     seed: int,
 ) -> Iterator[tuple[int, T]]:
-    """Draw a part for each document.
+    """Draw a part for each document, such that the shares are exact up to one document.
 
     document_of: Names the document that an item is a part of, which stays together;
         empty if the item is a document itself.
-    shares: The share of each part, exact up to one document.
-    YIELDS: The number of the part, and the item.
     """
     draw = numpy.random.default_rng([seed, 3])
     part_of: dict[str, int] = {}

@@ -44,11 +44,9 @@ def sample(
     seed: int,
     skipped: Callable[[str, T], None],
 ) -> Iterator[tuple[int, T]]:
-    """Draw a share of the items of each part, and take the first of these.
+    """Draw a share of the items of each part, and take the first `limit` of these.
 
     items: Pairs of the number of a part and an item.
-    share: The share to draw at random.
-    limit: The most items of each part; 0 takes all.
     skipped: Called with "unsampled" and each item that is not drawn, and with "unused"
         and the first item of each part beyond the limit.
     """
@@ -71,22 +69,15 @@ def sample(
 def repeats(
     labels: Sequence[frozenset[str]], shares: Mapping[str, float], seed: int
 ) -> list[int]:
-    """How often to repeat each document so that labels have their shares; 1 or more.
-
-    labels: The labels of each document.
-    shares: The share of documents by label.
-    seed: Decides for factors such as 2.5.
-    """
+    """How often to repeat each document, 1 or more, so that labels have their shares of
+    the documents; `seed` decides for factors such as 2.5."""
     draw = Repeating(find_factors(Counter(labels), shares), seed)
     return [draw(own) for own in labels]
 
 
 class Repeating:
-    """Decides how often one document after another is repeated.
-
-    factors: The result of `find_factors`.
-    seed: Decides for factors such as 2.5.
-    """
+    """Decides how often one document after another is repeated, by the result of
+    `find_factors`; `seed` decides for factors such as 2.5."""
 
     def __init__(self, factors: Mapping[str, float], seed: int) -> None:
         self.factors = factors
@@ -101,12 +92,10 @@ class Repeating:
 def find_factors(
     labels: Mapping[frozenset[str], int], shares: Mapping[str, float]
 ) -> dict[str, float]:
-    """Find how often to repeat documents so that labels have their shares. A document
-    is repeated as often as the label that needs it most.
+    """Find by label how often, 1 or more, to repeat documents so that labels have their
+    shares. A document is repeated as often as the label that needs it most.
 
     labels: Number of documents by their set of labels.
-    shares: The share of documents by label.
-    RETURNS: The factor of each label, 1 or more.
     """
     wanted = list(shares)
     has = numpy.array([[name in own for name in wanted] for own in labels], dtype=bool)

@@ -23,11 +23,8 @@ Summary = tuple[str, Counter[str]]
 
 
 class _Plan(NamedTuple):
-    """Decisions that need all documents.
-
-    parts: The part of each document that is read; 0 without a split.
-    repeats: How often each document that is kept is written.
-    """
+    """The part of each document that is read, and how often each that is kept is
+    written."""
 
     parts: list[int]
     repeats: list[int]
@@ -36,11 +33,11 @@ class _Plan(NamedTuple):
 def shape_docs(
     read: Stream, options: ConvertOptions, report: ConversionReport
 ) -> Iterator[tuple[str, Doc]]:
-    """Cut, split, sample and repeat documents.
+    """Cut, split, sample and repeat documents; yields the name of the part, empty
+    without a split, with each.
 
-    read: Reads the documents from the start, and notes in a report. With `stratify` or
-        `oversample` it is called twice.
-    YIELDS: The name of the part, empty without a split, and the document.
+    read: Reads the documents from the start; called twice with `stratify` or
+        `oversample`.
     """
     plan = None
     if options.needs_plan:
