@@ -6,7 +6,7 @@ entities and a digest of each text are kept.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,8 @@ from ...data.lang import BlankPipeline, tokenizer_language
 from ...data.read import find_files, read_docs
 from .findings import SEVERITIES, Finding
 from .forms import (
-    Conflicts,
     FormIndex,
     SplitForms,
-    SplitSeen,
     count_seen,
     find_conflicts,
 )
@@ -37,55 +35,6 @@ from .splits import (
 # The place of a document, and the document.
 Placed = tuple[str, Doc]
 Progress = Callable[[Iterable[Placed]], Iterable[Placed]]
-
-
-@dataclass
-class CheckReport:
-    """The result of a check.
-
-    splits: The splits in the given order.
-    findings: The findings, errors first.
-    rare: Labels with fewer entities in training are rare.
-    seen: Entities of the other splits that occur in the training set.
-    conflicts: Strings that are annotated in different ways.
-    limits: The limits of the config, if one was given.
-    tokenizer: The tokenizer of the pieces; empty without one.
-    pieces: Pieces by split.
-    """
-
-    splits: list[SplitStats]
-    findings: list[Finding]
-    rare: int = 0
-    seen: list[SplitSeen] = field(default_factory=list)
-    conflicts: Conflicts = field(default_factory=Conflicts)
-    limits: Limits = field(default_factory=Limits)
-    tokenizer: str = ""
-    pieces: dict[str, PieceScan] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.findings.sort(key=lambda found: SEVERITIES.index(found.severity))
-
-    def of(self, severity: str) -> list[Finding]:
-        """The findings of a severity."""
-        return [found for found in self.findings if found.severity == severity]
-
-    @property
-    def rare_labels(self) -> dict[str, int]:
-        """Labels that are rare in train, the rarest first."""
-        return rare_labels(self.splits[0], self.rare)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as plain JSON values."""
-        pieces = {name: scan.to_dict() for name, scan in self.pieces.items()}
-        return {
-            "splits": [split.to_dict() for split in self.splits],
-            "findings": [asdict(found) for found in self.findings],
-            "rare": {"fewer_than": self.rare, "labels": self.rare_labels},
-            "seen": [seen._asdict() for seen in self.seen],
-            "conflicts": self.conflicts.to_dict(),
-            "limits": self.limits.to_dict(),
-            "pieces": {"tokenizer": self.tokenizer, "splits": pieces},
-        }
 
 
 @dataclass
@@ -116,6 +65,59 @@ class _Scan:
     def read_again(self, progress: Progress, index: FormIndex) -> None:
         for _, doc in progress(_read_split(self.path, self.blank)):
             self.forms.add_outside(doc, index)
+
+
+class CheckReport:
+    """The result of a check.
+
+    splits: The counts of each split, in the given order.
+    findings: The findings, errors first.
+    rare_labels: Labels with fewer than `rare` entities in train, the rarest first.
+    seen: Entities of the other splits that occur in the training set.
+    conflicts: Strings that are annotated in different ways.
+    limits: The limits of the config.
+    pieces: Pieces by split; empty without a tokenizer.
+    """
+
+    def __init__(self, scans: list[_Scan], rare: int, limits: Limits) -> None:
+        train, *others = scans
+        self.splits = [scan.stats for scan in scans]
+        self.rare = rare
+        self.rare_labels = rare_labels(train.stats, rare)
+        self.limits = limits
+        self.conflicts = find_conflicts({s.stats.name: s.forms for s in scans})
+        self.seen = [count_seen(s.stats.name, s.forms, train.forms) for s in others]
+        self.pieces = {
+            scan.stats.name: scan.pieces for scan in scans if scan.pieces is not None
+        }
+        found = [finding for stats in self.splits for finding in check_split(stats)]
+        found += check_labels(self.splits, rare)
+        found += [finding for scan in scans for finding in scan.texts.findings()]
+        found += [finding for scan in scans for finding in scan.limits.findings()]
+        found += self.conflicts.findings()
+        self.findings = sorted(found, key=lambda f: SEVERITIES.index(f.severity))
+
+    @property
+    def tokenizer(self) -> str:
+        """The tokenizer of the pieces; empty without one."""
+        return next((scan.tokenizer.name for scan in self.pieces.values()), "")
+
+    def of(self, severity: str) -> list[Finding]:
+        """The findings of a severity."""
+        return [found for found in self.findings if found.severity == severity]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        pieces = {name: scan.to_dict() for name, scan in self.pieces.items()}
+        return {
+            "splits": [split.to_dict() for split in self.splits],
+            "findings": [asdict(found) for found in self.findings],
+            "rare": {"fewer_than": self.rare, "labels": self.rare_labels},
+            "seen": [seen._asdict() for seen in self.seen],
+            "conflicts": self.conflicts.to_dict(),
+            "limits": self.limits.to_dict(),
+            "pieces": {"tokenizer": self.tokenizer, "splits": pieces},
+        }
 
 
 def check_files(
@@ -158,7 +160,7 @@ def check_files(
     index = FormIndex(scan.forms for scan in scans)
     for scan in scans:
         scan.read_again(progress, index)
-    return _report(scans, rare, limits, counter)
+    return CheckReport(scans, rare, limits)
 
 
 def _read_split(path: Path, blank: BlankPipeline) -> Iterator[Placed]:
@@ -175,30 +177,3 @@ def _load_tokenizer(name: str | None, limits: Limits) -> PieceTokenizer | None:
             return None
         name = folders[0]
     return PieceTokenizer(name, limits.pieces)
-
-
-def _report(
-    scans: list[_Scan], rare: int, limits: Limits, counter: PieceTokenizer | None
-) -> CheckReport:
-    splits = [scan.stats for scan in scans]
-    conflicts = find_conflicts({scan.stats.name: scan.forms for scan in scans})
-    findings: list[Finding] = []
-    for stats in splits:
-        findings += check_split(stats)
-    findings += check_labels(splits, rare)
-    for scan in scans:
-        findings += scan.texts.findings()
-    for scan in scans:
-        findings += scan.limits.findings()
-    findings += conflicts.findings()
-    train, *others = scans
-    return CheckReport(
-        splits,
-        findings,
-        rare,
-        [count_seen(scan.stats.name, scan.forms, train.forms) for scan in others],
-        conflicts,
-        limits,
-        "" if counter is None else counter.name,
-        {scan.stats.name: scan.pieces for scan in scans if scan.pieces is not None},
-    )

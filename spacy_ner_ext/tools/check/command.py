@@ -103,18 +103,15 @@ def _print(report: CheckReport) -> None:
     _print_table(count_table(report))
     for seen in report.seen:
         if seen.all["entities"]:
-            _print_titled(seen_table(seen, report.splits[0].name))
+            _print_table(seen_table(seen, report.splits[0].name))
     if report.pieces:
-        _print_titled(piece_table(report))
+        _print_table(piece_table(report))
     _print_findings(report)
 
 
-def _print_titled(table: Table) -> None:
-    typer.echo(f"{table.title} ({table.note})")
-    _print_table(table)
-
-
 def _print_table(table: Table) -> None:
+    if table.title:
+        typer.echo(table.title)
     printer().table(
         [tuple(row) for row in table.rows],
         header=table.header,

@@ -134,14 +134,12 @@ class Conflicts:
 
     def findings(self) -> list[Finding]:
         """A note, if there is a conflict."""
-        if not self.count:
-            return []
         what = (
             f"strings that are annotated in different ways: {self.count}, in "
             f"{self.places} places that differ from the most common way"
         )
         examples = [str(conflict) for conflict in self.worst[:MAX_EXAMPLES]]
-        return [Finding("note", "", what, examples)]
+        return [Finding("note", "", what, examples)] if self.count else []
 
 
 def find_conflicts(splits: Mapping[str, SplitForms]) -> Conflicts:

@@ -15,11 +15,11 @@ Components that are taken from another pipeline by `source` are ignored.
 
 import configparser
 import inspect
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import srsly
 from catalogue import RegistryError
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -155,13 +155,17 @@ class _Section:
         return value if isinstance(value, str) else ""
 
     def number(self, name: str, least: int = 1) -> int:
-        return self.as_number(name, self.values.get(name), least)
+        (number,) = self.numbers(name, least)
+        return number
 
-    def as_number(self, name: str, value: Any, least: int = 1) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            what = f"{self.name}.{name} is {value!r}; set it to a whole number from"
-            raise UserError(f"{what} {least}", self.path)
-        return value
+    def numbers(self, name: str, least: int = 1) -> list[int]:
+        value: Any = self.values.get(name)
+        found: list[int] = value if isinstance(value, list) else [value]
+        for number in found:
+            if type(number) is not int or number < least:
+                what = f"{self.name}.{name} is {number!r}; set it to a whole number"
+                raise UserError(f"{what} from {least}", self.path)
+        return found
 
     def models(self) -> Iterator["_Section"]:
         """All architectures in the section, its own included."""
@@ -221,9 +225,8 @@ def _doc_limits(path: Path, config: Mapping[str, Any]) -> dict[str, DocLimit]:
         is_known = reader.text("@readers") == "spacy.Corpus.v1"
         # With gold_preproc it splits all documents into sentences.
         if is_known and reader.values.get("gold_preproc") is not True:
-            tokens = reader.as_number(
-                "max_length", reader.values.get("max_length", 0), least=0
-            )
+            reader.values.setdefault("max_length", 0)
+            tokens = reader.number("max_length", least=0)
             if tokens:
                 limits[split] = DocLimit(reader.name, tokens)
     return limits
@@ -231,14 +234,11 @@ def _doc_limits(path: Path, config: Mapping[str, Any]) -> dict[str, DocLimit]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as err:
-        raise UserError(f"cannot be read ({err.strerror})", path) from err
-    except (ValueError, RecursionError) as err:
-        raise UserError(f"is not JSON ({err}); check the checkpoint", path) from err
-    if not isinstance(saved, dict):
-        raise UserError("is not a JSON object; check the checkpoint", path)
-    return {name: value for name, value in saved.items() if value is not None}
+        saved = srsly.read_json(path)
+        return {name: value for name, value in saved.items() if value is not None}
+    except (OSError, ValueError, AttributeError) as err:
+        what = f"is not a JSON object ({one_line(err)}); check the checkpoint"
+        raise UserError(what, path) from err
 
 
 def _keys(component: _Section) -> tuple[str, ...]:
@@ -256,9 +256,7 @@ def _suggested(suggester: _Section) -> Sequence[int]:
     if kind == SUGGESTERS[1]:
         least = suggester.number("min_size")
         return range(least, suggester.number("max_size", least) + 1)
-    sizes = suggester.values.get("sizes")
-    listed = sizes if isinstance(sizes, list) else [sizes]
-    return sorted(suggester.as_number("sizes", size) for size in listed)
+    return sorted(suggester.numbers("sizes"))
 
 
 class LimitScan:
@@ -276,7 +274,8 @@ class LimitScan:
         """Count a document."""
         for limit, places in self.spans:
             for span in _spans(doc, ents, limit.keys):
-                if _length(span, limit.with_spaces) not in limit.sizes:
+                n_spaces = sum(token.is_space for token in span)
+                if len(span) - n_spaces * (not limit.with_spaces) not in limit.sizes:
                     places.add(place_of(place, span))
         if self.docs is not None and len(doc) >= self.docs.tokens:
             self._add_long(place, doc, self.docs)
@@ -313,12 +312,6 @@ def _spans(doc: Doc, ents: Sequence[Span], keys: tuple[str, ...]) -> Iterator[Sp
             yield from ents
         elif key in doc.spans:
             yield from doc.spans[key]
-
-
-def _length(span: Span, with_spaces: bool) -> int:
-    if with_spaces:
-        return len(span)
-    return sum(not token.is_space for token in span)
 
 
 def _describe(limit: SpanLimit, split: str) -> str:

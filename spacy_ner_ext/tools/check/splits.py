@@ -93,14 +93,13 @@ class SplitStats:
 
     def to_dict(self) -> dict[str, Any]:
         """The counts as plain JSON values."""
-        counts = {name: _to_json(value) for name, value in vars(self).items()}
+        counts = dict(vars(self))
+        for name, value in counts.items():
+            if isinstance(value, Counter):
+                counts[name] = {str(key): n for key, n in sorted(value.items())}
+            elif isinstance(value, Places):
+                counts[name] = asdict(value)
         return {**counts, "entities": self.entities}
-
-
-def _to_json(value: Any) -> Any:
-    if isinstance(value, Counter):
-        return {str(key): count for key, count in sorted(value.items())}
-    return asdict(value) if isinstance(value, Places) else value
 
 
 def check_split(stats: SplitStats) -> list[Finding]:
@@ -187,7 +186,7 @@ class TextScan:
     by digests.
 
     stats: Gets the repeated texts inside the split.
-    earlier: The splits before it, complete.
+    earlier: The complete scans of the splits before it.
     """
 
     def __init__(self, stats: SplitStats, earlier: Sequence["TextScan"]) -> None:

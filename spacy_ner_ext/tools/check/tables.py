@@ -36,7 +36,6 @@ class Table(NamedTuple):
     """A table; the first column names the rows."""
 
     title: str
-    note: str
     header: list[str]
     rows: list[list[str]]
 
@@ -51,8 +50,7 @@ def count_table(report: CheckReport) -> Table:
         *_rows(BOUNDARIES, splits),
         *_category_rows(splits),
     ]
-    note = f"rare: fewer than {report.rare} entities in {splits[0].name}"
-    return Table("Counts", note, ["", *(split.name for split in splits)], rows)
+    return Table("", ["", *(split.name for split in splits)], rows)
 
 
 def _rows(counts: Sequence[Count], splits: list[SplitStats]) -> list[list[str]]:
@@ -111,7 +109,7 @@ def seen_table(seen: SplitSeen, train: str) -> Table:
     rows = [["all", *_seen_cells(seen.all)]]
     rows += [[f"{INDENT}{label}", *_seen_cells(n)] for label, n in seen.labels.items()]
     title = f"Entities of {seen.split} that are in {train}"
-    return Table(title, "different: each text counts once per label", header, rows)
+    return Table(f"{title} (different: each text counts once per label)", header, rows)
 
 
 def _seen_cells(seen: dict[str, int]) -> list[str]:
@@ -140,8 +138,8 @@ def piece_table(report: CheckReport) -> Table:
         ]
     rows += _limit_rows(scans)
     note = "estimated, without special pieces; 95 % have at most the given number"
-    title = f"Pieces of the tokenizer {report.tokenizer}"
-    return Table(title, note, ["", *report.pieces], rows)
+    title = f"Pieces of the tokenizer {report.tokenizer} ({note})"
+    return Table(title, ["", *report.pieces], rows)
 
 
 def _limit_rows(scans: list[PieceScan]) -> list[list[str]]:
