@@ -136,19 +136,13 @@ def _print(found: Calibration, precision: float | None) -> None:
 
 
 def _print_thresholds(found: Calibration) -> None:
-    rows = [
-        (
-            label,
-            f"{each.threshold:g}",
-            f"{100 * each.kept.p:.1f}",
-            f"{100 * each.kept.r:.1f}",
-            f"{100 * each.kept.f:.1f}",
-            f"{100 * each.without.r:.1f}",
-            f"{100 * each.without.f:.1f}",
-            f"{each.kept.kept} of {each.without.kept}",
-        )
-        for label, each in found.labels.items()
-    ]
+    rows = []
+    for label, each in found.labels.items():
+        kept, without = each.kept, each.without
+        scores = kept.p, kept.r, kept.f, without.r, without.f
+        percent = [f"{100 * score:.1f}" for score in scores]
+        n_kept = f"{kept.kept} of {without.kept}"
+        rows.append((label, f"{each.threshold:g}", *percent, n_kept))
     printer().table(
         rows,
         header=("label", "threshold", *"PRF", "R before", "F before", "kept"),
