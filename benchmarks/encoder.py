@@ -109,7 +109,7 @@ def long(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
 
 
 def huge(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
-    """The memory of a document of 200,000 words, in a process of its own."""
+    """The memory of a document of 200,000 words, in a separate process."""
     command = [sys.executable, __file__, str(args.train), str(args.test)]
     command += ["--encoder", args.encoder, "--tasks", "huge", "--in-process"]
     if args.in_process:

@@ -5,7 +5,7 @@
 
 FOLDER is a model that SpanMarker trained: both predict with its weights, and their
 entities are compared, but for sentences that SpanMarker does not read to the end. It
-runs in an environment of its own, which benchmarks/peer_span_marker.py describes, as a
+runs in a separate environment, which benchmarks/peer_span_marker.py describes, as a
 process that lives as long as this one: all systems take the same sentences in turns, on
 one thread or on a GPU (`--gpu-id 0`). What is timed is all from words to entities; in
 training, SpanMarker's tokenizer is not, since its Trainer runs it once before the first

@@ -1,6 +1,6 @@
 """Run SpanMarker itself for models, predictions, losses and gradients.
 
-It is run as a process of its own, where SpanMarker can be imported:
+It runs in a separate process, where SpanMarker can be imported:
     python -m tests.helpers.span_marker_peer FOLDER KIND...
 """
 
