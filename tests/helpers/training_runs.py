@@ -1,5 +1,4 @@
-"""Small corpora on disk and training configs for them, which the tests of the loop
-share."""
+"""Small corpora on disk, and training configs for them."""
 
 import random
 
@@ -18,7 +17,7 @@ TRANSFORMER = {
     "window": 16,
     "stride": 8,
 }
-# What is trained, each with an optimizer and batches of its kind.
+# The trained pipelines.
 TRAINED = {
     "crf_ner": PIPELINES["listening"],
     "text_cnn": {

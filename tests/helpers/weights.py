@@ -1,4 +1,4 @@
-"""All weights of pipelines, their gradients, and steps of an optimizer."""
+"""Weights of pipelines, their gradients, and steps of an optimizer."""
 
 import numpy
 import torch
@@ -7,7 +7,7 @@ from thinc.api import fix_random_seed
 from spacy_ner_ext.util.weights import as_tensor, iter_weights
 from tests.helpers.pipelines import build, make_examples
 
-# Vectors by a torch module that thinc wraps.
+# Token vectors of a torch module in thinc's wrapper.
 LSTM = {
     "@architectures": "spacy.Tok2Vec.v2",
     "embed": {
@@ -68,7 +68,7 @@ def set_gradients(nlp, draw):
 
 
 def apply(nlp, optimizer):
-    """Change all weights by their gradients, and go on to the next rates."""
+    """Update all weights, and advance to the next learning rates."""
     for _, pipe in nlp.pipeline:
         pipe.finish_update(optimizer)
     optimizer.step_schedules()

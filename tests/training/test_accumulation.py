@@ -1,4 +1,4 @@
-"""The gradient of a batch in parts, against that of the whole."""
+"""The gradient of a batch in parts equals that of the whole."""
 
 import numpy
 import pytest

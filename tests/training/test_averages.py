@@ -1,4 +1,4 @@
-"""Averages of weights: what `spacy train` saves with them, and what it goes on with."""
+"""Averages of weights are evaluated and saved; training continues from the weights."""
 
 import numpy
 import pytest
@@ -38,8 +38,7 @@ DECAY = 0.4
 
 @registry.architectures("tests.BatchNorm.v1")
 def make_batch_norm():
-    """Vectors through a torch module with a frozen weight, and with a state that is
-    no weight."""
+    """Vectors through a torch module with a frozen weight and with buffers."""
     tok2vec = registry.resolve({"tok2vec": TOK2VEC})["tok2vec"]
     module = torch.nn.Sequential(torch.nn.Linear(16, 16), torch.nn.BatchNorm1d(16))
     module[0].bias.requires_grad_(False)
@@ -104,7 +103,7 @@ def averages_of(steps, decay):
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_spacy_train_saves_averages_and_goes_on_from_the_weights(kind, tmp_path):
+def test_spacy_train_saves_averages_and_continues_from_the_weights(kind, tmp_path):
     nlp, saved, steps = run(tmp_path / "with", MAKERS[kind](), DECAY)
     assert len(steps) == N_STEPS + 1
     expected, last = averages_of(steps, DECAY), values_of(nlp)
@@ -120,7 +119,7 @@ def test_spacy_train_saves_averages_and_goes_on_from_the_weights(kind, tmp_path)
     assert all(numpy.array_equal(alone[path], last[path]) for path in alone)
 
 
-def test_what_is_no_weight_of_a_module_is_saved_as_it_is(tmp_path):
+def test_the_state_of_a_module_besides_weights_is_saved_unchanged(tmp_path):
     nlp, _, _ = run(tmp_path / "run", MAKERS["batch_norm"](), DECAY)
     states = [
         next(shim._model.state_dict() for node in nodes(found) for shim in node.shims)
@@ -162,7 +161,7 @@ def test_without_averages_there_are_none():
 
 @pytest.mark.parametrize("kind", ["lstm", "cnn", "encoder"])
 @pytest.mark.parametrize("use_averages", [True, False])
-def test_averages_of_thinc_that_have_no_effect_are_told_once(kind, use_averages):
+def test_averages_of_thinc_without_effect_are_reported_once(kind, use_averages):
     """Those of an encoder of ours have one."""
     nlp, _ = start({"crf_ner": MAKERS[kind]()})
     optimizer = {"@optimizers": "Adam.v1", "use_averages": use_averages}
@@ -174,7 +173,7 @@ def test_averages_of_thinc_that_have_no_effect_are_told_once(kind, use_averages)
     assert all("Adam.v1 with averages = 0.999" in message for message in messages)
 
 
-def test_averages_that_have_no_effect_are_told_whatever_the_logger(tmp_path):
+def test_averages_without_effect_are_reported_with_any_logger(tmp_path):
     config = make_config({"crf_ner": MAKERS["lstm"]()}, write_corpus(tmp_path))
     config["training"]["optimizer"]["use_averages"] = True
     config["training"]["logger"] = {"@loggers": "spacy.ConsoleLogger.v1"}

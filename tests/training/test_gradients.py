@@ -195,7 +195,7 @@ def test_there_are_no_spikes_before_the_window_is_full():
     assert spikes.limit(math.inf) == 0
 
 
-def test_after_a_window_of_spikes_they_begin_anew():
+def test_after_a_window_of_spikes_statistics_restart():
     spikes = Spikes("skip", window=4)
     limits = [spikes.limit(1.0) for _ in range(4)]
     limits += [spikes.limit(100.0 + n) for n in range(8)]
@@ -234,7 +234,7 @@ def test_spikes_of_a_pipeline(policy, order):
 @pytest.mark.parametrize("policy", ["clip_mean", "clip_threshold", "skip"])
 @pytest.mark.parametrize("place", ["cnn", "lstm", "encoder"])
 def test_a_step_that_is_not_finite_is_skipped(policy, value, place):
-    """And training goes on as if it had not been there."""
+    """Training continues as if the step had not been made."""
     nlp, _ = start(pipes("cnn", "lstm", "encoder"))
     optimizer = bound(nlp, spikes=policy, grad_max_norm=5.0)
     set_gradients(nlp, normals())
@@ -282,7 +282,7 @@ def test_without_a_policy_a_norm_that_is_not_finite_is_counted():
         ({"grad_max_norm": -1.0}, "grad_max_norm = -1.0 .*0 for no limit"),
     ],
 )
-def test_settings_that_are_none_are_errors(settings, message):
+def test_invalid_settings_are_errors(settings, message):
     with pytest.raises(ValueError, match=message) as error:
         make_adam(**settings)
     assert "\n" not in str(error.value)

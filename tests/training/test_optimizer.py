@@ -1,4 +1,4 @@
-"""Grouped Adam against thinc's Adam, and in `spacy train`."""
+"""Grouped Adam compared with thinc's Adam, and in `spacy train`."""
 
 import os
 import subprocess
@@ -390,7 +390,7 @@ def test_a_pattern_like_nothing_lists_some_paths():
         optimizer.bind(nlp)
 
 
-def test_a_pattern_behind_another_is_an_error():
+def test_a_pattern_after_a_wider_one_is_an_error():
     nlp, _ = start("flat_biluo")
     groups = {"all": {"pattern": "crf_ner"}, "crf": {"pattern": r"\.crf\."}}
     with pytest.raises(ValueError, match="matches only weights of the earlier all"):
@@ -415,7 +415,7 @@ def test_a_pattern_behind_another_is_an_error():
         ({"learn_rate": {"value": 1.0}}, "A learning rate is {'value'"),
     ],
 )
-def test_settings_that_are_none_are_errors(settings, message):
+def test_invalid_settings_are_errors(settings, message):
     with pytest.raises(ValueError, match=message) as error:
         make_adam(**settings)
     assert "\n" not in str(error.value)
@@ -486,7 +486,7 @@ def test_new_labels_get_new_weights_that_are_known(nobody_announced, by_hand):
         assert_close(numpy.abs(after[path] - before[path]), 0.02, 1e-6, path)
 
 
-def test_training_goes_on_from_a_saved_pipeline(bert, tmp_path):
+def test_training_continues_from_a_saved_pipeline(bert, tmp_path):
     nlp, examples = start(over(bert))
     step(nlp, examples, bound(nlp, learn_rate=0.001))
     nlp.to_disk(tmp_path)
@@ -688,7 +688,7 @@ def test_spacy_train_applies_the_rates_of_groups(trained, bert):
     assert 0 < numpy.abs(change).max() < 0.004
 
 
-def test_spacy_train_goes_on_from_a_trained_pipeline(trained, bert, tmp_path):
+def test_spacy_train_continues_from_a_trained_pipeline(trained, bert, tmp_path):
     config = util.load_config(trained / "config.cfg", overrides_of(trained, bert))
     source = str(trained / "model-last")
     for name in config["nlp"]["pipeline"]:
@@ -708,7 +708,7 @@ def test_spacy_train_goes_on_from_a_trained_pipeline(trained, bert, tmp_path):
     assert {path.partition(".")[0] for path in changed} == set(nlp.pipe_names)
 
 
-def test_training_without_the_callback_tells_to_add_it(tmp_path, nobody_announced):
+def test_training_without_the_callback_asks_for_it(tmp_path, nobody_announced):
     write_corpus(tmp_path)
     config = Config().from_str(CONFIG, overrides=overrides_of(tmp_path, "none"))
     nlp = build("flat_biluo")

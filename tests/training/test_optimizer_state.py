@@ -99,7 +99,7 @@ def assert_same(one, other):
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.parametrize("pipes", MAKERS)
 @pytest.mark.parametrize("n_before", [0, 5])
-def test_it_goes_on_bit_for_bit(pipes, kind, n_before):
+def test_it_continues_bit_for_bit(pipes, kind, n_before):
     nlp, _ = start(MAKERS[pipes]())
     optimizer = bind(OPTIMIZERS[kind](), nlp)
     examples = batches(nlp, 10)

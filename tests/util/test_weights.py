@@ -1,4 +1,4 @@
-"""The paths of weights, against the keys by which thinc knows these."""
+"""The walk over weights: their paths, keys and arrays."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""`spacy_ner_ext.train`: spaCy's training from Python, that can stop and go on."""
+"""`spacy_ner_ext.train`: training from Python that can be stopped and resumed."""
 
 import shutil
 import signal
@@ -82,8 +82,8 @@ def test_a_callback_can_end_training(config, tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def hear_interrupts():
-    """Shells let what runs in the background ignore Ctrl-C."""
+def default_interrupts():
+    """Shells start background processes with Ctrl-C ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -94,7 +94,7 @@ def stop_at(step, number=signal.SIGINT):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_saves_and_training_goes_on(number, config, tmp_path):
+def test_ctrl_c_saves_a_checkpoint_to_resume_from(number, config, tmp_path):
     stopped = train(config, tmp_path / "a", callbacks=[stop_at(9, number)], silent=True)
     assert (stopped.reason, stopped.signal) == ("it was stopped", number)
     assert srsly.read_json(tmp_path / "a/run.json")["status"] == "stopped"
@@ -126,7 +126,7 @@ def test_signals_that_are_ignored_stay_ignored(config):
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-def test_as_many_checkpoints_stay_as_wished(config, tmp_path):
+def test_as_many_checkpoints_are_kept_as_set(config, tmp_path):
     train(config, tmp_path, checkpoint_every=5, keep_checkpoints=3, silent=True)
     names = [path.name for path in find_checkpoints(tmp_path)]
     assert names == ["step-00000015", "step-00000020", "step-00000024"]
@@ -171,9 +171,7 @@ def test_a_run_that_has_ended_can_be_extended(config, tmp_path):
 
 
 @pytest.mark.parametrize("again", ["5 epochs", None])
-def test_an_extension_that_was_stopped_goes_on_as_one_that_was_not(
-    again, config, tmp_path
-):
+def test_a_stopped_extension_continues_as_one_without_a_stop(again, config, tmp_path):
     config["training"].update(max_steps=0, max_epochs=1, patience=18)
     for name in ("stopped", "whole"):
         train(config, tmp_path / name, checkpoint_every=100, silent=True)
@@ -231,7 +229,7 @@ def test_paths_of_the_first_call_are_repeated(config, tmp_path):
         f"started with paths.train = {path!r}, now it is not set: .* --paths.train "
     )
     check_error(message, config, tmp_path, resume=True)
-    # What is wrong in a new run is not told by the old one.
+    # An error in a new run is not explained by the old one.
     with pytest.raises(ValueError, match="E913"):
         train(config, tmp_path, overwrite=True, silent=True)
     del given["training.max_steps"]
@@ -240,7 +238,7 @@ def test_paths_of_the_first_call_are_repeated(config, tmp_path):
 
 
 @pytest.mark.parametrize("limit", [{"max_steps": 3}, {"max_steps": 0, "max_epochs": 1}])
-def test_a_run_that_has_ended_says_how_to_go_on(limit, config, tmp_path, capsys):
+def test_a_run_that_has_ended_says_how_to_extend_it(limit, config, tmp_path, capsys):
     overrides = {f"training.{name}": value for name, value in limit.items()}
     train(config, tmp_path, overrides=overrides, checkpoint_every=2, silent=True)
     step = srsly.read_json(tmp_path / "run.json")["step"]
@@ -269,7 +267,7 @@ def test_ends_that_cannot_be(until, message, config, tmp_path):
     check_error(message, config, tmp_path, resume_to=until)
 
 
-def test_a_run_goes_on_with_its_own_settings_and_data(config, corpus, tmp_path):
+def test_a_run_continues_with_its_own_settings_and_data(config, corpus, tmp_path):
     train(config, tmp_path / "run", checkpoint_every=10, silent=True)
     options = {"resume": True, "overrides": {"training.dropout": 0.5}}
     output = tmp_path / "run"
@@ -307,6 +305,16 @@ def test_a_broken_checkpoint_is_named(config, tmp_path):
     check_error(f"{last.name} cannot be read", config, tmp_path, resume=True)
 
 
+def test_a_checkpoint_of_another_layout_is_refused(config, tmp_path):
+    train(config, tmp_path, checkpoint_every=10, silent=True)
+    path = find_checkpoints(tmp_path)[-1] / "state.json"
+    state = srsly.read_json(path)
+    del state["layout"]
+    srsly.write_json(path, state)
+    message = "written by another version of spacy_ner_ext .layout 1, not 2"
+    check_error(message, config, tmp_path, resume=True)
+
+
 def test_weights_that_do_not_fit_are_named(config, tmp_path):
     train(config, tmp_path, checkpoint_every=10, silent=True)
     last = find_checkpoints(tmp_path)[-1]
@@ -331,7 +339,7 @@ def test_averages_are_what_is_evaluated_and_saved(config, tmp_path):
     assert trained.scores
 
 
-def test_kept_vectors_of_a_frozen_encoder_change_nothing_in_a_run_that_goes_on(
+def test_cached_vectors_of_a_frozen_encoder_change_nothing_in_a_resumed_run(
     corpus, tmp_path
 ):
     frozen = {**TRANSFORMER, "freeze": True, "embedding_cache": "cpu"}
@@ -346,7 +354,7 @@ def test_kept_vectors_of_a_frozen_encoder_change_nothing_in_a_run_that_goes_on(
     assert weights(last[0]) == weights(last[1])
 
 
-def test_scores_that_are_no_numbers_are_none(config, tmp_path):
+def test_scores_that_are_not_finite_are_none(config, tmp_path):
     @spacy.registry.scorers("test.odd_scorer.v1")
     def make_scorer():
         return lambda examples, **_: {"ents_f": 0.5, "odd": float("nan")}

@@ -1,4 +1,4 @@
-"""The order of the data is that of spaCy, and can be gone on with at any batch."""
+"""The data has the order of spaCy's, and can be resumed at any batch."""
 
 import json
 import random
@@ -22,7 +22,7 @@ TEXTS = [f"text {number}" for number in range(11)]
 
 
 def corpus(nlp):
-    """Examples, of which some are drawn."""
+    """Examples with random numbers."""
     for text in TEXTS:
         doc = nlp.make_doc(text)
         doc.user_data["drawn"] = random.random(), numpy.random.random()
@@ -65,12 +65,12 @@ def test_nothing_else_changes_the_order_or_is_changed():
     alone = [shown(batch.examples) for batch in take(batches, 9)]
     fix_random_seed(5)
     batches = train_batches(NLP, corpus, batcher, 0)
-    beside = []
+    together = []
     drawn = []
     for batch in take(batches, 9):
-        beside.append(shown(batch.examples))
+        together.append(shown(batch.examples))
         drawn.append((random.random(), numpy.random.random()))
-    assert beside == alone
+    assert together == alone
     fix_random_seed(5)
     assert drawn == [(random.random(), numpy.random.random()) for _ in range(9)]
 
@@ -79,7 +79,7 @@ def test_nothing_else_changes_the_order_or_is_changed():
     st.integers(1, 25), st.integers(0, 20), st.sampled_from([0, 9, -1]), st.integers()
 )
 @settings(deadline=None, max_examples=60)
-def test_any_place_can_be_gone_on_from(n_before, n_after, max_epochs, other_seed):
+def test_any_position_can_be_resumed(n_before, n_after, max_epochs, other_seed):
     fix_random_seed(1)
     whole = train_batches(NLP, corpus, batcher, max_epochs)
     before = take(whole, n_before)
@@ -107,7 +107,7 @@ def growing():
 
 
 @pytest.mark.parametrize("n_before", [1, 3, 5, 9])
-def test_a_batcher_with_a_state_can_be_gone_on_with(n_before):
+def test_a_batcher_with_a_state_can_be_resumed(n_before):
     fix_random_seed(1)
     whole = train_batches(NLP, corpus, growing(), 0)
     position = take(whole, n_before)[-1].position
@@ -142,7 +142,7 @@ def test_no_data_is_an_error():
         next(train_batches(NLP, lambda nlp: [], batcher, 0))
 
 
-def test_random_numbers_go_on_after_json():
+def test_random_numbers_continue_after_json():
     fix_random_seed(2)
     numpy.random.normal()
     state = json.loads(json.dumps(capture()))

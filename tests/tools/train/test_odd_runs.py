@@ -1,5 +1,4 @@
-"""Runs of unusual pipelines, folders and data: they go on as others do, or end with a
-reason."""
+"""Runs of unusual pipelines, folders and data can be resumed, or end with a reason."""
 
 import numpy
 import pytest
@@ -32,8 +31,8 @@ def stop_at(step):
     return lambda info: info["step"] == step
 
 
-def check_goes_on(config, folder, steps):
-    """A run that stops at some steps is the same as one that never stopped."""
+def check_resumes(config, folder, steps):
+    """Check that a run that stops at some steps ends as one without a stop."""
     train(config, folder / "whole", checkpoint_every=4, silent=True)
     for step in steps:
         train(
@@ -57,8 +56,8 @@ def contents(folder):
     return {**found, "meta.json": performance}
 
 
-def test_a_run_that_stops_behind_its_last_evaluation(config, tmp_path):
-    check_goes_on(config, tmp_path, [5, 7])
+def test_a_run_that_stops_after_its_last_evaluation(config, tmp_path):
+    check_resumes(config, tmp_path, [5, 7])
     meta = srsly.read_json(tmp_path / "stopped/model-last/meta.json")
     assert "ents_f" in meta["performance"]
 
@@ -72,7 +71,7 @@ def test_the_trees_of_a_lemmatizer_are_read_once(tmp_path):
         DocBin(docs=docs).to_disk(path)
     pipes = {"trainable_lemmatizer": {"model": {"tok2vec": TOK2VEC}}}
     pipes["trainable_lemmatizer"]["min_tree_freq"] = 1
-    check_goes_on(make_config(pipes, folder, max_steps=8), tmp_path, [2, 5])
+    check_resumes(make_config(pipes, folder, max_steps=8), tmp_path, [2, 5])
 
 
 def test_a_parser_knows_which_of_its_labels_are_new(corpus, tmp_path):
@@ -87,14 +86,14 @@ def test_a_parser_knows_which_of_its_labels_are_new(corpus, tmp_path):
     config = make_config(pipes, tmp_path / "corpus", max_steps=12)
     source = {"source": str(tmp_path / "old/model-last")}
     config["components"] = {name: dict(source) for name in pipes}
-    check_goes_on(config, tmp_path, [5])
+    check_resumes(config, tmp_path, [5])
 
 
-def test_the_sizes_of_batches_can_be_in_a_section_of_their_own(config, tmp_path):
+def test_the_sizes_of_batches_can_have_their_own_section(config, tmp_path):
     batcher = config["training"]["batcher"]
     config["sizes"] = {"growing": batcher["size"]}
     config["training"]["batcher"] = {**batcher, "size": "${sizes.growing}"}
-    check_goes_on(config, tmp_path, [5])
+    check_resumes(config, tmp_path, [5])
 
 
 @spacy.registry.batchers("tests.with_gaps.v1")
@@ -138,7 +137,7 @@ def test_scores_that_json_does_not_have(config, tmp_path):
     assert srsly.read_json(tmp_path / "run.json")["scores"]["n"] == 7
 
 
-def test_copies_of_pipelines_stay(config, tmp_path):
+def test_copies_of_pipelines_are_kept(config, tmp_path):
     for name in ("model-best.copy", "model-best.old", "elsewhere"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").touch()

@@ -1,4 +1,4 @@
-"""Documents that are cut into pieces ahead of their use."""
+"""Tokenization of batches ahead of their use."""
 
 import threading
 
@@ -62,7 +62,7 @@ def threads():
 
 
 class NoTokenizer:
-    """In the place of a tokenizer where nothing is to be cut."""
+    """Replaces a tokenizer that must not be called."""
 
     def encode_batch(self, *args, **settings):
         raise ValueError("cut after all")
@@ -101,7 +101,7 @@ def test_batches_are_the_same_ones(two_encoders, sizes, num_workers, data):
 
 
 @pytest.mark.parametrize("pipes", [TWO_ENCODERS, "listening"])
-def test_steps_find_all_pieces_ready(pipes):
+def test_steps_find_all_word_pieces(pipes):
     nlp, examples = make(pipes)
     shims = shims_of(nlp)
     tokenizers = [shim.tokenizer for shim in shims]
@@ -160,7 +160,7 @@ def test_what_batches_raise_is_raised_here(nlp, examples):
     assert not threads()
 
 
-def test_threads_end_with_whoever_uses_them(nlp, examples):
+def test_threads_end_with_their_user(nlp, examples):
     def forever():
         while True:
             yield 0, examples
@@ -181,7 +181,7 @@ def fail(batches):
         raise ZeroDivisionError
 
 
-def test_an_encoder_that_keeps_vectors_cuts_once():
+def test_an_encoder_that_caches_vectors_tokenizes_once():
     kept = {**TRANSFORMER, "freeze": True, "embedding_cache": "cpu"}
     nlp, examples = make({"crf_ner": crf(kept)})
     for _ in prefetch([(0, examples)] * 2, nlp, 1):

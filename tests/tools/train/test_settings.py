@@ -1,4 +1,4 @@
-"""[spacy_ner_ext], and what follows from it."""
+"""The settings of [spacy_ner_ext], evaluations and the end of training."""
 
 import json
 
@@ -36,11 +36,11 @@ def test_amounts_have_units(name, value, number, unit):
     assert (float(amount.number), amount.unit) == (number, unit)
 
 
-def test_without_the_section_all_is_as_in_spacy():
+def test_the_section_is_optional():
     assert read_settings({}) == RunSettings()
 
 
-def test_what_is_given_comes_first():
+def test_options_override_settings():
     config = {"spacy_ner_ext": {"checkpoint_every": 5, "keep_checkpoints": 4}}
     given = {"checkpoint_every": 7, "keep_checkpoints": None}
     assert read_settings(config, given) == RunSettings(7, 4)
@@ -64,7 +64,7 @@ def test_what_is_given_comes_first():
         ({"checkpoint_every": "10"}, ["checkpoint_every = '10'"]),
     ],
 )
-def test_what_cannot_be_used_is_named(section, parts):
+def test_invalid_settings_are_named(section, parts):
     with pytest.raises(UserError) as caught:
         read(**section)
     for part in parts:
@@ -132,7 +132,7 @@ def test_the_first_of_equal_scores_counts_for_patience_and_the_last_is_kept():
     assert [result.scores for result in progress.results].count({}) == 3
 
 
-def test_patience_of_an_extended_run_begins_anew():
+def test_patience_restarts_in_an_extended_run():
     progress = progress_of([0.5, 0.1, 0.1, 0.1])
     stopping = StopCriterion(read(patience="2 evaluations").patience, 0, 0)
     assert stopping(progress)

@@ -1,4 +1,4 @@
-"""Runs over shards and mixtures that stop and go on."""
+"""Runs over shards and mixtures that are stopped and resumed."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def make_reader(folder):
 
 
 @pytest.mark.parametrize(("stop", "num_workers"), [(3, 0), (16, 0), (11, 1)])
-def test_a_stopped_run_goes_on_with_the_same_examples(tmp_path, stop, num_workers):
+def test_a_resumed_run_has_the_same_examples(tmp_path, stop, num_workers):
     pipes = TRAINED["crf_ner over a transformer"]
     corpus = write_corpus(tmp_path / "dev")
     config = make_config(pipes, corpus, max_steps=20, eval_frequency=10, max_epochs=-1)

@@ -1,4 +1,4 @@
-"""A batch in parts is a batch, also when it does not fit into memory."""
+"""A batch in parts has the gradient of the whole, also if it exceeds memory."""
 
 import logging
 
@@ -109,7 +109,7 @@ def test_pieces_need_an_encoder():
 
 
 def fail_above(component, n_docs, monkeypatch):
-    """A component that is out of memory after it has already added gradients."""
+    """Make a component run out of memory after it has added gradients."""
     learn = component.update
 
     def update(examples, **settings):
@@ -122,7 +122,7 @@ def fail_above(component, n_docs, monkeypatch):
 
 
 @pytest.mark.parametrize("pipes", PIPES)
-def test_what_does_not_fit_is_done_again_in_halves(pipes, monkeypatch, caplog):
+def test_a_batch_that_exceeds_memory_is_repeated_in_halves(pipes, monkeypatch, caplog):
     nlp, examples = begin(pipes)
     fix_random_seed(1)
     expected, losses, _ = update(nlp, examples, max_docs=2)
