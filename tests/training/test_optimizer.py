@@ -221,7 +221,7 @@ def test_each_group_has_its_own_rate_step_by_step(bert):
             },
             "crf": {"pattern": r"\.crf\.", "learn_rate": 0.03},
             "listed": {"pattern": "convolutions", "learn_rate": [0.02, 0.04]},
-            # Without a rate of its own.
+            # Without its own rate.
             "emissions": {"pattern": "output_layer", "weight_decay": 0.0},
         },
     )
@@ -632,7 +632,7 @@ def overrides_of(folder, encoder, **settings):
 
 @pytest.fixture(scope="module")
 def trained(bert, tmp_path_factory):
-    """The folder of a run of `spacy train` in a process of its own."""
+    """The folder of a run of `spacy train` in a separate process."""
     folder = tmp_path_factory.mktemp("train")
     write_corpus(folder)
     (folder / "config.cfg").write_text(CONFIG, encoding="utf8")
