@@ -1,16 +1,16 @@
-"""`python -m spacy_ner_ext predict` over many texts: memory, speed, kills.
+"""Memory, speed and resumption of `python -m spacy_ner_ext predict`.
 
     python benchmarks/predict.py MODEL train.spacy --output results.json
 
-The texts are those of a .spacy file, again and again, each with a number behind one of
-its words, so that new words never end. Prints
+The texts are those of a .spacy file, repeated, each with a number appended to one of
+its words, so that there are always new words. Prints
 
-- the overhead of the command, as processor time beside `nlp.pipe` that writes the same
-  lines, in turns in one process;
-- the most memory until 10 %, 50 % and all lines are written, and words a second, by
-  the clock and with the start;
-- for one process and for two, whether a run that is killed (SIGKILL) at random
-  moments, and started again, ends with the same bytes as one that is not.
+- the overhead of the command: its processor time relative to `nlp.pipe` writing the
+  same lines, alternating in one process;
+- the peak memory until 10 %, 50 % and all lines are written, and words per second,
+  including the start;
+- with one and with two processes, whether a run that is killed (SIGKILL) at random
+  moments and resumed writes the same bytes as one that is not.
 """
 
 import argparse
@@ -34,16 +34,15 @@ from spacy.vocab import Vocab
 
 from spacy_ner_ext.tools.predict.inputs import Source
 from spacy_ner_ext.tools.predict.outputs import Stream
-from spacy_ner_ext.tools.predict.pipeline import PipelineSource
-from spacy_ner_ext.tools.predict.predict import BATCH_SIZE
-from spacy_ner_ext.tools.predict.results import describe
+from spacy_ner_ext.tools.predict.predict import BATCH_SIZE, describe
 from spacy_ner_ext.tools.predict.run import Prediction
+from spacy_ner_ext.tools.predict.worker import PipelineSource
 
 SHARES = (0.1, 0.5, 1.0)
 
 
 def write_texts(corpus: Path, n: int, path: Path) -> int:
-    """Write texts with ever new words. Returns the number of words."""
+    """Write texts with new words in each. Returns the number of words."""
     generator = random.Random(0)
     docs = DocBin().from_disk(corpus).get_docs(Vocab())
     texts = [words for doc in docs if (words := doc.text.split())]
@@ -64,7 +63,7 @@ load = cache(spacy.load)
 
 
 def plain(model: str, texts: Path, target: Path, batch_size: int) -> float:
-    """Processor seconds of the same lines by `nlp.pipe`."""
+    """Processor seconds of `nlp.pipe` for the same lines."""
     nlp = load(model)
     start = time.process_time()
     with texts.open(encoding="utf8") as file, target.open("w", encoding="utf8") as out:
@@ -76,7 +75,7 @@ def plain(model: str, texts: Path, target: Path, batch_size: int) -> float:
 
 
 def own(model: str, texts: Path, target: Path, batch_size: int) -> float:
-    """Processor seconds of what the command does."""
+    """Processor seconds of the command."""
     pipeline = PipelineSource(model)
     pipeline.load()
     prediction = Prediction(pipeline, Source(texts, "text"), batch_size)
@@ -110,10 +109,10 @@ def overhead(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 class Run:
-    """The command as a process, and what it has written.
+    """The command as a process, and its output.
 
     out: The output.
-    n_process: In how many processes.
+    n_process: The number of processes.
     """
 
     def __init__(
@@ -141,7 +140,7 @@ class Run:
 def measure(
     args: argparse.Namespace, texts: Path, out: Path, n_words: int
 ) -> dict[str, Any]:
-    """A run in one process, and the most memory it had until some places."""
+    """A run in one process, with its peak memory at some places."""
     samples = []
     begun = time.perf_counter()
     run = Run(args, texts, out, 1)
@@ -166,7 +165,7 @@ def measure(
 def kill_and_resume(
     args: argparse.Namespace, texts: Path, whole: Path, n_process: int
 ) -> dict[str, Any]:
-    """Kill a run at random places, until nothing is left to be killed."""
+    """Kill a run at random places, and resume it each time."""
     generator = random.Random(n_process)
     out = whole.with_name(f"killed{n_process}.jsonl")
     total = whole.stat().st_size

@@ -31,7 +31,6 @@ _PUBLIC = {
     "convert": ("tools.convert.convert", "convert"),
     "evaluate": ("tools.evaluate.evaluate", "evaluate"),
     "explain": ("tools.explain.explain", "explain"),
-    "explain_all": ("tools.explain.explain", "explain_all"),
     "predict": ("tools.predict.predict", "predict"),
     "train": ("tools.train.api", "train"),
 }

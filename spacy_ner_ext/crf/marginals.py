@@ -47,12 +47,14 @@ def solve(
 
 
 def log_partition(
-    lattice: Lattice, allowed_transitions: AllowedTransitions
+    lattice: Lattice,
+    allowed_transitions: AllowedTransitions,
+    allowed: Array | None = None,
 ) -> numpy.ndarray:
     """The log-partition function of each document, float64, shape (n_docs, n_chains);
     0 for a document without words."""
     log_z = numpy.zeros((len(lattice.lengths), lattice.n_chains))
-    for words, chains in solve(lattice, allowed_transitions):
+    for words, chains in solve(lattice, allowed_transitions, allowed):
         first_words = words[chains.packing.rows[: chains.packing.first_step]]
         log_z[lattice.document_of(first_words)[0]] = to_host(chains.log_z).T
     return log_z

@@ -1,4 +1,4 @@
-"""Tiny trained pipelines to be explained, over a random encoder of their own."""
+"""Tiny trained pipelines to explain, over a random encoder."""
 
 from functools import cache
 from random import Random
@@ -11,7 +11,7 @@ from thinc.api import Adam, fix_random_seed
 from tests.helpers.encoders import WIDTH, encoder_folder
 from tests.helpers.pipelines import CORPUS, annotate, build, crf, span_marker, words_of
 
-# A text is "wet" if it has this word, and "dry" if not.
+# A text is "wet" if it has this word, otherwise "dry".
 TRIGGER = "ferry"
 OTHERS = ("Anna", "New", "York", "the", "from", "to", "in")
 
@@ -82,30 +82,12 @@ HASHED = {
 }
 LSTM = {
     "@architectures": "spacy.Tok2Vec.v2",
-    "embed": HASHED,
+    "embed": transformer(),
     "encode": {
         "@architectures": "spacy.TorchBiLSTMEncoder.v1",
-        "width": 16,
+        "width": WIDTH,
         "depth": 2,
         "dropout": 0.3,
-    },
-}
-CHARACTERS = {
-    "@architectures": "spacy.Tok2Vec.v2",
-    "embed": {
-        "@architectures": "spacy.CharacterEmbed.v2",
-        "width": 16,
-        "rows": 100,
-        "nM": 8,
-        "nC": 4,
-        "include_static_vectors": False,
-        "feature": "LOWER",
-    },
-    "encode": {
-        "@architectures": "spacy.MishWindowEncoder.v2",
-        "width": 16,
-        "window_size": 1,
-        "depth": 1,
     },
 }
 PIPELINES = {
@@ -116,10 +98,8 @@ PIPELINES = {
         "crf_ner": crf(listener("text_cnn")),
     },
     "per_label": {"crf_ner": crf(transformer(), structure="per_label", scheme="iob2")},
-    "marginal": {"crf_ner": crf(transformer(), objective="marginal")},
     "independent": {"crf_ner": crf(transformer(), objective="independent")},
     "lstm": {"crf_ner": crf(LSTM)},
-    "characters": {"crf_ner": crf(CHARACTERS)},
     "span_marker": {"span_marker_ner": span_marker()},
     "all_spans": {"span_marker_ner": span_marker(candidates="all", head="markers")},
     "textcat": {"textcat": textcat(cnn(transformer()))},
@@ -159,8 +139,14 @@ def _bytes(name):
 
 
 def trained(name):
-    """One of PIPELINES that has learned a corpus; a copy of its own."""
+    """A new copy of one of PIPELINES, trained."""
     return build(PIPELINES[name]).from_bytes(_bytes(name))
+
+
+@cache
+def shared(name):
+    """One of PIPELINES, trained, for tests that do not change it."""
+    return trained(name)
 
 
 def rules():

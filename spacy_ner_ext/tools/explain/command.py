@@ -1,4 +1,4 @@
-"""Tell how much each token speaks for an entity or a category."""
+"""Explain how much each token contributes to an entity or a category."""
 
 from enum import Enum
 from pathlib import Path
@@ -10,33 +10,15 @@ from ...util.errors import UserError
 from ...util.files import check_output, replacing, write_json
 from ..output import printer
 from ..pipeline import MODEL_HELP, Code, GpuId, failure_told, open_pipeline
-from .choice import check_component
-from .compute import MAX_STEPS, STEPS
-from .explain import explain as explain_one
-from .explain import explain_all
-from .page import render_html
-from .result import Influence
-from .span_names import name_span
-from .terminal import shade, table
+from .components import check_component, find_span
+from .embeddings import BASELINES
+from .explain import MAX_STEPS, METHODS, STEPS
+from .explain import explain as explain_text
+from .explanation import Explanation, render_html, shade, table
 
-# Tokens in a table.
-SHOWN = 8
-
-
-class Method(str, Enum):
-    """How influence is computed."""
-
-    auto = "auto"
-    integrated_gradients = "integrated_gradients"
-    occlusion = "occlusion"
-
-
-class Baseline(str, Enum):
-    """What integrated gradients start from."""
-
-    mask = "mask"
-    pad = "pad"
-    zero = "zero"
+ROWS_IN_TABLE = 8
+Method = Enum("Method", {name: name for name in METHODS}, type=str)
+Baseline = Enum("Baseline", {name: name for name in BASELINES}, type=str)
 
 
 def explain(
@@ -47,126 +29,117 @@ def explain(
         typer.Option(
             metavar="TEXT|START:END",
             help="The entity: its text, or its first character and the one after its "
-            "last. By default all that the pipeline finds.",
+            "last. By default all predicted entities are explained.",
         ),
     ] = None,
     label: Annotated[
-        str | None,
-        typer.Option(help="The label of --entity; by default that which was found."),
+        str | None, typer.Option(help="The label of --entity; default: as predicted.")
     ] = None,
     category: Annotated[
-        str | None,
-        typer.Option(help="A category of the text, in the place of an entity."),
+        str | None, typer.Option(help="Explain a category of the text instead.")
     ] = None,
     component: Annotated[
         str | None,
-        typer.Option(help="The component to ask, if several know the label."),
+        typer.Option(
+            metavar="NAME", help="The component to ask, if several know the label."
+        ),
     ] = None,
     method: Annotated[
         Method,
         typer.Option(
-            help="auto is integrated gradients where the component has gradients, and "
-            "occlusion for others."
+            help="auto: integrated gradients if the component supports them, otherwise "
+            "occlusion."
         ),
-    ] = Method.auto,
+    ] = Method["auto"],
     steps: Annotated[
         int,
         typer.Option(
             min=2,
             metavar="N",
-            help="Gradients along the way to begin with; more are taken as long as "
-            "the scores miss more than 2 %.",
+            help="Gradients to begin with; more are computed while the scores are off "
+            "by more than 2 %.",
         ),
     ] = STEPS,
     baseline: Annotated[
         Baseline | None,
         typer.Option(
-            help="What the pieces of the text are at the start of the way; by default "
+            help="What replaces the word pieces at the start of the path; default: "
             "mask, or pad for encoders without it."
         ),
     ] = None,
-    html: Annotated[
+    output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.html", help="Also write a page of its own."),
+        typer.Option("--output", "-o", metavar="FILE.html", help="Write an HTML page."),
     ] = None,
-    json: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Also write the numbers.")
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Write the scores as JSON.")
     ] = None,
     gpu_id: GpuId = -1,
     code: Code = None,
 ) -> None:
-    """Show how much each token speaks for an entity, or for a category of the text.
+    """Show how much each token contributes to an entity or a category of a text.
 
-    With integrated gradients the scores of all tokens add up to the log-probability of
-    the entity in the text, less that in a text of mask pieces; they need the extra
-    explain (captum). With occlusion a score is what the log-probability loses if the
-    token is masked. Without --entity and --category all entities that the pipeline
-    finds are explained; if it finds none, the exit code is 1.
+    Integrated gradients need the extra "explain" (captum): the scores of all tokens add
+    up to the log-probability in the text minus that in a text of mask pieces. With
+    occlusion a score is how much the log-probability drops if the token is masked.
+    If the pipeline predicts no entity and none is named, the exit code is 1.
 
     \b
-    Example:
+    Examples:
       python -m spacy_ner_ext explain training/model-best "Ines sailed to Bergen."
       python -m spacy_ner_ext explain training/model-best "Ines sailed to Bergen."
-        --entity Bergen --label VESSEL --html bergen.html
+        --entity Bergen --label VESSEL --output bergen.html
       python -m spacy_ner_ext explain training/textcat "Fix a typo" --category docs
     """
-    for path, suffix in ((html, ".html"), (json, ".json")):
+    for path, suffix in ((output, ".html"), (report, ".json")):
         if path is not None:
             check_output(path, suffix)
+    _check_choice(entity, label, category)
     nlp = open_pipeline(model, gpu_id=gpu_id, code=code)
-    start = baseline.value if baseline else None
-    settings: dict[str, Any] = {"component": component, "method": method.value}
-    settings |= {"steps": steps, "max_steps": max(steps, MAX_STEPS), "baseline": start}
+    settings: dict[str, Any] = {"category": category, "component": component}
+    settings |= {"steps": steps, "max_steps": max(steps, MAX_STEPS)}
+    settings |= {"method": method.value, "baseline": baseline and baseline.value}
     with failure_told(model, "explained"):
-        found = _explain(nlp, text, entity, label, category, settings)
-    for influence in found:
-        _print(influence)
-    if json is not None:
-        write_json([influence.to_dict() for influence in found], json)
-    if html is not None:
-        with replacing(html) as temporary:
-            page = render_html(found).encode("utf-8", errors="backslashreplace")
-            temporary.write_bytes(page)
-    for path in (json, html):
-        if path is not None:
-            printer().good(f"Wrote {path}")
-
-
-def _explain(
-    nlp: Any,
-    text: str,
-    entity: str | None,
-    label: str | None,
-    category: str | None,
-    settings: dict[str, Any],
-) -> list[Influence]:
-    if category is not None:
-        if entity is not None or label is not None:
-            raise UserError("--category and --entity were given: choose one")
-        return [explain_one(nlp, text, category=category, **settings)]
-    if label is not None and entity is None:
-        raise UserError("--label is that of an entity: name it by --entity")
-    if entity is not None:
-        check_component(nlp, settings["component"])
+        check_component(nlp, component)
         doc = nlp(text)
-        span = name_span(nlp, doc, entity, label, settings["component"])
-        return [explain_one(nlp, doc, span, **settings)]
-    found = explain_all(nlp, text, **settings)
+        span = find_span(nlp, doc, entity, label, component) if entity else None
+        found = explain_text(nlp, doc, span, **settings)
     if not found:
         raise UserError(
-            "the pipeline finds no entity in this text: name a span by --entity "
+            "the pipeline predicts no entity in this text: name a span by --entity "
             "START:END and --label LABEL, or a category by --category"
         )
-    return found
+    for explanation in found:
+        _print(explanation)
+    _write(found, output, report)
 
 
-def _print(influence: Influence) -> None:
+def _check_choice(entity: str | None, label: str | None, category: str | None) -> None:
+    if category is not None and (entity is not None or label is not None):
+        raise UserError("--category and --entity were given: choose one")
+    if label is not None and entity is None:
+        raise UserError("--label is the label of an entity: name it by --entity")
+
+
+def _print(explanation: Explanation) -> None:
     msg = printer()
-    title = f"{influence.name or 'The text'}: {influence.label}"
-    typer.echo(f"\n{title}\n{influence.describe()}")
-    for note in influence.notes:
+    title = f"{explanation.name or 'The text'}: {explanation.label}"
+    typer.echo(f"\n{title}\n{explanation.describe()}")
+    for note in explanation.notes:
         msg.warn(note)
-    typer.echo(f"\n{shade(influence, msg.show_color)}\n")
-    rows = table(influence, SHOWN)
+    typer.echo(f"\n{shade(explanation, msg.show_color)}\n")
+    rows = table(explanation, ROWS_IN_TABLE)
     if rows:
         msg.table(rows, aligns=("l", "r", "l"), max_col=60)
+
+
+def _write(found: list[Explanation], output: Path | None, report: Path | None) -> None:
+    if report is not None:
+        write_json([explanation.to_dict() for explanation in found], report)
+    if output is not None:
+        with replacing(output) as temporary:
+            page = render_html(found).encode("utf-8", errors="backslashreplace")
+            temporary.write_bytes(page)
+    for path in (report, output):
+        if path is not None:
+            printer().good(f"Wrote {path}")

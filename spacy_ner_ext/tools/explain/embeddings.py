@@ -1,4 +1,4 @@
-"""The pieces of a text as they go into a Hugging Face encoder."""
+"""The input embeddings of an encoder, interpolated between a baseline and a text."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from ...encoder.pieces import (
     Batch,
     Ints,
+    Windows,
     cut_windows,
     cut_words,
     group_by_length,
@@ -27,7 +28,6 @@ from ...encoder.torch_shim import TorchShim
 from ...util.errors import UserError
 
 BASELINES = ("mask", "pad", "zero")
-# What encoders call the piece that stands for an unknown one.
 MASKS = ("[MASK]", "<mask>")
 
 
@@ -37,179 +37,136 @@ def find_mask(tokenizer: Any) -> str | None:
     return next(known, None)
 
 
-class Embedded:
-    """The embeddings of the pieces of a text, and those that the path to them starts
-    from. Special pieces are the same on the whole path.
+def max_batch_pieces(shim: TorchShim) -> int:
+    """The largest number of pieces in one pass through an encoder."""
+    limits = MAX_BATCH_PIECES_TRAINING
+    device = shim.model.device.type
+    return shim.settings.max_batch_pieces or limits.get(device, limits["cuda"])
 
-    shim: The encoder.
-    ids: The pieces, shape (n_windows, width).
-    owners: The token that each is of, same shape; -1 for special and padding pieces.
-    n_tokens: The tokens of the text.
-    baseline: What the pieces of the text are at the start: "mask", "pad" or "zero";
-        None for "mask", or "pad" for an encoder without one.
-    RAISES (UserError): If the encoder has no mask piece, but is to use it.
+
+def find_owners(tokens: Ints, starts: Ints, ends: Ints, flat: Ints) -> Ints:
+    """The token of each padded piece; -1 for special and padding pieces.
+
+    tokens: The token of each piece.
+    starts, ends: The first piece of each row and the one after its last.
+    flat: The indices of the padded pieces, from `pieces.pad`.
+    """
+    is_text = (flat >= starts[:, None]) & (flat < ends[:, None])
+    owners = numpy.full(flat.shape, -1)
+    owners[is_text] = tokens[flat[is_text]]
+    return owners
+
+
+class Baseline:
+    """What the word pieces of a text are replaced by at the start of the path.
+
+    name: "mask", "pad" or "zero"; None for "mask", or "pad" for an encoder without a
+        mask piece.
+    RAISES (UserError): If the mask piece is asked for and missing.
     """
 
-    def __init__(
-        self,
-        shim: TorchShim,
-        ids: Ints,
-        owners: Ints,
-        n_tokens: int,
-        baseline: str | None,
-    ) -> None:
-        self.owners, self.n_tokens = owners, n_tokens
+    def __init__(self, shim: TorchShim, name: str | None) -> None:
         mask = find_mask(shim.tokenizer)
-        if baseline == "mask" and mask is None:
+        if name == "mask" and mask is None:
             raise UserError(
                 f"the encoder '{shim.settings.name}' has no mask piece: set baseline "
                 'to "pad" or "zero"'
             )
-        self.baseline = baseline or ("pad" if mask is None else "mask")
-        device = next(shim.model.parameters()).device
-        is_text = torch.from_numpy(owners >= 0).to(device)
-        pieces = torch.from_numpy(ids).to(device)
-        neutral = shim.specials.padding
-        if self.baseline == "mask":
-            neutral = shim.tokenizer.token_to_id(mask)
-        table = shim.model.encoder.get_input_embeddings()
-        with torch.no_grad():
-            # One text, of however many windows.
-            self.inputs: Tensor = table(pieces)[None]
-            start = table(torch.where(is_text, neutral, pieces))
-            if self.baseline == "zero":
-                start = torch.where(is_text[..., None], 0.0, start)
-            self.baselines: Tensor = start[None]
+        self.name = name or ("pad" if mask is None else "mask")
+        self.shim, self.piece = shim, shim.specials.padding
+        if self.name == "mask":
+            self.piece = shim.tokenizer.token_to_id(mask)
 
-    def to_tokens(self, attributions: Tensor) -> numpy.ndarray:
-        """Add up what the pieces have, over windows and dimensions.
+    def embed(self, ids: Ints, owners: Ints, scales: Tensor) -> Tensor:
+        """Interpolate between the embeddings of the baseline and those of pieces.
 
-        attributions: In the shape of `inputs`.
-        RETURNS: Float64, shape (n_tokens,).
+        ids: The pieces, shape (n_rows, width).
+        owners: The index in `scales` of each, same shape; -1 for special and padding
+            pieces, which stay as they are.
+        scales: 0 for the baseline, 1 for the text, shape (n_tokens,).
+        RETURNS: Shape (n_rows, width, hidden).
         """
-        pieces = attributions.double().sum(-1).cpu().numpy().ravel()
-        owners = self.owners.ravel()
-        known = owners >= 0
-        return numpy.bincount(owners[known], pieces[known], self.n_tokens)
+        pieces, indices = (torch.from_numpy(x).to(scales.device) for x in (ids, owners))
+        table = self.shim.model.encoder.get_input_embeddings()
+        with torch.no_grad():
+            text = table(pieces)
+            start = table(torch.full_like(pieces, self.piece))
+            start = torch.zeros_like(start) if self.name == "zero" else start
+        weights = torch.where(indices < 0, 1.0, scales[indices])
+        return torch.lerp(start, text, weights[..., None])
 
 
 @contextmanager
 def embedded_as(encoder: Any, rows: Tensor) -> Iterator[None]:
-    """Let an encoder see other embeddings of pieces than those of its vocabulary.
+    """Replace the input embeddings of an encoder.
 
-    rows: The embeddings, shape (n_rows, width, hidden). Pieces behind `width` keep
-        theirs.
+    rows: The embeddings, shape (n_rows, width, hidden). Pieces after the first `width`
+        keep theirs.
     """
 
-    def give(module: Any, args: Any, output: Tensor) -> Tensor:
+    def replace(module: Any, args: Any, output: Tensor) -> Tensor:
         return torch.cat([rows, output[:, rows.size(1) :]], dim=1)
 
-    hook = encoder.get_input_embeddings().register_forward_hook(give)
+    hook = encoder.get_input_embeddings().register_forward_hook(replace)
     try:
         yield
     finally:
         hook.remove()
 
 
-def rows_at_once(shim: TorchShim, n_pieces: int) -> int:
-    """The points of a path that pass through an encoder together."""
-    return max(1, _limit(shim) // n_pieces)
+class EncodedDoc:
+    """The token vectors that Transformer.v1 computes for a document, as a function of
+    how much it sees of each token.
 
-
-def _limit(shim: TorchShim) -> int:
-    device = next(shim.model.parameters()).device.type
-    limits = MAX_BATCH_PIECES_TRAINING
-    return shim.settings.max_batch_pieces or limits.get(device, limits["cuda"])
-
-
-class EncoderSource:
-    """The way of a document's pieces through a spacy_ner_ext.Transformer.v1, to token
-    vectors; see vectors.Source.
-
-    shim: The encoder.
-    doc: The document.
-    baseline: What the path begins with, see Embedded.
-    RAISES (UserError): If its tokenizer finds no piece in the text.
+    RAISES (UserError): If the tokenizer finds no piece in the text.
     """
 
     def __init__(self, shim: EncoderShim, doc: Doc, baseline: str | None) -> None:
-        self.shim, self.n_tokens = shim, len(doc)
-        settings, specials = shim.settings, shim.specials
-        assert specials is not None
-        pieces = cut_words(shim.tokenizer, [shim.words_of(doc)])
-        if not len(pieces.ids):
+        assert shim.specials is not None
+        self.shim, self.specials = shim, shim.specials
+        self.words, self.limit = shim.words_of(doc), max_batch_pieces(shim)
+        _, windows = self._cut(1)
+        if not len(windows.starts):
             raise UserError(
-                f"the tokenizer of the encoder '{settings.name}' finds nothing in the "
-                "text: give another one"
+                f"the tokenizer of the encoder '{shim.settings.name}' finds no piece "
+                "in the text: choose another text"
             )
-        windows = cut_windows(pieces.lengths, settings.window, settings.stride)
-        chosen = pieces.chosen(settings.pooling)
-        most = len(windows.starts) * (settings.window + len(specials))
-        (self.batch,) = make_batches(pieces, windows, specials, chosen, most)
-        lengths = windows.ends - windows.starts
-        (order,) = group_by_length(lengths, specials, most)
-        starts, ends = windows.starts[order], windows.ends[order]
-        ids, _, flat = pad(pieces.ids, starts, ends, specials)
-        is_text = (flat >= starts[:, None]) & (flat < ends[:, None])
-        owners = numpy.full(flat.shape, -1)
-        owners[is_text] = pieces.tokens[flat[is_text]]
-        self.counts = pieces.counts()
-        self.embedded = Embedded(shim, ids, owners, len(doc), baseline)
-        self.inputs, self.baselines = self.embedded.inputs, self.embedded.baselines
-        self.baseline = self.embedded.baseline
-        self.at_once = rows_at_once(shim, ids.size)
+        lengths = windows.ends - windows.starts + len(self.specials)
+        self.at_once = max(1, self.limit // int(lengths.sum()))
+        self.baseline = Baseline(shim, baseline)
 
-    def vectors(self, points: Tensor) -> Tensor:
-        """Let points of the path pass through the encoder.
+    def _cut(self, n_copies: int) -> tuple[Any, Windows]:
+        settings = self.shim.settings
+        pieces = cut_words(self.shim.tokenizer, [self.words] * n_copies)
+        return pieces, cut_windows(pieces.lengths, settings.window, settings.stride)
 
-        points: Shape (n_points, n_windows, width, hidden).
-        RETURNS: Token vectors, shape (n_points, n_tokens, width).
-        """
-        self.shim.model.eval()
-        n_points, rows = len(points), points.flatten(0, 1)
-        most = max(1, _limit(self.shim) // rows.size(1))
-        pooled: Any = 0
-        for first in range(0, len(rows), most):
-            run = partial(self._pool, first, n_points)
-            part = rows[first : first + most]
-            # Of a long text activations of one pass alone are kept.
-            again = len(rows) > most and torch.is_grad_enabled()
+    def vectors(self, scales: Tensor) -> Tensor:
+        """Compute token vectors, shape (n_points, n_tokens, width), for scales of shape
+        (n_points, n_tokens)."""
+        model, chosen = self.shim.model.eval(), self.shim.settings.pooling
+        pieces, windows = self._cut(len(scales))
+        layout = self.specials, self.limit
+        groups = list(group_by_length(windows.ends - windows.starts, *layout))
+        batches = make_batches(
+            pieces, windows, self.specials, pieces.chosen(chosen), self.limit
+        )
+        counts, pooled = pieces.counts(), torch.zeros(1, device=scales.device)
+        for rows, batch in zip(groups, batches):
+            starts, ends = windows.starts[rows], windows.ends[rows]
+            _, _, flat = pad(pieces.ids, starts, ends, self.specials)
+            owners = find_owners(pieces.tokens, starts, ends, flat)
+            run = partial(self._pool, batch, owners, counts)
+            # Of a long text only the activations of one batch are kept.
+            again = len(groups) > 1 and torch.is_grad_enabled()
             pooled = pooled + (
-                checkpoint(run, part, use_reentrant=False) if again else run(part)
+                checkpoint(run, scales, use_reentrant=False) if again else run(scales)
             )
-        mixed = self.shim.model.mix(pooled, numpy.tile(self.counts, n_points))
-        return mixed.unflatten(0, (n_points, self.n_tokens))
+        return model.mix(pooled, counts).unflatten(0, (len(scales), -1))
 
-    def _pool(self, first: int, n_points: int, rows: Tensor) -> Tensor:
-        """The share of some windows in the vectors of the tokens of all points."""
+    def _pool(self, batch: Batch, owners: Ints, counts: Ints, scales: Tensor) -> Tensor:
         settings, model = self.shim.settings, self.shim.model
-        counts = numpy.tile(self.counts, n_points)
-        batch = self._repeat(first, len(rows))
-        # Half precision would be noise in the gradients; flash-attn has no other.
+        # Half precision would add noise to the gradients; flash-attn has no other.
         precision = settings.precision if settings.attention == "flash" else "fp32"
+        rows = self.baseline.embed(batch.ids, owners, scales.flatten())
         with embedded_as(model.encoder, rows):
             return model.pool([batch], counts, settings.pooling, precision)
-
-    def _repeat(self, first: int, n_rows: int) -> Batch:
-        """Some of the windows of all points, which follow each other."""
-        batch = self.batch
-        n_windows, width = batch.ids.shape
-        numbers = numpy.arange(first, first + n_rows)
-        windows = numbers % n_windows
-        row = batch.places // width
-        places, tokens = [], []
-        for i, (number, window) in enumerate(zip(numbers.tolist(), windows.tolist())):
-            own = row == window
-            places.append(batch.places[own] - window * width + i * width)
-            tokens.append(batch.tokens[own] + number // n_windows * self.n_tokens)
-        mask = None if batch.mask is None else batch.mask[windows]
-        return Batch(
-            batch.ids[windows],
-            mask,
-            numpy.concatenate(places),
-            numpy.concatenate(tokens),
-        )
-
-    def to_tokens(self, attributions: Tensor) -> numpy.ndarray:
-        """What the tokens have, see Embedded.to_tokens."""
-        return self.embedded.to_tokens(attributions)

@@ -1,17 +1,32 @@
-"""`spacy_ner_ext.explain`: how much each token speaks for an entity or a category."""
+"""`spacy_ner_ext.explain`: how much each token contributes to an entity or category."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from ...util.errors import UserError
-from .choice import category_target, check_component, entity_target, predicted_entities
-from .compute import MAX_STEPS, STEPS, Settings, compute
-from .result import Influence
-from .targets import Target
+from .components import (
+    category_target,
+    check_component,
+    entity_target,
+    predicted_entities,
+)
+from .embeddings import BASELINES
+from .explanation import Explanation
+from .integrate import Path, integrate
+from .marked_span import MarkedSpan, MarkedSpanPath
+from .model_path import ModelPath
+from .occlusion import find_neutral, occlude
+from .targets import NoGradientError, Target
+
+METHODS = ("auto", "integrated_gradients", "occlusion")
+STEPS = 32
+MAX_STEPS = 1024
 
 
 def explain(
@@ -26,94 +41,68 @@ def explain(
     max_steps: int = MAX_STEPS,
     baseline: str | None = None,
     neutral: str | None = None,
-) -> Influence:
-    """Find out how much each token of a text speaks for an entity or a category.
+) -> list[Explanation]:
+    """Explain predictions: how much each token contributes to an entity or category.
 
-    By integrated gradients (Sundararajan et al. 2017) along the way from a baseline
-    text to the text, through the embeddings of the encoder, the scores of all tokens
-    add up to the difference of the values. By occlusion the score of a token is the
-    value of the text less that of the text in which the token is replaced. The weights
-    of the pipeline, and gradients that wait in them, stay as they are.
+    With integrated gradients (Sundararajan et al. 2017) from the embeddings of a
+    baseline text to those of the text, the scores of all tokens add up to the
+    difference of the two values. With occlusion (Zeiler and Fergus 2014) the score of a
+    token is how much the value drops if the token is replaced. The pipeline, including
+    gradients that wait for the next step of a training, stays as it is.
 
     nlp: The pipeline.
-    doc_or_text: The text, or a document of the pipeline.
-    ent: The entity, with a label: a predicted one, or any other span. If there is
-        neither ent nor category, the only entity of the text.
-    category: The category of a text categorizer, in place of an entity.
-    component: The component to be asked, if several know the label.
-    method: "integrated_gradients", "occlusion", or "auto" for the first where the
-        component has gradients, and the second for others.
-    steps: The gradients that are taken to begin with, in sections of 16. As long as the
-        scores miss the difference of the values by more than 2 %, the section that
-        misses most is cut in two.
-    max_steps: The gradients at which that ends.
-    baseline: What the pieces of the text are at the start of the way: "mask", "pad" or
-        "zero"; by default "mask", or "pad" for encoders without it. Word vectors that
-        have no encoder start at zero.
-    neutral: What replaces a token in occlusion; by default the mask piece of the
-        encoder, or "_".
-    RETURNS: The scores, and how they came about.
+    doc_or_text: The text, or a document that the pipeline returned.
+    ent: The entity to explain, a span with a label: a predicted one or any other. By
+        default all entities that the pipeline predicts are explained.
+    category: The category of a text categorizer to explain instead of entities.
+    component: The component to ask, if several know the label.
+    method: "integrated_gradients" for `crf_ner` and text categorizers over
+        `Transformer.v1` and for `span_marker_ner`; "occlusion" for any component;
+        "auto" for integrated gradients where possible.
+    steps: The number of gradients to begin with, in sections of 16. While the scores
+        miss the difference of the values by more than 2 %, the section with the largest
+        error is halved.
+    max_steps: The largest number of gradients.
+    baseline: What replaces the word pieces at the start of the path: "mask", "pad" or
+        "zero" (no embedding); by default "mask", or "pad" for encoders without a mask.
+    neutral: The word that replaces a token in occlusion; by default the mask piece of
+        the encoder, or "_".
+    RETURNS: One explanation for each entity, in the order of the text, or the one of
+        `ent` or `category`; empty if the pipeline predicts no entity.
     RAISES (UserError): If the text is empty, the entity or the category cannot be
-        explained, or a setting has an unknown value.
+        explained (by this method), captum is missing, or a setting has an unknown
+        value.
     """
-    settings = Settings(method, steps, max_steps, baseline, neutral)
+    _check_settings(method, baseline, steps, max_steps)
     check_component(nlp, component)
-    doc = _read(nlp, doc_or_text)
-    target = _choose(nlp, doc, ent, category, component)
-    return compute(nlp, target, doc, settings)
-
-
-def explain_all(
-    nlp: Language, doc_or_text: Doc | str, **settings: Any
-) -> list[Influence]:
-    """Explain all entities that a pipeline finds in a text.
-
-    nlp: The pipeline.
-    doc_or_text: The text, or a document of the pipeline.
-    **settings: Those of `explain`, but for ent and category.
-    RETURNS: One an entity, in the order of the text.
-    RAISES (UserError): As `explain`.
-    """
-    check_component(nlp, settings.get("component"))
-    doc = _read(nlp, doc_or_text)
-    spans = predicted_entities(nlp, doc, settings.get("component"))
-    return [explain(nlp, doc, span, **settings) for span in spans]
-
-
-def _read(nlp: Language, doc_or_text: Doc | str) -> Doc:
     doc = nlp(doc_or_text) if isinstance(doc_or_text, str) else doc_or_text
     if all(token.is_space for token in doc):
         raise UserError("the text is empty: give one with a word")
-    return doc
+    if category is not None:
+        if ent is not None:
+            raise UserError("an entity and a category were given: choose one")
+        targets = [category_target(nlp, category, component)]
+    else:
+        found = [_find(doc, ent)] if ent else predicted_entities(nlp, doc, component)
+        targets = [entity_target(nlp, span, component) for span in found]
+    compute = partial(_integrate, baseline=baseline, steps=steps, max_steps=max_steps)
+    return [_explain(nlp, target, doc, method, compute, neutral) for target in targets]
 
 
-def _choose(
-    nlp: Language,
-    doc: Doc,
-    ent: Span | None,
-    category: str | None,
-    component: str | None,
-) -> Target:
-    if category is None:
-        span = _only_entity(nlp, doc, component) if ent is None else _find(doc, ent)
-        return entity_target(nlp, span, component)
-    if ent is not None:
-        raise UserError("an entity and a category were given: choose one")
-    return category_target(nlp, category, component)
-
-
-def _only_entity(nlp: Language, doc: Doc, component: str | None) -> Span:
-    found = predicted_entities(nlp, doc, component)
-    if len(found) == 1:
-        return found[0]
-    if not found:
+def _check_settings(
+    method: str, baseline: str | None, steps: int, max_steps: int
+) -> None:
+    known = {"method": (method, METHODS), "baseline": (baseline or "mask", BASELINES)}
+    for name, (value, choices) in known.items():
+        if value not in choices:
+            raise UserError(
+                f"unknown {name} '{value}': choose one of {', '.join(choices)}"
+            )
+    if not 2 <= steps <= max_steps:
         raise UserError(
-            "the pipeline finds no entity in this text: name a span and its label"
+            f"steps = {steps} and max_steps = {max_steps}: set steps to at least 2 and "
+            "at most max_steps"
         )
-    names = ", ".join(f"{span.text} ({span.label_})" for span in found)
-    raise UserError(
-        f"the text has {len(found)} entities: name one of {names}, or explain_all"
-    )
 
 
 def _find(doc: Doc, ent: Span) -> Span:
@@ -125,7 +114,68 @@ def _find(doc: Doc, ent: Span) -> Span:
     span = doc.char_span(ent.start_char, ent.end_char, label=ent.label_)
     if span is None or span.text != ent.text:
         raise UserError(
-            f"'{ent.text}' ({ent.start_char}:{ent.end_char}) is no span of tokens of "
-            "this text: take one of its document"
+            f"'{ent.text}' ({ent.start_char}:{ent.end_char}) is not a span of tokens "
+            "of this text: take one of its document"
         )
     return span
+
+
+def _explain(
+    nlp: Language,
+    target: Target,
+    doc: Doc,
+    method: str,
+    compute: Callable[..., dict[str, Any]],
+    neutral: str | None,
+) -> Explanation:
+    facts: dict[str, Any] = {"notes": []}
+    if method != "occlusion":
+        try:
+            facts = compute(nlp, target, doc)
+        except NoGradientError as err:
+            what = f"'{target.name}' does not support integrated gradients ({err})"
+            if method != "auto":
+                raise UserError(f"{what}: choose the method occlusion") from err
+            facts = {"notes": [f"Occlusion, since {what}."]}
+    if "scores" not in facts:
+        neutral = neutral or find_neutral(nlp, target.name)
+        value, scores = occlude(nlp, target, doc, neutral)
+        facts |= {"method": "occlusion", "baseline": neutral}
+        facts |= {"value": value, "scores": scores.tolist()}
+    return Explanation(
+        text=doc.text,
+        tokens=[token.text for token in doc],
+        offsets=[token.idx for token in doc],
+        component=target.name,
+        label=target.label,
+        start=target.start,
+        end=target.end,
+        quantity=target.quantity,
+        **facts,
+    )
+
+
+def _integrate(
+    nlp: Language,
+    target: Target,
+    doc: Doc,
+    *,
+    baseline: str | None,
+    steps: int,
+    max_steps: int,
+) -> dict[str, Any]:
+    """RAISES (NoGradientError): If the quantity has no gradient."""
+    path: Path
+    if isinstance(target, MarkedSpan):
+        path = MarkedSpanPath(target, doc, baseline)
+    else:
+        path = ModelPath(nlp, target, doc, baseline)
+    found = integrate(path, len(doc), steps, max_steps)
+    notes = []
+    if not found["converged"]:
+        notes.append(
+            f"After {found['steps']} steps the scores are off by more than 2 %: raise "
+            "max_steps."
+        )
+    facts = {"method": "integrated_gradients", "baseline": path.baseline}
+    return {**found, **facts, "notes": notes}

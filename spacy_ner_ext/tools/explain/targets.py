@@ -1,135 +1,140 @@
-"""What can be explained: the entity of a CRF, the category of a text."""
+"""The quantities that are explained, one for each kind of component."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy
-from spacy.pipeline.textcat import TextCategorizer
 from spacy.tokens import Doc
-from thinc.api import Model
+from thinc.api import Model, get_array_module
 
 from ...crf.lattice import Lattice
-from ...crf.ner import CRFEntityRecognizer
-from .entity_value import entity_log_probabilities, entity_mask
+from ...crf.marginals import log_partition, tag_marginals
+from ...crf.objectives import zero_gradient
+from ...crf.tags import TagSet
 
-# Below what float32 can hold.
+# The smallest probability that float32 can represent.
 SMALLEST = 1e-38
+# As in spaCy's own scripts for the probabilities of entities.
+BEAM_WIDTH = 16
+BEAM_DENSITY = 0.0001
 
 
-@dataclass(frozen=True)
-class Subject:
-    """Of what the influence is: an entity, or the category of a text.
+class NoGradientError(ValueError):
+    """A quantity cannot be differentiated; the message says why."""
 
-    component: The name of the component.
-    label: The label, or the category.
+
+class Target:
+    """A number that a component computes for an entity or a category of a document.
+
+    name: The name of the component.
+    pipe: The component.
+    label: The label of the entity, or the category.
     start, end: The first token of the entity and the one after its last; None for a
         category.
     """
 
-    component: str
-    label: str
-    start: int | None = None
-    end: int | None = None
-
-
-class Target:
-    """A number that a pipeline has for a subject, to be explained.
-
-    subject: The subject.
-    """
-
-    # What the number is.
     quantity = "log-probability"
 
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
+    def __init__(
+        self,
+        name: str,
+        pipe: Any,
+        label: str,
+        start: int | None = None,
+        end: int | None = None,
+    ) -> None:
+        self.name, self.pipe, self.label = name, pipe, label
+        self.start, self.end = start, end
 
     def values(self, docs: Sequence[Doc]) -> numpy.ndarray:
-        """The number in other documents, which the components before have seen.
-
-        docs: Documents with as many tokens as that of the subject.
-        RETURNS: Float64, shape (n_docs,).
-        """
+        """Compute the number in documents with as many tokens, which the components
+        before have processed; float64, shape (n_docs,)."""
         raise NotImplementedError
 
 
 class ModelTarget(Target):
-    """A number that follows from the output of a thinc model.
+    """A number that is computed from the output of a thinc model."""
 
-    model: The model.
-    subject: The subject.
-    """
-
-    def __init__(self, model: Model, subject: Subject) -> None:
-        super().__init__(subject)
-        self.model = model
+    @property
+    def model(self) -> Model:
+        """The model."""
+        return self.pipe.model
 
     def values(self, docs: Sequence[Doc]) -> numpy.ndarray:
         """See Target.values."""
         return self.differentiate(self.model.predict(list(docs)))[0]
 
     def differentiate(self, output: Any) -> tuple[numpy.ndarray, Any]:
-        """The number, and how it depends on the output of the model.
-
-        output: What the model made of some documents.
-        RETURNS: The number in each, and the gradient of their sum, as the model's
-            backward pass takes it.
-        """
+        """Compute the number in each document from the output of the model, and the
+        gradient of their sum as the model's backward pass takes it."""
         raise NotImplementedError
 
-    def why_not(self) -> str | None:
-        """Why it has no gradient; None if it has."""
-        return None
+    def check_gradient(self) -> None:
+        """RAISES (NoGradientError): If the number has no gradient."""
 
 
 class CRFEntity(ModelTarget):
-    """The log-probability of an entity, exact, whatever the rest of the text holds.
-
-    component: The component.
-    subject: The entity.
-    """
-
-    def __init__(self, component: CRFEntityRecognizer, subject: Subject) -> None:
-        super().__init__(component.model, subject)
-        self.tags = component.tags
-        self.sharpness = 1 / component.cfg["temperature"]
+    """The exact log-probability of an entity of `crf_ner`."""
 
     def differentiate(self, output: Lattice) -> tuple[numpy.ndarray, Lattice]:
         """See ModelTarget.differentiate."""
-        start, end, label = self.subject.start, self.subject.end, self.subject.label
-        assert start is not None and end is not None
-        masks = [entity_mask(self.tags, n, start, end, label) for n in output.lengths]
-        allowed = numpy.concatenate(masks)
-        scaled = output.scaled(self.sharpness)
-        values, gradient = entity_log_probabilities(scaled, self.tags, allowed)
-        return values, gradient.scaled(self.sharpness)
+        assert self.start is not None and self.end is not None
+        sharpness, tags = 1 / self.pipe.cfg["temperature"], self.pipe.tags
+        span = self.start, self.end, self.label
+        masks = [entity_mask(tags, n_words, *span) for n_words in output.lengths]
+        values, gradient = entity_log_probabilities(
+            output.scaled(sharpness), tags, numpy.concatenate(masks)
+        )
+        return values, gradient.scaled(sharpness)
+
+
+def entity_mask(
+    tags: TagSet, n_words: int, start: int, end: int, label: str
+) -> numpy.ndarray:
+    """The tags of the sequences in which a span is an entity with exactly these
+    boundaries: bool, shape (n_words, n_chains * n_tags)."""
+    allowed = numpy.ones((n_words, tags.n_chains, tags.n_tags), dtype=bool)
+    tags.require(allowed, (start, end, label))
+    return allowed.reshape(n_words, -1)
+
+
+def entity_log_probabilities(
+    lattice: Lattice, tags: TagSet, allowed: numpy.ndarray
+) -> tuple[numpy.ndarray, Lattice]:
+    """The log-probability that the tags of each document are among the allowed ones,
+    and the gradient of their sum with respect to the emissions.
+
+    It is log Z over the allowed sequences minus log Z over all, and the gradient the
+    difference of the marginals (Sutton and McCallum 2012, An Introduction to
+    Conditional Random Fields, section 5).
+    """
+    # Both logarithms are large, their difference is not.
+    exact = replace(lattice, emissions=lattice.emissions.astype("float64"))
+    legal, gradient = tags.allowed_transitions, zero_gradient(lattice)
+    given = get_array_module(lattice.emissions).asarray(allowed)
+    values = log_partition(exact, legal, given) - log_partition(exact, legal)
+    slope = tag_marginals(exact, legal, given) - tag_marginals(exact, legal)
+    gradient.emissions[:] = slope.reshape(gradient.emissions.shape)
+    return values.sum(axis=1), gradient
 
 
 class Category(ModelTarget):
-    """The log-probability of a category of spaCy's `textcat` or `textcat_multilabel`.
-
-    component: The component.
-    subject: The category.
-    """
-
-    def __init__(self, component: TextCategorizer, subject: Subject) -> None:
-        super().__init__(component.model, subject)
-        self.index = list(component.labels).index(subject.label)
+    """The log-probability of a category of `textcat` or `textcat_multilabel`."""
 
     def differentiate(self, output: Any) -> tuple[numpy.ndarray, Any]:
         """See ModelTarget.differentiate."""
-        xp = self.model.ops.xp
-        probabilities = xp.maximum(output[:, self.index].astype("float64"), SMALLEST)
+        index, xp = list(self.pipe.labels).index(self.label), self.model.ops.xp
+        probabilities = xp.maximum(output[:, index].astype("float64"), SMALLEST)
         gradient = xp.zeros_like(output)
         if self._last.name == "softmax":
-            # thinc's Softmax takes the gradient of what goes into it.
+            # The backward pass of thinc's Softmax takes the gradient of its logits.
             gradient -= output
-            gradient[:, self.index] += 1
+            gradient[:, index] += 1
         else:
-            gradient[:, self.index] = 1 / probabilities
+            gradient[:, index] = 1 / probabilities
         return self.model.ops.to_numpy(xp.log(probabilities)), gradient
 
     @property
@@ -139,8 +144,37 @@ class Category(ModelTarget):
             last = last.layers[-1]
         return last
 
-    def why_not(self) -> str | None:
-        """See ModelTarget.why_not."""
-        name = self._last.name
-        known = name in ("softmax", "logistic")
-        return None if known else f"its model ends in a layer '{name}'"
+    def check_gradient(self) -> None:
+        """See ModelTarget.check_gradient."""
+        if self._last.name not in ("softmax", "logistic"):
+            raise NoGradientError(f"its model ends in a layer '{self._last.name}'")
+
+
+class BeamEntity(Target):
+    """The share of the best parses of spaCy's `ner` that contain an entity."""
+
+    quantity = f"probability in a beam of {BEAM_WIDTH}"
+
+    def values(self, docs: Sequence[Doc]) -> numpy.ndarray:
+        """See Target.values."""
+        beams = self.pipe.beam_parse(
+            list(docs), beam_width=BEAM_WIDTH, beam_density=BEAM_DENSITY
+        )
+        entity = (self.start, self.end, self.label)
+        scores = self.pipe.scored_ents(beams)
+        return numpy.array([float(found.get(entity, 0.0)) for found in scores])
+
+
+class FoundEntity(Target):
+    """Whether a component without probabilities predicts an entity: 1 or 0."""
+
+    quantity = "found (1) or not (0)"
+
+    def values(self, docs: Sequence[Doc]) -> numpy.ndarray:
+        """See Target.values."""
+        entity = (self.start, self.end, self.label)
+        found = [
+            [(ent.start, ent.end, ent.label_) for ent in self.pipe(doc).ents]
+            for doc in docs
+        ]
+        return numpy.array([float(entity in ents) for ents in found])

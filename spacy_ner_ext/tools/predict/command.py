@@ -1,4 +1,4 @@
-"""Predict over a file or a stream of texts."""
+"""Predict the entities of a file or a stream of texts."""
 
 import json
 import os
@@ -15,12 +15,11 @@ from ...util.errors import UserError
 from ..options import read_overrides
 from ..output import batch_progress
 from ..pipeline import MODEL_HELP, Code, GpuId, use_device
-from .annotate import Lines
 from .inputs import TEXT, Source, format_of
 from .outputs import Output, PartFile, Stream
-from .pipeline import PipelineSource
 from .predict import BATCH_SIZE
 from .run import Prediction
+from .worker import Lines, PipelineSource
 
 STDOUT = Path("-")
 CLOSED_PIPE = 128 + 13
@@ -41,8 +40,8 @@ def predict(
         Path,
         typer.Argument(
             metavar="FILE|-",
-            help="The texts: .txt (a text a line), .jsonl (an object a line), .spacy "
-            "or a folder of these (their tokens are kept); - for stdin.",
+            help="The texts: .txt (one per line), .jsonl (one object per line), .spacy "
+            "or a folder of these (tokens are kept); - for stdin.",
         ),
     ],
     output: Annotated[
@@ -51,15 +50,11 @@ def predict(
             "--output",
             "-o",
             metavar="FILE.jsonl|-",
-            help="Where results go; - for stdout, which an interrupted run cannot go "
-            "on with.",
+            help="The results; - for stdout, where an interrupted run cannot resume.",
         ),
     ] = STDOUT,
     batch_size: Annotated[
-        int,
-        typer.Option(
-            min=1, metavar="N", help="Texts that are read, then predicted together."
-        ),
+        int, typer.Option(min=1, metavar="N", help="Texts predicted together.")
     ] = BATCH_SIZE,
     n_process: Annotated[
         int, typer.Option(min=1, metavar="N", help="Processes, on the CPU.")
@@ -67,31 +62,30 @@ def predict(
     gpu_id: GpuId = -1,
     format: Annotated[
         Optional[Format],
-        typer.Option(help="The format, if the name does not tell; stdin is text."),
+        typer.Option(help="The format, if the name does not show it; stdin is text."),
     ] = None,
     text_field: Annotated[
-        str, typer.Option(metavar="NAME", help="The field that has the text.")
+        str, typer.Option(metavar="NAME", help="The field that contains the text.")
     ] = TEXT,
     overwrite: Annotated[
         bool,
         typer.Option(
-            "--overwrite",
-            help="Begin anew, and replace FILE.jsonl at the end.",
+            "--overwrite", help="Start again, and replace FILE.jsonl at the end."
         ),
     ] = False,
     code: Code = None,
 ) -> None:
-    """Write the entities of texts as JSON, a line a text, in their order.
+    """Write the entities of texts as JSON, one text per line, in their order.
 
     A line is {"text", "entities": [{"start", "end", "label", "text", "score"}]}, with
-    "spans" by group and "cats" if the pipeline writes them. Offsets are characters;
+    "spans" by group and "cats" if the pipeline sets them. Offsets are characters;
     "score" is null where a component gives none. Other fields of a .jsonl are carried
-    through, but for those of these names. Settings of the pipeline are overridden by
+    through, except those of these names. Settings of the pipeline are overridden by
     their full names.
 
-    A run that was interrupted, in whatever way, goes on where it stopped when the same
-    command is given again: until it is complete the output is FILE.jsonl.part, beside
-    FILE.jsonl.part.json. What comes from stdin has to be the same stream again.
+    To resume an interrupted run, repeat the command: until the output is complete it is
+    FILE.jsonl.part, with its settings in FILE.jsonl.part.json. Stdin must then be the
+    same stream.
 
     \b
     Examples:
@@ -103,27 +97,27 @@ def predict(
     overrides = json.dumps(read_overrides(context.args))
     source = Source(texts, format.value if format else format_of(texts), text_field)
     source.check()
-    _check_processes(gpu_id, n_process)
-    use_device(gpu_id)
-    pipeline = PipelineSource(model, overrides, code)
-    prediction = Prediction(pipeline, source, batch_size, n_process)
-    if output == STDOUT:
-        # As after >&- in a shell.
-        if sys.stdout is None:
-            raise UserError("stdout is closed: name a file with --output")
-        with _closed_pipe_is_no_error():
-            written = _run(prediction, Stream(sys.stdout.buffer))
-        _tell(written, "stdout")
-    else:
-        _run_to_file(prediction, output, overwrite)
-
-
-def _check_processes(gpu_id: int, n_process: int) -> None:
     if gpu_id >= 0 and n_process > 1:
         raise UserError(
             f"--gpu-id {gpu_id} and --n-process {n_process} exclude each other: one "
             "process keeps a GPU busy; leave one of them out"
         )
+    use_device(gpu_id)
+    pipeline = PipelineSource(model, overrides, code)
+    prediction = Prediction(pipeline, source, batch_size, n_process)
+    if output == STDOUT:
+        _run_to_stdout(prediction)
+    else:
+        _run_to_file(prediction, output, overwrite)
+
+
+def _run_to_stdout(prediction: Prediction) -> None:
+    # As after >&- in a shell.
+    if sys.stdout is None:
+        raise UserError("stdout is closed: name a file with --output")
+    with _exit_on_closed_pipe():
+        written = _run(prediction, Stream(sys.stdout.buffer))
+    _report(written, "stdout")
 
 
 def _run_to_file(prediction: Prediction, path: Path, overwrite: bool) -> None:
@@ -137,38 +131,37 @@ def _run_to_file(prediction: Prediction, path: Path, overwrite: bool) -> None:
         if output.n_lines:
             typer.echo(
                 f"{output.n_lines} lines are in {output.part}; the same command, "
-                "without --overwrite, goes on from there",
+                "without --overwrite, resumes there",
                 err=True,
             )
         if isinstance(err, KeyboardInterrupt):
             raise typer.Exit(128 + 2) from err
         raise
     before = f", {output.n_before} of them by earlier runs" if output.n_before else ""
-    _tell(written, f"{path}: {output.n_lines} lines{before}")
+    _report(written, f"{path}: {output.n_lines} lines{before}")
 
 
 def _run(prediction: Prediction, output: Output) -> Lines:
-    """The counts of what was written now."""
     total = Lines()
     for lines in batch_progress(prediction.run(output)):
-        total = total.counted_with(lines)
+        total = total.add_counts(lines)
     return total
 
 
-def _tell(written: Lines, where: str) -> None:
-    """On stderr, as stdout may be what is written."""
+def _report(written: Lines, where: str) -> None:
+    # On stderr, as stdout may be the output.
     what = f"{written.entities} entities in {written.texts} texts"
     if written.replaced:
-        what += f"; {written.replaced} fields of the input had the name of a result"
+        what += f"; {written.replaced} input fields replaced by predictions"
     typer.echo(f"Wrote {where} ({what})", err=True)
 
 
 @contextmanager
-def _closed_pipe_is_no_error() -> Iterator[None]:
-    """Let this process end as others do whose reader, such as `head`, has enough."""
+def _exit_on_closed_pipe() -> Iterator[None]:
+    """Exit quietly when stdout is closed early, e.g. by `head`."""
     try:
         yield
     except BrokenPipeError as err:
-        # Python would write what is buffered at its end, and complain.
+        # Otherwise Python would write what is buffered, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(CLOSED_PIPE) from err

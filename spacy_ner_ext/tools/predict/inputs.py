@@ -1,4 +1,4 @@
-"""The texts that a prediction reads."""
+"""Read the texts of a file, a folder or stdin."""
 
 import json
 from collections.abc import Iterator
@@ -13,8 +13,7 @@ from spacy.vocab import Vocab
 from ...data.read import read_docs
 from ...data.text import check_input, decode_lines
 from ...util.errors import Place, UserError, one_line
-from .predict import Words
-from .results import FIELDS, to_json
+from .predict import FIELDS, Words, to_json
 
 STDIN = Path("-")
 FORMATS = {".txt": "text", ".jsonl": "jsonl", ".spacy": "spacy"}
@@ -24,11 +23,11 @@ TEXT = "text"
 class Item(NamedTuple):
     """One text.
 
-    place: Where it is.
+    place: Where it was read.
     content: The text, or its tokens.
-    head: What the line of its result begins with: JSON of the text and the fields that
-        are carried through, without the closing brace.
-    replaced: Fields that are not, as they have the name of a result.
+    head: The start of its line in the output: JSON of the text and the fields that are
+        carried through, without the closing brace.
+    replaced: The number of fields left out because they have the name of a prediction.
     """
 
     place: Place
@@ -39,11 +38,11 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """Where texts are read from.
+    """Where texts are read.
 
     path: A file, a folder of .spacy files, or "-" for stdin.
     format: "text", "jsonl" or "spacy".
-    text_field: The field of a JSON object that has its text.
+    text_field: The field of a JSON object that contains the text.
     """
 
     path: Path
@@ -52,17 +51,16 @@ class Source:
 
     @property
     def name(self) -> Path:
-        """What errors call it."""
+        """Its name in errors."""
         return Path("stdin") if self.path == STDIN else self.path
 
     def check(self) -> None:
         """Raise a UserError if it cannot be read."""
-        if self.path == STDIN and self.format == "spacy":
-            what = "documents are not read from stdin; give the .spacy file"
-            raise UserError(what)
         if self.path == STDIN:
-            return
-        if not (self.format == "spacy" and self.path.is_dir()):
+            if self.format == "spacy":
+                what = "documents are not read from stdin; give the .spacy file"
+                raise UserError(what)
+        elif not (self.format == "spacy" and self.path.is_dir()):
             check_input(self.path)
         elif not any(self.path.rglob("*.spacy")):
             raise UserError("has no .spacy file; give another folder", self.path)
@@ -70,25 +68,25 @@ class Source:
     def items(self) -> Iterator[Item]:
         """Read the texts.
 
-        RAISES (UserError): If something is not as the format says.
+        RAISES (UserError): If the content does not fit the format.
         """
         if self.format == "spacy":
-            yield from self._documents()
+            yield from self._read_docs()
             return
-        with self._opened() as file:
-            # Carriage returns are white space as any other, but at the end of a line.
+        with self._open() as file:
+            # A carriage return is white space, except at the end of a line.
             for number, line in decode_lines(file, self.name, keep_ends=True):
                 line = line.removesuffix("\n").removesuffix("\r")
                 place = Place(self.name, number)
                 if self.format == "text":
                     yield Item(place, line, _head({TEXT: line}))
                 elif line.strip():
-                    yield self._object(place, line)
+                    yield self._read_object(place, line)
 
     @contextmanager
-    def _opened(self) -> Iterator[IO[bytes]]:
-        # A reader of stdin of its own: sys.stdin is locked while a thread waits for
-        # it, and could not be closed when the process ends.
+    def _open(self) -> Iterator[IO[bytes]]:
+        # Not sys.stdin: it is locked while a thread waits for it, and could not be
+        # closed when the process ends.
         file = 0 if self.path == STDIN else self.path
         try:
             with open(file, "rb", closefd=file != 0) as opened:
@@ -96,26 +94,29 @@ class Source:
         except OSError as err:
             raise UserError(f"cannot be read ({err.strerror})", self.name) from err
 
-    def _object(self, place: Place, line: str) -> Item:
+    def _read_object(self, place: Place, line: str) -> Item:
+        example = json.dumps({self.text_field: "..."}, ensure_ascii=False)
         try:
             fields = json.loads(line, parse_constant=_refuse)
         # Brackets may be nested deeper than Python's stack.
         except (ValueError, RecursionError) as err:
-            what = f"is no JSON ({one_line(err)}); write {_example(self.text_field)}"
+            what = f"is not JSON ({one_line(err)}); write {example}"
             raise UserError.at(place, what) from err
         text = fields.get(self.text_field) if isinstance(fields, dict) else None
         if not isinstance(text, str):
-            raise UserError.at(place, _advice(self.text_field))
+            what = f'is not a JSON object with a text in "{self.text_field}"'
+            advice = f"write {example}, or name the field with --text-field"
+            raise UserError.at(place, f"{what}; {advice}")
         carried = _carried(fields, self.text_field)
         try:
             head = _head(carried)
             head.encode("utf-8")
         except (ValueError, RecursionError) as err:
-            what = f"holds what cannot be written as JSON in UTF-8 ({err}); mend it"
+            what = f"cannot be written as JSON in UTF-8 ({one_line(err)}); fix it"
             raise UserError.at(place, what) from err
         return Item(place, text, head, len(fields) - len(carried))
 
-    def _documents(self) -> Iterator[Item]:
+    def _read_docs(self) -> Iterator[Item]:
         is_folder = self.path.is_dir()
         for path in walk_corpus(self.path, ".spacy") if is_folder else [self.path]:
             for number, doc in enumerate(read_docs(path, Vocab()), start=1):
@@ -123,26 +124,13 @@ class Source:
                 yield Item(place, Words.of(doc), _head({TEXT: doc.text}))
 
 
-def _advice(field: str) -> str:
-    return (
-        f'is no JSON object with a text in "{field}"; write {_example(field)}, or '
-        "name the field with --text-field"
-    )
-
-
-def _example(field: str) -> str:
-    return json.dumps({field: "..."}, ensure_ascii=False)
-
-
 def _carried(fields: dict[str, Any], text_field: str) -> dict[str, Any]:
-    """The fields of an object that go to its result; the text is called "text"."""
-    carried: dict[str, Any] = {}
-    for name, value in fields.items():
-        if name == text_field:
-            carried[TEXT] = value
-        elif name not in (TEXT, *FIELDS):
-            carried[name] = value
-    return carried
+    """The fields of an object for its result, where the text is called "text"."""
+    return {
+        TEXT if name == text_field else name: value
+        for name, value in fields.items()
+        if name == text_field or name not in (TEXT, *FIELDS)
+    }
 
 
 def _head(fields: dict[str, Any]) -> str:
@@ -154,16 +142,15 @@ def _refuse(constant: str) -> None:
 
 
 def format_of(path: Path) -> str:
-    """Find the format of an input by its name.
+    """Determine the format of an input from its name.
 
-    path: The file or folder, or "-" for stdin.
-    RAISES (UserError): If the name does not tell.
+    RAISES (UserError): If the name does not show it.
     """
     if path == STDIN:
         return "text"
     if path.is_dir():
         return "spacy"
     if path.suffix not in FORMATS:
-        what = "the name does not tell the format; give --format text, jsonl or spacy"
+        what = "the name does not show the format; give --format text, jsonl or spacy"
         raise UserError(what, path)
     return FORMATS[path.suffix]

@@ -1,4 +1,4 @@
-"""Where results go: a stream, or a file that an interrupted run goes on with."""
+"""Write results to a stream, or to a file that an interrupted run can resume."""
 
 import json
 import os
@@ -11,7 +11,6 @@ import srsly
 
 from ...util.errors import UserError
 from ...util.files import check_output, write_json
-from .annotate import line_start
 from .inputs import Item
 
 try:
@@ -20,24 +19,21 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 SUFFIX = ".jsonl"
-ADVICE = "give what it was begun with, or begin anew with --overwrite"
+ADVICE = "repeat the command that started it, or start again with --overwrite"
 
 
 class Output(Protocol):
-    """What results are written to."""
+    """A destination of results."""
 
     def remaining(self, batches: Iterator[list[Item]]) -> Iterator[list[Item]]:
-        """Leave out batches that an earlier run has written."""
+        """Skip batches that an earlier run has written."""
 
     def write(self, lines: bytes) -> None:
         """Write the results of a batch."""
 
 
 class Stream:
-    """A stream, which is begun anew by each run.
-
-    file: The stream.
-    """
+    """A stream; each run writes all batches."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
@@ -47,7 +43,7 @@ class Stream:
         return batches
 
     def write(self, lines: bytes) -> None:
-        """Write lines, and hand them on at once."""
+        """Write lines, and flush them."""
         self.file.write(lines)
         self.file.flush()
 
@@ -55,10 +51,10 @@ class Stream:
 class PartFile:
     """A file that becomes the output when it is complete.
 
-    Beside it lies what it was begun with, FILE.part.json. The batches that it has are
-    left out by a run that goes on; a batch of which only some lines are there is
-    written anew, since the same texts have to be predicted together for the same last
-    digits of the scores.
+    FILE.part.json holds the settings of the run that started it. A run that resumes
+    skips the batches that the file contains; a batch of which only some lines are there
+    is predicted again as a whole, since the last digits of scores depend on the texts
+    of a batch.
 
     path: The output.
     """
@@ -66,26 +62,25 @@ class PartFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.part = path.with_name(f"{path.name}.part")
-        self.begun_with = path.with_name(f"{path.name}.part.json")
+        self.settings_file = path.with_name(f"{path.name}.part.json")
         self.n_before = 0
         self.n_lines = 0
 
     @contextmanager
     def opened(self, settings: dict[str, Any], *, overwrite: bool) -> Iterator[None]:
-        """Write inside; behind the block the output is complete.
+        """Open the file inside the block; after it the output is complete.
 
-        overwrite: Whether to begin anew, and to replace an output.
-        RAISES (UserError): If there is an output, or a part that was begun with other
-            settings.
+        overwrite: Whether to start again, and to replace an output.
+        RAISES (UserError): If the output exists, or a part with other settings.
         """
         self._check(settings, overwrite)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # What a finished run left behind when it was killed says nothing of a new one.
-        begun = self.part.exists() and self.begun_with.exists()
+        # The settings may be left by a finished run that was killed at its very end.
+        resumes = self.part.exists() and self.settings_file.exists()
         with self.part.open("ab+") as self._file:
             self._lock()
-            if overwrite or not begun:
-                self._begin({**settings, "overwrite": overwrite})
+            if overwrite or not resumes:
+                self._start({**settings, "overwrite": overwrite})
             try:
                 yield
             except BaseException:
@@ -93,32 +88,32 @@ class PartFile:
                 raise
             os.fsync(self._file.fileno())
         os.replace(self.part, self.path)
-        self.begun_with.unlink()
+        self.settings_file.unlink()
 
     def _check(self, settings: dict[str, Any], overwrite: bool) -> None:
         check_output(self.path, SUFFIX)
         if overwrite:
             return
-        begun = self._read_begun_with()
-        if begun is None and self.part.exists() and self.part.stat().st_size:
-            what = f"it has lines, but {self.begun_with} is missing; remove it"
+        started = self._read_settings()
+        if started is None and self.part.exists() and self.part.stat().st_size:
+            what = f"it has lines, but {self.settings_file} is missing; remove it"
             raise UserError(what, self.part)
-        if self.path.exists() and not (begun and begun.pop("overwrite", False)):
-            what = "is there already; name another, or add --overwrite"
+        if self.path.exists() and not (started and started.pop("overwrite", False)):
+            what = "it exists; name another output, or add --overwrite"
             raise UserError(what, self.path)
-        for name, value in settings.items() if begun else ():
-            if begun is not None and begun.get(name) != value:
-                was = f"it was begun with {name} {_shown(begun.get(name))}"
-                raise UserError(f"{was}, not {_shown(value)}; {ADVICE}", self.part)
+        for name, value in settings.items() if started else ():
+            if started is not None and started.get(name) != value:
+                was = f"it was started with {name} {_shorten(started.get(name))}"
+                raise UserError(f"{was}, not {_shorten(value)}; {ADVICE}", self.part)
 
-    def _read_begun_with(self) -> dict[str, Any] | None:
-        if not self.begun_with.exists() or not self.part.exists():
+    def _read_settings(self) -> dict[str, Any] | None:
+        if not self.settings_file.exists() or not self.part.exists():
             return None
         try:
-            return dict(srsly.read_json(self.begun_with))
+            return dict(srsly.read_json(self.settings_file))
         except (ValueError, TypeError) as err:
             what = f"is damaged; remove it and {self.part}"
-            raise UserError(what, self.begun_with) from err
+            raise UserError(what, self.settings_file) from err
 
     def _lock(self) -> None:
         try:
@@ -128,22 +123,21 @@ class PartFile:
             what = "another run is writing it; wait for it, or name another output"
             raise UserError(what, self.part) from err
 
-    def _begin(self, settings: dict[str, Any]) -> None:
-        # In this order a part never lies beside what another one was begun with.
-        self.begun_with.unlink(missing_ok=True)
+    def _start(self, settings: dict[str, Any]) -> None:
+        # In this order a part never has the settings of another one.
+        self.settings_file.unlink(missing_ok=True)
         self._file.truncate(0)
-        write_json(settings, self.begun_with)
+        write_json(settings, self.settings_file)
 
     def _remove_if_empty(self) -> None:
         if os.fstat(self._file.fileno()).st_size == 0:
             self.part.unlink()
-            self.begun_with.unlink()
+            self.settings_file.unlink()
 
     def remaining(self, batches: Iterator[list[Item]]) -> Iterator[list[Item]]:
-        """Leave out the batches that the part has, and cut it behind them.
+        """Skip the batches that the part contains, and truncate it after them.
 
-        YIELDS: Those that are not written yet.
-        RAISES (UserError): If a line was made of another input.
+        RAISES (UserError): If a line belongs to another input.
         """
         self._file.seek(0)
         end = 0
@@ -165,11 +159,11 @@ class PartFile:
         )
 
     def _is_of(self, line: bytes, item: Item, number: int) -> bool:
-        if line.startswith(line_start(item).encode()):
-            # After a power failure the last lines may be there in part.
+        if line.startswith(f'{item.head}, "entities": '.encode()):
+            # After a power failure the last line may be incomplete.
             return line.endswith(b"}\n")
         if _is_result(line):
-            what = f"is not what line {number} of {self.part} was made of; {ADVICE}"
+            what = f"differs from the text of line {number} of {self.part}; {ADVICE}"
             raise UserError.at(item.place, what)
         return False
 
@@ -195,7 +189,7 @@ def _is_result(line: bytes) -> bool:
         return False
 
 
-def _shown(value: object) -> str:
+def _shorten(value: object) -> str:
     text = json.dumps(value)
     # Digests are long.
     return text if len(text) <= 60 else f'{text[:12]}…"'

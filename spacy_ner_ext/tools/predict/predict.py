@@ -1,35 +1,38 @@
-"""Predict over a stream of texts in memory that does not grow with it."""
+"""`spacy_ner_ext.predict`: entities of a stream of texts in constant memory."""
 
+import json
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import minibatch
 
-from .results import describe
+from ...pipes.annotations import get_score
 
-# Larger ones are not faster on the CPU, and give all their memory back at once.
+# Larger batches are not faster on the CPU, and return their results later.
 BATCH_SIZE = 64
-# So many words stay known, and their tokens in the tokenizer's cache; rarer ones that
-# come later are forgotten behind each batch.
+# The first so many words stay in the vocabulary and in the tokenizer's cache; later
+# ones are forgotten after each batch.
 KEPT_WORDS = 50_000
+# Predicted fields of a result.
+FIELDS = ("entities", "spans", "cats")
+# One encoder for all results, where json.dumps would make one for each.
+to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+# Further digits are rounding errors of 32-bit arithmetic.
+DIGITS = 6
 
 
 class Words(NamedTuple):
-    """The tokens of a text.
-
-    words: The words.
-    spaces: Whether a space follows each of them.
-    """
+    """The tokens of a text, and whether a space follows each of them."""
 
     words: list[str]
     spaces: list[bool]
 
     @classmethod
     def of(cls, doc: Doc) -> "Words":
-        """The tokens of a document."""
         tokens = [(token.text, bool(token.whitespace_)) for token in doc]
         return cls([text for text, _ in tokens], [space for _, space in tokens])
 
@@ -40,19 +43,24 @@ def predict(
     *,
     batch_size: int = BATCH_SIZE,
 ) -> Iterator[dict[str, Any]]:
-    """Predict over texts, in their order.
+    """Predict the entities of a stream of texts, in its order.
+
+    Memory does not grow with the number of texts: the vocabulary forgets words that
+    come after the first 50,000 in a memory zone of spaCy around each batch.
 
     nlp: The pipeline.
-    texts: The texts. Of a document the tokens are taken, and nothing of its annotation.
-    batch_size: So many texts are read, and then predicted together.
-    YIELDS: "text" and "entities", each with "start", "end" (in characters), "label",
-        "text" and "score" (None where the component gives none); "spans" by group, and
-        "cats", if the pipeline writes them.
-    RAISES (ValueError): If a component leaves texts out.
+    texts: The texts. Of a document the tokens are used, not its annotation.
+    batch_size: The number of texts that are read and then predicted together.
+    YIELDS: For each text a dictionary of plain values: "text"; "entities", a list of
+        "start" and "end" (characters, end exclusive), "label", "text" and "score" (the
+        probability, rounded to six digits; None where the component gives none);
+        "spans", such lists by span group, and "cats", scores by category, if the
+        pipeline sets them.
+    RAISES (ValueError): If an error handler of a component skips a text.
     """
     for batch in minibatch(texts, batch_size):
-        # Nothing of spaCy's leaves the zone, so it may end before results are used.
-        with _forgetting(nlp):
+        # No object of spaCy leaves the zone, so it may end before results are used.
+        with _memory_zone(nlp):
             made = (_make_doc(nlp, text) for text in batch)
             docs = nlp.pipe(made, batch_size=batch_size)
             found = [{"text": doc.text, **describe(doc)} for doc in docs]
@@ -71,10 +79,48 @@ def _make_doc(nlp: Language, text: str | Doc | Words) -> Doc:
     return Doc(nlp.vocab, words=words, spaces=spaces)
 
 
-def _forgetting(nlp: Language) -> AbstractContextManager[object]:
-    # In a zone the tokenizer keeps nothing of new words, so frequent ones are learnt
+def _memory_zone(nlp: Language) -> AbstractContextManager[object]:
+    # In a zone the tokenizer caches no new words, so the frequent ones are learned
     # before; and zones cannot be nested.
     vocab: Any = nlp.vocab
     if vocab.in_memory_zone or len(vocab) < KEPT_WORDS:
         return nullcontext()
     return nlp.memory_zone()
+
+
+def describe(doc: Doc) -> dict[str, Any]:
+    """The predictions in a document as plain values; see predict."""
+    found: dict[str, Any] = {
+        "entities": [_describe_span(span, get_score(span)) for span in doc.ents]
+    }
+    if doc.spans:
+        groups = doc.spans.items()
+        found["spans"] = {key: _describe_group(group) for key, group in groups}
+    if doc.cats:
+        found["cats"] = {name: _round(score) for name, score in doc.cats.items()}
+    return found
+
+
+def _describe_group(group: SpanGroup) -> list[dict[str, Any]]:
+    spans = list(group)
+    scores: Any = group.attrs.get("scores", ())
+    if len(scores) != len(spans):
+        scores = [get_score(span) for span in spans]
+    return [_describe_span(span, score) for span, score in zip(spans, scores)]
+
+
+def _describe_span(span: Span, score: float | None) -> dict[str, Any]:
+    return {
+        "start": span.start_char,
+        "end": span.end_char,
+        "label": span.label_,
+        "text": span.text,
+        "score": _round(score),
+    }
+
+
+def _round(score: float | None) -> float | None:
+    # In a group the score of a span that was set before the component ran is NaN.
+    if score is None or math.isnan(score):
+        return None
+    return round(float(score), DIGITS)

@@ -1,30 +1,40 @@
-"""A prediction from the texts to the written lines."""
+"""Predict batches of texts, in this process or in others, and write the results.
 
+Other processes are spawned and load the pipeline themselves. Forked ones, as of
+`nlp.pipe(n_process=2)` on Linux, hang in the first matrix product if torch or OpenMP
+had started threads before.
+"""
+
+import os
+import signal
+from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from multiprocessing import connection, parent_process
+from multiprocessing.context import SpawnContext, SpawnProcess
+from threading import Thread
 from typing import Any
 
 from spacy.util import minibatch
 
 from ... import __version__
-from .annotate import Lines, annotate
+from ...util.errors import UserError
 from .inputs import Item, Source
 from .outputs import Output
-from .pipeline import PipelineSource
 from .predict import BATCH_SIZE
-from .processes import annotate_in_processes
+from .worker import Lines, PipelineSource, predict_batch
+
+Batch = list[Item]
+# One that is predicted, and one that waits.
+BATCHES_PER_PROCESS = 2
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is predicted, and how.
-
-    pipeline: The pipeline.
-    source: The texts.
-    batch_size: So many texts are predicted together.
-    n_process: In how many processes.
-    """
+    """A run of the command: the pipeline, the texts, and how they are processed."""
 
     pipeline: PipelineSource
     source: Source
@@ -32,10 +42,7 @@ class Prediction:
     n_process: int = 1
 
     def settings(self) -> dict[str, Any]:
-        """What the results depend on but for the texts, each of which is compared.
-
-        RAISES (UserError): If there is no such pipeline.
-        """
+        """What the results depend on, except for the texts."""
         return {
             "pipeline": self.pipeline.digest(),
             "overrides": self.pipeline.overrides,
@@ -45,22 +52,159 @@ class Prediction:
         }
 
     def run(self, output: Output) -> Iterator[Lines]:
-        """Predict, and write what is not written yet.
+        """Predict and write what is not written yet.
 
-        YIELDS: The results of each batch, when they are written.
+        YIELDS: The results of each batch after they are written.
         RAISES (UserError): If the pipeline, a text or the output cannot be used.
         """
         batches = map(list, minibatch(self.source.items(), self.batch_size))
-        # Closed at once, for the processes to end with an error of the output.
-        with closing(self._annotated(output.remaining(batches))) as results:
+        # Closed at once, so that processes end with an error of the output.
+        with closing(self._predict(output.remaining(batches))) as results:
             for lines in results:
                 output.write(lines.data)
                 yield lines
 
-    def _annotated(self, batches: Iterator[list[Item]]) -> Generator[Lines, None, None]:
+    def _predict(self, batches: Iterator[Batch]) -> Generator[Lines, None, None]:
         if self.n_process > 1:
-            yield from annotate_in_processes(self.pipeline, batches, self.n_process)
+            yield from predict_in_processes(self.pipeline, batches, self.n_process)
             return
         nlp = self.pipeline.load()
         for batch in batches:
-            yield annotate(nlp, batch)
+            yield predict_batch(nlp, batch)
+
+
+# --- Processes ----------------------------------------------------------------
+
+
+class _Context(SpawnContext):
+    """Spawns processes, and keeps them so that they can be ended at any time."""
+
+    def __init__(self) -> None:
+        self.started: list[SpawnProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]
+        process = SpawnProcess(*args, **kwargs)
+        self.started.append(process)
+        return process
+
+
+def predict_in_processes(
+    pipeline: PipelineSource, batches: Iterator[Batch], n_process: int
+) -> Generator[Lines, None, None]:
+    """Predict batches, which a thread reads ahead; yields results in their order.
+
+    RAISES (UserError): If a process fails, or is ended from outside.
+    """
+    context = _Context()
+    with _shared_processors(n_process):
+        pool = ProcessPoolExecutor(n_process, context, initializer=_end_with_parent)
+        try:
+            yield from _schedule(pool, pipeline, batches, n_process)
+            pool.shutdown()
+        except BrokenProcessPool as err:
+            raise UserError(
+                "a process was ended from outside, perhaps because memory ran out: "
+                "lower --n-process or --batch-size"
+            ) from err
+        finally:
+            # After this no process is started, and none is waited for.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in context.started:
+                if process.is_alive():
+                    process.kill()
+
+
+def _schedule(
+    pool: ProcessPoolExecutor,
+    pipeline: PipelineSource,
+    batches: Iterator[Batch],
+    n_process: int,
+) -> Iterator[Lines]:
+    """Keep the processes busy and the results in order."""
+    running: deque[Future[Lines]] = deque()
+    reading: Future[Batch | None] | None = _read(batches)
+
+    def has_room(future: Future[Batch | None]) -> bool:
+        # An error of the input is raised after the results of what was before it.
+        failed = future.done() and future.exception() is not None
+        limit = 1 if failed else n_process * BATCHES_PER_PROCESS
+        return len(running) < limit
+
+    while running or reading is not None:
+        awaited: list[Future[Any]] = list(running)[:1]
+        if reading is not None and has_room(reading):
+            awaited.append(reading)
+        wait(awaited, return_when=FIRST_COMPLETED)
+        while running and running[0].done():
+            yield running.popleft().result()
+        if reading is not None and reading.done() and has_room(reading):
+            batch = reading.result()
+            if batch is None:
+                reading = None
+                continue
+            with _without_interrupt():
+                running.append(pool.submit(_work, pipeline, batch))
+            reading = _read(batches)
+
+
+def _read(batches: Iterator[Batch]) -> "Future[Batch | None]":
+    """Read a batch in a thread that does not keep the process alive: it may be waiting
+    for stdin."""
+    future: Future[Batch | None] = Future()
+
+    def fill() -> None:
+        try:
+            future.set_result(next(batches, None))
+        except Exception as err:  # noqa: BLE001 - raised where the batch is taken
+            future.set_exception(err)
+
+    Thread(target=fill, daemon=True).start()
+    return future
+
+
+@contextmanager
+def _without_interrupt() -> Iterator[None]:
+    """Hide Ctrl-C, which a terminal sends to all processes, from those that start
+    inside: this process ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _shared_processors(n_process: int) -> Iterator[None]:
+    """Give each process that starts inside its share of the processors as threads; with
+    all of them each, they would wait for one another."""
+    n_processors = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        n_processors = len(os.sched_getaffinity(0))
+    share = str(max(1, n_processors // n_process))
+    wanted = {"OMP_NUM_THREADS": share, "TOKENIZERS_PARALLELISM": "false"}
+    new = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(new)
+    try:
+        yield
+    finally:
+        for name in new:
+            os.environ.pop(name, None)
+
+
+def _work(pipeline: PipelineSource, batch: Batch) -> Lines:
+    return predict_batch(pipeline.load(), batch)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent ends, in any way."""
+    Thread(target=_watch, daemon=True).start()
+
+
+def _watch() -> None:
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import spacy
 
-from tests.helpers.explained import TRIGGER, WET, trained
+from tests.helpers.explained import TRIGGER, WET, shared
 from tests.helpers.pipelines import TEXTS
 
 TEXT = TEXTS[0]
@@ -16,14 +16,14 @@ FAST = ("--method", "occlusion")
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "nested"
-    trained("nested").to_disk(path)
+    shared("nested").to_disk(path)
     return path
 
 
 @pytest.fixture(scope="module")
 def categories(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "hashed"
-    trained("hashed").to_disk(path)
+    shared("hashed").to_disk(path)
     return path
 
 
@@ -36,7 +36,7 @@ def check_error(result, *parts):
 
 
 def test_all_entities_with_files(run, model, tmp_path):
-    files = ("--html", "out/page.html", "--json", "out/numbers.json")
+    files = ("--output", "out/page.html", "--report", "out/numbers.json")
     done = run("explain", model, TEXT, *files)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -67,7 +67,7 @@ def test_a_category(call, categories):
     assert rows[0][0] == TRIGGER
 
 
-def test_names_that_are_no_spans(call, model):
+def test_names_that_are_not_spans(call, model):
     def name(entity, *options, text=TEXT):
         return call("explain", model, text, "--entity", entity, *options, *FAST)
 
@@ -77,7 +77,7 @@ def test_names_that_are_no_spans(call, model):
     check_error(name("8:8"), "8:8")
     check_error(name("4:5"), "--entity 4:5", "name some tokens")
     check_error(name("in", text="in Rome in Oslo"), "2 times", "0:2, 8:10")
-    check_error(name("lives"), "'lives' is no entity", "--label", "LOC, PER")
+    check_error(name("lives"), "'lives' is not a predicted entity", "--label", "LOC, PER")
     check_error(name("lives", "--label", "X"), "does not know 'X'", "LOC, PER")
 
 
@@ -85,14 +85,14 @@ def test_what_cannot_be_explained(call, model, categories):
     nothing = call("explain", model, "It rains again today .", *FAST)
     check_error(nothing, "no entity in this text", "--entity")
     check_error(call("explain", model, " "), "the text is empty")
-    check_error(call("explain", "none", TEXT), "none is no pipeline")
+    check_error(call("explain", "none", TEXT), "none")
     check_error(call("explain", model, TEXT, "--label", "PER"), "--entity")
     both = ("--entity", "Anna", "--category", "wet")
     check_error(call("explain", model, TEXT, *both), "choose one")
     check_error(call("explain", model, TEXT, "--category", "a"), "no categories")
     check_error(call("explain", categories, TEXT, "--category", "a"), "dry, wet")
     check_error(call("explain", model, TEXT, "--gpu-id", "0"), "--gpu-id 0")
-    check_error(call("explain", model, TEXT, "--html", "a.txt"), "a.txt", ".html")
+    check_error(call("explain", model, TEXT, "--output", "a.txt"), "a.txt", ".html")
 
 
 def test_components_that_find_no_entities(call, categories, tmp_path):

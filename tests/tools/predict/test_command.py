@@ -143,7 +143,7 @@ def test_objects_with_other_fields(call, model, tmp_path):
     options = ("--text-field", "body", "--output", "out.jsonl")
     code, _, err = call("predict", model, "in.jsonl", *options)
     assert code == 0
-    assert "1 fields of the input had the name of a result" in err
+    assert "1 input fields replaced by predictions" in err
     [result] = read(tmp_path / "out.jsonl")
     assert list(result) == ["id", "text", "entities"]
     assert result["id"] == "ä1"
@@ -184,7 +184,7 @@ def test_results_come_through_a_pipe_batch_by_batch(model):
     assert "Wrote stdout" in err
 
 
-def test_a_reader_that_has_enough_is_no_error(model, tmp_path):
+def test_exits_quietly_when_the_reader_closes_stdout(model, tmp_path):
     many = write_lines(tmp_path / "in.txt", MANY * 20)
     process = start(model, many, "--batch-size", 50, stdout=subprocess.PIPE)
     process.stdout.readline()
@@ -194,7 +194,7 @@ def test_a_reader_that_has_enough_is_no_error(model, tmp_path):
     assert (code, err) == (141, "")
 
 
-def test_closed_stdout_is_told(model, tmp_path):
+def test_a_closed_stdout_is_an_error(model, tmp_path):
     texts = write_lines(tmp_path / "in.txt", TEXTS)
     process = start(model, texts, preexec_fn=lambda: os.close(1))
     code, _, err = finish(process)
@@ -204,7 +204,7 @@ def test_closed_stdout_is_told(model, tmp_path):
 # --- Interruptions ------------------------------------------------------------------
 
 
-def test_goes_on_after_kills_without_a_lost_or_doubled_line(call, slow, tmp_path):
+def test_resumes_after_kills_without_a_lost_or_repeated_line(call, slow, tmp_path):
     texts, out = write_lines(tmp_path / "in.txt", MANY), tmp_path / "out.jsonl"
     assert call("predict", *slow, texts, "--output", "whole.jsonl")[0] == 0
     part = tmp_path / "out.jsonl.part"
@@ -227,7 +227,7 @@ def test_goes_on_after_kills_without_a_lost_or_doubled_line(call, slow, tmp_path
     assert [result["text"] for result in read(out)] == MANY
 
 
-def test_a_stream_goes_on_where_a_run_failed(call, slow, tmp_path):
+def test_a_stream_resumes_where_a_run_failed(call, slow, tmp_path):
     lines = [*MANY[:40], "FAIL", *MANY[40:60]]
     texts, out = write_lines(tmp_path / "in.txt", lines), tmp_path / "out.jsonl"
     code, _, err = call("predict", *slow, texts, "--output", out)
@@ -277,7 +277,7 @@ def test_a_process_that_fails_ends_the_command(call, slow, tmp_path, word, what)
     assert word == "STOP" or len(done) == 100
 
 
-# --- What cannot be done ------------------------------------------------------------
+# --- Errors ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_a_process_that_fails_ends_the_command(call, slow, tmp_path, word, what)
         (["in.jsonl", "--output", "in.jsonl"], "is input and output"),
         (["-", "--format", "spacy"], "documents are not read from stdin"),
         (["in.txt", "--gpu-id", "0", "--n-process", "2"], "exclude each other"),
-        (["bad.jsonl"], "bad.jsonl, line 2: is no JSON object"),
+        (["bad.jsonl"], "bad.jsonl, line 2: is not a JSON object"),
         (["latin.txt"], "latin.txt, line 2: byte 0xe9 at position 2 is not UTF-8"),
         (["long.txt"], "line 1: the text has 1,000,001 characters"),
         (["in.txt", "--treshold", "1"], "no such option --treshold"),
@@ -324,12 +324,12 @@ def test_a_model_that_does_not_load_is_named(call, model, tmp_path, damage):
         (folder / "crf_ner/model").write_bytes(b"no weights")
     code, out, err = call("predict", folder, "in.txt", "--output", "out.jsonl")
     assert (code, out) == (1, "")
-    assert f"Error: {folder} is no pipeline" in err
+    assert f"Error: {folder} is not a pipeline" in err
     assert err.count("\n") == 1
     assert not list(tmp_path.glob("out*"))
 
 
-def test_a_bad_line_is_mended_and_the_run_goes_on(call, model, tmp_path):
+def test_a_run_resumes_after_a_bad_line_was_fixed(call, model, tmp_path):
     lines = [json.dumps({"text": text}) for text in MANY[:25]]
     write_lines(tmp_path / "in.jsonl", [*lines[:24], "{", lines[24]])
     args = ("predict", model, "in.jsonl", "--output", "out.jsonl", "--batch-size", 10)
@@ -344,15 +344,15 @@ def test_a_bad_line_is_mended_and_the_run_goes_on(call, model, tmp_path):
     assert [result["text"] for result in read(tmp_path / "out.jsonl")] == MANY[:25]
 
 
-def test_another_model_does_not_go_on(call, model, tmp_path):
+def test_another_model_does_not_resume(call, model, tmp_path):
     write_lines(tmp_path / "in.jsonl", ['{"text": "a"}', '{"text": "b"}', "{"])
     args = ("in.jsonl", "--output", "out.jsonl", "--batch-size", 2)
     call("predict", model, *args)
     code, _, err = call("predict", model, *args, "--components.crf_ner.threshold", 0.5)
     assert code == 1
-    assert "it was begun with overrides" in err
+    assert "it was started with overrides" in err
     assert "--overwrite" in err
     fitted("flat_iob2").to_disk(tmp_path / "other")
     code, _, err = call("predict", tmp_path / "other", *args)
     assert code == 1
-    assert "it was begun with pipeline" in err
+    assert "it was started with pipeline" in err

@@ -78,10 +78,10 @@ def test_any_text_and_value_passes_as_it_is(tmp_path_factory, texts, value):
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        (b"{", "is no JSON \\(Expecting"),
-        (b'"text"', "no JSON object"),
-        (b"[" * 100_000, "is no JSON \\(maximum recursion"),
-        (b'{"text": NaN}', "is no JSON \\(NaN is not JSON\\); write"),
+        (b"{", "is not JSON \\(Expecting"),
+        (b'"text"', "not a JSON object"),
+        (b"[" * 100_000, "is not JSON \\(maximum recursion"),
+        (b'{"text": NaN}', "is not JSON \\(NaN is not JSON\\); write"),
         (b'{"text": 5}', 'with a text in "text"'),
         (b'{"body": "a"}', "--text-field"),
         (b'{"text": "\\ud800"}', "cannot be written"),

@@ -1,4 +1,4 @@
-"""Files that an interrupted run goes on with."""
+"""Files that an interrupted run can resume."""
 
 import json
 
@@ -74,7 +74,7 @@ def test_nothing_is_left_of_a_run_that_wrote_nothing(tmp_path):
 @given(cut=st.integers(0, 2000), tail=st.sampled_from([b"", b"\0\0", b'{"t', b"\n"]))
 @example(cut=0, tail=b"")
 @example(cut=2000, tail=b"\0\n")
-def test_goes_on_after_any_cut(tmp_path_factory, cut, tail):
+def test_resumes_after_any_truncation(tmp_path_factory, cut, tail):
     path = tmp_path_factory.mktemp("cut") / "a.jsonl"
     items = make_items(10)
     part = interrupted(path, items, 3)
@@ -91,7 +91,7 @@ def test_batches_that_are_there_are_not_predicted_again(tmp_path, stop_after):
     assert run(tmp_path / "a.jsonl", items) == 4 - stop_after
 
 
-def test_goes_on_if_all_lines_were_there(tmp_path):
+def test_resumes_if_all_lines_are_written(tmp_path):
     path, items = tmp_path / "a.jsonl", make_items(7)
     part = interrupted(path, [*items, *make_items(2)], 2)
     part.write_bytes(whole(items))
@@ -120,7 +120,7 @@ def test_another_input_is_refused_and_nothing_is_lost(tmp_path):
     part = interrupted(tmp_path / "a.jsonl", items, 2)
     before = part.read_bytes()
     other = [*items[:4], items[5], *items[5:]]
-    with pytest.raises(UserError, match=r"in\.txt, line 6: is not what line 5 of") as e:
+    with pytest.raises(UserError, match=r"in\.txt, line 6: differs from the text of line 5 of") as e:
         run(tmp_path / "a.jsonl", other)
     assert "--overwrite" in str(e.value)
     with pytest.raises(UserError, match="has more lines than the 3 texts"):
@@ -135,7 +135,7 @@ def test_a_text_that_is_the_beginning_of_the_other_is_another(tmp_path):
     part = interrupted(tmp_path / "a.jsonl", items * 6, 1)
     assert part.exists()
     shorter = [Item(Place("in.jsonl", 1), "a", '{"text": "a"')]
-    with pytest.raises(UserError, match="is not what line 1"):
+    with pytest.raises(UserError, match="differs from the text of line 1"):
         run(tmp_path / "a.jsonl", shorter * 6)
 
 
@@ -151,7 +151,7 @@ def test_other_settings_are_refused(tmp_path):
 def test_a_finished_output_is_replaced_at_the_end_of_a_run_alone(tmp_path):
     path, items = tmp_path / "a.jsonl", make_items(9)
     run(path, items[:2])
-    with pytest.raises(UserError, match=r"is there already.*--overwrite"):
+    with pytest.raises(UserError, match=r"it exists.*--overwrite"):
         run(path, items)
     interrupted(path, items, 2, overwrite=True)
     assert path.read_bytes() == whole(items[:2])
@@ -161,15 +161,15 @@ def test_a_finished_output_is_replaced_at_the_end_of_a_run_alone(tmp_path):
 
 def test_settings_that_a_finished_run_left_behind_are_forgotten(tmp_path):
     path, items = tmp_path / "a.jsonl", make_items(9)
-    begun_with = tmp_path / "a.jsonl.part.json"
-    begun_with.write_text(json.dumps({**SETTINGS, "format": "jsonl"}))
+    settings_file = tmp_path / "a.jsonl.part.json"
+    settings_file.write_text(json.dumps({**SETTINGS, "format": "jsonl"}))
     interrupted(path, items, 2)
     assert run(path, items) == 1
     assert path.read_bytes() == whole(items)
-    assert not begun_with.exists()
+    assert not settings_file.exists()
 
 
-def test_overwriting_begins_anew(tmp_path):
+def test_overwriting_starts_again(tmp_path):
     path, items = tmp_path / "a.jsonl", make_items(9)
     interrupted(path, items, 2)
     assert run(path, items[3:], overwrite=True) == 2

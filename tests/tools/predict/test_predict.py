@@ -9,8 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, SpanGroup
 
 from spacy_ner_ext.tools.predict import predict as predicting
-from spacy_ner_ext.tools.predict.predict import Words, predict
-from spacy_ner_ext.tools.predict.results import describe
+from spacy_ner_ext.tools.predict.predict import Words, describe, predict
 from tests.helpers.pipelines import PIPELINES, TEXTS, build, fitted
 
 
@@ -58,7 +57,7 @@ def test_scores_of_groups_are_aligned_or_left_out(scores):
     assert [found["score"] for found in describe(doc)["spans"]["sc"]] == expected
 
 
-def test_categories_are_told():
+def test_categories_have_scores():
     nlp = spacy.blank("en")
     textcat = nlp.add_pipe("textcat")
     textcat.add_label("good")

@@ -1,11 +1,12 @@
-"""Completeness, time and plausibility of explanations by trained pipelines.
+"""Completeness, time and plausibility of explanations of trained pipelines.
 
-    python benchmarks/influence.py --entities MODEL TEST --categories MODEL TEST
+    python benchmarks/explain.py --entities MODEL TEST --categories MODEL TEST
 
-Integrated gradients of predicted entities, or of the best category of texts, at the
-default settings: what is unaccounted for of the difference of the values, the gradients
-that were taken, seconds, and, of entities, how often one of their own tokens is the
-strongest, and among the three strongest, with what a token at random would reach.
+Integrated gradients of predicted entities, or of the best category of texts, with the
+default settings. Reports the share of the difference of the values that the scores do
+not account for, the number of gradients and the seconds; for entities also how often
+one of their own tokens has the largest score, or one of the three largest, next to the
+rate of a random order.
 """
 
 import argparse
@@ -23,8 +24,8 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
-from spacy_ner_ext import explain, explain_all
-from spacy_ner_ext.tools.explain.result import Influence
+from spacy_ner_ext import explain
+from spacy_ner_ext.tools.explain.explanation import Explanation
 
 
 def read(nlp: Language, path: Path) -> Iterator[Doc]:
@@ -36,35 +37,35 @@ def read(nlp: Language, path: Path) -> Iterator[Doc]:
 
 def entities(
     nlp: Language, path: Path, limit: int
-) -> Iterator[tuple[Influence, float]]:
+) -> Iterator[tuple[Explanation, float]]:
     count = 0
     for doc in read(nlp, path):
         if count >= limit:
             return
         start = time.process_time()
-        found = explain_all(nlp, doc)
+        found = explain(nlp, doc)
         seconds = time.process_time() - start
         count += len(found)
-        yield from ((influence, seconds / len(found)) for influence in found)
+        yield from ((explanation, seconds / len(found)) for explanation in found)
 
 
 def categories(
     nlp: Language, path: Path, limit: int, longest: int
-) -> Iterator[tuple[Influence, float]]:
+) -> Iterator[tuple[Explanation, float]]:
     docs = (doc for doc in read(nlp, path) if len(doc) <= longest)
     for doc, _ in zip(docs, range(limit)):
         category = max(doc.cats, key=doc.cats.__getitem__)
         start = time.process_time()
-        found = explain(nlp, doc, category=category)
+        [found] = explain(nlp, doc, category=category)
         yield found, time.process_time() - start
 
 
-def own_ranks(influence: Influence) -> tuple[int, float, float]:
-    """The rank of the best token of an entity, from 1; and how probable it is that one
-    of its tokens is the first, and among the first three, if the order is random."""
-    assert influence.start is not None and influence.end is not None
-    order = sorted(range(len(influence.scores)), key=lambda i: -influence.scores[i])
-    own = range(influence.start, influence.end)
+def own_ranks(explanation: Explanation) -> tuple[int, float, float]:
+    """The rank of the best token of an entity, from 1, and the probabilities that one of
+    its tokens is the first, or among the first three, of a random order."""
+    assert explanation.start is not None and explanation.end is not None
+    order = sorted(range(len(explanation.scores)), key=lambda i: -explanation.scores[i])
+    own = range(explanation.start, explanation.end)
     rank = 1 + min(order.index(i) for i in own)
     n, others = len(order), len(order) - len(own)
     missed = 1.0
@@ -73,24 +74,24 @@ def own_ranks(influence: Influence) -> tuple[int, float, float]:
     return rank, len(own) / n, 1 - missed
 
 
-def measure(found: list[tuple[Influence, float]]) -> dict[str, Any]:
+def measure(found: list[tuple[Explanation, float]]) -> dict[str, Any]:
     errors = [
-        abs(influence.delta or 0.0) / abs(influence.value - influence.baseline_value)
-        for influence, _ in found
-        if influence.baseline_value is not None
+        abs(explanation.delta or 0.0) / abs(explanation.value - explanation.baseline_value)
+        for explanation, _ in found
+        if explanation.baseline_value is not None
     ]
-    steps = [influence.steps or 0 for influence, _ in found]
+    steps = [explanation.steps or 0 for explanation, _ in found]
     result: dict[str, Any] = {
         "explanations": len(found),
         "relative_error_median": statistics.median(errors),
         "relative_error_max": max(errors),
-        "not_converged": sum(not influence.converged for influence, _ in found),
+        "not_converged": sum(not explanation.converged for explanation, _ in found),
         "steps_median": statistics.median(steps),
         "steps_max": max(steps),
         "cpu_seconds_median": statistics.median(seconds for _, seconds in found),
         "tokens_median": statistics.median(len(each.tokens) for each, _ in found),
     }
-    ranks = [own_ranks(influence) for influence, _ in found if influence.is_entity]
+    ranks = [own_ranks(explanation) for explanation, _ in found if explanation.is_entity]
     if ranks:
         first, first_by_chance, third_by_chance = (
             statistics.mean(column)

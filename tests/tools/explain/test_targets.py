@@ -10,7 +10,7 @@ import pytest
 from spacy_ner_ext.crf.lattice import Lattice
 from spacy_ner_ext.crf.marginals import entity_probabilities
 from spacy_ner_ext.crf.tags import TagSet
-from spacy_ner_ext.tools.explain.entity_value import (
+from spacy_ner_ext.tools.explain.targets import (
     entity_log_probabilities,
     entity_mask,
 )

@@ -1,0 +1,170 @@
+"""The quantity of a thinc model as a function of what its encoder sees."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import torch
+from spacy.language import Language
+from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
+from spacy.tokens import Doc
+from thinc.api import Model, noop, torch2xp, xp2torch
+from torch import Tensor
+
+from ...encoder.shim import EncoderShim
+from ...encoder.torch_shim import TorchShim
+from .embeddings import EncodedDoc
+from .targets import ModelTarget, NoGradientError, Target
+
+DROPOUT = ("dropout", "fixed_dropout")
+
+
+def find_encoders(nlp: Language, model: Model) -> list[Model]:
+    """Find the Hugging Face encoders of this package in a model and in the models that
+    it listens to."""
+    found: dict[int, Model] = {}
+    for node in model.walk():
+        upstream = _find_upstream(nlp, node)
+        inner = [] if upstream is None else find_encoders(nlp, upstream)
+        own = [node] if any(isinstance(shim, TorchShim) for shim in node.shims) else []
+        found.update({id(encoder): encoder for encoder in [*inner, *own]})
+    return list(found.values())
+
+
+def _find_upstream(nlp: Language, node: Model) -> Model | None:
+    """The model whose vectors a listener receives; None for other layers."""
+    if not isinstance(node, Tok2VecListener):
+        return None
+    # Vectors are passed in doc.tensor, so the last component to write it counts.
+    for _, pipe in reversed(nlp.pipeline):
+        if isinstance(pipe, Tok2Vec) and any(node is each for each in pipe.listeners):
+            return pipe.model
+    return None
+
+
+class ModelPath:
+    """The quantity of a component over one Transformer.v1; see integrate.Path.
+
+    The layers between the encoder and the quantity are those of thinc, which compute
+    the gradient with respect to the token vectors by their own backward pass. They run
+    in a copy without dropout, so the pipeline and its gradients stay as they are.
+
+    RAISES (NoGradientError): If the quantity has no gradient with respect to the text.
+    """
+
+    def __init__(
+        self, nlp: Language, target: Target, doc: Doc, baseline: str | None
+    ) -> None:
+        if not isinstance(target, ModelTarget):
+            raise NoGradientError("its probabilities are not computed by a model")
+        self.target, self.doc = target, doc
+        encoder = self._find_encoder(nlp)
+        self.given = GivenVectors(encoder)
+        self.layers = _copy(nlp, target.model, {id(encoder): self.given.node})
+        self._check_layers(encoder)
+        self.encoded = EncodedDoc(encoder.shims[0], doc, baseline)  # type: ignore[arg-type]
+        self.baseline, self.at_once = self.encoded.baseline.name, self.encoded.at_once
+        self.device = self.encoded.shim.model.device
+
+    def _find_encoder(self, nlp: Language) -> Model:
+        encoders = find_encoders(nlp, self.target.model)
+        if len(encoders) != 1 or not isinstance(encoders[0].shims[0], EncoderShim):
+            raise NoGradientError("its model is not over one Transformer.v1")
+        self.target.check_gradient()
+        return encoders[0]
+
+    def _check_layers(self, encoder: Model) -> None:
+        """Check that other words with the same vectors have the same value."""
+        doc = self.doc
+        spaces = [bool(token.whitespace_) for token in doc]
+        other = Doc(doc.vocab, words=["_"] * len(doc), spaces=spaces)
+        self.given.vectors = encoder.predict([doc])
+        values = [
+            self.target.differentiate(self.layers.predict([each]))[0]
+            for each in (doc, other)
+        ]
+        if not numpy.allclose(*values, rtol=1e-5, atol=0):
+            raise NoGradientError(
+                "its model does not read the text by the encoder alone"
+            )
+
+    def value(self, scales: Tensor) -> Tensor:
+        """See integrate.Path."""
+        return _Layers.apply(self._run, self.encoded.vectors(scales))
+
+    def _run(self, vectors: Any) -> tuple[numpy.ndarray, Callable[[], Any]]:
+        self.given.vectors, self.given.gradient = list(vectors), 0 * vectors
+        output, backprop = self.layers([self.doc] * len(vectors), is_train=True)
+        values, d_output = self.target.differentiate(output)
+
+        def differentiate() -> Any:
+            backprop(d_output)
+            return self.given.gradient
+
+        return values, differentiate
+
+
+class GivenVectors:
+    """A layer that takes the place of an encoder: its output is set before each pass,
+    and its gradient is collected."""
+
+    def __init__(self, encoder: Model) -> None:
+        self.vectors: list[Any] = []
+        self.gradient: Any = None
+        dims: Any = {"nO": encoder.maybe_get_dim("nO")}
+        self.node: Model = Model("given_vectors", self._forward, dims=dims)
+
+    def _forward(self, model: Model, X: list[Doc], is_train: bool) -> Any:
+        def backprop(d_vectors: Any) -> list[Doc]:
+            for total, part in zip(self.gradient, d_vectors):
+                total += part
+            return []
+
+        return self.vectors, backprop
+
+
+def _copy(nlp: Language, model: Model, replaced: dict[int, Any]) -> Model:
+    """Copy a model, with listeners replaced by copies of what they listen to.
+
+    replaced: The layers to use in place of others, by the id of the latter.
+    """
+    for node in model.walk():
+        upstream = _find_upstream(nlp, node)
+        if upstream is not None:
+            replaced[id(node)] = _copy(nlp, upstream, replaced)
+        elif node.name in DROPOUT:
+            replaced[id(node)] = noop()
+    copied = copy.deepcopy(model, replaced)
+    for node in copied.walk():
+        for module in (shim._model for shim in node.shims):
+            if isinstance(module, torch.nn.Module):
+                _disable_dropout(module)
+    return copied
+
+
+def _disable_dropout(module: torch.nn.Module) -> None:
+    for part in module.modules():
+        for name in ("p", "dropout"):
+            if isinstance(getattr(part, name, None), float):
+                setattr(part, name, 0.0)
+
+
+class _Layers(torch.autograd.Function):
+    """Layers of thinc as a function of torch."""
+
+    @staticmethod
+    def forward(ctx: Any, run: Callable[..., Any], vectors: Tensor) -> Tensor:
+        # There may be torch modules among the layers, such as an LSTM.
+        with torch.enable_grad():
+            values, ctx.differentiate = run(torch2xp(vectors))
+        ctx.like = vectors.dtype, vectors.device
+        return torch.from_numpy(values).to(vectors.device)
+
+    @staticmethod
+    def backward(ctx: Any, *d_values: Tensor) -> Any:
+        dtype, device = ctx.like
+        gradient = xp2torch(ctx.differentiate(), device=device)
+        return None, (gradient * d_values[0][:, None, None]).to(dtype)
