@@ -60,12 +60,12 @@ def categories(
         yield found, time.process_time() - start
 
 
-def own_ranks(explanation: Explanation) -> tuple[int, float, float]:
-    """The rank of the best token of an entity, from 1, and the probabilities that one of
-    its tokens is the first, or among the first three, of a random order."""
-    assert explanation.start is not None and explanation.end is not None
-    order = sorted(range(len(explanation.scores)), key=lambda i: -explanation.scores[i])
-    own = range(explanation.start, explanation.end)
+def own_ranks(found: Explanation) -> tuple[int, float, float]:
+    """The rank of the best token of an entity, from 1, and the probabilities that one
+    of its tokens is the first, or among the first three, of a random order."""
+    assert found.start is not None and found.end is not None
+    order = sorted(range(len(found.scores)), key=lambda i: -found.scores[i])
+    own = range(found.start, found.end)
     rank = 1 + min(order.index(i) for i in own)
     n, others = len(order), len(order) - len(own)
     missed = 1.0
@@ -76,22 +76,22 @@ def own_ranks(explanation: Explanation) -> tuple[int, float, float]:
 
 def measure(found: list[tuple[Explanation, float]]) -> dict[str, Any]:
     errors = [
-        abs(explanation.delta or 0.0) / abs(explanation.value - explanation.baseline_value)
-        for explanation, _ in found
-        if explanation.baseline_value is not None
+        abs(each.delta or 0.0) / abs(each.value - each.baseline_value)
+        for each, _ in found
+        if each.baseline_value is not None
     ]
-    steps = [explanation.steps or 0 for explanation, _ in found]
+    steps = [each.steps or 0 for each, _ in found]
     result: dict[str, Any] = {
         "explanations": len(found),
         "relative_error_median": statistics.median(errors),
         "relative_error_max": max(errors),
-        "not_converged": sum(not explanation.converged for explanation, _ in found),
+        "not_converged": sum(not each.converged for each, _ in found),
         "steps_median": statistics.median(steps),
         "steps_max": max(steps),
         "cpu_seconds_median": statistics.median(seconds for _, seconds in found),
         "tokens_median": statistics.median(len(each.tokens) for each, _ in found),
     }
-    ranks = [own_ranks(explanation) for explanation, _ in found if explanation.is_entity]
+    ranks = [own_ranks(each) for each, _ in found if each.is_entity]
     if ranks:
         first, first_by_chance, third_by_chance = (
             statistics.mean(column)

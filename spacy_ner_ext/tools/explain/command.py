@@ -11,14 +11,27 @@ from ...util.files import check_output, replacing, write_json
 from ..output import printer
 from ..pipeline import MODEL_HELP, Code, GpuId, failure_told, open_pipeline
 from .components import check_component, find_span
-from .embeddings import BASELINES
-from .explain import MAX_STEPS, METHODS, STEPS
+from .explain import MAX_STEPS, STEPS
 from .explain import explain as explain_text
 from .explanation import Explanation, render_html, shade, table
 
 ROWS_IN_TABLE = 8
-Method = Enum("Method", {name: name for name in METHODS}, type=str)
-Baseline = Enum("Baseline", {name: name for name in BASELINES}, type=str)
+
+
+class Method(str, Enum):
+    """How attributions are computed."""
+
+    auto = "auto"
+    integrated_gradients = "integrated_gradients"
+    occlusion = "occlusion"
+
+
+class BaselineName(str, Enum):
+    """What replaces word pieces."""
+
+    mask = "mask"
+    pad = "pad"
+    zero = "zero"
 
 
 def explain(
@@ -50,7 +63,7 @@ def explain(
             help="auto: integrated gradients if the component supports them, otherwise "
             "occlusion."
         ),
-    ] = Method["auto"],
+    ] = Method.auto,
     steps: Annotated[
         int,
         typer.Option(
@@ -61,7 +74,7 @@ def explain(
         ),
     ] = STEPS,
     baseline: Annotated[
-        Baseline | None,
+        BaselineName | None,
         typer.Option(
             help="What replaces the word pieces at the start of the path; default: "
             "mask, or pad for encoders without it."

@@ -92,7 +92,7 @@ class MarkedSpanPath:
         n, model = len(scales), self.shim.model.eval()
         first = numpy.arange(n)[:, None] * scales.size(1)
         owners = numpy.where(self.owners < 0, -1, self.owners + first)
-        ids, mask = (x.repeat(n, axis=0) for x in (self.ids, self.mask))
+        ids, mask = self.ids.repeat(n, axis=0), self.mask.repeat(n, axis=0)
         rows = self.encoder_baseline.embed(ids, owners, scales.flatten())
         start, end = (numpy.full(n, place) for place in self.places)
         pairs = Pairs(numpy.zeros(n, dtype="int64"), numpy.arange(n), start, end)

@@ -82,11 +82,11 @@ class ModelPath:
         spaces = [bool(token.whitespace_) for token in doc]
         other = Doc(doc.vocab, words=["_"] * len(doc), spaces=spaces)
         self.given.vectors = encoder.predict([doc])
-        values = [
+        own, changed = (
             self.target.differentiate(self.layers.predict([each]))[0]
             for each in (doc, other)
-        ]
-        if not numpy.allclose(*values, rtol=1e-5, atol=0):
+        )
+        if not numpy.allclose(own, changed, rtol=1e-5, atol=0):
             raise NoGradientError(
                 "its model does not read the text by the encoder alone"
             )

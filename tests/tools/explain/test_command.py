@@ -77,7 +77,7 @@ def test_names_that_are_not_spans(call, model):
     check_error(name("8:8"), "8:8")
     check_error(name("4:5"), "--entity 4:5", "name some tokens")
     check_error(name("in", text="in Rome in Oslo"), "2 times", "0:2, 8:10")
-    check_error(name("lives"), "'lives' is not a predicted entity", "--label", "LOC, PER")
+    check_error(name("lives"), "'lives' is not a predicted", "--label", "LOC, PER")
     check_error(name("lives", "--label", "X"), "does not know 'X'", "LOC, PER")
 
 
