@@ -10,7 +10,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from ...util.errors import UserError
+from ...util.extras import require
 
 # The largest error of the scores, relative to the difference of the values ...
 TOLERANCE = 0.02
@@ -63,7 +63,8 @@ def integrate(path: Path, n_tokens: int, steps: int, max_steps: int) -> dict[str
     RETURNS: Fields of an Explanation.
     RAISES (UserError): If captum is not installed.
     """
-    method, points = _import_captum()(path.value), min(POINTS, steps)
+    captum, points = require("captum.attr", "explain"), min(POINTS, steps)
+    method = captum.IntegratedGradients(path.value)
 
     def scales(at: float) -> Tensor:
         return torch.full((1, n_tokens), at, device=path.device)
@@ -108,14 +109,3 @@ def _is_exact(sections: list[Section]) -> bool:
 
 def _is_small(error: float, difference: float) -> bool:
     return error <= max(TOLERANCE * difference, NEGLIGIBLE)
-
-
-def _import_captum() -> Any:
-    try:
-        from captum.attr import IntegratedGradients
-    except ImportError as err:
-        raise UserError(
-            "integrated gradients need captum: install it with pip install "
-            '"spacy-ner-ext[explain]", or choose the method occlusion'
-        ) from err
-    return IntegratedGradients

@@ -275,6 +275,6 @@ def test_without_captum(monkeypatch):
     monkeypatch.setitem(sys.modules, "captum", None)
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     for method in ("auto", METHOD):
-        with pytest.raises(ValueError, match=r"\[explain\].*occlusion"):
+        with pytest.raises(ValueError, match=r"\[explain\]"):
             explain(nlp, TEXT, method=method)
     assert explain(nlp, TEXT, method="occlusion")
