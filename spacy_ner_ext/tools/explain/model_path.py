@@ -77,11 +77,14 @@ class ModelPath:
         return encoders[0]
 
     def _check_layers(self, encoder: Model) -> None:
-        """Check that other words with the same vectors have the same value."""
+        """Check that other words with the same vectors have the same value.
+
+        With zeros as vectors, since probabilities of the text itself may be exactly 1.
+        """
         doc = self.doc
         spaces = [bool(token.whitespace_) for token in doc]
         other = Doc(doc.vocab, words=["_"] * len(doc), spaces=spaces)
-        self.given.vectors = encoder.predict([doc])
+        self.given.vectors = [0 * vectors for vectors in encoder.predict([doc])]
         own, changed = (
             self.target.differentiate(self.layers.predict([each]))[0]
             for each in (doc, other)
