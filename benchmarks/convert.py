@@ -7,7 +7,8 @@ The file has two columns, a token and its tag in IOB2. The commands run in
 turns, each in a separate process. The median processor time, imports included, is
 compared after a check that both find the same sentences and entities. With
 `--megabytes` a JSON lines file of that size is written from the same sentences, with a
-new name in every third text, and converted to shards; its peak memory is measured.
+new name in every third text, and converted to a folder of .spacy files; the peak memory
+is measured.
 """
 
 import argparse
@@ -130,8 +131,9 @@ def convert_large(
 ) -> dict[str, Any]:
     path = folder / "large.jsonl"
     n_lines = write_json_lines(sentences, path, n_megabytes * 10**6)
-    command = ["spacy_ner_ext", "convert", str(path), str(folder / "shards")]
-    found = measure([*command, "--shard-size", "20000"])
+    found = measure(
+        ["spacy_ner_ext", "convert", str(path), str(folder / "large.spacy")]
+    )
     return {"megabytes": n_megabytes, "documents": n_lines, **found}
 
 
