@@ -15,7 +15,7 @@ from spacy_ner_ext import convert
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted(path.name for path in (ROOT / "configs").glob("*.cfg"))
-# What the best pipeline is chosen by, where that is no score of entities.
+# The score that selects the best pipeline, where it is not one of entities.
 MAIN_SCORES = {
     "flair_pos.cfg": "tag_acc",
     "textcat_cnn.cfg": "cats_weighted_f",

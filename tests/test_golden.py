@@ -1,7 +1,7 @@
-"""Pipelines that commit 818f9c3 saved load here, and predict the same.
+"""Pipelines saved by commit 818f9c3 load and predict the same.
 
-`golden/make.py` wrote golden/*.zip, a saved pipeline each, and beside each a .json
-with its predictions for some texts.
+`golden/make.py` wrote golden/*.zip, one saved pipeline each, with its predictions for
+some texts in a .json file of the same name.
 """
 
 import json

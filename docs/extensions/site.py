@@ -16,7 +16,7 @@ from spacy_ner_ext.tools.app import app
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "python -m spacy_ner_ext"
-# Pages are in one folder, so that all that is above it is no page.
+# All pages are in one folder: a link out of it does not lead to a page.
 OUTSIDE = re.compile(r"\]\(\.\./([^)#]+)")
 
 
