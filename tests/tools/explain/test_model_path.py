@@ -124,7 +124,11 @@ def updated_once(**settings):
     return nlp
 
 
-@pytest.mark.parametrize("kind", KINDS)
+QUICK = ("bert", "t5")
+OTHERS = [pytest.param(k, marks=pytest.mark.slow) for k in KINDS if k not in QUICK]
+
+
+@pytest.mark.parametrize("kind", [*QUICK, *OTHERS])
 def test_encoders_of_all_kinds_in_several_windows(kind):
     nlp = updated_once(kind=kind)
     doc = nlp(LONG)
@@ -258,13 +262,18 @@ def test_more_steps_are_taken_where_they_are_needed():
 def test_a_model_that_reads_the_text_past_the_encoder():
     """The other way has no gradient, so the whole is occluded."""
     bag = {"@architectures": "spacy.TextCatBOW.v3", "exclusive_classes": True}
-    bag |= {"length": 1024, "ngram_size": 1, "no_output_layer": False}
+    bag |= {"length": 1024, "ngram_size": 1, "no_output_layer": True}
     ensemble = {"@architectures": "spacy.TextCatEnsemble.v2", "linear_model": bag}
     nlp = build({"textcat": {"model": {**ensemble, "tok2vec": transformer()}}})
     examples = examples_of(nlp)
     nlp.initialize(lambda: examples)
-    for _ in range(3):
-        nlp.update(examples, sgd=Adam(0.05))
+    model = nlp.get_pipe("textcat").model
+    [linear] = [node for node in model.walk() if node.name == "sparse_linear"]
+    rng = numpy.random.default_rng(0)
+    linear.set_param("W", rng.normal(size=linear.get_param("W").shape).astype("f"))
+    for node in model.walk():
+        if node.name == "softmax":
+            node.set_param("W", rng.normal(size=node.get_param("W").shape).astype("f"))
     explanation = explain_one(nlp, WET[0], category="wet")
     assert explanation.method == "occlusion"
     assert "does not read the text by the encoder alone" in explanation.notes[0]
