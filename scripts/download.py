@@ -193,8 +193,8 @@ def download_split(hub: str, path: Path, tags_column: str = "ner_tags") -> None:
     RAISES (UserError): If the dataset or the split cannot be read.
     """
     # Imports spaCy and torch, which downloads of other corpora do not need.
+    from spacy_ner_ext.data.formats.dataset import KNOWN, class_names
     from spacy_ner_ext.data.formats.dataset_source import NAMES_FILE, open_source
-    from spacy_ner_ext.data.formats.tag_names import KNOWN, class_names
 
     source = open_source(Path(hub), path.stem, None)
     rows: Iterable[Any] = progress(source.rows(), unit="row")
@@ -204,7 +204,7 @@ def download_split(hub: str, path: Path, tags_column: str = "ner_tags") -> None:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
             except TypeError as err:
                 what = f"has a value that JSON cannot hold ({err}); export it yourself"
-                raise UserError.at(place, what) from err
+                raise place.error(what) from err
     names = class_names(source.features.get(tags_column)) or KNOWN.get(hub)
     if names:
         write_json(list(names), path.parent / NAMES_FILE)

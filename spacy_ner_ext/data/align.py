@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from spacy.tokens import Doc, Span
 
-from ..util.errors import Place, UserError
+from ..util.errors import Place
 from .record import Entity
 
 ALIGNMENTS = ("strict", "contract", "expand")
@@ -70,12 +70,12 @@ class Tokens:
         unit = "words" if self.in_words else "characters"
         span = f"{entity.label or 'an entity'} from {entity.start} to {entity.end}"
         if not entity.label.strip():
-            raise UserError.at(place, f"{span} has no label; add one")
+            raise place.error(f"{span} has no label; add one")
         if not 0 <= entity.start < entity.end <= size:
             what = f"{span} is not in the text of {size} {unit}"
             if 0 <= entity.end <= entity.start <= size:
                 what = f"{span} is empty"
-            raise UserError.at(place, f"{what}; correct its start and end")
+            raise place.error(f"{what}; correct its start and end")
 
     def _align(self, start: int, end: int, mode: str, is_trimmed: bool) -> Alignment:
         first = bisect_right(self.starts, start) - 1

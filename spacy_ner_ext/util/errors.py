@@ -23,6 +23,10 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         return f"{self.path}, {self.unit} {self.number}"
 
+    def error(self, what: str) -> "UserError":
+        """Create the error for this place."""
+        return UserError(what, *self)
+
 
 class UserError(ValueError):
     """An error that the user can fix, such as an unusable file or option.
@@ -44,11 +48,6 @@ class UserError(ValueError):
         if path is not None and line is not None:
             place = f"{Place(path, line, unit)}: "
         super().__init__(_printable(place) + _shortened(_printable(what)))
-
-    @classmethod
-    def at(cls, place: Place, what: str) -> "UserError":
-        """Create the error for a place in a file."""
-        return cls(what, *place)
 
 
 def one_line(err: BaseException) -> str:

@@ -128,7 +128,7 @@ class _Survey:
         advice = "choose a column or a key of MISC with --entity-key"
         for value, place in self.faults.values():
             what = f"'{value[:EXCERPT]}' is not O or a prefix and a label such as B-PER"
-            raise UserError.at(place, f"{what}; correct it or {advice}")
+            raise place.error(f"{what}; correct it or {advice}")
         if not self.has_words:
             raise UserError("the file holds no word; check how it was made", self.path)
         listed = ", ".join(list(self.misc)[:MAX_LISTED]) or "none"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from spacy.parts_of_speech import IDS
 
-from ...util.errors import Place, UserError
+from ...util.errors import Place
 from ..report import ConversionReport
 from ..text import read_lines
 
@@ -98,7 +98,7 @@ class _Reader:
                     f"token {multiword.word.cells['ID']} extends beyond the end of the "
                     f"sentence, which has {len(sentence.words)} words; correct the ID"
                 )
-                raise UserError.at(sentence.place(multiword.word), what)
+                raise sentence.place(multiword.word).error(what)
         self.sentence = Sentence(self.path, sentence.document)
         return sentence
 
@@ -119,13 +119,12 @@ class _Reader:
     def _set_columns(self, columns: tuple[str, ...], place: Place) -> None:
         if self.columns and columns != self.columns:
             what = "the columns change inside the file; split it into two files"
-            raise UserError.at(place, what)
+            raise place.error(what)
         for name in ("ID", "FORM"):
             if name not in columns:
-                what = f"global.columns has no {name}; add that column"
-                raise UserError.at(place, what)
+                raise place.error(f"global.columns has no {name}; add that column")
         if len(set(columns)) < len(columns):
-            raise UserError.at(place, "global.columns has a name twice; rename one")
+            raise place.error("global.columns has a name twice; rename one")
         self.columns = columns
 
     def _split(self, line: str, place: Place) -> Word:
@@ -136,7 +135,7 @@ class _Reader:
         if len(cells) != wanted:
             found = f"{len(cells)} column{'s' * (len(cells) > 1)}"
             what = f"has {found}, not {wanted} separated by tabs; correct it"
-            raise UserError.at(place, what)
+            raise place.error(what)
         named = dict(zip(self.columns, cells, strict=True))
         return Word(place.number, named, _misc(named.get("MISC", "_")))
 
@@ -146,7 +145,7 @@ class _Reader:
         if match is None:
             found = word.cells["ID"][:EXCERPT]
             what = f"'{found}' is not an ID such as 1, 1-2 or 1.1; correct it"
-            raise UserError.at(place, what)
+            raise place.error(what)
         if match[2] == ".":
             if self.report is not None:
                 self.report.note("skipped", place, f"empty node {match[0]}")
@@ -154,7 +153,7 @@ class _Reader:
         start = len(self.sentence.words)
         if int(match[1]) != start + 1:
             what = f"the ID is {match[0]}, but {start + 1} comes next; correct it"
-            raise UserError.at(place, what)
+            raise place.error(what)
         if match[3] is None:
             self.sentence.words.append(word)
         else:
@@ -167,7 +166,7 @@ class _Reader:
                 f"token {added.word.cells['ID']} has no words or overlaps an earlier "
                 "one; correct its ID"
             )
-            raise UserError.at(place, what)
+            raise place.error(what)
         earlier.append(added)
 
 
@@ -192,11 +191,11 @@ def check_layers(sentence: Sentence) -> None:
         part_of_speech = cell_value(word, "UPOS")
         if part_of_speech not in IDS:
             what = f"UPOS '{part_of_speech[:EXCERPT]}' is not a part of speech"
-            raise UserError.at(sentence.place(word), f"{what}; correct it or write _")
+            raise sentence.place(word).error(f"{what}; correct it or write _")
         features = cell_value(word, "FEATS")
         if features and not all(map(_is_feature, features.split("|"))):
             what = f"FEATS '{features[:EXCERPT]}' is not like Case=Nom|Number=Sing"
-            raise UserError.at(sentence.place(word), f"{what}; correct it or write _")
+            raise sentence.place(word).error(f"{what}; correct it or write _")
     heads = [_head(sentence, word) for word in sentence.words]
     if None not in heads:
         _check_tree(sentence, [head for head in heads if head is not None])
@@ -243,7 +242,7 @@ def _head(sentence: Sentence, word: Word) -> int | None:
     is_number = text.isascii() and text.isdecimal() and len(text) < 10
     if not is_number or int(text) > n_words:
         what = f"HEAD '{text[:EXCERPT]}' is not from 0 to {n_words}; correct it"
-        raise UserError.at(sentence.place(word), what)
+        raise sentence.place(word).error(what)
     return int(text)
 
 
@@ -251,7 +250,7 @@ def _check_tree(sentence: Sentence, heads: list[int]) -> None:
     roots = [i for i, head in enumerate(heads) if not head]
     if len(roots) > 1:
         what = "is a second word with HEAD 0; give each sentence one root"
-        raise UserError.at(sentence.place(sentence.words[roots[1]]), what)
+        raise sentence.place(sentence.words[roots[1]]).error(what)
     reaches_root = [head == 0 for head in heads]
     for first in range(len(heads)):
         path: list[int] = []
@@ -259,7 +258,7 @@ def _check_tree(sentence: Sentence, heads: list[int]) -> None:
         while not reaches_root[i]:
             if len(path) > len(heads):
                 what = f"the heads of word {first + 1} form a cycle; correct HEAD"
-                raise UserError.at(sentence.place(sentence.words[first]), what)
+                raise sentence.place(sentence.words[first]).error(what)
             path.append(i)
             i = heads[i] - 1
         for i in path:

@@ -1,6 +1,6 @@
 """Datasets of tokens and tags, as on the Hugging Face Hub."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,11 +12,21 @@ from ..lang import MakesDocs
 from ..options import DEFAULT, ConvertOptions
 from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
-from .dataset_source import Source, open_source
-from .json_value import checked, excerpt, field, name_of
+from ..text import check_input, read_lines
+from .dataset_source import NAMES_FILE, Source, open_source
+from .json_file import checked, excerpt, field, name_of, parse_json
 from .table_file import missing_columns, read_data, read_tokens
-from .tag_names import TagNames, find_names_beside, find_tag_names
 from .tags import SchemeSurvey, Tag, check_clash, parse_tag, tagged_record
+
+TagNames = dict[int, Tag]
+
+MULTINERD = "PER ORG LOC ANIM BIO CEL DIS EVE FOOD INST MEDIA MYTH PLANT TIME VEHI"
+KNOWN = {
+    "Babelscape/multinerd": [
+        "O",
+        *(f"{prefix}-{label}" for label in MULTINERD.split() for prefix in "BI"),
+    ],
+}
 
 
 def read_datasets(
@@ -82,10 +92,10 @@ class _Columns(NamedTuple):
         if type(value) is int:
             tag = self.names.get(value)
             if tag is None:
-                raise UserError.at(place, self._unnamed(value))
+                raise place.error(self._unnamed(value))
         if tag is None:
             what = f"'{self.tags}' holds {excerpt(value)}, not O or a prefix and a "
-            raise UserError.at(place, f"{what}label such as B-PER; correct it")
+            raise place.error(f"{what}label such as B-PER; correct it")
         return tag
 
     def _unnamed(self, number: int) -> str:
@@ -125,7 +135,7 @@ def _record(
     tags = columns.read_tags(row, place)
     if tags is not None and len(tags) != len(words):
         what = f"{len(words)} tokens have {len(tags)} tags; give each token one"
-        raise UserError.at(place, what)
+        raise place.error(what)
     if words and tags is not None:
         record = tagged_record(words, tags, [place] * len(words), report)
     else:
@@ -149,7 +159,82 @@ def _joinable(records: Iterator[Record]) -> Iterator[Record]:
     for record in records:
         if record.entities is None and record.words:
             what = "the row is not annotated and cannot be joined with others"
-            raise UserError.at(record.place, f"{what}; read with --docs-of 1")
+            raise record.place.error(f"{what}; read with --docs-of 1")
         if record.spaces:
             record.spaces[-1] = True
         yield record
+
+
+def find_tag_names(
+    path: Path, feature: Any = None, names_path: Path | None = None
+) -> TagNames | None:
+    """Find names that are given, in the dataset, or known; None if none are.
+
+    path: The file or folder of the dataset, or its id on the hub.
+    feature: The description of the column, as JSON values.
+    """
+    if names_path is not None:
+        return _read_names(Path(names_path))
+    names = class_names(feature)
+    if names is None:
+        names = KNOWN.get(path.as_posix())
+    return None if names is None else _parsed(enumerate(names), path)
+
+
+def find_names_beside(path: Path) -> TagNames | None:
+    """Read `labels.json` in the folder of a dataset, or next to its file; None if it
+    does not exist."""
+    beside = (path if path.is_dir() else path.parent) / NAMES_FILE
+    return _read_names(beside) if beside.is_file() else None
+
+
+def class_names(feature: Any) -> list[str] | None:
+    """Get the names of a `ClassLabel` from the description of a column, if any."""
+    while feature:
+        if isinstance(feature, list):
+            feature = feature[0]
+        elif not isinstance(feature, Mapping):
+            break
+        elif isinstance(feature.get("names"), list):
+            return feature["names"]
+        else:
+            feature = feature.get("feature")
+    return None
+
+
+def _read_names(path: Path) -> TagNames:
+    check_input(path)
+    text = "\n".join(line for _, line in read_lines(path))
+    values = parse_json(text, Place(path, 1), "the text from here")
+    if isinstance(values, list):
+        return _parsed(enumerate(values), path)
+    if not isinstance(values, dict):
+        what = f"holds {excerpt(values)}, not a list of tags"
+        raise UserError(f'{what}; write one such as ["O", "B-PER"]', path)
+    pairs = [_pair(key, value, path) for key, value in values.items()]
+    numbers = [number for number, _ in pairs]
+    for number in numbers:
+        if numbers.count(number) > 1:
+            raise UserError(f"number {number} has two names; keep one", path)
+    return _parsed(pairs, path)
+
+
+def _pair(key: str, value: Any, path: Path) -> tuple[int, Any]:
+    if type(value) is int:
+        return value, key
+    if key.isdecimal():
+        return int(key), value
+    what = f"'{key}' has the value {excerpt(value)}, not the number of the tag"
+    raise UserError(f"{what}; correct it", path)
+
+
+def _parsed(names: Iterable[tuple[int, Any]], path: Path) -> TagNames:
+    tags = {}
+    for number, name in names:
+        tag = parse_tag(name) if isinstance(name, str) else None
+        if tag is None:
+            what = f"the name of tag {number}, {excerpt(name)}, is not O or a prefix"
+            advice = "and a label such as B-PER; give the names with --tag-names"
+            raise Place(path, number, "tag").error(f"{what} {advice}")
+        tags[number] = tag
+    return tags

@@ -170,7 +170,7 @@ def _dataset_rows(dataset: Any, path: Path) -> Iterator[Row]:
     except Exception as err:
         what = f"cannot be read further ({type(err).__name__}: {one_line(err)})"
         place = Place(path, number + 1, "row")
-        raise UserError.at(place, f"{what}; download the dataset again") from err
+        raise place.error(f"{what}; download the dataset again") from err
     if not number:
         raise UserError("the dataset has no row; check how it was made", path)
 

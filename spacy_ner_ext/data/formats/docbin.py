@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
-from ...util.errors import Place, UserError
+from ...util.errors import Place
 from ..lang import MakesDocs
 from ..options import DEFAULT, ConvertOptions
 from ..read import find_files, read_docs
@@ -52,18 +52,18 @@ def _check_names(doc: Doc, place: Place) -> None:
             doc.user_data[key] = str(value)
         elif value is not None and not isinstance(value, kind):
             found = f"user data '{key}' is of type {type(value).__name__}, not {what}"
-            raise UserError.at(place, f"{found}; store it under another name")
+            raise place.error(f"{found}; store it under another name")
 
 
 def _check(doc: Doc, place: Place) -> None:
     for name, value in doc.cats.items():
         if not isinstance(name, str) or not isinstance(value, int | float):
             what = f"category {name!r} is {value!r}, not a number from 0 to 1"
-            raise UserError.at(place, f"{what}; correct doc.cats")
+            raise place.error(f"{what}; correct doc.cats")
     try:
         for group in (doc.ents, *doc.spans.values()):
             for span in group:
                 assert span.label_ is not None
     except (KeyError, ValueError) as err:
         what = "a label is not among the strings of the file"
-        raise UserError.at(place, f"{what}; write the file again") from err
+        raise place.error(f"{what}; write the file again") from err

@@ -52,7 +52,7 @@ def _record(line: str, place: Place) -> Record:
         pieces.append(match[0][-1])
     if opened:
         what = "'[' is not closed; add ']' and a label, or write '\\[' for a bracket"
-        raise UserError.at(place, what)
+        raise place.error(what)
     pieces.append(line[end:])
     starts = [0, *accumulate(len(piece) for piece in pieces)]
     entities = [
@@ -68,18 +68,17 @@ def _opening(opened: list[int], line: str, match: re.Match[str], place: Place) -
             f"{shown!r} is not a label: it is not closed or has a bracket or backslash;"
             " correct it, or write ']\\(' if it is text"
         )
-        raise UserError.at(place, what)
+        raise place.error(what)
     if not opened:
-        what = "']' closes nothing; add '[', or write '\\]' for a bracket"
-        raise UserError.at(place, what)
+        raise place.error("']' closes nothing; add '[', or write '\\]' for a bracket")
     return opened.pop()
 
 
 def _label(match: re.Match[str], place: Place) -> str:
     label = match["label"]
     if not label:
-        raise UserError.at(place, "'()' has no label; write one such as '(PER)'")
+        raise place.error("'()' has no label; write one such as '(PER)'")
     if "://" in label or WHITE_SPACE.search(label):
         what = f"'({label[:EXCERPT]})' is not a label: it has white space or is a link"
-        raise UserError.at(place, f"{what}; write ']\\(' if it is text")
+        raise place.error(f"{what}; write ']\\(' if it is text")
     return label

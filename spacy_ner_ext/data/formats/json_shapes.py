@@ -6,11 +6,11 @@ To add a shape, write a function that reads it and add a row to the table.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ...util.errors import Place, UserError
+from ...util.errors import Place
 from ..record import Entity, Record
 from ..report import ConversionReport
+from .json_file import as_name, checked, excerpt, field, name_of
 from .json_spans import read_spans, read_starts, read_words, spans_of_words
-from .json_value import as_name, checked, excerpt, field, name_of
 
 Values = Mapping[str, Any]
 TEXT_KEYS = ("text", "data")
@@ -28,7 +28,7 @@ def read_record(value: Any, place: Place, report: ConversionReport) -> Record | 
             return shape.read(value, place, report)
     known = "; ".join(shape.example for shape in SHAPES if shape.read is not None)
     what = f"{excerpt(value)} is not a record of a known shape"
-    raise UserError.at(place, f"{what}; write one of: {known}")
+    raise place.error(f"{what}; write one of: {known}")
 
 
 def guess_of_value(value: Any) -> str | None:
@@ -66,7 +66,7 @@ def _read_object(
     answer = name_of(values, "answer", place)
     if answer not in ANSWERS:
         known = ", ".join(ANSWERS[1:])
-        raise UserError.at(place, f"the answer is '{answer}'; use one of {known}")
+        raise place.error(f"the answer is '{answer}'; use one of {known}")
     if answer in ("reject", "ignore"):
         report.note("rejected", place, f"the answer is {answer}")
         return None
@@ -183,7 +183,7 @@ def _text(data: dict[str, Any], results: list[dict[str, Any]], place: Place) -> 
         if name in strings:
             return str(data[name])
     what = f"'data' has no 'text', but {', '.join(data) or 'nothing'}"
-    raise UserError.at(place, f"{what}; name the text 'text'")
+    raise place.error(f"{what}; name the text 'text'")
 
 
 def _read_results(

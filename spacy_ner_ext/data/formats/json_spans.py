@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ...util.errors import Place, UserError
+from ...util.errors import Place
 from ..record import Entity
 from ..report import ConversionReport
-from .json_value import checked, excerpt, field
+from .json_file import checked, excerpt, field
 
 ADVICE = "correct the tokens or leave out 'tokens'"
 
@@ -24,7 +24,7 @@ def _spans(
     if isinstance(item, list):
         if len(item) != 3:
             what = f"span {excerpt(item)} is not a start, an end and a label"
-            raise UserError.at(place, f"{what}; correct it")
+            raise place.error(f"{what}; correct it")
         item = dict(zip(("start", "end", "label"), item))
     checked(item, dict, "a span", place)
     start, end = _offset(item, "start", place), _offset(item, "end", place)
@@ -69,7 +69,7 @@ def _located(
         return moved
     what = f"the span from {start} to {end} is {excerpt(text[start:end])}"
     advice = f"but its 'text' is {excerpt(surface)}; correct its start and end"
-    raise UserError.at(place, f"{what}, {advice}")
+    raise place.error(f"{what}, {advice}")
 
 
 def _characters(text: str, n_units: int) -> int:
@@ -89,18 +89,18 @@ def read_words(
         word = field(checked(token, dict, "a token", place), "text", str, place)
         if not word or not text.startswith(word, position):
             what = f"token {i}, {word!r}, is not at character {position} of the text"
-            raise UserError.at(place, f"{what}; {ADVICE}")
+            raise place.error(f"{what}; {ADVICE}")
         position += len(word)
         has_space = _has_space(tokens, i, position, text, place)
         if has_space and not text.startswith(" ", position):
             what = f"no space follows token {i}, {word!r}, at character {position}"
-            raise UserError.at(place, f"{what}; {ADVICE}")
+            raise place.error(f"{what}; {ADVICE}")
         position += has_space
         words.append(word)
         spaces.append(has_space)
     if position != len(text):
         what = f"the tokens spell {position} of {len(text)} characters of the text"
-        raise UserError.at(place, f"{what}; {ADVICE}")
+        raise place.error(f"{what}; {ADVICE}")
     return words, spaces
 
 
@@ -127,7 +127,7 @@ def read_starts(
     for start in starts:
         if not 0 <= checked(start, int, "a sentence start", place) < n_words:
             what = f"a sentence starts at token {start}, but the last is {n_words - 1}"
-            raise UserError.at(place, f"{what}; correct 'sent_starts'")
+            raise place.error(f"{what}; correct 'sent_starts'")
     return starts
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from spacy.tokens import Doc, Span
 
-from ...util.errors import Place, UserError
+from ...util.errors import Place
 from ..docs import reads_docs
 from ..record import Record
 from ..report import ConversionReport
@@ -50,7 +50,7 @@ def _encode(values: dict[str, Any], place: Place) -> bytes:
         return text.encode("utf-8") + b"\n"
     except (TypeError, ValueError, RecursionError) as err:
         what = f"the document cannot be written as JSON ({err}); correct its user data"
-        raise UserError.at(place, what) from err
+        raise place.error(what) from err
 
 
 def _to_dict(doc: Doc, spans: list[Span] | None) -> dict[str, Any]:

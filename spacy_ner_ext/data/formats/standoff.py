@@ -99,7 +99,7 @@ class _Annotations:
         if line[0] not in OTHERS or not tab:
             known = ", ".join([*"TAM", *OTHERS])
             what = f"{line[:EXCERPT]!r} is not an annotation: it must start with one of"
-            raise UserError.at(place, f"{what} {known} and have a tab; correct it")
+            raise place.error(f"{what} {known} and have a tab; correct it")
         if line[0] in TARGETS:
             self.others.add(name)
         self.report.note("skipped", place, f"{OTHERS[line[0]]} {name}")
@@ -109,10 +109,10 @@ class _Annotations:
         if match is None:
             what = f"{line[:EXCERPT]!r} is not an entity"
             advice = "write T1<TAB>LABEL START END<TAB>TEXT"
-            raise UserError.at(place, f"{what}; {advice}")
+            raise place.error(f"{what}; {advice}")
         name, label, ranges, shown = match.groups()
         if name in self.entities:
-            raise UserError.at(place, f"{name} is given twice; rename one of them")
+            raise place.error(f"{name} is given twice; rename one of them")
         spans = [_span(range) for range in ranges.split(";")]
         self._check(name, spans, shown, place)
         parts = self._parts(sorted(spans), name, place)
@@ -126,7 +126,7 @@ class _Annotations:
             if not start < end <= size:
                 what = f"{name} from {start} to {end} is not in the text of {size}"
                 what += " characters" if start < end else " characters or is empty"
-                raise UserError.at(place, f"{what}; correct its offsets")
+                raise place.error(f"{what}; correct its offsets")
         found = on_one_line(" ".join(self.text[start:end] for start, end in spans))
         if found != on_one_line(shown):
             what = (
@@ -135,7 +135,7 @@ class _Annotations:
             )
             if self.text.startswith(BOM):
                 what += ", or remove the byte order mark of the text"
-            raise UserError.at(place, what)
+            raise place.error(what)
 
     def _parts(
         self, spans: list[tuple[int, int]], name: str, place: Place
@@ -144,8 +144,7 @@ class _Annotations:
         for start, end in spans[1:]:
             first, last = parts[-1]
             if start < last:
-                what = f"fragments of {name} overlap; correct its offsets"
-                raise UserError.at(place, what)
+                raise place.error(f"fragments of {name} overlap; correct its offsets")
             if self.text[last:start].strip():
                 parts.append((start, end))
             else:
@@ -162,14 +161,14 @@ class _Annotations:
         match = ATTRIBUTE.fullmatch(line)
         if match is None:
             what = f"{line[:EXCERPT]!r} is not an attribute"
-            raise UserError.at(place, f"{what}; write A1<TAB>NAME T1 VALUE")
+            raise place.error(f"{what}; write A1<TAB>NAME T1 VALUE")
         name, target, value = match.groups()
         if target in self.others:
             self.report.note("skipped", place, f"attribute {name} of {target}")
             return
         if target not in self.entities:
             what = f"attribute {name} of {target}, which is not in the file"
-            raise UserError.at(place, f"{what}; correct or remove it")
+            raise place.error(f"{what}; correct or remove it")
         _check_extension(name, place)
         values = self.values.setdefault(target, {})
         if name in values:
@@ -206,7 +205,7 @@ def _check_extension(name: str, place: Place) -> None:
     _, method, getter, setter = Span.get_extension(name)
     if setter is None and (method or getter):
         what = f"attribute {name} cannot be stored, since a package has defined span._."
-        raise UserError.at(place, f"{what}{name} as computed; rename the attribute")
+        raise place.error(f"{what}{name} as computed; rename the attribute")
 
 
 def _find_documents(path: Path, report: ConversionReport) -> list[tuple[str, Path]]:

@@ -68,7 +68,7 @@ class _Names:
             fault = "needs a folder where an earlier one has a file, or the reverse"
         if fault:
             what = f"the id {name[:EXCERPT]!r} {fault}; give the document another"
-            raise UserError.at(place, what)
+            raise place.error(what)
         self.files |= files
         self.folders |= folders
 

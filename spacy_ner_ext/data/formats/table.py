@@ -8,7 +8,7 @@ from ...util.errors import Place, UserError
 from ..docs import reads_docs
 from ..record import Entity, Record
 from ..report import ConversionReport
-from .json_value import checked, excerpt, field, parse_json
+from .json_file import checked, excerpt, field, parse_json
 from .table_file import missing_columns, read_data, read_rows, read_tokens
 
 SUFFIXES = (".parquet", ".csv", ".tsv")
@@ -76,7 +76,7 @@ def _rows_of(columns: Mapping[str, Any], name: str, place: Place) -> list[Any]:
     lists = [checked(value, list, name, place) for value in columns.values()]
     if len({len(values) for values in lists}) > 1:
         what = f"{name} holds lists of unequal length; give each span all its values"
-        raise UserError.at(place, what)
+        raise place.error(what)
     return [dict(zip(columns, values)) for values in zip(*lists)]
 
 
@@ -88,7 +88,7 @@ def _entity(span: Any, name: str, place: Place) -> Entity:
         label = span.get("label")
     else:
         what = f"{name} holds {excerpt(span)}, not a start, an end and a label"
-        raise UserError.at(place, f'{what}; write each span as [0, 3, "PER"]')
+        raise place.error(f'{what}; write each span as [0, 3, "PER"]')
     return Entity(
         _offset(start, f"the start of a span in {name}", place),
         _offset(end, f"the end of a span in {name}", place),

@@ -7,8 +7,14 @@ from typing import Any
 
 from ...util.errors import Place, UserError, one_line
 from ..text import MAX_LINE, check_input, read_lines
-from .json_file import read_json_values
-from .json_value import check_storable, checked, excerpt, name_of, parse_json
+from .json_file import (
+    check_storable,
+    checked,
+    excerpt,
+    name_of,
+    parse_json,
+    read_json_values,
+)
 
 Row = tuple[Place, dict[str, Any]]
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -41,7 +47,7 @@ def missing_columns(
 ) -> UserError:
     """The error for columns that a table lacks."""
     what = f"column {', '.join(missing)} is missing; columns are: {', '.join(found)}"
-    return UserError.at(place, what)
+    return place.error(what)
 
 
 def _rows(path: Path) -> Iterator[Row]:
@@ -69,7 +75,7 @@ def _read_delimited(path: Path, delimiter: str) -> Iterator[Row]:
             _check_names(header, place)
         elif len(fields) != len(header):
             what = f"has {len(fields)} fields, but the header has {len(header)}"
-            raise UserError.at(place, f"{what}; quote fields that hold a separator")
+            raise place.error(f"{what}; quote fields that hold a separator")
         else:
             yield place, dict(zip(header, fields))
 
@@ -85,7 +91,7 @@ def _fields(path: Path, delimiter: str) -> Iterator[tuple[Place, list[str]]]:
         except csv.Error as err:
             what = f"the row cannot be read ({err})"
             advice = "double the quotes in a quoted field, or use .jsonl"
-            raise UserError.at(place, f"{what}; {advice}") from err
+            raise place.error(f"{what}; {advice}") from err
         if fields is None:
             return
         if fields:
@@ -95,7 +101,7 @@ def _fields(path: Path, delimiter: str) -> Iterator[tuple[Place, list[str]]]:
 def _check_names(names: list[str], place: Place) -> None:
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
-        raise UserError.at(place, f"two columns are named '{repeated}'; rename one")
+        raise place.error(f"two columns are named '{repeated}'; rename one")
 
 
 def _read_parquet(path: Path) -> Iterator[Row]:
@@ -125,12 +131,12 @@ def read_tokens(row: Mapping[str, Any], n_words: int, place: Place) -> dict[str,
         checked(spaces, list, "'spaces'", place)
         if len(spaces) != n_words or not all(type(s) is bool for s in spaces):
             what = f"'spaces' is not true or false for each of {n_words} tokens"
-            raise UserError.at(place, f"{what}; correct it or leave it out")
+            raise place.error(f"{what}; correct it or leave it out")
     if starts is not None:
         for start in checked(starts, list, "'sent_starts'", place):
             if type(start) is not int or not 0 <= start < n_words:
                 what = f"'sent_starts' holds {excerpt(start)}, not a number from 0 to "
-                raise UserError.at(place, f"{what}{n_words - 1}; correct it")
+                raise place.error(f"{what}{n_words - 1}; correct it")
     return {"spaces": spaces, "starts": starts}
 
 

@@ -9,7 +9,7 @@ from ...util.errors import Place, UserError
 from ..docs import reads_docs
 from ..record import Record
 from ..report import ConversionReport
-from .json_value import as_name, excerpt, field, name_of
+from .json_file import as_name, excerpt, field, name_of
 from .table_file import missing_columns, read_rows
 
 CATS_COLUMN = "cats"
@@ -68,7 +68,7 @@ def _check_exclusive(cats: Mapping[str, float], place: Place) -> None:
     true = [label for label, value in cats.items() if value]
     if len(true) != 1:
         what = f"a text must have one category, but has {', '.join(true) or 'none'}"
-        raise UserError.at(place, f"{what}; correct it, or use --multi-label")
+        raise place.error(f"{what}; correct it, or use --multi-label")
 
 
 def _cats(
@@ -93,18 +93,18 @@ def _cats(
 def _label(value: Any, column: str, categories: Sequence[str], place: Place) -> str:
     label = as_name(value, f"'{column}'", place)
     if not label.strip():
-        raise UserError.at(place, f"'{column}' is empty; give the text a category")
+        raise place.error(f"'{column}' is empty; give the text a category")
     if not categories or label in categories:
         return label
     by_index = {str(i): category for i, category in enumerate(categories)}
     if label not in by_index:
         what = f"'{column}' is {excerpt(label)}, not one of {', '.join(categories)}"
-        raise UserError.at(place, f"{what}; correct it")
+        raise place.error(f"{what}; correct it")
     return by_index[label]
 
 
 def _truth(value: Any, label: str, place: Place) -> float:
     if value not in (0, 1):
         what = f"category '{label}' is {excerpt(value)}, neither 0 nor 1; round it"
-        raise UserError.at(place, what)
+        raise place.error(what)
     return float(value)

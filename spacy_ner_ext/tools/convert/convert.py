@@ -6,8 +6,7 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ...data.formats.guess import guess_format
-from ...data.formats.registry import get_reader
+from ...data.formats.registry import get_reader, guess_format
 from ...data.lang import BlankPipeline, tokenizer_language
 from ...data.options import make_options
 from ...data.output import check_report, check_target, stale_parts, write_parts
@@ -88,7 +87,7 @@ def _counted(
             )
             advice = "which is spaCy's limit; cut it with --max-length 2000"
             place = Place(Path(report.source), report.documents + 1, "document")
-            raise UserError.at(place, f"{what}, {advice}")
+            raise place.error(f"{what}, {advice}")
         report.add(doc)
         if part:
             report.parts[part].add(doc)

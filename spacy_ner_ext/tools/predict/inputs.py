@@ -101,19 +101,19 @@ class Source:
         # Brackets may be nested deeper than Python's stack.
         except (ValueError, RecursionError) as err:
             what = f"is not JSON ({one_line(err)}); write {example}"
-            raise UserError.at(place, what) from err
+            raise place.error(what) from err
         text = fields.get(self.text_field) if isinstance(fields, dict) else None
         if not isinstance(text, str):
             what = f'is not a JSON object with a text in "{self.text_field}"'
             advice = f"write {example}, or name the field with --text-field"
-            raise UserError.at(place, f"{what}; {advice}")
+            raise place.error(f"{what}; {advice}")
         carried = _carried(fields, self.text_field)
         try:
             head = _head(carried)
             head.encode("utf-8")
         except (ValueError, RecursionError) as err:
             what = f"cannot be written as JSON in UTF-8 ({one_line(err)}); fix it"
-            raise UserError.at(place, what) from err
+            raise place.error(what) from err
         return Item(place, text, head, len(fields) - len(carried))
 
     def _read_docs(self) -> Iterator[Item]:

@@ -164,7 +164,7 @@ class PartFile:
             return line.endswith(b"}\n")
         if _is_result(line):
             what = f"differs from the text of line {number} of {self.part}; {ADVICE}"
-            raise UserError.at(item.place, what)
+            raise item.place.error(what)
         return False
 
     def _check_end(self, end: int) -> None:

@@ -122,8 +122,7 @@ def predict_batch(nlp: Language, items: Sequence[Item]) -> Lines:
 
 def _check_length(nlp: Language, item: Item) -> None:
     if isinstance(item.content, str) and len(item.content) > nlp.max_length:
-        raise UserError.at(
-            item.place,
+        raise item.place.error(
             f"the text has {len(item.content):,} characters, and the pipeline takes "
             f"{nlp.max_length:,} (max_length); cut it",
         )

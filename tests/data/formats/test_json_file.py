@@ -6,8 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_ner_ext.data.formats import json_file
-from spacy_ner_ext.data.formats.json_file import read_json_values
-from spacy_ner_ext.data.formats.json_value import checked, field, name_of
+from spacy_ner_ext.data.formats.json_file import (
+    checked,
+    field,
+    name_of,
+    read_json_values,
+)
 from spacy_ner_ext.util.errors import Place, UserError
 
 
