@@ -204,6 +204,23 @@ class ConversionReport(Counts):
         }
 
 
+class NotedPlace(Place):
+    """A place in the input, with the report that gets notes about it."""
+
+    report: ConversionReport
+
+    @classmethod
+    def of(cls, place: Place, report: ConversionReport) -> "NotedPlace":
+        """Add the report to a place."""
+        noted = cls(*place)
+        noted.report = report
+        return noted
+
+    def note(self, kind: str, what: str) -> None:
+        """Count this place, see `ConversionReport.note`."""
+        self.report.note(kind, self, what)
+
+
 def _notes_to_dict(notes: Notes) -> dict[str, Any]:
     examples = [_note_to_dict(place, what) for place, what in notes.examples]
     return {"count": notes.count, "examples": examples}

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,10 +11,8 @@ import pyarrow
 from pyarrow.parquet import ParquetWriter
 from spacy.tokens import Doc, Span
 
-from ...util.errors import Place
-from ..report import ConversionReport
 from .dataset_source import without_progress_bars
-from .spans import spans_or_none, without_overlap
+from .spans import ExportedDoc, without_overlap, writes_docs
 
 # Rows are written when there are this many tokens or rows.
 MAX_TOKENS = 100_000
@@ -48,25 +45,16 @@ DATASET_SCHEMA = pyarrow.schema(
 )
 
 
-def write_parquet(
-    docs: Iterable[Doc],
-    folder: Path,
-    name: str,
-    *,
-    report: ConversionReport,
-    spans_key: str | None = None,
-) -> None:
+@writes_docs
+def write_parquet(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None:
     """Write documents as a table of texts and spans, NAME.parquet."""
-    to_row = partial(_table_row, spans_key=spans_key, report=report)
     with ParquetWriter(folder / f"{name}.parquet", TABLE_SCHEMA) as file:
-        for batch in _batches(docs, name, TABLE_SCHEMA, to_row, report):
+        for batch in _batches(docs, TABLE_SCHEMA, _table_row):
             file.write_batch(batch)
 
 
-def _table_row(
-    doc: Doc, place: Place, spans_key: str | None, report: ConversionReport
-) -> dict[str, Any]:
-    spans = spans_or_none(doc, spans_key, place, report)
+def _table_row(exported: ExportedDoc) -> dict[str, Any]:
+    doc, spans = exported.doc, exported.spans_or_none()
     return {
         "text": doc.text,
         "spans": spans
@@ -79,24 +67,18 @@ def _table_row(
     }
 
 
-def write_datasets(
-    docs: Iterable[Doc],
-    folder: Path,
-    name: str,
-    *,
-    report: ConversionReport,
-    spans_key: str | None = None,
-) -> None:
+@writes_docs
+def write_datasets(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None:
     """Write documents as a dataset that `datasets.load_from_disk` reads."""
     from datasets import Dataset, DatasetInfo
 
     tag_names = ["O"]
     numbers: dict[str, int] = {}
 
-    def to_row(doc: Doc, place: Place) -> dict[str, Any]:
-        spans = spans_or_none(doc, spans_key, place, report)
+    def to_row(exported: ExportedDoc) -> dict[str, Any]:
+        doc, spans = exported.doc, exported.spans_or_none()
         if spans is not None:
-            spans = without_overlap(spans, place, report)
+            spans = without_overlap(spans, exported.place)
         for label in [span.label_ for span in spans or ()]:
             if label not in numbers:
                 numbers[label] = len(tag_names)
@@ -111,7 +93,7 @@ def write_datasets(
     with TemporaryDirectory(dir=folder) as staged:
         path = Path(staged) / "rows.arrow"
         with pyarrow.ipc.new_stream(path, DATASET_SCHEMA) as file:
-            for batch in _batches(docs, name, DATASET_SCHEMA, to_row, report):
+            for batch in _batches(docs, DATASET_SCHEMA, to_row):
                 file.write_batch(batch)
         info = DatasetInfo(features=_features(tag_names))
         dataset = Dataset.from_file(str(path), info=info)
@@ -159,22 +141,19 @@ def _to_json(value: Any) -> str:
 
 
 def _batches(
-    docs: Iterable[Doc],
-    name: str,
+    docs: Iterable[ExportedDoc],
     schema: pyarrow.Schema,
-    to_row: Callable[[Doc, Place], dict[str, Any]],
-    report: ConversionReport,
+    to_row: Callable[[ExportedDoc], dict[str, Any]],
 ) -> Iterator[pyarrow.RecordBatch]:
     """Make batches of rows; one without rows if there is no document, so that the
     columns are written."""
     rows: list[dict[str, Any]] = []
-    n_tokens = number = 0
-    for number, doc in enumerate(docs, start=1):
-        place = Place(Path(report.source or name), number, "document")
-        rows.append(to_row(doc, place))
-        n_tokens += len(doc)
+    n_tokens, is_first = 0, True
+    for exported in docs:
+        rows.append(to_row(exported))
+        n_tokens += len(exported.doc)
         if n_tokens > MAX_TOKENS or len(rows) == MAX_ROWS:
             yield pyarrow.RecordBatch.from_pylist(rows, schema=schema)
-            rows, n_tokens = [], 0
-    if rows or not number:
+            rows, n_tokens, is_first = [], 0, False
+    if rows or is_first:
         yield pyarrow.RecordBatch.from_pylist(rows, schema=schema)

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spacy.tokens import Doc, Span
+from spacy.tokens import Span
 
 from ...util.errors import Place, UserError
 from ..docs import reads_docs
 from ..record import Record, check_docs_of, group_sentences
-from ..report import ConversionReport
+from ..report import ConversionReport, NotedPlace
 from ..text import check_input, read_lines
-from .spans import note_lost, spans_to_write, without_overlap
+from .spans import ExportedDoc, without_overlap, writes_docs
 from .tags import (
     SchemeSurvey,
     Tag,
@@ -212,66 +212,51 @@ def _records(layout: _Layout, report: ConversionReport) -> Iterator[Record]:
         yield record
 
 
-def write_conll(
-    docs: Iterable[Doc],
-    folder: Path,
-    name: str,
-    *,
-    report: ConversionReport,
-    spans_key: str | None = None,
-) -> None:
+@writes_docs
+def write_conll(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None:
     """Write documents as one column file, NAME.conll; of overlapping spans only the
     longest."""
     path = folder / f"{name}.conll"
-    try:
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            for number, doc in enumerate(docs, start=1):
-                place = Place(Path(report.source or name), number, "document")
-                file.writelines(_lines(doc, spans_key, place, report))
-    except OSError as err:
-        raise UserError(f"cannot be written ({err.strerror})", path) from err
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for exported in docs:
+            file.writelines(_lines(exported))
 
 
-def _lines(
-    doc: Doc, spans_key: str | None, place: Place, report: ConversionReport
-) -> Iterator[str]:
+def _lines(exported: ExportedDoc) -> Iterator[str]:
+    doc, place, _ = exported
     if not len(doc):
-        report.note("empty", place, "a text without tokens")
+        place.note("empty", "a text without tokens")
         return
-    spans = spans_to_write(doc, spans_key, place, report)
-    note_lost(doc, spans, place, report, held=(), spans_key=spans_key)
-    tags = _tags(doc, without_overlap(spans, place, report), place, report)
+    spans = exported.spans()
+    exported.note_lost(spans)
+    tags = _tags(len(doc), without_overlap(spans, place), place)
     yield f"{DOCSTART}\tO\n\n"
     for token, tag in zip(doc, tags, strict=True):
         if token.i and token.is_sent_start:
             if tag.startswith("I-"):
                 what = f"a sentence starts inside an entity, at {token.text!r}"
-                report.note("uncut", place, what)
+                place.note("uncut", what)
             else:
                 yield "\n"
-        yield f"{_written_token(token.text, place, report)}\t{tag}\n"
+        yield f"{_written_token(token.text, place)}\t{tag}\n"
     yield "\n"
 
 
-def _tags(
-    doc: Doc, spans: list[Span], place: Place, report: ConversionReport
-) -> list[str]:
-    tags = ["O"] * len(doc)
+def _tags(n_tokens: int, spans: list[Span], place: NotedPlace) -> list[str]:
+    tags = ["O"] * n_tokens
     for span in spans:
         label = LABEL_BREAKS.sub("_", span.label_)
         if label != span.label_:
-            what = f"label {span.label_!r} becomes {label!r}"
-            report.note("replaced", place, what)
-        tags[span.start] = f"B-{label}"
-        for i in range(span.start + 1, span.end):
-            tags[i] = f"I-{label}"
+            place.note("replaced", f"label {span.label_!r} becomes {label!r}")
+        inside = [f"I-{label}"] * (len(span) - 1)
+        tags[span.start : span.end] = [f"B-{label}", *inside]
     return tags
 
 
-def _written_token(text: str, place: Place, report: ConversionReport) -> str:
+def _written_token(text: str, place: NotedPlace) -> str:
     written = BREAKS.sub(" ", text)
     if written.startswith(DOCSTART):
         written = f"_{written[1:]}"
     if written != text:
-        report.note("replaced", place, f"token {text!r} becomes {written!r}")
+        place.note("replaced", f"token {text!r} becomes {written!r}")
     return written

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ...util.errors import Place
 from ..record import Entity, Record
-from ..report import ConversionReport
+from ..report import NotedPlace
 from .json_file import as_name, checked, excerpt, field, name_of
 from .json_spans import read_spans, read_starts, read_words, spans_of_words
 
@@ -21,11 +21,11 @@ ANSWERS = ("", "accept", "reject", "ignore")
 ANNOTATIONS = ("annotations", "completions")
 
 
-def read_record(value: Any, place: Place, report: ConversionReport) -> Record | None:
+def read_record(value: Any, place: NotedPlace) -> Record | None:
     """Read one record of any shape; None if it was rejected or ignored."""
     for shape in SHAPES:
         if shape.read is not None and shape.fits(value):
-            return shape.read(value, place, report)
+            return shape.read(value, place)
     known = "; ".join(shape.example for shape in SHAPES if shape.read is not None)
     what = f"{excerpt(value)} is not a record of a known shape"
     raise place.error(f"{what}; write one of: {known}")
@@ -40,16 +40,16 @@ def _is_pair(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2
 
 
-def _read_pair(value: list[Any], place: Place, report: ConversionReport) -> Record:
+def _read_pair(value: list[Any], place: NotedPlace) -> Record:
     text = checked(value[0], str, "the first of two values", place)
     annotation = checked(value[1], dict, "the second of two values", place)
     for key in annotation:
         if key not in ("entities", "cats"):
-            report.note("skipped", place, f"'{key}'")
+            place.note("skipped", f"'{key}'")
     return Record(
         place,
         text=text,
-        entities=_entities(annotation, ["entities"], text, place, report),
+        entities=_entities(annotation, ["entities"], text, place),
         cats=_cats(annotation, place),
     )
 
@@ -58,9 +58,7 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict) and any(value.get(k) is not None for k in TEXT_KEYS)
 
 
-def _read_object(
-    values: Values, place: Place, report: ConversionReport
-) -> Record | None:
+def _read_object(values: Values, place: NotedPlace) -> Record | None:
     key = next(key for key in TEXT_KEYS if values.get(key) is not None)
     text = field(values, key, str, place)
     answer = name_of(values, "answer", place)
@@ -68,14 +66,14 @@ def _read_object(
         known = ", ".join(ANSWERS[1:])
         raise place.error(f"the answer is '{answer}'; use one of {known}")
     if answer in ("reject", "ignore"):
-        report.note("rejected", place, f"the answer is {answer}")
+        place.note("rejected", f"the answer is {answer}")
         return None
-    _note_skipped(_list(values, "relations", place), "relation", place, report)
+    _note_skipped(_list(values, "relations", place), "relation", place)
     keys = [key for key in SPAN_KEYS if not _names(values.get(key))]
     record = Record(
         place,
         text=text,
-        entities=_entities(values, keys, text, place, report),
+        entities=_entities(values, keys, text, place),
         cats=_cats(values, place),
         id=name_of(values, "id", place),
         document=name_of(values, "document", place),
@@ -100,13 +98,13 @@ def _add_tokens(record: Record, values: Values) -> None:
 
 
 def _entities(
-    values: Values, keys: list[str], text: str, place: Place, report: ConversionReport
+    values: Values, keys: list[str], text: str, place: NotedPlace
 ) -> list[Entity] | None:
     given = [key for key in keys if values.get(key) is not None]
     if not given:
         return None
     spans = [span for key in given for span in _list(values, key, place)]
-    return read_spans(spans, text, place, report)
+    return read_spans(spans, text, place)
 
 
 def _list(values: Values, name: str, place: Place) -> list[Any]:
@@ -142,19 +140,19 @@ def _is_task(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("data"), dict)
 
 
-def _read_task(values: Values, place: Place, report: ConversionReport) -> Record | None:
+def _read_task(values: Values, place: NotedPlace) -> Record | None:
     key = next((key for key in ANNOTATIONS if values.get(key)), None)
     annotations = [] if key is None else _objects(values, key, place)
     valid = [values for values in annotations if not values.get("was_cancelled")]
     if annotations and not valid:
-        report.note("rejected", place, "all annotations are cancelled")
+        place.note("rejected", "all annotations are cancelled")
         return None
-    _note_skipped(annotations[1:], "further annotation", place, report)
+    _note_skipped(annotations[1:], "further annotation", place)
     predictions = checked(values.get("predictions") or [], list, "'predictions'", place)
-    _note_skipped(predictions, "prediction", place, report)
+    _note_skipped(predictions, "prediction", place)
     results = _objects(valid[0], "result", place) if valid else []
     text = _text(field(values, "data", dict, place), results, place)
-    entities, cats = _read_results(results, text, place, report)
+    entities, cats = _read_results(results, text, place)
     return Record(
         place,
         text=text,
@@ -169,11 +167,9 @@ def _objects(values: Values, name: str, place: Place) -> list[dict[str, Any]]:
     return [checked(item, dict, f"a value of '{name}'", place) for item in items]
 
 
-def _note_skipped(
-    items: Sequence[Any], what: str, place: Place, report: ConversionReport
-) -> None:
+def _note_skipped(items: Sequence[Any], what: str, place: NotedPlace) -> None:
     for _ in items:
-        report.note("skipped", place, what)
+        place.note("skipped", what)
 
 
 def _text(data: dict[str, Any], results: list[dict[str, Any]], place: Place) -> str:
@@ -187,7 +183,7 @@ def _text(data: dict[str, Any], results: list[dict[str, Any]], place: Place) -> 
 
 
 def _read_results(
-    results: list[dict[str, Any]], text: str, place: Place, report: ConversionReport
+    results: list[dict[str, Any]], text: str, place: NotedPlace
 ) -> tuple[list[Entity] | None, dict[str, float]]:
     spans: list[Any] = []
     cats: dict[str, float] = {}
@@ -202,8 +198,8 @@ def _read_results(
             for choice in choices:
                 cats[checked(choice, str, "a choice", place)] = 1.0
         else:
-            report.note("skipped", place, f"result of type {kind or 'unknown'}")
-    entities = read_spans(spans, text, place, report)
+            place.note("skipped", f"result of type {kind or 'unknown'}")
+    entities = read_spans(spans, text, place)
     return entities if has_spans or not cats else None, cats
 
 

@@ -5,22 +5,18 @@ from typing import Any
 
 from ...util.errors import Place
 from ..record import Entity
-from ..report import ConversionReport
+from ..report import NotedPlace
 from .json_file import checked, excerpt, field
 
 ADVICE = "correct the tokens or leave out 'tokens'"
 
 
-def read_spans(
-    items: Sequence[Any], text: str, place: Place, report: ConversionReport
-) -> list[Entity]:
+def read_spans(items: Sequence[Any], text: str, place: NotedPlace) -> list[Entity]:
     """Read annotated spans."""
-    return [span for item in items for span in _spans(item, text, place, report)]
+    return [span for item in items for span in _spans(item, text, place)]
 
 
-def _spans(
-    item: Any, text: str, place: Place, report: ConversionReport
-) -> Iterator[Entity]:
+def _spans(item: Any, text: str, place: NotedPlace) -> Iterator[Entity]:
     if isinstance(item, list):
         if len(item) != 3:
             what = f"span {excerpt(item)} is not a start, an end and a label"
@@ -30,11 +26,11 @@ def _spans(
     start, end = _offset(item, "start", place), _offset(item, "end", place)
     if item.get("text") is not None:
         surface = field(item, "text", str, place)
-        start, end = _located(start, end, surface, text, place, report)
+        start, end = _located(start, end, surface, text, place)
     labels = _labels(item, place)
     if not labels:
         what = f"the span from {start} to {end} has no label"
-        report.note("dropped", place, what)
+        place.note("dropped", what)
     for label in labels:
         yield Entity(start, end, label, place)
 
@@ -56,8 +52,7 @@ def _located(
     end: int,
     surface: str,
     text: str,
-    place: Place,
-    report: ConversionReport,
+    place: NotedPlace,
 ) -> tuple[int, int]:
     """Check the text of a span, and repair offsets in UTF-16 units."""
     if not 0 <= start <= end or text[start:end] == surface:
@@ -65,7 +60,7 @@ def _located(
     moved = _characters(text, start), _characters(text, end)
     if text[slice(*moved)] == surface:
         what = f"span {start} to {end} counts UTF-16 units, and is {moved[0]} to "
-        report.note("repaired", place, f"{what}{moved[1]} in characters")
+        place.note("repaired", f"{what}{moved[1]} in characters")
         return moved
     what = f"the span from {start} to {end} is {excerpt(text[start:end])}"
     advice = f"but its 'text' is {excerpt(surface)}; correct its start and end"

@@ -10,38 +10,28 @@ from spacy.tokens import Doc, Span
 from ...util.errors import Place
 from ..docs import reads_docs
 from ..record import Record
-from ..report import ConversionReport
+from ..report import ConversionReport, NotedPlace
 from .json_file import read_json_values
 from .json_shapes import read_record
-from .spans import NAMES, spans_or_none
+from .spans import NAMES, ExportedDoc, writes_docs
 
 
 @reads_docs
-def read_jsonl(
-    path: Path,
-    report: ConversionReport,
-) -> Iterator[Record]:
+def read_jsonl(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read records of Prodigy, Doccano, Label Studio or spaCy 2."""
     for place, value in read_json_values(path):
-        record = read_record(value, place, report)
+        record = read_record(value, NotedPlace.of(place, report))
         if record is not None:
             yield record
 
 
-def write_jsonl(
-    docs: Iterable[Doc],
-    folder: Path,
-    name: str,
-    *,
-    report: ConversionReport,
-    spans_key: str | None = None,
-) -> None:
+@writes_docs
+def write_jsonl(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None:
     """Write documents as NAME.jsonl."""
     with (folder / f"{name}.jsonl").open("wb") as file:
-        for number, doc in enumerate(docs, start=1):
-            place = Place(Path(report.source or name), number, "document")
-            spans = spans_or_none(doc, spans_key, place, report)
-            file.write(_encode(_to_dict(doc, spans), place))
+        for exported in docs:
+            values = _to_dict(exported.doc, exported.spans_or_none())
+            file.write(_encode(values, exported.place))
 
 
 def _encode(values: dict[str, Any], place: Place) -> bytes:

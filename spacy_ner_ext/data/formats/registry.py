@@ -36,19 +36,14 @@ Writer = Callable[..., None]
 T = TypeVar("T")
 
 
-# pyarrow takes long to import, and may not be installed.
-def write_datasets(*args: Any, **settings: Any) -> None:
-    """Write documents as a dataset that `datasets.load_from_disk` reads."""
-    from . import arrow_writers
+def _arrow_writer(name: str) -> Writer:
+    # pyarrow takes long to import, and may not be installed.
+    def write(*args: Any, **settings: Any) -> None:
+        from . import arrow_writers
 
-    arrow_writers.write_datasets(*args, **settings)
+        getattr(arrow_writers, name)(*args, **settings)
 
-
-def write_parquet(*args: Any, **settings: Any) -> None:
-    """Write documents as a table of texts and spans, NAME.parquet."""
-    from . import arrow_writers
-
-    arrow_writers.write_parquet(*args, **settings)
+    return write
 
 
 READERS: dict[str, Reader] = {
@@ -66,8 +61,8 @@ WRITERS: dict[str, Writer] = {
     "standoff": write_standoff,
     "conll": write_conll,
     "jsonl": write_jsonl,
-    "datasets": write_datasets,
-    "parquet": write_parquet,
+    "datasets": _arrow_writer("write_datasets"),
+    "parquet": _arrow_writer("write_parquet"),
 }
 # Arguments of all readers.
 RESERVED = ("path", "nlp", "report", "options")

@@ -1,12 +1,15 @@
 """The spans of a document that a writer writes, and what its format loses."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import wraps
+from pathlib import Path
+from typing import NamedTuple
 
 from spacy.tokens import Doc, Span
 
 from ...pipes.overlap import longest_first, select_disjoint
-from ...util.errors import Place
-from ..report import ConversionReport
+from ...util.errors import Place, UserError
+from ..report import ConversionReport, NotedPlace
 
 # Annotation of tokens that only spaCy's own format holds.
 LAYERS = {
@@ -20,86 +23,106 @@ LAYERS = {
 NAMES = ("id", "document", "lang", "meta")
 
 
-def spans_to_write(
-    doc: Doc, spans_key: str | None, place: Place, report: ConversionReport
-) -> list[Span]:
-    """Get the entities of a document, or a span group, that have a label, by start.
+class ExportedDoc(NamedTuple):
+    """A document to write, and the span group to write in place of `doc.ents`."""
 
-    For a format without missing annotation: it becomes "no entity", which is noted.
-    """
-    if spans_key is None:
-        spans = list(doc.ents)
-        is_known = doc.has_annotation("ENT_IOB", require_complete=True)
-    else:
-        is_known = spans_key in doc.spans
-        spans = list(doc.spans[spans_key]) if is_known else []
-    if not is_known:
-        report.note("replaced", place, "tokens without annotation become 'no entity'")
-    kept = []
-    for span in spans:
-        if not len(span):
-            report.note("dropped", place, f"{span.label_} covers no token")
-        elif not span.label_.strip():
-            report.note("dropped", place, f"{span.text!r} has no label")
+    doc: Doc
+    place: NotedPlace
+    spans_key: str | None
+
+    def spans(self) -> list[Span]:
+        """Get the entities or the span group, those with a label, by start.
+
+        For a format without missing annotation: it becomes "no entity", which is noted.
+        """
+        doc, key, note = self.doc, self.spans_key, self.place.note
+        if key is None:
+            spans = list(doc.ents)
+            is_known = doc.has_annotation("ENT_IOB", require_complete=True)
         else:
-            kept.append(span)
-    return sorted(kept, key=lambda span: (span.start, -span.end))
+            is_known = key in doc.spans
+            spans = list(doc.spans[key]) if is_known else []
+        if not is_known:
+            note("replaced", "tokens without annotation become 'no entity'")
+        kept = []
+        for span in spans:
+            if not len(span):
+                note("dropped", f"{span.label_} covers no token")
+            elif not span.label_.strip():
+                note("dropped", f"{span.text!r} has no label")
+            else:
+                kept.append(span)
+        return sorted(kept, key=lambda span: (span.start, -span.end))
+
+    def spans_or_none(self) -> list[Span] | None:
+        """Get the spans for a format that can express missing annotation, and note what
+        it loses; None if the document is not annotated."""
+        is_known = self.spans_key in self.doc.spans
+        if self.spans_key is None:
+            is_known = self.doc.has_annotation("ENT_IOB")
+        spans = self.spans() if is_known else None
+        self.note_lost(spans or (), held=("categories", "ids"))
+        return spans
+
+    def note_lost(self, spans: Iterable[Span], held: Collection[str] = ()) -> None:
+        """Note what the document has and the format does not hold. It may hold
+        "categories", "attributes" (values of extensions) and "ids" (`NAMES`)."""
+        doc = self.doc
+        lost = [what for attr, what in LAYERS.items() if doc.to_array(attr).any()]
+        if doc.cats and "categories" not in held:
+            lost.append("categories")
+        is_attribute = [isinstance(key, tuple) for key in doc.user_data]
+        if any(is_attribute) and "attributes" not in held:
+            lost.append("extension attributes")
+        known = NAMES if "ids" in held else ()
+        lost += [
+            f"user data {key!r}"
+            for key, value in doc.user_data.items()
+            if isinstance(key, str) and key not in known and value
+        ]
+        lost += [f"span group {key!r}" for key in doc.spans if key != self.spans_key]
+        if self.spans_key is not None and doc.ents:
+            lost.append("entities of doc.ents")
+        if any(span.kb_id or span.id for span in spans):
+            lost.append("IDs of spans")
+        for what in lost:
+            self.place.note("skipped", what)
 
 
-def spans_or_none(
-    doc: Doc, spans_key: str | None, place: Place, report: ConversionReport
-) -> list[Span] | None:
-    """Get the spans for a format that can express missing annotation, and note what it
-    loses; None if the document is not annotated."""
-    is_known = spans_key in doc.spans
-    if spans_key is None:
-        is_known = doc.has_annotation("ENT_IOB")
-    spans = spans_to_write(doc, spans_key, place, report) if is_known else None
-    held = ("categories", "ids")
-    note_lost(doc, spans or (), place, report, held=held, spans_key=spans_key)
-    return spans
-
-
-def without_overlap(
-    spans: list[Span], place: Place, report: ConversionReport
-) -> list[Span]:
+def without_overlap(spans: list[Span], place: NotedPlace) -> list[Span]:
     """Keep the longest of overlapping spans, for formats with one tag per token."""
     bounds = [(span.start, span.end) for span in spans]
     order = longest_first(bounds)
     kept = set(select_disjoint(bounds, order))
     for span in (spans[i] for i in order if i not in kept):
-        what = f"{span.label_} {span.text!r} overlaps another span"
-        report.note("dropped", place, what)
+        place.note("dropped", f"{span.label_} {span.text!r} overlaps another span")
     return [spans[i] for i in sorted(kept)]
 
 
-def note_lost(
-    doc: Doc,
-    spans: Iterable[Span],
-    place: Place,
-    report: ConversionReport,
-    *,
-    held: Collection[str],
-    spans_key: str | None,
-) -> None:
-    """Note what a document has and a format does not hold. It may hold "categories",
-    "attributes" (values of extensions) and "ids" (`NAMES`)."""
-    lost = [what for attr, what in LAYERS.items() if doc.to_array(attr).any()]
-    if doc.cats and "categories" not in held:
-        lost.append("categories")
-    is_attribute = [isinstance(key, tuple) for key in doc.user_data]
-    if any(is_attribute) and "attributes" not in held:
-        lost.append("extension attributes")
-    known = NAMES if "ids" in held else ()
-    lost += [
-        f"user data {key!r}"
-        for key, value in doc.user_data.items()
-        if isinstance(key, str) and key not in known and value
-    ]
-    lost += [f"span group {key!r}" for key in doc.spans if key != spans_key]
-    if spans_key is not None and doc.ents:
-        lost.append("entities of doc.ents")
-    if any(span.kb_id or span.id for span in spans):
-        lost.append("IDs of spans")
-    for what in lost:
-        report.note("skipped", place, what)
+def writes_docs(
+    write: Callable[[Iterator[ExportedDoc], Path, str], None],
+) -> Callable[..., None]:
+    """Turn a function that writes `ExportedDoc`s into a writer of documents."""
+
+    @wraps(write)
+    def write_documents(
+        docs: Iterable[Doc],
+        folder: Path,
+        name: str,
+        *,
+        report: ConversionReport,
+        spans_key: str | None = None,
+    ) -> None:
+        source = Path(report.source or name)
+        numbered = (
+            (doc, NotedPlace.of(Place(source, number, "document"), report))
+            for number, doc in enumerate(docs, start=1)
+        )
+        exported = (ExportedDoc(doc, place, spans_key) for doc, place in numbered)
+        try:
+            write(exported, folder, name)
+        except OSError as err:
+            path = Path(err.filename or folder)
+            raise UserError(f"cannot be written ({err.strerror})", path) from err
+
+    return write_documents

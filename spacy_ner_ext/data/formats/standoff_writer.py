@@ -10,8 +10,8 @@ from typing import Any
 from spacy.tokens import Doc, Span
 
 from ...util.errors import Place, UserError
-from ..report import ConversionReport
-from .spans import note_lost, spans_to_write
+from ..report import NotedPlace
+from .spans import ExportedDoc, writes_docs
 from .standoff import ANNOTATIONS, EXCERPT, TEXT, on_one_line
 
 # Characters that some file system or the reader does not accept.
@@ -23,27 +23,20 @@ WHITE_SPACE = re.compile(r"\s")
 Values = dict[tuple[int, int], dict[str, Any]]
 
 
-def write_standoff(
-    docs: Iterable[Doc],
-    folder: Path,
-    name: str,
-    *,
-    report: ConversionReport,
-    spans_key: str | None = None,
-) -> None:
+@writes_docs
+def write_standoff(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None:
     """Write each document as a .txt and an .ann file.
 
     name: Documents without "id" in `doc.user_data` are named NAME-00001 and so on.
     """
     names = _Names()
-    for number, doc in enumerate(docs, start=1):
-        place = Place(Path(report.source or name), number, "document")
-        doc_id = str(doc.user_data.get("id") or f"{name}-{number:05}")
+    for exported in docs:
+        doc, place, _ = exported
+        doc_id = str(doc.user_data.get("id") or f"{name}-{place.number:05}")
         names.add(doc_id, place)
-        spans = spans_to_write(doc, spans_key, place, report)
-        held = ("attributes", "ids")
-        note_lost(doc, spans, place, report, held=held, spans_key=spans_key)
-        lines = _lines(spans, _values(doc), place, report)
+        spans = exported.spans()
+        exported.note_lost(spans, held=("attributes", "ids"))
+        lines = _lines(spans, _values(doc), place)
         _write(folder / f"{doc_id}{TEXT}", doc.text)
         _write(folder / f"{doc_id}{ANNOTATIONS}", "".join(lines))
 
@@ -99,26 +92,22 @@ def _values(doc: Doc) -> Values:
     return values
 
 
-def _lines(
-    spans: list[Span], values: Values, place: Place, report: ConversionReport
-) -> Iterator[str]:
+def _lines(spans: list[Span], values: Values, place: NotedPlace) -> Iterator[str]:
     n_attributes = 0
     for number, span in enumerate(spans, start=1):
-        label = _without_white_space(span.label_, place, report)
+        label = _without_white_space(span.label_, place)
         bounds = (span.start_char, span.end_char)
         shown = on_one_line(span.text)
         yield f"T{number}\t{label} {bounds[0]} {bounds[1]}\t{shown}\n"
         for name, value in values.get(bounds, {}).items():
-            text = _value(name, value, place, report)
+            text = _value(name, value, place)
             if text is not None:
                 n_attributes += 1
-                called = _without_white_space(name, place, report)
+                called = _without_white_space(name, place)
                 yield f"A{n_attributes}\t{called} T{number}{text}\n"
 
 
-def _value(
-    name: str, value: object, place: Place, report: ConversionReport
-) -> str | None:
+def _value(name: str, value: object, place: NotedPlace) -> str | None:
     # A missing attribute means the same.
     if value is None or value is False:
         return None
@@ -127,20 +116,20 @@ def _value(
     if isinstance(value, str) and value:
         text = on_one_line(value)
         if text != value:
-            report.note("replaced", place, f"line ends in the value of {name}")
+            place.note("replaced", f"line ends in the value of {name}")
         return f" {text}"
     if isinstance(value, (int, float)):
-        report.note("replaced", place, f"{name} is {value!r}, written as text")
+        place.note("replaced", f"{name} is {value!r}, written as text")
         return f" {value}"
     what = f"the attribute {name} is {value!r}"[:EXCERPT]
-    report.note("dropped", place, f"{what}, neither True nor text")
+    place.note("dropped", f"{what}, neither True nor text")
     return None
 
 
-def _without_white_space(name: str, place: Place, report: ConversionReport) -> str:
+def _without_white_space(name: str, place: NotedPlace) -> str:
     written = WHITE_SPACE.sub("_", name)
     if written != name:
-        report.note("replaced", place, f"{name!r} becomes '{written}'")
+        place.note("replaced", f"{name!r} becomes '{written}'")
     return written
 
 
@@ -151,5 +140,3 @@ def _write(path: Path, text: str) -> None:
     except UnicodeEncodeError as err:
         what = f"{err.object[err.start]!r} in an attribute is half a surrogate pair"
         raise UserError(f"{what}; correct it", path) from err
-    except OSError as err:
-        raise UserError(f"cannot be written ({err.strerror})", path) from err
