@@ -6,7 +6,7 @@ entities and a digest of each text are kept.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +15,10 @@ from spacy.tokens import Doc
 from ...data.lang import BlankPipeline, tokenizer_language
 from ...data.read import find_files, read_docs
 from .findings import SEVERITIES, Finding
-from .forms import (
-    FormIndex,
-    SplitForms,
-    count_seen,
-    find_conflicts,
-)
+from .forms import FormIndex, SplitForms, count_seen, find_conflicts
 from .limits import Limits, LimitScan
 from .pieces import PieceScan, PieceTokenizer
-from .splits import (
-    RARE,
-    SplitStats,
-    TextScan,
-    check_labels,
-    check_split,
-    rare_labels,
-)
+from .splits import RARE, SplitStats, TextScan, check_labels, check_split, rare_labels
 
 # The place of a document, and the document.
 Placed = tuple[str, Doc]
@@ -45,9 +33,9 @@ class _Scan:
     blank: BlankPipeline
     stats: SplitStats
     texts: TextScan
-    forms: SplitForms
     limits: LimitScan
     pieces: PieceScan | None
+    forms: SplitForms = field(default_factory=SplitForms)
 
     def read(self, progress: Progress) -> None:
         for place, doc in progress(_read_split(self.path, self.blank)):
@@ -68,16 +56,8 @@ class _Scan:
 
 
 class CheckReport:
-    """The result of a check.
-
-    splits: The counts of each split, in the given order.
-    findings: The findings, errors first.
-    rare_labels: Labels with fewer than `rare` entities in train, the rarest first.
-    seen: Entities of the other splits that occur in the training set.
-    conflicts: Strings that are annotated in different ways.
-    limits: The limits of the config.
-    pieces: Pieces by split; empty without a tokenizer.
-    """
+    """The result of a check: the counts of each split, the findings, errors first, and
+    what `to_dict` has besides; `pieces` is empty without a tokenizer."""
 
     def __init__(self, scans: list[_Scan], rare: int, limits: Limits) -> None:
         train, *others = scans
@@ -87,9 +67,8 @@ class CheckReport:
         self.limits = limits
         self.conflicts = find_conflicts({s.stats.name: s.forms for s in scans})
         self.seen = [count_seen(s.stats.name, s.forms, train.forms) for s in others]
-        self.pieces = {
-            scan.stats.name: scan.pieces for scan in scans if scan.pieces is not None
-        }
+        self.pieces = {s.stats.name: s.pieces for s in scans if s.pieces is not None}
+        self.tokenizer = "" if train.pieces is None else train.pieces.tokenizer.name
         found = [finding for stats in self.splits for finding in check_split(stats)]
         found += check_labels(self.splits, rare)
         found += [finding for scan in scans for finding in scan.texts.findings()]
@@ -97,17 +76,10 @@ class CheckReport:
         found += self.conflicts.findings()
         self.findings = sorted(found, key=lambda f: SEVERITIES.index(f.severity))
 
-    @property
-    def tokenizer(self) -> str:
-        """The tokenizer of the pieces; empty without one."""
-        return next((scan.tokenizer.name for scan in self.pieces.values()), "")
-
     def of(self, severity: str) -> list[Finding]:
-        """The findings of a severity."""
         return [found for found in self.findings if found.severity == severity]
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain JSON values."""
         pieces = {name: scan.to_dict() for name, scan in self.pieces.items()}
         return {
             "splits": [split.to_dict() for split in self.splits],
@@ -132,12 +104,9 @@ def check_files(
     """Check the splits of a corpus, each alone and against each other.
 
     paths: The .spacy files, or folders of them, by split name, "train" first.
-    lang: The language whose tokenizer the pipeline will use; "xx" for several.
-    rare: Labels with fewer entities in the first split are rare.
-    config: A config, for the lengths that its components take.
     tokenizer: The tokenizer of an encoder, a folder or a name on the hub; None for that
         of the config's encoder, if it is in a folder.
-    progress: Wraps the documents as they pass, for a progress bar.
+    progress: Wraps the documents as they pass.
     RAISES (UserError): If a file, the language or the tokenizer cannot be used.
     """
     limits = Limits(config)
@@ -146,15 +115,9 @@ def check_files(
     scans: list[_Scan] = []
     for name, path in paths.items():
         stats = SplitStats(name, str(path))
-        scan = _Scan(
-            path,
-            blank,
-            stats,
-            TextScan(stats, [scan.texts for scan in scans]),
-            SplitForms(),
-            LimitScan(name, limits),
-            None if counter is None else PieceScan(counter),
-        )
+        texts = TextScan(stats, [scan.texts for scan in scans])
+        pieces = None if counter is None else PieceScan(counter)
+        scan = _Scan(path, blank, stats, texts, LimitScan(name, limits), pieces)
         scan.read(progress)
         scans.append(scan)
     index = FormIndex(scan.forms for scan in scans)
@@ -173,7 +136,5 @@ def _read_split(path: Path, blank: BlankPipeline) -> Iterator[Placed]:
 def _load_tokenizer(name: str | None, limits: Limits) -> PieceTokenizer | None:
     if name is None:
         folders = [f for f in limits.encoders if (Path(f) / "tokenizer.json").is_file()]
-        if not folders:
-            return None
-        name = folders[0]
-    return PieceTokenizer(name, limits.pieces)
+        name = folders[0] if folders else None
+    return None if name is None else PieceTokenizer(name, limits.pieces)

@@ -9,6 +9,7 @@ import typer
 from ...util.files import check_output, write_json
 from ..output import printer, progress
 from .check import CheckReport, check_files
+from .findings import SEVERITIES
 from .splits import RARE
 from .tables import Table, count_table, piece_table, seen_table
 
@@ -112,32 +113,25 @@ def _print(report: CheckReport) -> None:
 def _print_table(table: Table) -> None:
     if table.title:
         typer.echo(table.title)
+    aligns = ["l"] + ["r"] * (len(table.header) - 1)
     printer().table(
-        [tuple(row) for row in table.rows],
-        header=table.header,
-        divider=True,
-        max_col=60,
-        aligns=["l"] + ["r"] * (len(table.header) - 1),
+        table.rows, header=table.header, divider=True, max_col=60, aligns=aligns
     )
 
 
 def _print_findings(report: CheckReport) -> None:
     msg = printer()
-    show: dict[str, Callable[[str], object]] = {
-        "error": msg.fail,
-        "warning": msg.warn,
-        "note": msg.info,
-    }
+    show: dict[str, Callable[[str], object]]
+    show = {"error": msg.fail, "warning": msg.warn, "note": msg.info}
     for found in report.findings:
         show[found.severity](found.what)
         for example in found.examples[: SHOWN[found.severity]]:
             typer.echo(f"    {example}")
-    errors, warnings = len(report.of("error")), len(report.of("warning"))
-    summary = f"errors: {errors}, warnings: {warnings}"
-    notes = len(report.of("note"))
-    if notes:
-        summary = f"{summary}, notes: {notes}"
-    if errors:
+    counts = {severity: len(report.of(severity)) for severity in SEVERITIES}
+    summary = f"errors: {counts['error']}, warnings: {counts['warning']}"
+    if counts["note"]:
+        summary = f"{summary}, notes: {counts['note']}"
+    if counts["error"]:
         msg.fail(summary)
     else:
         msg.good(summary)

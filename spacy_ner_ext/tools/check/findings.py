@@ -1,5 +1,6 @@
 """Findings of a check, with examples."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,14 +14,8 @@ EXCERPT = 60
 
 @dataclass(frozen=True)
 class Finding:
-    """A problem, or something worth knowing.
-
-    severity: "error" if training or evaluation would be wrong, "warning" if that is
-        likely, "note" if it may be intended.
-    split: The split; empty if it is about all of them.
-    what: A sentence with counts and the next step.
-    examples: The first places, or the worst.
-    """
+    """An error makes training or evaluation wrong, a warning may do so, and a note may
+    be intended. `split` is empty if the finding is about all of them."""
 
     severity: Severity
     split: str
@@ -36,10 +31,18 @@ class Places:
     examples: list[str] = field(default_factory=list)
 
     def add(self, example: str) -> None:
-        """Count a place."""
         self.count += 1
         if len(self.examples) < MAX_EXAMPLES:
             self.examples.append(example)
+
+
+def make_warnings(split: str, kinds: Iterable[tuple[str, Places]]) -> list[Finding]:
+    """Warn of each kind of place that occurs in a split."""
+    return [
+        Finding("warning", split, f"{what}: {places.count}", places.examples)
+        for what, places in kinds
+        if places.count
+    ]
 
 
 def excerpt(text: str) -> str:

@@ -28,22 +28,22 @@ MIN_PLACES = 2
 MAX_CONFLICTS = 200
 # In place of a label.
 OUTSIDE = ""
+SEEN = (
+    *("entities", "form", "form_and_label"),
+    *("distinct", "distinct_form", "distinct_form_and_label"),
+)
 
 
 @dataclass
 class SplitForms:
-    """The forms of a split.
-
-    annotated: Entities by form and label.
-    outside: Places outside of entities by form, for the forms of all splits.
-    """
+    """Entities of a split by form and label, and places outside of entities by form,
+    for the forms of all splits."""
 
     annotated: Counter[tuple[str, str]] = field(default_factory=Counter)
     outside: Counter[str] = field(default_factory=Counter)
 
     def add(self, ents: Sequence[Span]) -> None:
-        """Count the entities of a document."""
-        self.annotated.update((form_of(ent), ent.label_) for ent in ents)
+        self.annotated.update((_form_of(ent), ent.label_) for ent in ents)
 
     def add_outside(self, doc: Doc, index: "FormIndex") -> None:
         """Count the places of a document that are outside of entities."""
@@ -63,8 +63,7 @@ class SplitForms:
                     break
 
 
-def form_of(span: Span) -> str:
-    """Normalize the text of an entity."""
+def _form_of(span: Span) -> str:
     return " ".join(" ".join(token.text for token in span).split())
 
 
@@ -85,12 +84,8 @@ class FormIndex:
 
 @dataclass(frozen=True)
 class Conflict:
-    """A form that is annotated in several ways.
-
-    places: Its places by label, `OUTSIDE` for none, and by split; the most common label
-        first.
-    minority: The places that differ from the most common kind.
-    """
+    """A form with its places by label, the most common first, and by split; `minority`
+    counts those that differ from the most common kind."""
 
     form: str
     places: dict[str, dict[str, int]]
@@ -99,15 +94,12 @@ class Conflict:
     def __str__(self) -> str:
         kinds = []
         for label, places in self.places.items():
-            times = sum(places.values())
-            what = label if label != OUTSIDE else "not an entity"
-            kinds.append(
-                f"{what} {times} time{'s' * (times > 1)} ({', '.join(places)})"
-            )
+            n = sum(places.values())
+            times = f"{n} time{'s' * (n > 1)} ({', '.join(places)})"
+            kinds.append(f"{label or 'not an entity'} {times}")
         return f"{excerpt(self.form)} is {', '.join(kinds[:-1])} and {kinds[-1]}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The conflict as plain JSON values."""
         labels = dict(self.places)
         outside = labels.pop(OUTSIDE, {})
         counts = {"form": self.form, "minority": self.minority}
@@ -116,24 +108,18 @@ class Conflict:
 
 @dataclass
 class Conflicts:
-    """All forms in conflict.
+    """The number of forms in conflict, of their places that differ from the most common
+    kind, and the forms with the most such places."""
 
-    count: The forms.
-    places: Their places that differ from the most common kind.
-    worst: Those with the most such places, up to `MAX_CONFLICTS`.
-    """
-
-    count: int = 0
-    places: int = 0
-    worst: list[Conflict] = field(default_factory=list)
+    count: int
+    places: int
+    worst: list[Conflict]
 
     def to_dict(self) -> dict[str, Any]:
-        """The conflicts as plain JSON values."""
         worst = [conflict.to_dict() for conflict in self.worst]
         return {"count": self.count, "places": self.places, "worst": worst}
 
     def findings(self) -> list[Finding]:
-        """A note, if there is a conflict."""
         what = (
             f"strings that are annotated in different ways: {self.count}, in "
             f"{self.places} places that differ from the most common way"
@@ -148,18 +134,16 @@ def find_conflicts(splits: Mapping[str, SplitForms]) -> Conflicts:
     for split in splits.values():
         for (form, label), n in split.annotated.items():
             totals[form][label] += n
-    found = []
+    minorities = {}
     for form, kinds in totals.items():
         outside = sum(split.outside[form] for split in splits.values())
-        minority = _minority(form, kinds, outside)
-        if minority:
-            found.append((-minority, form))
-    found.sort()
+        minorities[form] = _minority(form, kinds, outside)
+    found = sorted((-n, form) for form, n in minorities.items() if n)
     worst = [
         Conflict(form, _places(form, totals[form], splits), -n)
         for n, form in found[:MAX_CONFLICTS]
     ]
-    return Conflicts(len(found), -sum(n for n, _ in found), worst)
+    return Conflicts(len(found), sum(minorities.values()), worst)
 
 
 def _minority(form: str, labels: Counter[str], outside: int) -> int:
@@ -175,7 +159,7 @@ def _minority(form: str, labels: Counter[str], outside: int) -> int:
 
 
 def _places(
-    form: str, labels: Counter[str], splits: Mapping[str, SplitForms]
+    form: str, labels: Iterable[str], splits: Mapping[str, SplitForms]
 ) -> dict[str, dict[str, int]]:
     places = {
         label: {name: split.annotated[form, label] for name, split in splits.items()}
@@ -197,28 +181,19 @@ class SplitSeen(NamedTuple):
     """
 
     split: str
-    all: dict[str, int]
-    labels: dict[str, dict[str, int]]
+    all: Counter[str]
+    labels: dict[str, Counter[str]]
 
 
 def count_seen(name: str, split: SplitForms, train: SplitForms) -> SplitSeen:
     """Compare the entities of a split with those of the training set."""
     known = {form for form, _ in train.annotated}
-    found: defaultdict[str, list[tuple[int, bool, bool]]] = defaultdict(list)
+    total = Counter(dict.fromkeys(SEEN, 0))
+    labels = {label: total.copy() for _, label in split.annotated}
     for (form, label), n in split.annotated.items():
-        found[label].append((n, form in known, (form, label) in train.annotated))
-    labels = {label: _sum_seen(counts) for label, counts in found.items()}
+        seen = (1, form in known, (form, label) in train.annotated)
+        counts = dict(zip(SEEN, (*(n * each for each in seen), *seen)))
+        total.update(counts)
+        labels[label].update(counts)
     ranked = sorted(labels, key=lambda label: (-labels[label]["entities"], label))
-    every = [count for counts in found.values() for count in counts]
-    return SplitSeen(name, _sum_seen(every), {label: labels[label] for label in ranked})
-
-
-def _sum_seen(counts: list[tuple[int, bool, bool]]) -> dict[str, int]:
-    return {
-        "entities": sum(n for n, _, _ in counts),
-        "form": sum(n for n, has_form, _ in counts if has_form),
-        "form_and_label": sum(n for n, _, has_both in counts if has_both),
-        "distinct": len(counts),
-        "distinct_form": sum(has_form for _, has_form, _ in counts),
-        "distinct_form_and_label": sum(has_both for _, _, has_both in counts),
-    }
+    return SplitSeen(name, total, {label: labels[label] for label in ranked})

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import srsly
-from catalogue import RegistryError
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.util import registry
@@ -29,7 +28,7 @@ from thinc.api import Config
 from ...data.text import check_input
 from ...span_marker.checkpoint import DEFAULT_LENGTH
 from ...util.errors import UserError, one_line
-from .findings import Finding, Places, place_of
+from .findings import Finding, Places, make_warnings, place_of
 
 SPAN_MARKER = "spacy_ner_ext.SpanMarker.v1"
 TRANSFORMER = "spacy_ner_ext.Transformer.v1"
@@ -39,19 +38,15 @@ ENCODERS = (
     TRANSFORMER,
     *(f"spacy-transformers.TransformerModel.v{i}" for i in (1, 2, 3)),
 )
-SUGGESTERS = ("spacy.ngram_suggester.v1", "spacy.ngram_range_suggester.v1")
 SPANCATS = ("spancat", "spancat_singlelabel")
 
 
 class SpanLimit(NamedTuple):
-    """The lengths of spans that a component can find.
-
-    keys: Where the gold spans are: "ents" or names of span groups.
-    with_spaces: Whether white-space tokens count.
-    """
+    """The lengths of spans that a component finds, in tokens with or without white
+    space; `keys` are "ents" and names of span groups."""
 
     component: str
-    sizes: Sequence[int]
+    sizes: list[int]
     keys: tuple[str, ...]
     with_spaces: bool = True
 
@@ -73,11 +68,7 @@ class PieceLimit(NamedTuple):
 
 class Limits:
     """The limits of a config, those of corpus readers by split, and the names of its
-    pretrained encoders.
-
-    path: The config, also that of a trained pipeline; None for no limits.
-    RAISES (UserError): If it is not a config, or a limit is not a number.
-    """
+    pretrained encoders. Without a path there are none."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.spans: list[SpanLimit] = []
@@ -87,6 +78,8 @@ class Limits:
         if path is None:
             return
         config = _read(path)
+        # Registers the components of all installed packages.
+        Language()
         self.docs = _doc_limits(path, config)
         for name, values in (config.get("components") or {}).items():
             if isinstance(values.get("factory"), str):
@@ -94,13 +87,8 @@ class Limits:
                 self._add(name, _Section(path, f"components.{name}", filled))
 
     def to_dict(self) -> dict[str, Any]:
-        """The limits as plain JSON values."""
-        spans = [
-            {**limit._asdict(), "sizes": list(limit.sizes), "keys": list(limit.keys)}
-            for limit in self.spans
-        ]
         return {
-            "spans": spans,
+            "spans": [limit._asdict() for limit in self.spans],
             "pieces": [limit._asdict() for limit in self.pieces],
             "documents": {name: limit._asdict() for name, limit in self.docs.items()},
             "encoders": self.encoders,
@@ -131,9 +119,8 @@ class Limits:
             settings = {"model_max_length": DEFAULT_LENGTH, **_read_json(saved)}
             model = _Section(saved, "config", settings)
             self.encoders.append(checkpoint)
-        sizes = range(1, model.number("entity_max_length") + 1)
-        keys = _keys(component)
-        self.spans.append(SpanLimit(name, sizes, keys, with_spaces=False))
+        sizes = [*range(1, model.number("entity_max_length") + 1)]
+        self.spans.append(SpanLimit(name, sizes, _keys(component), False))
         pieces = model.number("model_max_length")
         self.pieces.append(PieceLimit(f"model_max_length of {name}", pieces))
 
@@ -142,8 +129,7 @@ class _Section:
     """A section of a config with its full name; models have their defaults."""
 
     def __init__(self, path: Path, name: str, values: Any) -> None:
-        self.path = path
-        self.name = name
+        self.path, self.name = path, name
         values = values if isinstance(values, dict) else {}
         self.values = {**_model_defaults(values.get("@architectures")), **values}
 
@@ -190,9 +176,7 @@ def _model_defaults(architecture: Any) -> dict[str, Any]:
 
 def _factory_defaults(factory: str) -> dict[str, Any]:
     """The defaults of a component; empty if its factory is not installed."""
-    try:
-        registry.factories.get(factory)
-    except RegistryError:
+    if not Language.has_factory(factory):
         return {}
     return dict(Language.get_factory_meta(factory).default_config or {})
 
@@ -226,10 +210,8 @@ def _doc_limits(path: Path, config: Mapping[str, Any]) -> dict[str, DocLimit]:
         # With gold_preproc it splits all documents into sentences.
         if is_known and reader.values.get("gold_preproc") is not True:
             reader.values.setdefault("max_length", 0)
-            tokens = reader.number("max_length", least=0)
-            if tokens:
-                limits[split] = DocLimit(reader.name, tokens)
-    return limits
+            limits[split] = DocLimit(reader.name, reader.number("max_length", least=0))
+    return {split: limit for split, limit in limits.items() if limit.tokens}
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -248,15 +230,15 @@ def _keys(component: _Section) -> tuple[str, ...]:
     return tuple(target) if isinstance(target, list) else (str(target),)
 
 
-def _suggested(suggester: _Section) -> Sequence[int]:
+def _suggested(suggester: _Section) -> list[int]:
     """The sizes of suggested spans; empty if they are not known."""
     kind = suggester.text("@misc")
-    if kind not in SUGGESTERS:
-        return ()
-    if kind == SUGGESTERS[1]:
+    if kind == "spacy.ngram_suggester.v1":
+        return sorted(suggester.numbers("sizes"))
+    if kind == "spacy.ngram_range_suggester.v1":
         least = suggester.number("min_size")
-        return range(least, suggester.number("max_size", least) + 1)
-    return sorted(suggester.numbers("sizes"))
+        return [*range(least, suggester.number("max_size", least) + 1)]
+    return []
 
 
 class LimitScan:
@@ -271,42 +253,36 @@ class LimitScan:
         self.lost_entities = 0
 
     def add(self, place: str, doc: Doc, ents: Sequence[Span]) -> None:
-        """Count a document."""
         for limit, places in self.spans:
             for span in _spans(doc, ents, limit.keys):
                 n_spaces = sum(token.is_space for token in span)
                 if len(span) - n_spaces * (not limit.with_spaces) not in limit.sizes:
                     places.add(place_of(place, span))
         if self.docs is not None and len(doc) >= self.docs.tokens:
-            self._add_long(place, doc, self.docs)
+            self._add_long(place, doc, self.docs.tokens)
 
-    def _add_long(self, place: str, doc: Doc, limit: DocLimit) -> None:
-        is_cut = doc.has_annotation("SENT_START")
-        parts = list(doc.sents) if is_cut else [doc[:]]
-        if is_cut:
+    def _add_long(self, place: str, doc: Doc, limit: int) -> None:
+        parts = [doc[:]]
+        if doc.has_annotation("SENT_START"):
+            parts = list(doc.sents)
             self.cut.add(f"{place}: {len(doc)} tokens")
         for part in parts:
-            if len(part) >= limit.tokens:
+            if len(part) >= limit:
                 self.left_out.add(f"{place}: {len(part)} tokens")
                 self.lost_entities += len(part.ents)
 
     def findings(self) -> list[Finding]:
-        """A warning for each limit that is exceeded."""
         found = [(_describe(limit, self.split), places) for limit, places in self.spans]
         if self.docs is not None:
-            long = f"{self.docs.tokens} tokens or more, max_length of"
-            long = f"in {self.split} of {long} [{self.docs.reader}]"
+            long = f"in {self.split} of {self.docs.tokens} tokens or more, max_length"
+            long = f"{long} of [{self.docs.reader}]"
             lost = f"left out with {self.lost_entities} entities"
             found.append((f"documents {long}, split into sentences", self.cut))
             found.append((f"texts {long}, {lost}", self.left_out))
-        return [
-            Finding("warning", self.split, f"{what}: {places.count}", places.examples)
-            for what, places in found
-            if places.count
-        ]
+        return make_warnings(self.split, found)
 
 
-def _spans(doc: Doc, ents: Sequence[Span], keys: tuple[str, ...]) -> Iterator[Span]:
+def _spans(doc: Doc, ents: Sequence[Span], keys: Sequence[str]) -> Iterator[Span]:
     for key in keys:
         if key == "ents":
             yield from ents
@@ -316,7 +292,7 @@ def _spans(doc: Doc, ents: Sequence[Span], keys: tuple[str, ...]) -> Iterator[Sp
 
 def _describe(limit: SpanLimit, split: str) -> str:
     sizes = limit.sizes
-    if list(sizes) == list(range(1, len(sizes) + 1)):
+    if sizes == [*range(1, len(sizes) + 1)]:
         which = f"longer than {len(sizes)} word{'s' * (len(sizes) > 1)}, the most"
     else:
         which = f"not of {', '.join(map(str, sizes))} words, the lengths"

@@ -25,11 +25,6 @@ UNLIMITED = 10**6
 class Distribution(Counter[int]):
     """How often each number occurs."""
 
-    @property
-    def mean(self) -> float:
-        """The mean; 0 if empty."""
-        return sum(value * n for value, n in self.items()) / max(self.total(), 1)
-
     def quantile(self, share: float) -> int:
         """The least number that a share of the numbers does not exceed; 0 if empty."""
         below = 0
@@ -40,27 +35,19 @@ class Distribution(Counter[int]):
         return 0
 
     def share_above(self, limit: int) -> float:
-        """The share of numbers above a limit."""
         above = sum(n for value, n in self.items() if value > limit)
         return above / max(self.total(), 1)
 
     def to_dict(self) -> dict[str, float]:
-        """Mean, median, 95th percentile and maximum."""
+        mean = sum(value * n for value, n in self.items()) / max(self.total(), 1)
         quantiles = {"median": 0.5, "p95": 0.95, "max": 1}
-        return {
-            "mean": round(self.mean, 2),
-            **{name: self.quantile(share) for name, share in quantiles.items()},
-        }
+        found = {name: self.quantile(share) for name, share in quantiles.items()}
+        return {"mean": round(mean, 2), **found}
 
 
 class PieceTokenizer:
-    """The tokenizer of an encoder.
-
-    name: A folder, or a name on the hub.
-    limits: The pieces that the models of a config read; by default the limit of the
-        tokenizer.
-    RAISES (UserError): If it cannot be loaded.
-    """
+    """The tokenizer of an encoder, with the limits of the models of a config, or by
+    default its own limit."""
 
     def __init__(self, name: str, limits: Sequence[PieceLimit] = ()) -> None:
         try:
@@ -75,11 +62,7 @@ class PieceTokenizer:
         self.name = name
         self.limits = tuple(limits)
         self._tokenizer = prepare(loaded.backend_tokenizer)
-
-    @property
-    def specials(self) -> int:
-        """The special pieces around a text."""
-        return int(self._tokenizer.num_special_tokens_to_add(False))
+        self.n_specials = int(self._tokenizer.num_special_tokens_to_add(False))
 
     def count(self, texts: Sequence[str | list[str]]) -> list[int]:
         """Count pieces, without special ones, of strings or of lists of words."""
@@ -98,12 +81,10 @@ class PieceScan:
         self.tokenizer = tokenizer
         self.docs = Distribution()
         self.sentences = Distribution()
-        self.words = 0
-        self.pieces = 0
+        self.words = self.pieces = self._n_docs = 0
         # Sentences as text and as words, each with the number of its document.
         self._texts: list[tuple[int, str | list[str]]] = []
         self._words: list[tuple[int, str | list[str]]] = []
-        self._n_docs = 0
 
     def add(self, doc: Doc) -> None:
         """Count a document, at the latest when `finish` is called."""
@@ -131,15 +112,13 @@ class PieceScan:
 
     def room(self, limit: PieceLimit) -> int:
         """The pieces of a text that fit into a limit."""
-        return limit.pieces - self.tokenizer.specials * limit.with_specials
+        return limit.pieces - self.tokenizer.n_specials * limit.with_specials
 
     @property
     def per_word(self) -> float:
-        """Pieces per word, white space not counted."""
         return self.pieces / max(self.words, 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """The counts as plain JSON values."""
         limits = [
             {
                 "name": limit.name,

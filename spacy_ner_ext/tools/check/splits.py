@@ -10,7 +10,7 @@ from spacy.tokens import Doc, Span
 
 from ...data.lang import BlankPipeline
 from ...data.report import count_sentences, true_cats
-from .findings import Finding, Places, Severity, excerpt, place_of
+from .findings import Finding, Places, Severity, excerpt, make_warnings, place_of
 
 # The threshold of spaCy's own `debug data`.
 RARE = 50
@@ -21,16 +21,12 @@ DIGEST_SIZE = 16
 class SplitStats:
     """Counts of a split.
 
-    name: "train", "dev" or "test".
-    path: The file, or the folder of files.
-    sentences: A document without sentence starts counts as one.
     docs_without_entities: Annotated documents without entities.
     docs_unannotated: Documents with neither entity annotation nor categories.
     docs_with_text: Documents that know their spaces. For training and evaluation spaCy
         tokenizes their text again; of the others it takes the tokens.
-    labels: Entities per label.
     cats: Documents of which a category is true, by category.
-    lengths: Entities per length in tokens.
+    lengths: Entities by length in tokens.
     white_space: Entities that start or end in a white-space token.
     misaligned: Entities, in documents that know their spaces, whose boundaries are not
         boundaries of the tokenizer's tokens.
@@ -57,11 +53,9 @@ class SplitStats:
 
     @property
     def entities(self) -> int:
-        """The number of entities."""
         return self.labels.total()
 
     def add(self, doc: Doc, ents: Sequence[Span]) -> None:
-        """Count a document."""
         self.docs += 1
         self.tokens += len(doc)
         self.sentences += count_sentences(doc)
@@ -78,7 +72,6 @@ class SplitStats:
     def add_boundaries(
         self, place: str, doc: Doc, ents: Sequence[Span], blank: BlankPipeline
     ) -> None:
-        """Check the boundaries of a document's entities."""
         for ent in ents:
             if not ent[0].text.strip() or not ent[-1].text.strip():
                 self.white_space.add(place_of(place, ent))
@@ -92,7 +85,6 @@ class SplitStats:
                 self.misaligned.add(place_of(place, ent))
 
     def to_dict(self) -> dict[str, Any]:
-        """The counts as plain JSON values."""
         counts = dict(vars(self))
         for name, value in counts.items():
             if isinstance(value, Counter):
@@ -118,12 +110,7 @@ def check_split(stats: SplitStats) -> list[Finding]:
             f"'convert' trims: {stats.white_space.count}"
         )
         findings.append(Finding("error", name, what, stats.white_space.examples))
-    return findings + _warn_split(stats)
-
-
-def _warn_split(stats: SplitStats) -> list[Finding]:
-    name = stats.name
-    places = {
+    kinds = {
         f"entities in {name} whose boundaries are not boundaries of the tokenizer's "
         "tokens, so that they are not learned and count as missed": stats.misaligned,
         f"documents in {name} that repeat an earlier one": stats.repeated,
@@ -134,11 +121,7 @@ def _warn_split(stats: SplitStats) -> list[Finding]:
             Places(stats.docs_unannotated)
         ),
     }
-    return [
-        Finding("warning", name, f"{what}: {found.count}", found.examples)
-        for what, found in places.items()
-        if found.count
-    ]
+    return findings + make_warnings(name, kinds.items())
 
 
 def rare_labels(train: SplitStats, rare: int) -> dict[str, int]:
@@ -148,11 +131,7 @@ def rare_labels(train: SplitStats, rare: int) -> dict[str, int]:
 
 
 def check_labels(splits: Sequence[SplitStats], rare: int) -> list[Finding]:
-    """Find labels that one split lacks, and those that are rare in train.
-
-    splits: The splits, the training set first.
-    rare: Labels with fewer entities are rare.
-    """
+    """Find labels that one split lacks, and those that are rare in the first."""
     train, *others = splits
     findings = []
     for split in others:
@@ -182,12 +161,8 @@ def _compare(attribute: str, train: SplitStats, split: SplitStats) -> list[Findi
 
 
 class TextScan:
-    """Compares the texts of a split with one another and with those of earlier splits,
-    by digests.
-
-    stats: Gets the repeated texts inside the split.
-    earlier: The complete scans of the splits before it.
-    """
+    """Compares the texts of a split, by digests, with one another (in `stats`) and with
+    those of earlier splits."""
 
     def __init__(self, stats: SplitStats, earlier: Sequence["TextScan"]) -> None:
         self.stats = stats
@@ -197,7 +172,6 @@ class TextScan:
         self._entities: dict[bytes, bytes] = {}
 
     def add(self, place: str, doc: Doc, ents: Sequence[Span]) -> None:
-        """Compare a document."""
         text = doc.text
         if not text.strip():
             return
@@ -217,21 +191,16 @@ class TextScan:
                 places.add(excerpt(text))
 
     def findings(self) -> list[Finding]:
-        """Warnings of texts that are also in earlier splits."""
         name = self.stats.name
         kinds = ("with the same entities", "with other entities")
-        return [
-            Finding(
-                "warning",
-                name,
-                f"texts in {name} that are also in {earlier.stats.name}, "
-                f"{kind}: {places.count}",
-                places.examples,
-            )
-            for earlier, shared in zip(self.earlier, self.shared)
-            for kind, places in zip(kinds, shared)
-            if places.count
-        ]
+        return make_warnings(
+            name,
+            (
+                (f"texts in {name} that are also in {earlier.stats.name}, {kind}", each)
+                for earlier, shared in zip(self.earlier, self.shared)
+                for kind, each in zip(kinds, shared)
+            ),
+        )
 
 
 def _digest(text: str) -> bytes:

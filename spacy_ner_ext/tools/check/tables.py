@@ -1,17 +1,17 @@
 """Tables of a check, for the terminal."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from .check import CheckReport
 from .forms import SplitSeen
-from .pieces import PieceScan
 from .splits import SplitStats
 
 LONG = 6
 INDENT = "  "
-Count = tuple[str, Callable[[SplitStats], int | str]]
+Count = tuple[str, Callable[[SplitStats], object]]
+Row = list[str]
 COUNTS: tuple[Count, ...] = (
     ("documents", lambda split: split.docs),
     ("  without entities", lambda split: split.docs_without_entities),
@@ -30,6 +30,7 @@ BOUNDARIES: tuple[Count, ...] = (
         lambda split: split.misaligned.count if split.docs_with_text else "gold tokens",
     ),
 )
+PIECES = {"median": "median", "95 %": "p95", "most": "max"}
 
 
 class Table(NamedTuple):
@@ -37,120 +38,78 @@ class Table(NamedTuple):
 
     title: str
     header: list[str]
-    rows: list[list[str]]
+    rows: list[Row]
+
+
+def _row(name: str, cells: Iterable[object]) -> Row:
+    return [name, *map(str, cells)]
 
 
 def count_table(report: CheckReport) -> Table:
     """Counts by split."""
     splits = report.splits
-    rows = [
-        *_rows(COUNTS, splits),
-        *_label_rows(report),
-        *_length_rows(splits),
-        *_rows(BOUNDARIES, splits),
-        *_category_rows(splits),
+    rows = [_row(name, map(count, splits)) for name, count in COUNTS]
+    rows += _ranked([split.labels for split in splits], report.rare_labels)
+    for n in range(1, LONG):
+        counts = [split.lengths[n] for split in splits]
+        rows.append(_row(f"{INDENT}of length {n}", counts))
+    long = [
+        sum(count for length, count in split.lengths.items() if length >= LONG)
+        for split in splits
     ]
+    rows.append(_row(f"{INDENT}of length {LONG} or more", long))
+    rows += [_row(name, map(count, splits)) for name, count in BOUNDARIES]
+    if any(split.docs_with_cats for split in splits):
+        counts = [split.docs_with_cats for split in splits]
+        rows.append(_row("documents with categories", counts))
+        rows += _ranked([split.cats for split in splits])
     return Table("", ["", *(split.name for split in splits)], rows)
 
 
-def _rows(counts: Sequence[Count], splits: list[SplitStats]) -> list[list[str]]:
-    return [[name, *(str(count(split)) for split in splits)] for name, count in counts]
-
-
-def _ranked(counters: list[Counter[str]]) -> list[str]:
-    total: Counter[str] = Counter()
-    for counter in counters:
-        total += counter
-    return [name for name, _ in total.most_common()]
-
-
-def _label_rows(report: CheckReport) -> list[list[str]]:
-    rare = report.rare_labels
-    return [
-        [
-            f"{INDENT}{label}{' (rare)' if label in rare else ''}",
-            *(str(split.labels[label]) for split in report.splits),
-        ]
-        for label in _ranked([split.labels for split in report.splits])
-    ]
-
-
-def _category_rows(splits: list[SplitStats]) -> list[list[str]]:
-    if not any(split.docs_with_cats for split in splits):
-        return []
-    counts = ["documents with categories", *(str(s.docs_with_cats) for s in splits)]
-    return [
-        counts,
-        *(
-            [INDENT + name, *(str(split.cats[name]) for split in splits)]
-            for name in _ranked([split.cats for split in splits])
-        ),
-    ]
-
-
-def _length_rows(splits: list[SplitStats]) -> list[list[str]]:
-    rows = [
-        [f"{INDENT}of length {n}", *(str(split.lengths[n]) for split in splits)]
-        for n in range(1, LONG)
-    ]
-    long = [
-        str(sum(count for length, count in split.lengths.items() if length >= LONG))
-        for split in splits
-    ]
-    return [*rows, [f"{INDENT}of length {LONG} or more", *long]]
+def _ranked(counters: list[Counter[str]], rare: Container[str] = ()) -> Iterator[Row]:
+    """A row for each name, the most frequent first."""
+    for name, _ in sum(counters, Counter()).most_common():
+        label = f"{INDENT}{name}{' (rare)' * (name in rare)}"
+        yield _row(label, (counter[name] for counter in counters))
 
 
 def seen_table(seen: SplitSeen, train: str) -> Table:
     """Entities of a split that occur in the training set, which is named `train`."""
-    header = [
-        *("", "entities", f"text in {train}", "with this label"),
-        *("different", f"text in {train}", "with this label"),
-    ]
+    parts = (f"text in {train}", "with this label")
     rows = [["all", *_seen_cells(seen.all)]]
     rows += [[f"{INDENT}{label}", *_seen_cells(n)] for label, n in seen.labels.items()]
     title = f"Entities of {seen.split} that are in {train}"
-    return Table(f"{title} (different: each text counts once per label)", header, rows)
+    title = f"{title} (different: each text counts once per label)"
+    return Table(title, ["", "entities", *parts, "different", *parts], rows)
 
 
-def _seen_cells(seen: dict[str, int]) -> list[str]:
+def _seen_cells(seen: Mapping[str, int]) -> Iterator[str]:
     counts = list(seen.values())
-    cells = []
     for whole, *parts in (counts[:3], counts[3:]):
-        cells += [str(whole), *(_percent(part, whole) for part in parts)]
-    return cells
+        yield str(whole)
+        yield from (_percent(part / whole) if whole else "-" for part in parts)
 
 
-def _percent(part: float, whole: float = 1) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "-"
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def piece_table(report: CheckReport) -> Table:
     """Word pieces of documents and sentences by split."""
     scans = list(report.pieces.values())
-    rows = [["pieces per word", *(f"{scan.per_word:.2f}" for scan in scans)]]
+    rows = [_row("pieces per word", (f"{scan.per_word:.2f}" for scan in scans))]
     for unit in ("document", "sentence"):
-        counts = [scan.docs if unit == "document" else scan.sentences for scan in scans]
-        rows += [
-            [f"pieces per {unit}: mean", *(f"{each.mean:.1f}" for each in counts)],
-            [f"{INDENT}median", *(str(each.quantile(0.5)) for each in counts)],
-            [f"{INDENT}95 %", *(str(each.quantile(0.95)) for each in counts)],
-            [f"{INDENT}most", *(str(each.quantile(1)) for each in counts)],
-        ]
-    rows += _limit_rows(scans)
+        counts = [scan.to_dict()[f"{unit}s"] for scan in scans]
+        means = (f"{each['mean']:.1f}" for each in counts)
+        rows.append(_row(f"pieces per {unit}: mean", means))
+        for name, key in PIECES.items():
+            rows.append(_row(INDENT + name, (each[key] for each in counts)))
+    for limits in zip(*(scan.to_dict()["limits"] for scan in scans)):
+        longer = f"longer than {limits[0]['pieces']}, {limits[0]['name']}"
+        rows.append(_row(longer, ("" for _ in scans)))
+        for unit in ("documents", "sentences"):
+            shares = (_percent(limit[f"{unit}_longer"]) for limit in limits)
+            rows.append(_row(INDENT + unit, shares))
     note = "estimated, without special pieces; 95 % have at most the given number"
     title = f"Pieces of the tokenizer {report.tokenizer} ({note})"
     return Table(title, ["", *report.pieces], rows)
-
-
-def _limit_rows(scans: list[PieceScan]) -> list[list[str]]:
-    rows = []
-    for limit in scans[0].tokenizer.limits:
-        longer = [
-            (scan.docs.share_above(room), scan.sentences.share_above(room))
-            for scan in scans
-            for room in [scan.room(limit)]
-        ]
-        rows.append([f"longer than {limit.pieces}, {limit.name}", *("" for _ in scans)])
-        rows.append([f"{INDENT}documents", *(_percent(docs) for docs, _ in longer)])
-        rows.append([f"{INDENT}sentences", *(_percent(sents) for _, sents in longer)])
-    return rows
