@@ -7,8 +7,6 @@ section V.A; Sutton and McCallum 2012, An Introduction to Conditional Random Fie
 section 4.1).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy

@@ -1,7 +1,5 @@
 """Gold entities as tags, and existing entities as constraints on tags."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,5 @@
 """The CRF as a thinc layer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from thinc.api import Model

@@ -4,8 +4,6 @@ It replaces the scaled recursion for documents whose scores are too far apart fo
 float32 (see ScaledChains.sound).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy

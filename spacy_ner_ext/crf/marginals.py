@@ -1,7 +1,5 @@
 """Partition function, marginals of tags and exact probabilities of entities."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any, Union
 

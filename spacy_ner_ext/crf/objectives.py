@@ -4,8 +4,6 @@ Gold tags may have gaps: a word with a missing tag may have any valid tag, and d
 count as O.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -2,33 +2,24 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples
-from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from spacy.training import Example
+from thinc.api import Model
 
 from ..pipes.labels import LabelledPipe
+from ..pipes.listeners import DEFAULT_TOK2VEC
 from .lattice import Lattice
 from .model import reset_output
 from .objectives import OBJECTIVES
 from .tags import MISSING, Tags
 
-default_model_config = """
-[model]
-@architectures = "spacy_ner_ext.CRF.v1"
-
-[model.tok2vec]
-@architectures = "spacy.HashEmbedCNN.v2"
-pretrained_vectors = null
-width = 96
-depth = 4
-embed_size = 2000
-window_size = 1
-maxout_pieces = 3
-subword_features = true
-"""
-DEFAULT_CRF_MODEL = Config().from_str(default_model_config)["model"]
+DEFAULT_CRF_MODEL: dict[str, Any] = {
+    "@architectures": "spacy_ner_ext.CRF.v1",
+    "tok2vec": DEFAULT_TOK2VEC,
+}
 
 
 class CRFPipe(LabelledPipe):
@@ -43,15 +34,13 @@ class CRFPipe(LabelledPipe):
         raise NotImplementedError
 
     def encode_gold(self, examples: Iterable[Example]) -> numpy.ndarray:
-        """Encode gold annotation as tags of the predicted tokens.
-
-        examples: The examples, at least one.
-        RETURNS: Tags, shape (n_words, n_chains); -1 where unknown.
-        """
+        """Encode gold annotation as tags of the predicted tokens, shape (n_words,
+        n_chains); -1 where unknown."""
         raise NotImplementedError
 
-    def check_crf(self) -> None:
+    def check_settings(self) -> None:
         """Raise a ValueError if the objective is unknown or the model is not a CRF."""
+        super().check_settings()
         if self.cfg["objective"] not in OBJECTIVES:
             raise ValueError(
                 f"Unknown objective '{self.cfg['objective']}' of '{self.name}': set "
@@ -83,69 +72,21 @@ class CRFPipe(LabelledPipe):
             )
 
     def count_gold(self, examples: Iterable[Example]) -> int:
-        """Count the annotated words of a batch. If `update` gets this number, losses
-        and gradients of parts of the batch add up to those of the whole."""
+        """Count the annotated words of a batch, see LabelledPipe.count_gold."""
         return _count_known(self.encode_gold(examples))
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optimizer | None = None,
-        losses: dict[str, float] | None = None,
-        denominators: int | None = None,
-    ) -> dict[str, float]:
-        """Learn from a batch, or from a part of one.
-
-        examples: The examples.
-        drop: The dropout rate.
-        sgd: The optimizer; None to only accumulate gradients.
-        losses: The losses by component, added to.
-        denominators: What `count_gold` returned for the whole batch; None if the
-            examples are the whole batch.
-        RETURNS: The losses.
-        """
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        validate_examples(examples, f"{type(self).__name__}.update")
-        if not any(len(example.predicted) for example in examples):
-            return losses
-        set_dropout_rate(self.model, drop)
+    def model_input(self, examples: Sequence[Example]) -> list[Doc] | None:
+        """The predicted documents; None without tokens."""
         docs = [example.predicted for example in examples]
-        scores, backprop = self.model.begin_update(docs)
-        loss, gradient = self.get_loss(examples, scores, denominators)
-        backprop(gradient)
-        if sgd not in (None, False):
-            self.finish_update(sgd)
-        losses[self.name] += loss
-        return losses
+        return docs if any(len(doc) for doc in docs) else None
 
-    def get_loss(
-        self,
-        examples: Iterable[Example],
-        scores: Lattice,
-        denominators: int | None = None,
+    def compute_loss(
+        self, examples: Sequence[Example], scores: Lattice, denominators: int | None
     ) -> tuple[float, Lattice]:
-        """Compute the loss of a batch and its gradient.
-
-        examples: The batch.
-        scores: The scores that the model predicts for it.
-        denominators: The number of words to divide by; None for the annotated words of
-            the examples.
-        RETURNS: The loss and its gradient.
-        RAISES (ValueError): If the loss is not finite.
-        """
-        validate_examples(examples, f"{type(self).__name__}.get_loss")
+        """The mean loss of the annotated words, and its gradient."""
         gold = self.encode_gold(examples)
         compute = OBJECTIVES[self.cfg["objective"]]
         loss, gradient = compute(scores, gold, self.tags.allowed_transitions)
-        if not numpy.isfinite(loss):
-            raise ValueError(
-                f"The loss of '{self.name}' is {loss}: training has diverged. Lower "
-                "the learning rate, or set training.optimizer.grad_clip."
-            )
         n_words = max(1, _count_known(gold) if denominators is None else denominators)
         return loss / n_words, gradient.scaled(1 / n_words)
 

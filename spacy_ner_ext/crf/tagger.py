@@ -1,17 +1,15 @@
 """`crf_tagger`: part-of-speech and other tags of tokens by a linear-chain CRF."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_get_examples
-from spacy.vocab import Vocab
+from spacy.training import Example
 from thinc.api import Model, get_array_module
 
-from ..pipes.labels import sample_docs, warn_without_weight
-from ..pipes.listeners import check_widths
+from ..pipes.labels import warn_without_weight
 from ..pipes.temperature import check_temperature
 from .lattice import Lattice
 from .marginals import tag_marginals, to_host
@@ -32,11 +30,8 @@ from .viterbi import best_paths
 
 
 class Tagging(NamedTuple):
-    """The predicted tags of one document.
-
-    tags: The index of each token's label.
-    probabilities: Their probabilities, if `scores` is set.
-    """
+    """The predicted tags of one document, as indices of labels, and their
+    probabilities, if `scores` is set."""
 
     tags: numpy.ndarray
     probabilities: numpy.ndarray | None
@@ -67,18 +62,26 @@ def make_crf_tagger(
     temperature: float,
     scorer: Callable | None,
 ) -> "CRFTagger":
-    """Create a `crf_tagger` component; CRFTagger documents the settings."""
-    return CRFTagger(
-        nlp.vocab,
-        model,
-        name,
-        target=target,
-        objective=objective,
-        overwrite=overwrite,
-        scores=scores,
-        temperature=temperature,
-        scorer=scorer,
-    )
+    """Create a `crf_tagger` component.
+
+    model: A spacy_ner_ext.CRF.v1 model.
+    target: Where gold tags are read from and predictions are written to: "tag" for
+        token.tag_, "pos" for token.pos_.
+    objective: Training objective: "joint" (likelihood of the tag sequence), "marginal"
+        (product of the tags' marginals) or "independent" (cross-entropy of each tag by
+        itself).
+    overwrite: Whether existing tags are replaced. Otherwise they are kept, and decoding
+        is constrained by them.
+    scores: Whether to store the exact probability of each predicted tag as
+        `token._.tag_score` or `token._.pos_score`.
+    temperature: All scores are divided by it before probabilities are computed:
+        probabilities are less extreme above 1 and more extreme below. The predicted
+        tags do not change.
+    scorer: The scoring method.
+    RETURNS: The component.
+    RAISES (ValueError): If a setting has an invalid value, or the model is not a CRF.
+    """
+    return CRFTagger.create(**locals())
 
 
 class CRFTagger(CRFPipe):
@@ -87,56 +90,18 @@ class CRFTagger(CRFPipe):
 
     structural = ("target",)
 
-    def __init__(
-        self,
-        vocab: Vocab,
-        model: Model[list[Doc], Lattice],
-        name: str = "crf_tagger",
-        *,
-        target: str = "tag",
-        objective: str = "joint",
-        overwrite: bool = False,
-        scores: bool = False,
-        temperature: float = 1.0,
-        scorer: Callable | None = None,
-    ) -> None:
-        """Initialize a CRF tagger.
-
-        vocab: The shared vocabulary.
-        model: A spacy_ner_ext.CRF.v1 model.
-        name: The component instance name.
-        target: Where gold tags are read from and predictions are written to: "tag" for
-            token.tag_, "pos" for token.pos_.
-        objective: Training objective: "joint" (likelihood of the tag sequence),
-            "marginal" (product of the tags' marginals) or "independent" (cross-entropy
-            of each tag by itself).
-        overwrite: Whether existing tags are replaced. Otherwise they are kept, and
-            decoding is constrained by them.
-        scores: Whether to store the exact probability of each predicted tag as
-            `token._.tag_score` or `token._.pos_score`.
-        temperature: All scores are divided by it before probabilities are computed:
-            probabilities are less extreme above 1 and more extreme below. The
-            predicted tags do not change.
-        scorer: The scoring method.
-        RAISES (ValueError): If a setting has an invalid value, or the model is not a
-            CRF.
-        """
-        settings: dict[str, Any] = {
-            "target": target,
-            "objective": objective,
-            "overwrite": overwrite,
-            "scores": scores,
-            "temperature": check_temperature(name, temperature),
-        }
-        super().__init__(vocab, model, name, scorer, settings)
-        if target not in TARGETS:
+    def check_settings(self) -> None:
+        """Raise a ValueError if a setting or the model is invalid."""
+        super().check_settings()
+        temperature = check_temperature(self.name, self.cfg["temperature"])
+        self.cfg["temperature"] = temperature
+        if self.target not in TARGETS:
             raise ValueError(
-                f"Unknown target '{target}' of '{name}': set target to one of "
-                f"{', '.join(TARGETS)}."
+                f"Unknown target '{self.target}' of '{self.name}': set target to one "
+                f"of {', '.join(TARGETS)}."
             )
-        self.check_crf()
-        if scores:
-            register_token_score(target)
+        if self.cfg["scores"]:
+            register_token_score(self.target)
 
     @property
     def tags(self) -> TokenTags:
@@ -202,43 +167,30 @@ class CRFTagger(CRFPipe):
         index = self._index()
         return numpy.concatenate([gold_tags(eg, self.target, index) for eg in examples])
 
-    def initialize(
+    def collect_labels(
         self,
         get_examples: Callable[[], Iterable[Example]],
-        *,
-        nlp: Language | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[str] | None,
     ) -> None:
-        """Initialize the component for training: labels, shapes and weights.
-
-        get_examples: Returns the training examples.
-        nlp: The pipeline.
-        labels: The labels, for instance from `spacy init labels`; by default those of
-            the examples, sorted.
-        RAISES (ValueError): If there are no labels, a label cannot be written to the
-            target, no document has a token, or a listener of the pipeline expects
-            vectors of another width than it gets.
-        """
-        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        check_widths(nlp)
+        """Add the given labels, or those of the gold tags if `labels` is None, and log
+        the gold tags that are not among the labels."""
         counts = count_tags(get_examples(), self.target)
-        self._collect_labels(counts, labels)
-        report_skipped_tags(self.name, self.labels, counts)
-        if self.target == "pos":
-            advice = "pos_acc = 1.0 and tag_acc = null"
-            warn_without_weight(self.name, nlp, "token.pos_", "pos_acc", advice)
-        self.initialize_model(sample_docs(self.name, get_examples()))
-
-    def _collect_labels(
-        self, tags: Collection[str], labels: Sequence[str] | None
-    ) -> None:
-        if labels is None and not tags and not self.labels:
+        if labels is None and not counts and not self.labels:
             raise ValueError(
                 f"'{self.name}' finds no labels: it learns from token.{self.target}_, "
                 "which is not annotated in any training document. Annotate it, or set "
                 f"target to '{TARGETS[1 - TARGETS.index(self.target)]}'."
             )
-        self.add_labels(sorted(tags) if labels is None else labels)
+        self.add_labels(sorted(counts) if labels is None else labels)
+        report_skipped_tags(self.name, self.labels, counts)
+
+    def report_data(
+        self, get_examples: Callable[[], Iterable[Example]], nlp: Language | None
+    ) -> None:
+        """Log a warning if token.pos_ is written, but not scored to select the best."""
+        if self.target == "pos":
+            advice = "pos_acc = 1.0 and tag_acc = null"
+            warn_without_weight(self.name, nlp, "token.pos_", "pos_acc", advice)
 
     def check_label(self, label: str) -> None:
         """Raise a ValueError if a label cannot be written to the target."""

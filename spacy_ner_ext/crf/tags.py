@@ -5,8 +5,6 @@ chain holds all labels; per label, each label has its own chain. Tag 0 is O, fol
 the tags of the first label, then those of the second, so that a new label appends.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Tags of tokens: gold tags, existing tags as constraints, and predicted tags."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -4,8 +4,6 @@ The forward pass keeps only the best scores. The backward pass recomputes the
 predecessor of each tag on the best path: n_tags times less work than back-pointers.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy

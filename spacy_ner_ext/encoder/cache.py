@@ -1,7 +1,5 @@
 """A cache for the vectors of documents that pass through a frozen encoder."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 

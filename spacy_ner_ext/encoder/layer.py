@@ -1,7 +1,5 @@
 """Batches of word pieces to token vectors: the torch module of the encoder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

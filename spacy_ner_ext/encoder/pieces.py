@@ -1,7 +1,5 @@
 """Word pieces of documents, cut into windows and batches. numpy only."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain

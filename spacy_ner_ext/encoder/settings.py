@@ -1,7 +1,5 @@
 """Settings of `Transformer.v1`, and those it shares with `SpanMarker.v1`, validated."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """The torch side of `Transformer.v1` as a thinc shim: run, trained, saved, loaded."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

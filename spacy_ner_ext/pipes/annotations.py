@@ -1,7 +1,5 @@
 """Write predicted entities and their probabilities to doc.ents and span groups."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

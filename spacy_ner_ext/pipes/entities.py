@@ -6,8 +6,6 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.vocab import Vocab
-from thinc.api import Model
 
 from .annotations import register_score_extension, write_spans
 from .labels import LabelledPipe, warn_without_weight
@@ -16,43 +14,61 @@ from .spans import ENTS, PER_LABEL, as_keys, read_spans
 from .temperature import check_temperature
 from .thresholds import check_threshold, check_thresholds
 
+# Arguments of the factories that are the same, and the settings that they share.
+FACTORY: dict[str, Any] = {
+    "assigns": ["doc.ents", "token.ent_iob", "token.ent_type"],
+    "default_score_weights": {
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_per_type": None,
+    },
+}
+DEFAULTS: dict[str, Any] = {
+    "target": ENTS,
+    "annotate": None,
+    "overwrite": False,
+    "temperature": 1.0,
+    "threshold": 0.0,
+    "entity_bias": 0.0,
+    "scorer": {"@scorers": "spacy_ner_ext.ner_scorer.v1"},
+}
+
 
 class EntityPipe(LabelledPipe):
     """Base class of components that predict entities with probabilities.
 
-    Gold entities are read from the span keys in `target`, predictions are written to
-    those in `annotate`: "ents" for doc.ents, any other name for a span group.
+    Their settings include:
 
-    vocab: The shared vocabulary.
-    model: The model.
-    name: The component instance name.
-    scorer: The scoring method.
-    settings: The settings: `target`, `annotate`, `overwrite`, `temperature`,
-        `threshold` and those of the component.
-    RAISES (ValueError): If a setting has an invalid value.
+    - `target`: Where gold entities are read from: "ents" for doc.ents, the name of a
+      span group, or a list of these.
+    - `annotate`: Where predictions are written to: "ents", the name of a span group,
+      "*" for one group per label, or a list of these. By default `target`.
+    - `overwrite`: Whether existing entities are replaced. Otherwise they are kept, and
+      no other is predicted in their place.
+    - `temperature`: All scores are divided by it before probabilities are computed:
+      probabilities are less extreme above 1 and more extreme below. The predicted
+      entities do not change.
+    - `threshold`: Entities with a lower probability are dropped, 0 to 1: one value for
+      all labels, or a table by label (0 for labels that are not listed).
+    - `entity_bias`: Added to the scores of entities in decoding: values above 0
+      increase recall, values below 0 precision. It does not affect training and
+      probabilities.
     """
 
-    def __init__(
-        self,
-        vocab: Vocab,
-        model: Model,
-        name: str,
-        scorer: Callable | None,
-        settings: dict[str, Any],
-    ) -> None:
-        super().__init__(vocab, model, name, scorer, settings)
-        self._check_keys()
-        self.cfg["temperature"] = check_temperature(name, self.cfg["temperature"])
-        self.cfg["threshold"] = check_threshold(name, self.cfg["threshold"])
-        register_score_extension()
-
-    def _check_keys(self) -> None:
+    def check_settings(self) -> None:
+        """Check and normalize the settings that all such components have."""
+        cfg = self.cfg
         if PER_LABEL in self.target:
             raise ValueError(
                 f"'{PER_LABEL}' can be used for annotate, not for the target of "
                 f"'{self.name}': list the span groups that hold gold entities."
             )
         self.annotate  # noqa: B018 - checked like target
+        cfg["temperature"] = check_temperature(self.name, cfg["temperature"])
+        cfg["threshold"] = check_threshold(self.name, cfg["threshold"])
+        cfg["entity_bias"] = float(cfg["entity_bias"])
+        register_score_extension()
 
     @property
     def target(self) -> list[str]:
@@ -102,11 +118,7 @@ class EntityPipe(LabelledPipe):
         get_examples: Callable[[], Iterable[Example]],
         labels: Sequence[str] | None,
     ) -> None:
-        """Add the given labels, or those of the data if `labels` is None.
-
-        RAISES (ValueError): If there are no labels, `labels` is a string, or no
-            document has a span group of `target`.
-        """
+        """Add the given labels, or those of the gold entities if `labels` is None."""
         keys = self.target
         if labels is None and not self.labels:
             _check_groups(self.name, keys, get_examples())
@@ -116,20 +128,22 @@ class EntityPipe(LabelledPipe):
         self.add_labels(labels)
         check_thresholds(self.name, self.cfg["threshold"], self.labels)
 
-    def restore(self, settings: dict[str, Any]) -> None:
-        """Apply the settings of the config after loading.
+    def report_data(
+        self, get_examples: Callable[[], Iterable[Example]], nlp: Language | None
+    ) -> None:
+        """Log a warning if doc.ents is not written, but selects the best model."""
+        if ENTS not in self.annotate:
+            written = f"{', '.join(self.annotate)} and not to doc.ents"
+            advice = "spans_NAME_f = 1.0 instead of ents_f"
+            warn_without_weight(self.name, nlp, written, "spans_", advice)
 
-        RAISES (ValueError): If a setting that cannot change differs, or the thresholds
-            do not fit the labels.
-        """
+    def restore(self, settings: dict[str, Any]) -> None:
+        """Apply the settings of the config after loading."""
         super().restore(settings)
         check_thresholds(self.name, self.cfg["threshold"], self.labels)
 
     def check_label(self, label: str) -> None:
-        """Check that the span group of a label is not used for anything else.
-
-        RAISES (ValueError): If `annotate` has "*" and lists the label as a span key.
-        """
+        """Raise a ValueError if the span group of a label has another use."""
         if PER_LABEL in self.annotate and label in (ENTS, *self.annotate):
             raise ValueError(
                 f"The label '{label}' of '{self.name}' would have a span group that "
@@ -152,13 +166,3 @@ def _check_groups(name: str, keys: Sequence[str], examples: Iterable[Example]) -
             "has it: set target to 'ents' or to one of the groups of the corpus "
             f"({known or 'it has none'})."
         )
-
-
-def warn_about_score_weights(
-    name: str, keys: Sequence[str], nlp: Language | None
-) -> None:
-    """Log a warning if doc.ents is not written, but selects the best model."""
-    if ENTS not in keys:
-        written = f"{', '.join(keys)} and not to doc.ents"
-        advice = "spans_NAME_f = 1.0 instead of ents_f"
-        warn_without_weight(name, nlp, written, "spans_", advice)

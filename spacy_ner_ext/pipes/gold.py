@@ -1,7 +1,5 @@
 """Gold entities of an example, aligned to the tokens of its predicted document."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,5 +1,6 @@
 """`LabelledPipe`, the base class of the trainable components with labels."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -8,24 +9,19 @@ from typing import Any, TypeVar
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc
-from spacy.training import Example
+from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import logger
 from spacy.vocab import Vocab
-from thinc.api import Model
+from thinc.api import Model, Optimizer, set_dropout_rate
+
+from .listeners import check_widths
 
 Component = TypeVar("Component", bound="LabelledPipe")
 
 
 class LabelledPipe(TrainablePipe):
     """Base class of components that keep their labels in the order of the weights, and
-    whose settings can be edited in the config of a trained pipeline.
-
-    vocab: The shared vocabulary.
-    model: The model.
-    name: The component instance name.
-    scorer: The scoring method.
-    settings: The settings of the component.
-    """
+    whose settings can be edited in the config of a trained pipeline."""
 
     # Settings that cannot change after training.
     structural: tuple[str, ...] = ()
@@ -38,11 +34,37 @@ class LabelledPipe(TrainablePipe):
         scorer: Callable | None,
         settings: dict[str, Any],
     ) -> None:
+        """Initialize a component; `nlp.add_pipe` does so with the defaults.
+
+        vocab: The shared vocabulary.
+        model: The model.
+        name: The component instance name.
+        scorer: The scoring method.
+        settings: All settings that the factory documents.
+        RAISES (ValueError): If a setting has an invalid value, or the model is not one
+            for this component.
+        """
         self.vocab = vocab
         self.model = model
         self.name = name
         self.scorer = scorer
         self.cfg: dict[str, Any] = {"labels": [], **settings}
+        self.check_settings()
+
+    @classmethod
+    def create(
+        cls: type[Component],
+        nlp: Language,
+        name: str,
+        model: Model,
+        scorer: Callable | None,
+        **settings: Any,
+    ) -> Component:
+        """Create the component from the arguments of its factory."""
+        return cls(nlp.vocab, model, name, scorer, settings)
+
+    def check_settings(self) -> None:
+        """Raise a ValueError if a setting or the model is invalid."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -55,11 +77,7 @@ class LabelledPipe(TrainablePipe):
         return list(self.cfg["labels"])
 
     def add_labels(self, labels: Sequence[str]) -> None:
-        """Add several labels.
-
-        RAISES (ValueError): If `labels` is a string, or the component still has no
-            labels.
-        """
+        """Add labels; ValueError if they are a string, or there are none."""
         if isinstance(labels, str):
             raise ValueError(
                 f"The labels of '{self.name}' must be a list, but are the text "
@@ -98,6 +116,127 @@ class LabelledPipe(TrainablePipe):
         """Append weights for the labels that were added to a trained model."""
         raise NotImplementedError
 
+    # --- Training -------------------------------------------------------------
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> None:
+        """Initialize the component for training: labels, shapes and weights.
+
+        get_examples: Returns the training examples.
+        nlp: The pipeline.
+        labels: The labels, for instance from `spacy init labels`; by default those of
+            the examples, sorted.
+        RAISES (ValueError): If there are no labels, the component cannot write one of
+            them, no document has a token or none has a span group of `target`, a
+            listener of the pipeline expects vectors of another width than it gets, or
+            pretrained weights cannot be loaded.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        check_widths(nlp)
+        self.collect_labels(get_examples, labels)
+        self.initialize_model(sample_docs(self.name, get_examples()))
+        self.report_data(get_examples, nlp)
+
+    def collect_labels(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        labels: Sequence[str] | None,
+    ) -> None:
+        """Add the given labels, or those of the data if `labels` is None."""
+        raise NotImplementedError
+
+    def initialize_model(self, sample: Sequence[Doc]) -> None:
+        """Initialize the weights for the current labels."""
+        raise NotImplementedError
+
+    def report_data(
+        self, get_examples: Callable[[], Iterable[Example]], nlp: Language | None
+    ) -> None:
+        """Log warnings about gold annotation that cannot be learned, and about score
+        weights that select the best model by another annotation."""
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+        denominators: Any = None,
+    ) -> dict[str, float]:
+        """Learn from a batch, or from a part of one.
+
+        examples: The examples.
+        drop: The dropout rate; a pretrained encoder has that of its config.
+        sgd: The optimizer; None to only accumulate gradients.
+        losses: The losses by component, added to.
+        denominators: What `count_gold` returned for the whole batch; None if the
+            examples are the whole batch.
+        RETURNS: The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        inputs = self.model_input(examples)
+        if inputs is None:
+            return losses
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update(inputs)
+        loss, gradient = self.get_loss(examples, scores, denominators)
+        backprop(gradient)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def model_input(self, examples: Sequence[Example]) -> Any:
+        """The input of the model in training; None if it would be empty."""
+        raise NotImplementedError
+
+    def count_gold(self, examples: Iterable[Example]) -> Any:
+        """Count what the loss of a batch is divided by. If `update` gets the result,
+        losses and gradients of parts of the batch add up to those of the whole.
+
+        examples: The examples of the whole batch.
+        RETURNS: The count or counts.
+        """
+        raise NotImplementedError
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: Any, denominators: Any = None
+    ) -> tuple[float, Any]:
+        """Compute the loss of a batch and its gradient.
+
+        examples: The batch.
+        scores: The output of the model for it.
+        denominators: What `count_gold` returned; None for the counts of the examples.
+        RETURNS: The loss and its gradient.
+        RAISES (ValueError): If the loss is not finite.
+        """
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.get_loss")
+        loss, gradient = self.compute_loss(examples, scores, denominators)
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"The loss of '{self.name}' is {loss}: training has diverged. Lower "
+                "the learning rate, or set training.optimizer.grad_clip."
+            )
+        return loss, gradient
+
+    def compute_loss(
+        self, examples: Sequence[Example], scores: Any, denominators: Any
+    ) -> tuple[float, Any]:
+        """The loss of a batch and its gradient; see `get_loss`."""
+        raise NotImplementedError
+
+    # --- Saving and loading ---------------------------------------------------
+
     def from_bytes(
         self: Component, bytes_data: bytes, *, exclude: Iterable[str] = ()
     ) -> Component:
@@ -123,10 +262,7 @@ class LabelledPipe(TrainablePipe):
         return self
 
     def restore(self, settings: dict[str, Any]) -> None:
-        """Apply the settings of the config after loading.
-
-        RAISES (ValueError): If a setting that cannot change after training differs.
-        """
+        """Apply the settings of the config after loading."""
         for key in self.structural:
             if self.cfg[key] != settings[key]:
                 raise ValueError(
@@ -138,10 +274,7 @@ class LabelledPipe(TrainablePipe):
 
 
 def sample_docs(name: str, examples: Iterable[Example]) -> list[Doc]:
-    """The first ten documents with tokens, to initialize the component `name`.
-
-    RAISES (ValueError): If no document has a token.
-    """
+    """The first ten documents with tokens, to initialize the component `name`."""
     sample = list(islice((eg.x for eg in examples if len(eg.x)), 10))
     if not sample:
         raise ValueError(
@@ -154,12 +287,8 @@ def sample_docs(name: str, examples: Iterable[Example]) -> list[Doc]:
 def warn_without_weight(
     name: str, nlp: Language | None, written: str, prefix: str, advice: str
 ) -> None:
-    """Log a warning if no score of what a component writes selects the best model.
-
-    written: What the component writes.
-    prefix: The start of the names of its scores.
-    advice: The score weights to set.
-    """
+    """Log a warning if no score of what a component writes, whose names start with
+    `prefix`, selects the best model."""
     training = {} if nlp is None else nlp.config.get("training", {})
     weights = training.get("score_weights", {})
     if nlp and not any(key.startswith(prefix) and weights[key] for key in weights):

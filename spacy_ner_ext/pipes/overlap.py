@@ -1,8 +1,6 @@
 """The rule for overlapping spans: take one after another in order of preference, and
 leave out those that share a token with one that was taken."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 # First token, end (exclusive) and label.

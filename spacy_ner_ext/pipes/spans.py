@@ -1,7 +1,5 @@
 """Span keys: doc.ents and the span groups that entities are read from or written to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import numpy

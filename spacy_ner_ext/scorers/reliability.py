@@ -5,8 +5,6 @@ and Guo et al. 2017, Brier score and log loss. All take the probability of each
 predicted entity and whether it is right.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

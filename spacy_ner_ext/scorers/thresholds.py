@@ -5,8 +5,6 @@ the number of gold entities. As in the components, an entity is kept if its prob
 is at least the threshold.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any

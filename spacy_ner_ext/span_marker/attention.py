@@ -29,8 +29,6 @@ linear layers are intercepted. Encoders that do not call torch's attention get t
 above (`markers.append_markers`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Checkpoints of SpanMarker: reading its models, and writing models for it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

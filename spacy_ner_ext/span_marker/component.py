@@ -8,20 +8,17 @@ from typing import Any
 import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example
 from spacy.util import minibatch
-from spacy.vocab import Vocab
-from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..encoder.pieces import Ints
-from ..pipes.entities import EntityPipe, warn_about_score_weights
+from ..pipes.entities import EntityPipe
 from ..pipes.predictions import Predictions
 from ..pipes.spans import expand
 from .checkpoint import adopt, read_checkpoint
 from .decode import decode, kept_words
-from .gold import OUTSIDE, LostGold, label_spans
+from .gold import OUTSIDE, LostGold, dev_examples, label_spans, report_lost_gold
 from .loss import Denominators, compute_loss, count_known
-from .lost_gold import dev_examples, report_lost_gold
 from .model import resize_output, scorer_of, shim_of
 from .scorer import Candidates, CandidateScores
 from .settings import Context
@@ -40,30 +37,13 @@ class SpanMarkerRecognizer(EntityPipe):
     attribute of a span group.
     """
 
-    def __init__(
-        self,
-        vocab: Vocab,
-        model: Model[Candidates, CandidateScores],
-        name: str,
-        scorer: Callable | None,
-        settings: dict[str, Any],
-    ) -> None:
-        """Initialize a span marker.
+    # A checkpoint that is not read yet; a saved pipeline does not need it.
+    _unread: str | None = None
 
-        vocab: The shared vocabulary.
-        model: The model, `spacy_ner_ext.SpanMarker.v1`.
-        name: The component instance name.
-        scorer: The scoring method.
-        settings: The settings, as the arguments of `factory.make_span_marker_ner`.
-        RAISES (ValueError): If a setting has an invalid value, or the model is not a
-            span marker.
-        """
-        super().__init__(vocab, model, name, scorer, settings)
-        # A checkpoint that is not read yet; a saved pipeline does not need it.
-        self._unread: str | None = self.cfg["checkpoint"]
-        self._check_settings()
-
-    def _check_settings(self) -> None:
+    def check_settings(self) -> None:
+        """Raise a ValueError if a setting or the model is invalid."""
+        super().check_settings()
+        self._unread = self.cfg["checkpoint"]
         shims = self.model.shims
         if not shims or not isinstance(shims[0], SpanMarkerShim):
             raise ValueError(
@@ -94,10 +74,7 @@ class SpanMarkerRecognizer(EntityPipe):
         return shim_of(self.model)
 
     def read_checkpoint(self) -> None:
-        """Read `checkpoint`, if it was not read yet; `labels` are empty before.
-
-        RAISES (UserError): If it cannot be read, or is not a model of SpanMarker.
-        """
+        """Read `checkpoint`, if it was not read yet; `labels` are empty before."""
         if self._unread is None:
             return
         checkpoint = read_checkpoint(self._unread, f"The checkpoint of '{self.name}'")
@@ -115,22 +92,13 @@ class SpanMarkerRecognizer(EntityPipe):
     # --- Prediction ---------------------------------------------------------
 
     def find_candidates(self, docs: Sequence[Doc]) -> Candidates:
-        """Find all candidate spans of some documents.
-
-        docs: The documents.
-        RETURNS: The input of the model.
-        RAISES (ValueError): If the model has no labels or no weights.
-        """
+        """Find all candidate spans of some documents."""
         self.read_checkpoint()
         self._require_labels()
         return scorer_of(self.model).candidates(read_words(docs), self.context)
 
     def find(self, docs: Sequence[Doc]) -> Predictions:
-        """Find the entities of some documents, before thresholding.
-
-        docs: The documents, at least one with a token.
-        RETURNS: The entities, with probabilities at any temperature.
-        """
+        """Find the entities of some documents, before thresholding."""
         found = self.find_candidates(docs)
         overwrite = self.cfg["overwrite"]
         keys = [] if overwrite else expand(self.annotate, self.labels)
@@ -143,54 +111,19 @@ class SpanMarkerRecognizer(EntityPipe):
     # --- Training -----------------------------------------------------------
 
     def count_gold(self, examples: Iterable[Example]) -> Denominators:
-        """Count what the losses of a batch are divided by, so that it can be divided:
-        if `update` gets these counts, losses and gradients of its parts add up to those
-        of the whole.
+        """Count the spans with known labels, see LabelledPipe.count_gold.
 
         With a filter the texts pass through the encoder once more, to find the spans
         that will be marked; the effect of dropout on that is not foreseen.
-
-        examples: The examples of the whole batch.
-        RETURNS: The counts.
         """
         candidates, gold = self._find_gold(list(examples))
         chosen = scorer_of(self.model).select(candidates)
         return count_known(candidates.spans, gold, chosen)
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optimizer | None = None,
-        losses: dict[str, float] | None = None,
-        denominators: Denominators | None = None,
-    ) -> dict[str, float]:
-        """Learn from a batch, or from a part of one.
-
-        examples: The examples.
-        drop: Without effect: dropout is that of the encoder's config.
-        sgd: The optimizer; None leaves the gradients.
-        losses: The losses by component, added to.
-        denominators: What `count_gold` returned for the whole batch; None if the
-            examples are the whole.
-        RETURNS: The losses.
-        """
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        validate_examples(examples, "SpanMarkerRecognizer.update")
-        set_dropout_rate(self.model, drop)
+    def model_input(self, examples: Sequence[Example]) -> Candidates | None:
+        """All candidates, gold ones required; None without candidates."""
         candidates, _ = self._find_gold(examples)
-        if not len(candidates.spans):
-            return losses
-        scores, backprop = self.model.begin_update(candidates)
-        loss, gradient = self.get_loss(examples, scores, denominators)
-        backprop(gradient)
-        if sgd not in (None, False):
-            self.finish_update(sgd)
-        losses[self.name] += loss
-        return losses
+        return candidates if len(candidates.spans) else None
 
     def _find_gold(self, examples: Sequence[Example]) -> tuple[Candidates, Ints]:
         """The candidates of examples, gold ones required, and their gold labels."""
@@ -208,73 +141,46 @@ class SpanMarkerRecognizer(EntityPipe):
         options = (self.labels, self.target, longest, lost)
         return label_spans(examples, candidates.words, candidates.spans, *options)
 
-    def get_loss(
+    def compute_loss(
         self,
-        examples: Iterable[Example],
+        examples: Sequence[Example],
         scores: CandidateScores,
-        denominators: Denominators | None = None,
+        denominators: Denominators | None,
     ) -> tuple[float, CandidateScores]:
-        """Compute the loss of a batch and its gradient: the mean cross-entropy of the
-        marked spans (the loss of SpanMarker), and the binary cross-entropy of the
-        filter, summed over all spans and divided by the number of words.
-
-        examples: The examples.
-        scores: The output of the model for them.
-        denominators: The counts to divide by; None for those of the examples.
-        RETURNS: The loss and its gradient.
-        RAISES (ValueError): If the loss is not finite.
-        """
-        gold = self._label(list(examples), scores.candidates)
+        """The mean cross-entropy of the marked spans (the loss of SpanMarker), plus the
+        binary cross-entropy of the filter, summed over all spans and divided by the
+        number of words; and the gradient."""
+        gold = self._label(examples, scores.candidates)
         weight = self.cfg["filter_weight"]
-        loss, gradient = compute_loss(
-            self.model.ops, scores, gold, weight, denominators
-        )
-        if not numpy.isfinite(loss):
-            raise ValueError(
-                f"The loss of '{self.name}' is {loss}: training has diverged. Lower "
-                "the learning rate, or set training.optimizer.grad_clip."
-            )
-        return loss, gradient
+        return compute_loss(self.model.ops, scores, gold, weight, denominators)
 
-    def initialize(
+    def collect_labels(
         self,
         get_examples: Callable[[], Iterable[Example]],
-        *,
-        nlp: Language | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[str] | None,
     ) -> None:
-        """Infer labels from data, load the checkpoint or the encoder, and log the gold
-        entities that cannot be learned.
-
-        get_examples: Returns the training examples.
-        nlp: The pipeline, for its development corpus.
-        labels: The labels, for instance from `spacy init labels`; if None, they are
-            collected from the data and sorted.
-        RAISES (ValueError): If there are no labels, no document has a span group that
-            `target` names, or checkpoint or encoder cannot be loaded.
-        """
-        validate_get_examples(get_examples, "SpanMarkerRecognizer.initialize")
+        """Add the given labels, or those of checkpoint and data if `labels` is None."""
         self.read_checkpoint()
-        self.collect_labels(get_examples, labels)
-        warn_about_score_weights(self.name, self.annotate, nlp)
-        if not any(len(example.x) for example in get_examples()):
-            raise ValueError(
-                f"'{self.name}' cannot be initialized: no training document has a "
-                "token. Check the corpus of [initialize] or [training]."
-            )
+        super().collect_labels(get_examples, labels)
+
+    def initialize_model(self, sample: Sequence[Doc]) -> None:
+        """Load the pretrained encoder, unless a checkpoint was loaded."""
         if self.cfg["checkpoint"] is None:
             output = self.model.ops.alloc2f(1, 1 + len(self.labels))
             self.model.initialize(Y=output)
+
+    def report_data(
+        self, get_examples: Callable[[], Iterable[Example]], nlp: Language | None
+    ) -> None:
+        """Log the gold entities of the training and development data that cannot be
+        learned."""
+        super().report_data(get_examples, nlp)
         self.report(get_examples(), "train")
         self.report(dev_examples(nlp), "dev")
 
     def report(self, examples: Iterable[Example], split: str) -> LostGold:
-        """Count and log the gold entities that are not candidates.
-
-        examples: The examples.
-        split: "train" or "dev", for the log.
-        RETURNS: The counts.
-        """
+        """Count and log the gold entities that are not candidates; `split` is "train"
+        or "dev"."""
         lost = LostGold()
         for batch in minibatch(examples, REPORT_BATCH):
             candidates = self.find_candidates([eg.predicted for eg in batch])

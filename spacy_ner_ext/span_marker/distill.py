@@ -1,7 +1,5 @@
 """A filter for a model that was trained without one, fitted on its own predictions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 

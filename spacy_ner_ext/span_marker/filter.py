@@ -1,7 +1,5 @@
 """The filter: scores spans by the text alone, and selects those that get markers."""
 
-from __future__ import annotations
-
 import numpy
 import torch
 from numpy.typing import NDArray

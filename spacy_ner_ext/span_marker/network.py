@@ -1,8 +1,6 @@
 """The torch module of SpanMarker: reads texts, marks spans in them and classifies
 these."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress

@@ -8,8 +8,6 @@
 Steps 2 to 4 are `score`, which is differentiable.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

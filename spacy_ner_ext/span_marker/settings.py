@@ -1,7 +1,5 @@
 """Settings of `SpanMarker.v1`, and the context of sentences, validated."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ..encoder.settings import PretrainedSettings

@@ -1,7 +1,5 @@
 """The weights of SpanMarker as a thinc shim: loaded, saved, and enlarged."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

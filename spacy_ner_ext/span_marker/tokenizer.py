@@ -1,7 +1,5 @@
 """The tokenizer of a span marker: its markers, and the rules of SpanMarker."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory

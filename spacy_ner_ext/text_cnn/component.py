@@ -1,37 +1,27 @@
 """`text_cnn`: convolutions over the token vectors of another component."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from spacy.language import Language
 from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.training import Example, validate_get_examples
-from thinc.api import Config, Model
+from thinc.api import Model
 
 from ..pipes.labels import sample_docs
-from ..pipes.listeners import check_widths, check_widths_of
+from ..pipes.listeners import DEFAULT_TOK2VEC, check_widths, check_widths_of
 
-default_model_config = """
-[model]
-@architectures = "spacy_ner_ext.TextCNN.v1"
-kernel_sizes = [3,4,5]
-out_channels = null
-output_size = null
-activation = "relu"
-normalize = "pre"
-residual = true
-dropout = null
-
-[model.tok2vec]
-@architectures = "spacy.HashEmbedCNN.v2"
-pretrained_vectors = null
-width = 96
-depth = 4
-embed_size = 2000
-window_size = 1
-maxout_pieces = 3
-subword_features = true
-"""
-DEFAULT_TEXT_CNN_MODEL = Config().from_str(default_model_config)["model"]
+DEFAULT_TEXT_CNN_MODEL: dict[str, Any] = {
+    "@architectures": "spacy_ner_ext.TextCNN.v1",
+    "kernel_sizes": [3, 4, 5],
+    "out_channels": None,
+    "output_size": None,
+    "activation": "relu",
+    "normalize": "pre",
+    "residual": True,
+    "dropout": None,
+    "tok2vec": DEFAULT_TOK2VEC,
+}
 
 
 @Language.factory(

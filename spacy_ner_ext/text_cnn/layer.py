@@ -5,8 +5,6 @@ without the pooling: several kernel sizes in parallel, concatenated, projected, 
     added to the input.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast

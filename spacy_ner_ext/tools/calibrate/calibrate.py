@@ -1,7 +1,5 @@
 """Calibrate a component: fit its temperature and thresholds to annotated documents."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path

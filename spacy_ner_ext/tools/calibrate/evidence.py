@@ -1,8 +1,6 @@
 """The entities that a component predicts in annotated documents, and which are
 right."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field

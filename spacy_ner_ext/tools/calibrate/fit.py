@@ -4,8 +4,6 @@ Temperature scaling (Guo et al. 2017) divides all scores of a model by one numbe
 minimizes the log loss of "this entity is right" over the predicted entities.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

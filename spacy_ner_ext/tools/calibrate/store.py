@@ -1,7 +1,5 @@
 """Change settings of a component in the folder of a saved pipeline."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
