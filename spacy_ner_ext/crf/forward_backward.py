@@ -191,10 +191,8 @@ class ScaledChains:
         self.sound: numpy.ndarray = sound if xp is numpy else sound.get()
 
     def expected_transitions(self, weights: Array | None = None) -> Array:
-        """Expected counts of each transition, shape (n_chains, n_tags, n_tags).
-
-        weights: The weight of each word, shape (n_chains, n_words).
-        """
+        """Expected counts of each transition, shape (n_chains, n_tags, n_tags), with
+        words weighted by `weights`, shape (n_chains, n_words)."""
         xp = self.xp
         ahead = self.weighted if weights is None else self.weighted * weights[..., None]
         previous = self.alpha[:, xp.asarray(self.packing.before)]

@@ -38,12 +38,9 @@ Skipped = dict[str, Counter[str]]
 def gold_tags(
     example: Example, tags: TagSet, keys: Sequence[str], skipped: Skipped | None = None
 ) -> numpy.ndarray:
-    """Encode the gold entities of an example as tags of its predicted tokens.
-
-    keys: Span keys of the gold entities.
-    skipped: Is filled with the entities that the tags cannot represent.
-    RETURNS: Tags, (n_words, n_chains); MISSING where unknown.
-    """
+    """Encode the gold entities of an example as tags of its predicted tokens, shape
+    (n_words, n_chains), MISSING where unknown; `skipped` is filled with the entities
+    that the tags cannot represent."""
     gold = read_gold(example, keys)
     known = [span for span in gold.spans if span[2] in tags.index]
     kept, overlapping = keep_longest(known, tags)
@@ -79,12 +76,11 @@ def report_skipped_gold(
 def constrain(
     docs: Sequence[Doc], tags: TagSet, keys: Sequence[str]
 ) -> numpy.ndarray | None:
-    """The tags that are allowed if existing entities are kept.
+    """The tags that are allowed if existing entities are kept, bools, shape (n_words,
+    n_chains * n_tags); None without existing entities.
 
     Entities of the component's labels keep their tags. If predictions are written to
     doc.ents, its entities of other labels and its blocked tokens are O.
-
-    RETURNS: Bools, (n_words, n_chains * n_tags); None without existing entities.
     """
     if not any(doc.spans or doc.has_annotation("ENT_IOB") for doc in docs):
         return None

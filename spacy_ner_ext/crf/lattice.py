@@ -19,22 +19,13 @@ Array = Any  # NumPy or CuPy: the same code runs on both.
 
 @dataclass
 class Lattice:
-    """The output of a CRF layer, or its gradient.
+    """The output of a CRF layer, or its gradient: scores of tags."""
 
-    emissions: Score of each tag at each word, the documents one after another, shape
-        (n_words, n_chains * n_tags).
-    lengths: Number of words of each document, 0 or more.
-    transitions: Score of the column's tag after the row's, shape (n_chains, n_tags,
-        n_tags).
-    start: Score of each tag at the first word, shape (n_chains, n_tags).
-    end: Score of each tag at the last word, shape (n_chains, n_tags).
-    """
-
-    emissions: Array
-    lengths: Sequence[int]
-    transitions: Array
-    start: Array
-    end: Array
+    emissions: Array  # (n_words, n_chains * n_tags), documents one after another
+    lengths: Sequence[int]  # words of each document, 0 or more
+    transitions: Array  # from row to column, (n_chains, n_tags, n_tags)
+    start: Array  # of the first word, (n_chains, n_tags)
+    end: Array  # of the last word, (n_chains, n_tags)
 
     @property
     def n_chains(self) -> int:
@@ -86,16 +77,11 @@ class Packing:
 
     At step t the first `sizes[t]` documents are still running, and their words are the
     packed rows from `offsets[t]` on, without padding. All arrays are on the host.
-
-    order: The documents that have words, longest first.
-    lengths: Their lengths, in that order.
-    rows: The row of the concatenated documents, for each packed row.
-    sizes, offsets: Number of running documents and first packed row of each step.
     """
 
-    order: numpy.ndarray
-    lengths: numpy.ndarray
-    rows: numpy.ndarray
+    order: numpy.ndarray  # the documents that have words, longest first
+    lengths: numpy.ndarray  # of these
+    rows: numpy.ndarray  # the row of the concatenated documents, for each packed row
     sizes: list[int]
     offsets: list[int]
 

@@ -66,20 +66,15 @@ class LogChains:
         """Forward scores, and forward scores weighted by the reward so far."""
         xp, packing = self.xp, self.packing
         alpha, earned = xp.empty_like(self.scores), xp.empty_like(self.scores)
-        for step, (offset, size) in enumerate(zip(packing.offsets, packing.sizes)):
-            here = slice(offset, offset + size)
-            if step == 0:
-                alpha[:, here] = self.scores[:, here] + self.start[:, None]
-                earned[:, here] = alpha[:, here] + reward[:, here]
-                continue
-            first = packing.offsets[step - 1]
-            before = slice(first, first + size)
-            steps = self.steps[:, None]
-            came = log_sum_exp(alpha[:, before, :, None] + steps, axis=-2)
-            alpha[:, here] = came + self.scores[:, here]
-            kept = log_sum_exp(earned[:, before, :, None] + steps, axis=-2)
-            kept = kept + self.scores[:, here]
-            earned[:, here] = xp.logaddexp(kept, alpha[:, here] + reward[:, here])
+        steps = self.steps[:, None]
+        for at, _ in packing.steps[:1]:
+            alpha[at] = self.scores[at] + self.start[:, None]
+            earned[at] = alpha[at] + reward[at]
+        for at, before in packing.steps[1:]:
+            came = log_sum_exp(alpha[before][..., None] + steps, axis=-2)
+            alpha[at] = came + self.scores[at]
+            kept = log_sum_exp(earned[before][..., None] + steps, axis=-2)
+            earned[at] = xp.logaddexp(kept + self.scores[at], alpha[at] + reward[at])
         return alpha, earned
 
     def _backward(self, reward: Array) -> tuple[Array, Array]:
@@ -88,19 +83,12 @@ class LogChains:
         beta = xp.empty_like(self.scores)
         beta[:, xp.asarray(packing.last)] = self.end[:, None]
         to_come = xp.full(self.scores.shape, -xp.inf)
-        for step in range(packing.n_steps - 1, 0, -1):
-            here = slice(
-                packing.offsets[step], packing.offsets[step] + packing.sizes[step]
-            )
-            first = packing.offsets[step - 1]
-            before = slice(first, first + packing.sizes[step])
-            ahead = self.scores[:, here] + beta[:, here]
-            steps = self.steps[:, None]
-            beta[:, before] = log_sum_exp(steps + ahead[:, :, None], axis=-1)
-            gain = xp.logaddexp(
-                ahead + reward[:, here], self.scores[:, here] + to_come[:, here]
-            )
-            to_come[:, before] = log_sum_exp(steps + gain[:, :, None], axis=-1)
+        steps = self.steps[:, None]
+        for at, before in reversed(packing.steps[1:]):
+            ahead = self.scores[at] + beta[at]
+            beta[before] = log_sum_exp(steps + ahead[:, :, None], axis=-1)
+            gain = xp.logaddexp(ahead + reward[at], self.scores[at] + to_come[at])
+            to_come[before] = log_sum_exp(steps + gain[:, :, None], axis=-1)
         return beta, to_come
 
     def expected_transitions(self, weights: Array | None = None) -> Array:
@@ -111,15 +99,12 @@ class LogChains:
         return self._count_transitions(self.alpha, ahead)
 
     def _count_transitions(self, previous: Array, ahead: Array) -> Array:
-        xp, packing = self.xp, self.packing
-        counts = xp.zeros(self.steps.shape)
-        for step in range(1, packing.n_steps):
-            offset, size = packing.offsets[step], packing.sizes[step]
-            first = packing.offsets[step - 1]
-            log_z = self.log_z[:, :size, None, None]
-            scores = previous[:, first : first + size, :, None] + self.steps[:, None]
-            scores = scores + ahead[:, offset : offset + size, None] - log_z
-            counts += xp.exp(scores).sum(axis=1)
+        counts = self.xp.zeros(self.steps.shape)
+        for at, before in self.packing.steps[1:]:
+            scores = previous[before][..., None] + self.steps[:, None]
+            scores = scores + ahead[at][:, :, None]
+            log_z = self.log_z[:, : scores.shape[1], None, None]
+            counts += self.xp.exp(scores - log_z).sum(axis=1)
         return counts
 
     def rewarded(self, log_reward: Array) -> tuple[Array, Array]:
@@ -134,9 +119,8 @@ class LogChains:
         return words, steps + self._count_transitions(self.alpha, after)
 
     def log_marginals(self, chain: Any, row: Any, tag: Any) -> Array:
-        document = self.xp.asarray(self.packing.document)[row]
         total = self.alpha[chain, row, tag] + self.beta[chain, row, tag]
-        return total - self.log_z[chain, document]
+        return total - self._log_z_of_rows[chain, row]
 
     def log_enter(self, chain: Any, row: Any, tag: Any) -> Array:
         return self.alpha[chain, row, tag]
@@ -145,14 +129,12 @@ class LogChains:
         return self.steps[chain, before, tag] + self.scores[chain, row, tag]
 
     def log_leave(self, chain: Any, row: Any, tag: Any) -> Array:
-        document = self.xp.asarray(self.packing.document)[row]
-        return self.beta[chain, row, tag] - self.log_z[chain, document]
+        return self.beta[chain, row, tag] - self._log_z_of_rows[chain, row]
 
     def log_follow(self, chain: Any, row: Any, before: Any) -> Array:
-        document = self.xp.asarray(self.packing.document)[row]
         ahead = self.scores[chain, row] + self.beta[chain, row]
-        return self.steps[chain, before] + ahead - self.log_z[chain, document][:, None]
+        log_z = self._log_z_of_rows[chain, row]
+        return self.steps[chain, before] + ahead - log_z[:, None]
 
     def log_end(self, chain: Any, row: Any, tag: Any) -> Array:
-        document = self.xp.asarray(self.packing.document)[row]
-        return self.end[chain, tag] - self.log_z[chain, document]
+        return self.end[chain, tag] - self._log_z_of_rows[chain, row]

@@ -20,13 +20,11 @@ def solve(
     allowed: Array | None = None,
     is_sound: Callable[[ScaledChains, numpy.ndarray], numpy.ndarray] | None = None,
 ) -> Iterator[tuple[numpy.ndarray, Chains]]:
-    """Run forward-backward, in log space for the documents that need it.
+    """Run forward-backward, in log space for the documents that need it. Yields rows of
+    the emissions and the chains of their documents; usually once, for all documents.
 
     allowed: Whether a word may have a tag, bool, shape (n_words, n_chains * n_tags).
-    is_sound: A further check of the scaled result: takes the chains and the rows of the
-        emissions, returns a bool per document.
-    YIELDS: Rows of the emissions and the chains of their documents; usually once, for
-        all documents.
+    is_sound: A further check of the scaled result, which returns a bool per document.
     """
     documents = numpy.arange(len(lattice.lengths))
     chains = ScaledChains(lattice, allowed_transitions, allowed)
@@ -78,15 +76,11 @@ def entity_probabilities(
     spans: numpy.ndarray,
     allowed: Array | None = None,
 ) -> numpy.ndarray:
-    """The exact probability that each span is an entity of its label.
+    """The exact probability that each span of TagSet.find_spans is an entity of its
+    label, conditional on `allowed`: float64 on the host, shape (n_spans,).
 
     It is the total weight of the paths that contain exactly this entity over the weight
     of all paths: alpha up to its first tag, the steps inside, and beta after its last.
-
-    spans: Chain, first word, end (exclusive) and B- tag of each span, shape (n_spans,
-        4), as returned by TagSet.find_spans for the whole batch.
-    allowed: Whether a word may have a tag; probabilities are conditional on it.
-    RETURNS: The probabilities, float64 on the host, shape (n_spans,).
     """
     probabilities = numpy.zeros(len(spans))
     if not len(spans):

@@ -46,10 +46,7 @@ def reset_output(model: Model, tags: Tags) -> None:
 
 
 def resize_output(model: Model, tags: Tags) -> Model:
-    """Append weights for new tags; those of existing tags do not change.
-
-    tags: The existing tags followed by the new ones.
-    """
+    """Append weights for new tags; those of existing tags do not change."""
     old_emissions, old_crf = model.get_ref("output_layer"), model.get_ref("crf")
     if not old_emissions.has_param("W"):
         return model

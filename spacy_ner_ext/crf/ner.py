@@ -73,7 +73,6 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
     structural = ("scheme", "structure")
 
     def check_settings(self) -> None:
-        """Raise a ValueError if a setting or the model is invalid."""
         super().check_settings()
         TagSet((), self.cfg["scheme"], self.cfg["structure"])
 
@@ -83,7 +82,6 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
         return TagSet(self.labels, self.cfg["scheme"], self.cfg["structure"])
 
     def find(self, docs: Sequence[Doc]) -> Predictions:
-        """Find the entities of some documents, before thresholding."""
         lattice = self.predict_lattice(docs)
         tags, allowed = self.tags, None
         if not self.cfg["overwrite"]:
@@ -91,7 +89,6 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
         return decode(lattice, tags, allowed, self.cfg["entity_bias"])
 
     def encode_gold(self, examples: Iterable[Example]) -> numpy.ndarray:
-        """Encode gold entities as tags of the predicted tokens; -1 where unknown."""
         tags, keys = self.tags, self.target
         return numpy.concatenate([gold_tags(eg, tags, keys) for eg in examples])
 
@@ -109,12 +106,9 @@ def decode(
     allowed: numpy.ndarray | None = None,
     entity_bias: float = 0.0,
 ) -> Predictions:
-    """Decode the entities of the best tag sequence of each document.
-
-    allowed: Whether a word may have a tag, bool, shape (n_words, n_chains * n_tags).
-    entity_bias: Added to the scores of all tags except O in decoding, not in
-        probabilities.
-    """
+    """Decode the entities of the best tag sequence of each document. `allowed` is bool,
+    shape (n_words, n_chains * n_tags); `entity_bias` is added to the scores of all tags
+    except O in decoding, not in probabilities."""
     biased = lattice.favor_entities(entity_bias) if entity_bias else lattice
     spans = tags.find_spans(best_paths(biased, tags.allowed_transitions, allowed))
     document, first = lattice.document_of(spans[:, 1])

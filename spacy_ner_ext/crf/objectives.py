@@ -211,10 +211,8 @@ def _add_marginal(
 def independent(
     lattice: Lattice, gold: numpy.ndarray, allowed_transitions: AllowedTransitions
 ) -> tuple[float, Lattice]:
-    """Cross-entropy of each word's tag by itself; transitions are not trained.
-
-    Arguments and result as in `joint`; the allowed transitions have no effect.
-    """
+    """Cross-entropy of each word's tag by itself; transitions are not trained, and the
+    allowed ones have no effect. Arguments and result as in `joint`."""
     gradient = zero_gradient(lattice)
     xp: Any = get_array_module(lattice.emissions)
     word, chain = numpy.nonzero(gold != MISSING)

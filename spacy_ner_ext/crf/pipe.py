@@ -39,7 +39,6 @@ class CRFPipe(LabelledPipe):
         raise NotImplementedError
 
     def check_settings(self) -> None:
-        """Raise a ValueError if the objective is unknown or the model is not a CRF."""
         super().check_settings()
         if self.cfg["objective"] not in OBJECTIVES:
             raise ValueError(
@@ -83,7 +82,6 @@ class CRFPipe(LabelledPipe):
     def compute_loss(
         self, examples: Sequence[Example], scores: Lattice, denominators: int | None
     ) -> tuple[float, Lattice]:
-        """The mean loss of the annotated words, and its gradient."""
         gold = self.encode_gold(examples)
         compute = OBJECTIVES[self.cfg["objective"]]
         loss, gradient = compute(scores, gold, self.tags.allowed_transitions)
@@ -91,12 +89,10 @@ class CRFPipe(LabelledPipe):
         return loss / n_words, gradient.scaled(1 / n_words)
 
     def initialize_model(self, sample: Sequence[Doc]) -> None:
-        """Initialize the weights for the current labels."""
         reset_output(self.model, self.tags)
         self.model.initialize(X=sample)
 
     def resize_output(self) -> None:
-        """Append weights for the labels that were added to a trained model."""
         self.model.attrs["resize_output"](self.model, self.tags)
 
 

@@ -91,7 +91,6 @@ class CRFTagger(CRFPipe):
     structural = ("target",)
 
     def check_settings(self) -> None:
-        """Raise a ValueError if a setting or the model is invalid."""
         super().check_settings()
         temperature = check_temperature(self.name, self.cfg["temperature"])
         self.cfg["temperature"] = temperature
@@ -163,7 +162,6 @@ class CRFTagger(CRFPipe):
                 )
 
     def encode_gold(self, examples: Iterable[Example]) -> numpy.ndarray:
-        """Encode gold tags on the predicted tokens; -1 where unknown."""
         index = self._index()
         return numpy.concatenate([gold_tags(eg, self.target, index) for eg in examples])
 

@@ -24,10 +24,9 @@ MISSING = -1
 class BlockStructure:
     """The blocks of a transition matrix that have allowed transitions.
 
-    With the tags in this `order`, every tag of the slice `sources` may be followed by
-    every tag of the slice `targets`. All other allowed transitions stay within one
-    label: `within` lists them as (target slice, source slices), each slice with one tag
-    per label.
+    With the tags in this `order`, every tag of `sources` may be followed by every tag
+    of `targets`. All other allowed transitions stay within one label: `within` lists
+    them as (target, sources), each slice with one tag per label.
     """
 
     order: numpy.ndarray
@@ -38,28 +37,17 @@ class BlockStructure:
 
 @dataclass(frozen=True)
 class AllowedTransitions:
-    """The tag sequences that a chain may take.
+    """The tag sequences that a chain may take."""
 
-    transitions: Whether the column's tag may follow the row's, shape (n_tags, n_tags).
-    start, end: Whether a document may start or end with a tag, shape (n_tags,).
-    blocks: The structure of `transitions`, if known.
-    """
-
-    transitions: numpy.ndarray
-    start: numpy.ndarray
-    end: numpy.ndarray
-    blocks: BlockStructure | None = None
+    transitions: numpy.ndarray  # whether column may follow row, (n_tags, n_tags)
+    start: numpy.ndarray  # whether a document may start with a tag, (n_tags,)
+    end: numpy.ndarray  # or end with it
+    blocks: BlockStructure | None = None  # of `transitions`, if known
 
 
 @dataclass(frozen=True)
 class TagSet:
-    """The tags of a tag scheme over some labels.
-
-    labels: The entity labels, in the order of the weights.
-    scheme: "biluo" or "iob2".
-    structure: "flat" for one chain over all labels, "per_label" for one chain per
-        label.
-    """
+    """The tags of a tag scheme over some entity labels, in the order of the weights."""
 
     labels: tuple[str, ...]
     scheme: str = "biluo"
@@ -170,10 +158,8 @@ class TagSet:
         )
 
     def encode(self, spans: Iterable[LabelledSpan], n_words: int) -> numpy.ndarray:
-        """Encode spans as tags, shape (n_words, n_chains).
-
-        spans: Spans that do not overlap within a chain.
-        """
+        """Encode spans that do not overlap within a chain as tags, shape (n_words,
+        n_chains)."""
         tags = numpy.full((n_words, self.n_chains), OUTSIDE, dtype="int32")
         for start, end, label in spans:
             chain, begin = self.locate(label)
@@ -181,11 +167,8 @@ class TagSet:
         return tags
 
     def require(self, allowed: numpy.ndarray, span: LabelledSpan) -> None:
-        """Restrict the tags of a document to the sequences that contain a span.
-
-        allowed: Whether a word may have a tag, shape (n_words, n_chains, n_tags);
-            changed in place.
-        """
+        """Restrict the tags of a document to the sequences that contain a span, in
+        place: `allowed` is bool, shape (n_words, n_chains, n_tags)."""
         start, end, label = span
         chain, begin = self.locate(label)
         allowed[start:end, chain] = False
@@ -196,12 +179,9 @@ class TagSet:
             allowed[end, chain, self.inside_tag(begin)] = False
 
     def find_spans(self, tags: numpy.ndarray) -> numpy.ndarray:
-        """Find the spans in valid tags, of one document or of several in a row.
-
-        tags: Shape (n_words, n_chains).
-        RETURNS: Chain, first word, end (exclusive) and B- tag of each span, shape
-            (n_spans, 4), by chain and then by word.
-        """
+        """Find the spans in valid tags, shape (n_words, n_chains), of one document or
+        of several in a row: chain, first word, end (exclusive) and B- tag of each,
+        shape (n_spans, 4), by chain and then by word."""
         prefix = self._parts[0][tags.T]
         if self.scheme == "iob2":
             continues = numpy.zeros_like(prefix, dtype=bool)
@@ -224,10 +204,7 @@ class TagSet:
 
 @dataclass(frozen=True)
 class TokenTags:
-    """The tags of a tagger: one chain, one tag per label, and any may follow any.
-
-    labels: The labels, in the order of the weights.
-    """
+    """The tags of a tagger: one chain, one tag per label, and any may follow any."""
 
     labels: tuple[str, ...]
 
@@ -250,11 +227,8 @@ Tags = Union[TagSet, TokenTags]
 def keep_longest(
     spans: Sequence[LabelledSpan], tags: TagSet
 ) -> tuple[list[LabelledSpan], list[LabelledSpan]]:
-    """Select the spans that fit into the chains: the longest first, then the leftmost.
-
-    RETURNS: The selected spans, and those that overlap a selected span of the same
-        chain. Duplicates are in neither.
-    """
+    """Select the spans that fit into the chains, the longest first, then the leftmost;
+    and list those that overlap a selected span of the same chain."""
     ordered = sorted(set(spans), key=lambda s: (s[0] - s[1], s[0], s[2]))
     n_words = max((end for _, end, _ in ordered), default=0)
     # With the chains one after another, only spans of the same chain can overlap.

@@ -34,13 +34,8 @@ def _read_keys(doc: Doc, target: str) -> numpy.ndarray:
 
 
 def gold_tags(example: Example, target: str, index: Mapping[int, int]) -> numpy.ndarray:
-    """Encode the gold tags of an example on its predicted tokens.
-
-    target: "tag" or "pos".
-    index: Maps keys to tags.
-    RETURNS: Tags, (n_words, 1); MISSING for tokens without gold, without an aligned
-        token or with a label that is not in `index`.
-    """
+    """Encode the gold tags of an example on its predicted tokens, shape (n_words, 1);
+    MISSING without gold, without an aligned token, or if `index` lacks the label."""
     if have_same_tokens(example.reference, example.predicted):
         keys = _read_keys(example.reference, target).tolist()
     else:
@@ -56,12 +51,9 @@ def _as_tags(keys: Sequence[Any], index: Mapping[int, int]) -> numpy.ndarray:
 def constrain(
     docs: Sequence[Doc], target: str, index: Mapping[int, int]
 ) -> numpy.ndarray | None:
-    """The tags that are allowed if existing tags are kept.
-
-    A token whose label is not in `index` may have any tag.
-
-    RETURNS: Bools, (n_words, n_tags); None without existing tags.
-    """
+    """The tags that are allowed if existing tags are kept, bools, shape (n_words,
+    n_tags); None without existing tags. If `index` lacks a label, any tag is
+    allowed."""
     existing = numpy.concatenate([_read_keys(doc, target) for doc in docs])
     if not existing.any():
         return None
@@ -76,13 +68,8 @@ def write_tags(
     *,
     overwrite: bool,
 ) -> None:
-    """Write predicted tags and their probabilities to a document.
-
-    target: "tag" or "pos".
-    keys: The key to store in each token, uint64.
-    probabilities: Are stored as `token._.tag_score` or `token._.pos_score`, if given.
-    overwrite: Whether existing tags are replaced.
-    """
+    """Write predicted tags and their probabilities, if given, to a document; `keys` are
+    the values to store in each token, uint64."""
     before = _read_keys(doc, target)
     chosen = numpy.full(len(doc), True) if overwrite else before == 0
     array: Any = numpy.where(chosen, keys, before)
@@ -93,10 +80,7 @@ def write_tags(
 
 
 def register_token_score(target: str) -> None:
-    """Define `token._.tag_score` or `token._.pos_score`.
-
-    RAISES (ValueError): If another package has already defined the extension.
-    """
+    """Define `token._.tag_score` or `token._.pos_score`."""
     name = f"{target}_score"
     if not Token.has_extension(name):
         Token.set_extension(name, default=None)

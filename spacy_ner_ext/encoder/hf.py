@@ -27,11 +27,7 @@ Encoder = Any  # a transformers.PreTrainedModel, which is not imported for its t
 
 def load(settings: EncoderSettings) -> tuple[Encoder, Tokenizer]:
     """Load a pretrained encoder, with the new pieces of the settings, and its
-    tokenizer.
-
-    RAISES (ValueError): If it cannot be loaded, its tokenizer is slow, or it does not
-        support the settings.
-    """
+    tokenizer."""
     tokenizer = load_tokenizer(settings)
     encoder = load_encoder(settings)
     if settings.new_tokens:
@@ -40,10 +36,7 @@ def load(settings: EncoderSettings) -> tuple[Encoder, Tokenizer]:
 
 
 def load_encoder(settings: PretrainedSettings) -> Encoder:
-    """Load a pretrained encoder in float32.
-
-    RAISES (ValueError): If it cannot be loaded, or does not support the attention.
-    """
+    """Load a pretrained encoder in float32."""
     from transformers import AutoModel
 
     options = {**settings.transformer_config, **_attention(settings)}
@@ -67,10 +60,7 @@ def _attention(settings: PretrainedSettings) -> dict[str, str]:
 
 
 def load_tokenizer(settings: PretrainedSettings) -> Any:
-    """Load the tokenizer of a pretrained encoder.
-
-    RAISES (ValueError): If it cannot be loaded, or is slow.
-    """
+    """Load the tokenizer of a pretrained encoder, which must be a fast one."""
     from transformers import AutoTokenizer
 
     with explained(settings), quiet():
@@ -92,11 +82,9 @@ def load_tokenizer(settings: PretrainedSettings) -> Any:
 
 
 def begin_with_space(tokenizer: Tokenizer) -> None:
-    """Start each word with the mark of a space, since words are cut one by one.
-
-    The argument add_prefix_space does the same, but converts slow tokenizers, such as
-    that of T5.
-    """
+    """Start each word with the mark of a space, since words are cut one by one. The
+    argument add_prefix_space does the same, but converts slow tokenizers, such as
+    T5's."""
     from tokenizers.pre_tokenizers import ByteLevel
 
     if isinstance(tokenizer.pre_tokenizer, ByteLevel):
@@ -104,11 +92,7 @@ def begin_with_space(tokenizer: Tokenizer) -> None:
 
 
 def build(config: dict[str, Any], settings: PretrainedSettings) -> Encoder:
-    """Build an encoder from a saved config, offline; its weights are arbitrary.
-
-    RAISES (ValueError): If it has its own code and that is not trusted, or it does not
-        support the attention.
-    """
+    """Build an encoder from a saved config, offline; its weights are arbitrary."""
     from transformers import AutoConfig, AutoModel
     from transformers.modeling_utils import no_init_weights
 
@@ -188,10 +172,7 @@ def layer_list(encoder: Encoder) -> tuple[str, nn.ModuleList] | None:
 
 
 def freeze(encoder: Encoder, settings: PretrainedSettings) -> None:
-    """Freeze all weights, or the lowest layers together with the embeddings.
-
-    RAISES (ValueError): If the encoder has fewer layers.
-    """
+    """Freeze all weights, or the lowest layers together with the embeddings."""
     layers, what = settings.freeze, f"freeze = {settings.freeze} of {settings.kind}"
     encoder.requires_grad_(layers is not True)
     if isinstance(layers, bool) or layers == 0:

@@ -40,12 +40,9 @@ class TokenEncoder(nn.Module):
     def pool(
         self, batches: Iterable[Batch], counts: Ints, pooling: str, precision: str
     ) -> Tensor:
-        """Run batches and pool the vectors of the pieces of each token.
-
-        counts: The number of pieces of each token, shape (n_tokens,).
-        RETURNS: float32, shape (n_tokens, n_layers, width); zero for a token without
-            pieces.
-        """
+        """Run batches and pool the vectors of the pieces of each token: float32, shape
+        (n_tokens, n_layers, width), zero for a token without pieces. `counts` are the
+        pieces of each token."""
         shape = (len(counts), len(self.layers), len(self.empty))
         pooled = torch.zeros(shape, device=self.device)
         dtype, enabled = DTYPES.get(precision), precision in DTYPES
@@ -107,10 +104,8 @@ class TokenEncoder(nn.Module):
         return torch.from_numpy(array).to(self.device, non_blocking=True)
 
     def mix(self, pooled: Tensor, counts: Ints) -> Tensor:
-        """Mix the layers of pooled vectors, and replace the vectors of empty tokens.
-
-        RETURNS: float32, shape (n_tokens, width).
-        """
+        """Mix the layers of pooled vectors to shape (n_tokens, width), and replace the
+        vectors of empty tokens."""
         if self.layer_weights is not None:
             weights = torch.softmax(self.layer_weights, dim=0)
             mixed = torch.einsum("tlw,l->tw", pooled, weights)

@@ -15,18 +15,12 @@ PieceCache = Mapping[tuple[str, ...], Any]
 
 @dataclass(frozen=True)
 class Pieces:
-    """The word pieces of some documents, one document after another.
+    """The word pieces of some documents, one document after another."""
 
-    ids: The pieces, shape (n_pieces,).
-    tokens: The token of each piece, counted over all documents.
-    lengths: The number of pieces of each document.
-    n_tokens: The number of tokens, including those without pieces.
-    """
-
-    ids: Ints
-    tokens: Ints
-    lengths: Ints
-    n_tokens: int
+    ids: Ints  # shape (n_pieces,)
+    tokens: Ints  # of each piece, counted over all documents
+    lengths: Ints  # the number of pieces of each document
+    n_tokens: int  # including those without pieces
 
     def counts(self) -> Ints:
         """The number of pieces of each token, shape (n_tokens,)."""
@@ -113,18 +107,12 @@ def cut_windows(lengths: Ints, window: int, stride: int) -> Windows:
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows that pass through the encoder together.
+    """Windows that pass through the encoder together."""
 
-    ids: Pieces with special and padding pieces, shape (n_windows, width).
-    mask: True except for padding, same shape; None without padding.
-    places: The indices of kept pieces in the flattened `ids`, shape (n_kept,).
-    tokens: The tokens of these, same shape.
-    """
-
-    ids: Ints
-    mask: NDArray[numpy.bool_] | None
-    places: Ints
-    tokens: Ints
+    ids: Ints  # with special and padding pieces, shape (n_windows, width)
+    mask: NDArray[numpy.bool_] | None  # None without padding
+    places: Ints  # the indices of kept pieces in the flattened `ids`, (n_kept,)
+    tokens: Ints  # the tokens of these
 
 
 @dataclass(frozen=True)
@@ -146,10 +134,7 @@ def make_batches(
     chosen: NDArray[numpy.bool_],
     max_pieces: int,
 ) -> Iterator[Batch]:
-    """Batch windows of similar length, the longest first; see `group_by_length`.
-
-    chosen: Whether each piece is kept, shape (n_pieces,).
-    """
+    """Batch windows of similar length, the longest first, with the `chosen` pieces."""
     for rows in group_by_length(windows.ends - windows.starts, specials, max_pieces):
         yield _fill(pieces, windows, specials, chosen, rows)
 
@@ -157,11 +142,8 @@ def make_batches(
 def group_by_length(
     lengths: Ints, specials: Specials, max_pieces: int
 ) -> Iterator[Ints]:
-    """Group texts of similar length: yields their indices, the longest texts first.
-
-    max_pieces: Maximum pieces of a batch, padding and special pieces included; a longer
-        text is a batch by itself.
-    """
+    """Group texts of similar length: yields their indices, the longest texts first. A
+    batch has at most `max_pieces`, padding and special pieces included, or one text."""
     order = numpy.argsort(-lengths, kind="stable")
     first = 0
     # The longest first, so that a batch that is too big for memory fails at once.

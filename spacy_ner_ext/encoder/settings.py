@@ -13,10 +13,7 @@ EMBEDDING_CACHE = ("none", "cpu", "gpu")
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainedSettings:
-    """Settings of a pretrained encoder, whatever it is used for.
-
-    RAISES (ValueError): If a setting has an invalid value.
-    """
+    """Settings of a pretrained encoder, whatever it is used for."""
 
     # The name of the architecture in error messages.
     kind: ClassVar[str]
@@ -59,10 +56,7 @@ class PretrainedSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderSettings(PretrainedSettings):
-    """Settings of `spacy_ner_ext.Transformer.v1`; see `build_transformer`.
-
-    RAISES (ValueError): If a setting has an invalid value.
-    """
+    """Settings of `spacy_ner_ext.Transformer.v1`; see `build_transformer`."""
 
     kind = "Transformer"
 

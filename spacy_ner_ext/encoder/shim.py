@@ -35,11 +35,7 @@ class EncoderShim(TorchShim):
         self.n_long_tokens = 0
 
     def load(self) -> int:
-        """Load the pretrained encoder, and return the width of its vectors.
-
-        RAISES (ValueError): If it cannot be loaded, or has fewer layers or positions
-            than the settings need.
-        """
+        """Load the pretrained encoder, and return the width of its vectors."""
         encoder, tokenizer = hf.load(self.settings)
         self.rebuild(encoder, tokenizer, {}, "")
         std = getattr(encoder.config, "initializer_range", 0.02)
@@ -89,17 +85,11 @@ class EncoderShim(TorchShim):
                 "Set it to false."
             )
 
-    # --- Running --------------------------------------------------------------
-
     def __call__(
         self, inputs: Docs, is_train: bool
     ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], None]]:
-        """Compute token vectors.
-
-        inputs: The words of each document.
-        RETURNS: The vectors of each document, shape (n_words, width), and a callback
-            for their gradients.
-        """
+        """Compute the vectors of the words of each document, shape (n_words, width),
+        and a callback for their gradients."""
         if not is_train:
             with torch.inference_mode():
                 return self._split(self._encode(inputs, False), inputs), _no_backprop
@@ -160,8 +150,6 @@ class EncoderShim(TorchShim):
                 *(n_long, int(counts.max()), self.settings.window),
             )
         self.n_long_tokens += n_long
-
-    # --- The cache ------------------------------------------------------------
 
     def _use_cache(self) -> None:
         """Start the cache: only in training, where documents come again."""

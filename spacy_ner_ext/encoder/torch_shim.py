@@ -39,9 +39,7 @@ class GradientScaler:
 
     def unscale(self, gradients: list[Tensor]) -> bool:
         """Divide the gradients of a step by the scale, in place, and adapt the scale.
-
-        RETURNS: Whether all are finite; if not, the step has to be skipped.
-        """
+        If not all are finite, it returns False, and the step has to be skipped."""
         if not self.enabled or not gradients:
             return True
         torch._foreach_mul_(gradients, 1.0 / self.scale)
@@ -105,18 +103,13 @@ class TorchShim(Shim):
     def rebuild(
         self, encoder: Any, tokenizer: Any, weights: dict[str, Tensor], extra: str
     ) -> None:
-        """Build the module that saved weights belong to, which are set afterwards.
-
-        encoder: The encoder, with arbitrary weights.
-        extra: What `extra` returned when it was saved.
-        """
+        """Build the module for saved weights, which are set afterwards, around an
+        encoder with arbitrary ones; `extra` is what the method `extra` returned."""
         raise NotImplementedError
 
     def extra(self) -> str:
         """Further state to save, as JSON."""
         return ""
-
-    # --- Training -------------------------------------------------------------
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update the weights by their gradients, and clear these.
@@ -174,8 +167,6 @@ class TorchShim(Shim):
                 path = f"layer.{path.removeprefix(prefix)}"
             paths[name] = path
         return paths
-
-    # --- Saving and loading ---------------------------------------------------
 
     def copy(self) -> TorchShim:
         """A copy with its own id, by which optimizers distinguish its weights."""

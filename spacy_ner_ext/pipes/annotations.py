@@ -29,10 +29,7 @@ def _score_key(span: Span) -> tuple[str, str, int, int]:
 
 
 def register_score_extension() -> None:
-    """Define `span._.score`.
-
-    RAISES (ValueError): If another package has already defined the extension.
-    """
+    """Define `span._.score`."""
     if not Span.has_extension(EXTENSION):
         Span.set_extension(EXTENSION, getter=get_score)
     elif Span.get_extension(EXTENSION)[2] is not get_score:
@@ -49,11 +46,8 @@ def set_score(span: Span, score: float) -> None:
 
 
 def flat_subset(spans: Iterable[tuple[Span, float]], taken: set[int]) -> list[Span]:
-    """Select spans that do not overlap: the highest score first, then the longest.
-
-    spans: Spans and their scores.
-    taken: Tokens that no span may cover; the tokens of selected spans are added.
-    """
+    """Select spans that do not overlap each other or `taken` tokens, the highest score
+    first, then the longest; their tokens are added to `taken`."""
     ranked = sorted(spans, key=lambda s: (-s[1], s[0].start - s[0].end, s[0].start))
     bounds = [(span.start, span.end) for span, _ in ranked]
     return [ranked[i][0] for i in select_disjoint(bounds, range(len(bounds)), taken)]
@@ -67,12 +61,8 @@ def write_spans(
     *,
     overwrite: bool,
 ) -> None:
-    """Write predicted entities and their probabilities to a document.
-
-    labels: All labels of the component; "*" creates a group for each.
-    keys: Span keys to write to.
-    overwrite: Whether existing entities are replaced; otherwise they are kept.
-    """
+    """Write predicted entities and their probabilities to the span keys of a document;
+    "*" creates a group for each of `labels`."""
     spans = [(Span(doc, each.start, each.end, each.label), each) for each in found]
     # Decoding was conditioned on kept entities, so they would get a probability of 1.
     kept = [] if overwrite else read_spans(doc, expand(keys, labels))

@@ -118,7 +118,6 @@ class EntityPipe(LabelledPipe):
         get_examples: Callable[[], Iterable[Example]],
         labels: Sequence[str] | None,
     ) -> None:
-        """Add the given labels, or those of the gold entities if `labels` is None."""
         keys = self.target
         if labels is None and not self.labels:
             _check_groups(self.name, keys, get_examples())
@@ -138,7 +137,6 @@ class EntityPipe(LabelledPipe):
             warn_without_weight(self.name, nlp, written, "spans_", advice)
 
     def restore(self, settings: dict[str, Any]) -> None:
-        """Apply the settings of the config after loading."""
         super().restore(settings)
         check_thresholds(self.name, self.cfg["threshold"], self.labels)
 

@@ -1,12 +1,4 @@
-"""Find the components of a pipeline that predict entities, and their span keys.
-
-- `find_component(nlp, EntityPipe, name, what)` where exactly one component is needed
-  and anything else is an error that the user can fix.
-- `entity_components(nlp)` for every component that predicts entities, spaCy's own
-  included, and where each reads gold and writes predictions.
-- `describe_component(name, factory, settings, labels)` for the same from the config
-  of a pipeline that is not loaded.
-"""
+"""Find the components of a pipeline that predict entities, and their span keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,22 +21,14 @@ Component = TypeVar("Component")
 
 @dataclass(frozen=True)
 class EntityComponent:
-    """A component that predicts entities.
-
-    name: Its name in the pipeline.
-    factory: Its factory.
-    target: Span keys of the gold entities.
-    annotate: Span keys of its predictions; "*" stands for one group per label.
-    labels: Its labels.
-    has_threshold: Whether its threshold drops predictions.
-    """
+    """A component that predicts entities."""
 
     name: str
     factory: str
-    target: tuple[str, ...]
-    annotate: tuple[str, ...]
+    target: tuple[str, ...]  # span keys of the gold entities
+    annotate: tuple[str, ...]  # "*" for one group per label
     labels: tuple[str, ...]
-    has_threshold: bool = False
+    has_threshold: bool = False  # whether it drops predictions
 
 
 def entity_components(nlp: Language) -> dict[str, EntityComponent]:
@@ -66,10 +50,8 @@ def _describe_pipe(nlp: Language, name: str) -> EntityComponent | None:
 def describe_component(
     name: str, factory: str, settings: Mapping[str, Any], labels: Sequence[str]
 ) -> EntityComponent | None:
-    """Describe a component by its factory and its settings in a config.
-
-    RETURNS: The description; None if the factory does not predict entities.
-    """
+    """Describe a component by its factory and its settings in a config; None if it does
+    not predict entities."""
     if factory in OWN_FACTORIES:
         return _describe_own(name, factory, settings, labels)
     keys: tuple[str, ...] = (ENTS,)
@@ -94,14 +76,9 @@ def _describe_own(
 def find_component(
     nlp: Language, kind: type[Component], name: str | None, what: str
 ) -> Component:
-    """Find the one component of a type.
-
-    kind: The class of the component, such as EntityPipe.
-    name: The name of the component; None if the pipeline has only one of the type.
-    what: What such a component does, for error messages: the rest of "a component
-        that ...".
-    RAISES (UserError): If the pipeline has no such component, or more than one.
-    """
+    """Find the one component of a type, such as EntityPipe, with a name if it is given.
+    `what` completes "a component that ..." in the UserError if there is none, or more
+    than one."""
     candidates = {key: pipe for key, pipe in nlp.pipeline if isinstance(pipe, kind)}
     found = [pipe for key, pipe in candidates.items() if name in (None, key)]
     if len(found) == 1:

@@ -15,16 +15,11 @@ from .spans import ENTS, read_spans
 
 @dataclass
 class Gold:
-    """Gold spans of one example, on the tokens of its predicted document.
-
-    spans: The aligned spans.
-    missing: Whether a token's annotation is unknown, shape (n_tokens,), bool.
-    misaligned: Text and label of the spans that do not start and end at token
-        boundaries; their tokens are missing.
-    """
+    """Gold spans of one example, on the tokens of its predicted document. Tokens of
+    misaligned spans, which do not start and end at token boundaries, are missing."""
 
     spans: list[LabelledSpan]
-    missing: numpy.ndarray
+    missing: numpy.ndarray  # whether the annotation is unknown, (n_tokens,)
     misaligned: list[tuple[str, str]] = field(default_factory=list)
 
 

@@ -116,8 +116,6 @@ class LabelledPipe(TrainablePipe):
         """Append weights for the labels that were added to a trained model."""
         raise NotImplementedError
 
-    # --- Training -------------------------------------------------------------
-
     def initialize(
         self,
         get_examples: Callable[[], Iterable[Example]],
@@ -234,8 +232,6 @@ class LabelledPipe(TrainablePipe):
     ) -> tuple[float, Any]:
         """The loss of a batch and its gradient; see `get_loss`."""
         raise NotImplementedError
-
-    # --- Saving and loading ---------------------------------------------------
 
     def from_bytes(
         self: Component, bytes_data: bytes, *, exclude: Iterable[str] = ()

@@ -12,13 +12,8 @@ def select_disjoint(
     order: Iterable[int],
     taken: set[int] | None = None,
 ) -> list[int]:
-    """Select spans that do not overlap, greedily.
-
-    spans: First token and end (exclusive) of each span.
-    order: The indices of the spans, the preferred first.
-    taken: Tokens that no span may cover; the tokens of selected spans are added.
-    RETURNS: The indices of the selected spans, in the order of preference.
-    """
+    """Select spans (first token, end) that do not overlap each other or `taken` tokens,
+    greedily in the given order of their indices; their tokens are added to `taken`."""
     taken = set() if taken is None else taken
     selected = []
     for i in order:
@@ -30,11 +25,8 @@ def select_disjoint(
 
 
 def longest_first(spans: Sequence[tuple[int, int]]) -> list[int]:
-    """Order spans as spaCy's `filter_spans` does: the longest first, then the leftmost.
-
-    spans: First token and end (exclusive) of each span.
-    RETURNS: The indices of the spans.
-    """
+    """The indices of spans (first token, end) in the order of spaCy's `filter_spans`:
+    the longest first, then the leftmost."""
     return sorted(
         range(len(spans)), key=lambda i: (spans[i][0] - spans[i][1], spans[i][0])
     )

@@ -10,44 +10,30 @@ from .thresholds import Threshold, threshold_of
 
 
 class ScoredSpan(NamedTuple):
-    """A predicted entity.
-
-    start: First token.
-    end: End (exclusive).
-    label: Label.
-    score: Probability at the temperature of the component.
-    rank_score: Probability at temperature 1, which decides between overlapping
-        entities, so that the temperature does not change the choice.
-    """
+    """A predicted entity. `rank_score`, its probability at temperature 1, decides
+    between overlapping entities, so that the temperature does not change the choice."""
 
     start: int
-    end: int
+    end: int  # exclusive
     label: str
-    score: float
+    score: float  # probability at the temperature of the component
     rank_score: float
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """The predicted entities of a batch of documents, before thresholding.
+    """The predicted entities of a batch of documents, before thresholding."""
 
-    spans: Document, first token, end (exclusive) and label of each entity.
-    probabilities: Computes the probabilities of all entities at a temperature.
-    overlap: Whether some of them may overlap.
-    """
-
-    spans: list[tuple[int, int, int, str]]
-    probabilities: Callable[[float], numpy.ndarray]
-    overlap: bool = False
+    spans: list[tuple[int, int, int, str]]  # document, first token, end, label
+    probabilities: Callable[[float], numpy.ndarray]  # at a temperature
+    overlap: bool = False  # whether some may overlap
 
 
 def score_entities(
     found: Predictions, n_docs: int, temperature: float, threshold: Threshold
 ) -> list[list[ScoredSpan]]:
-    """Compute the probabilities of entities and drop those below the threshold.
-
-    RETURNS: The remaining entities of each document.
-    """
+    """Compute the probabilities of entities, and list those of each document that reach
+    the threshold."""
     scores = found.probabilities(temperature).tolist()
     rank_scores = scores
     if found.overlap and temperature != 1:

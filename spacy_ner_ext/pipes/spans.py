@@ -12,10 +12,7 @@ PER_LABEL = "*"
 
 
 def as_keys(setting: str | Sequence[str], name: str) -> list[str]:
-    """Check a `target` or `annotate` setting and return it as a list.
-
-    RAISES (ValueError): If it is empty or contains anything but non-empty strings.
-    """
+    """Check a `target` or `annotate` setting and return it as a list."""
     keys = [setting] if isinstance(setting, str) else list(setting)
     if not keys or not all(isinstance(key, str) and key for key in keys):
         raise ValueError(

@@ -5,10 +5,7 @@ MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-3, 1e3
 
 
 def check_temperature(name: str, temperature: float) -> float:
-    """Check the temperature of the component `name`.
-
-    RAISES (ValueError): If it is not a number from 0.001 to 1000.
-    """
+    """Check that the temperature of the component `name` is from 0.001 to 1000."""
     if not MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE:
         raise ValueError(
             f"The temperature of '{name}' is {temperature}: set temperature to a value "

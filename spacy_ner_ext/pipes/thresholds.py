@@ -19,10 +19,7 @@ def has_threshold(threshold: Threshold) -> bool:
 
 
 def check_threshold(name: str, threshold: Threshold) -> Threshold:
-    """Check that the thresholds of the component `name` are probabilities.
-
-    RAISES (ValueError): If a value is outside of 0 to 1.
-    """
+    """Check that the thresholds of the component `name` are probabilities."""
     by_label = isinstance(threshold, Mapping)
     values = dict(threshold) if isinstance(threshold, Mapping) else {"": threshold}
     for label, value in values.items():
@@ -37,10 +34,7 @@ def check_threshold(name: str, threshold: Threshold) -> Threshold:
 
 
 def check_thresholds(name: str, threshold: Threshold, labels: Sequence[str]) -> None:
-    """Check that a table of thresholds lists labels of the component only.
-
-    RAISES (ValueError): If it lists another label.
-    """
+    """Check that a table of thresholds lists labels of the component only."""
     for label in threshold if isinstance(threshold, Mapping) else {}:
         if label not in labels:
             raise ValueError(

@@ -101,10 +101,7 @@ class Neighbours:
         self._longest = max((end - start for start, end, _ in self.spans), default=0)
 
     def of(self, span: LabelledSpan) -> Iterator[tuple[float, LabelledSpan]]:
-        """Find the spans that share a token with a span.
-
-        YIELDS: The Dice coefficient, and the other span.
-        """
+        """The spans that share a token with a span, with their Dice coefficients."""
         start, end, _ = span
         first = bisect_right(self._starts, start - self._longest)
         last = bisect_left(self._starts, end)
@@ -139,11 +136,8 @@ class Totals:
 
 
 def rates(counts: numpy.ndarray) -> numpy.ndarray:
-    """Precision, recall and F-score; 0 where undefined.
-
-    counts: Counts, shape (..., 4).
-    RETURNS: The scores, shape (..., 3).
-    """
+    """Precision, recall and F-score, shape (..., 3), of counts, shape (..., 4); 0 where
+    undefined."""
     precision = _divide(counts[..., RIGHT], counts[..., PREDICTED])
     recall = _divide(counts[..., FOUND], counts[..., GOLD])
     f_score = 2 * _divide(precision * recall, precision + recall)
@@ -151,12 +145,9 @@ def rates(counts: numpy.ndarray) -> numpy.ndarray:
 
 
 def averages(counts: numpy.ndarray) -> dict[str, numpy.ndarray]:
-    """Micro, macro and weighted averages over labels, as in scikit-learn and seqeval.
-
-    counts: Counts of each label, shape (..., n_labels, 4). Labels that are neither gold
-        nor predicted are skipped.
-    RETURNS: Precision, recall and F-score, shape (..., 3), of each average.
-    """
+    """Micro, macro and weighted averages over labels, as in scikit-learn and seqeval:
+    of counts, shape (..., n_labels, 4), precision, recall and F-score, shape (..., 3).
+    Labels that are neither gold nor predicted are skipped."""
     scores = rates(counts)
     present = (counts[..., GOLD] + counts[..., PREDICTED] > 0).astype(counts.dtype)
     return {

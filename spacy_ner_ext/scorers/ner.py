@@ -97,19 +97,12 @@ def _named(values: numpy.ndarray) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Compared:
-    """Gold and predicted spans of an example, on the tokens of its reference.
-
-    gold: The gold spans.
-    predicted: First token, end (exclusive) and span of each prediction that is right or
-        wrong.
-    unjudged: The number of predictions over tokens without annotation.
-    unaligned: The number of predictions over white space that the reference lacks.
-    """
+    """Gold and predicted spans of an example, on the tokens of its reference."""
 
     gold: list[Span]
-    predicted: list[tuple[int, int, Span]]
-    unjudged: int = 0
-    unaligned: int = 0
+    predicted: list[tuple[int, int, Span]]  # first token, end, span
+    unjudged: int = 0  # predictions over tokens without annotation
+    unaligned: int = 0  # predictions over white space that the reference lacks
 
 
 def compare(

@@ -20,11 +20,9 @@ def reliability(
     labels: Sequence[str] | numpy.ndarray,
     n_bins: int = N_BINS,
 ) -> dict[str, Any] | None:
-    """Compare probabilities with the share of entities that are right.
-
-    RETURNS: "bins", "ece", "brier", "log_loss", "count", and "labels" with "ece",
-        "brier" and "count" of each label; None without entities.
-    """
+    """Compare probabilities with the share of entities that are right: "bins", "ece",
+    "brier", "log_loss", "count", and "labels" with "ece", "brier" and "count" of each;
+    None without entities."""
     scores, correct = as_arrays(scores, correct)
     if not len(scores):
         return None
@@ -52,10 +50,7 @@ def _summary(
 
 
 def as_arrays(scores: Any, correct: Any) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Convert to arrays, float64 and bool.
-
-    RAISES (ValueError): If the lengths differ, or a score is not a probability.
-    """
+    """Convert to arrays of the same length, float64 probabilities and bool."""
     scores, correct = numpy.asarray(scores, "float64"), numpy.asarray(correct, bool)
     if scores.shape != correct.shape:
         raise ValueError(
@@ -74,12 +69,9 @@ def as_arrays(scores: Any, correct: Any) -> tuple[numpy.ndarray, numpy.ndarray]:
 def reliability_bins(
     scores: numpy.ndarray, correct: numpy.ndarray, n_bins: int = N_BINS
 ) -> list[dict[str, Any]]:
-    """Group entities into bins of equal width by their probabilities.
-
-    RETURNS: All bins: "low" (exclusive, but 0 is in the first bin) and "high", "count",
-        "confidence" (mean probability) and "accuracy" (share of entities that are
-        right), None in empty bins.
-    """
+    """Group entities into bins of equal width by their probabilities: "low" (exclusive,
+    but 0 is in the first bin), "high", "count", and, None in empty bins, "confidence"
+    (mean probability) and "accuracy" (share of entities that are right)."""
     boundaries = numpy.linspace(0, 1, n_bins + 1)
     place = numpy.searchsorted(boundaries[1:-1], scores, side="left")
     counts = numpy.bincount(place, minlength=n_bins)

@@ -22,19 +22,12 @@ DIGITS = 4
 
 @dataclass(frozen=True)
 class Point:
-    """The scores at a threshold.
-
-    threshold: Entities with a lower probability are dropped.
-    p: Precision of the kept entities.
-    r: Recall; 0 without gold.
-    f: F-score.
-    kept: The number of kept entities.
-    """
+    """The scores of the entities whose probability is at least a threshold."""
 
     threshold: float
-    p: float
-    r: float
-    f: float
+    p: float  # precision
+    r: float  # recall, 0 without gold
+    f: float  # F-score
     kept: int
 
 
@@ -45,12 +38,9 @@ def threshold_curves(
     gold: Mapping[str, int],
     max_points: int = MAX_POINTS,
 ) -> dict[str, Any] | None:
-    """Compute precision and recall over the threshold, and the best thresholds.
-
-    gold: The number of gold entities of each label.
-    RETURNS: "curves" and "best" (by F-score), each for "(all)" and each predicted
-        label; None without entities.
-    """
+    """Compute "curves" of precision and recall over the threshold, and the "best"
+    thresholds by F-score, each for "(all)" and each predicted label; None without
+    entities."""
     parts = split_by_label(scores, correct, labels, gold)
     if not parts:
         return None
@@ -76,11 +66,8 @@ def split_by_label(
 
 
 def curve(scores: numpy.ndarray, correct: numpy.ndarray, n_gold: int) -> list[Point]:
-    """Compute precision and recall at every threshold that makes a difference.
-
-    scores: The probabilities, at least one.
-    RETURNS: The points by increasing threshold; the first is 0 and keeps all entities.
-    """
+    """Compute precision and recall at every threshold that makes a difference, in
+    increasing order; the first is 0 and keeps all entities."""
     values = numpy.unique(scores)
     ordered = numpy.argsort(-scores, kind="stable")
     kept = numpy.searchsorted(-scores[ordered], -values, side="right")

@@ -14,21 +14,15 @@ from .windows import DocWords, SentenceWindows
 
 @dataclass(frozen=True)
 class Spans:
-    """Spans of words, each array of shape (n_spans,).
-
-    sentences: The sentence of each span.
-    first, last: Its first and its last word, counted over all documents.
-    rows: The window in which it is scored.
-    starts, ends: The columns of its first and its last piece in the row of that window,
-        special pieces included.
-    """
+    """Spans of words, each array of shape (n_spans,). Words are counted over all
+    documents."""
 
     sentences: Ints
     first: Ints
     last: Ints
-    rows: Ints
-    starts: Ints
-    ends: Ints
+    rows: Ints  # the window in which a span is scored
+    starts: Ints  # the columns of its first and its last piece in that row,
+    ends: Ints  # special pieces included
 
     def __len__(self) -> int:
         return len(self.first)
@@ -65,13 +59,11 @@ def place(
 def all_spans(
     windows: SentenceWindows, words: DocWords, max_words: int
 ) -> tuple[Ints, ...]:
-    """All spans of up to `max_words` words of each sentence, in SpanMarker's order: by
-    their first word, then by their last.
+    """Sentence, first and last word of all spans of up to `max_words` words of a
+    sentence, in SpanMarker's order: by their first word, then by their last.
 
     As in SpanMarker, words without pieces at the end of a sentence are left out; so are
     spans of more pieces than a window holds.
-
-    RETURNS: The sentence, first and last word of each span.
     """
     lengths = numpy.diff(words.sentences, axis=1).ravel()
     sentence_of = numpy.repeat(numpy.arange(len(lengths)), lengths)
@@ -94,11 +86,8 @@ def _ranges(starts: Ints, lengths: Ints) -> Ints:
 
 
 def without_overlap(spans: Spans, scores: NDArray[numpy.float32]) -> Ints:
-    """Select the best span, then the best that shares no word with it, and so on; of
-    equal scores the earlier span, as in SpanMarker.
-
-    RETURNS: The indices of the selected spans, ascending.
-    """
+    """Select the best span, then the best that shares no word with it, and so on, of
+    equal scores the earlier span, as in SpanMarker; their indices, ascending."""
     bounds = list(zip(spans.first.tolist(), (spans.last + 1).tolist()))
     order = numpy.argsort(-scores, kind="stable").tolist()
     return numpy.array(sorted(select_disjoint(bounds, order)), dtype="int64")

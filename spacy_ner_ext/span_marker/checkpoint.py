@@ -80,16 +80,9 @@ class SpanMarkerCheckpoint:
             )
 
 
-# --- Reading --------------------------------------------------------------------
-
-
 def read_checkpoint(name: str, setting: str = "checkpoint") -> SpanMarkerCheckpoint:
-    """Read a model that SpanMarker saved, from its own files alone.
-
-    name: Name on the Hugging Face hub, or path of a folder.
-    setting: The setting that names it, for errors.
-    RAISES (UserError): If a file is missing, or it is not a model of SpanMarker.
-    """
+    """Read a model that SpanMarker saved, by its name on the hub or its folder, from
+    its own files alone; errors refer to the `setting` that names it."""
     from tokenizers import Tokenizer
 
     folder, where = _find(name, setting), f"{setting} = '{name}'"
@@ -186,9 +179,6 @@ def adopt(shim: SpanMarkerShim, checkpoint: SpanMarkerCheckpoint) -> None:
     shim.model.load_state_dict(weights)
 
 
-# --- Writing --------------------------------------------------------------------
-
-
 def write_checkpoint(
     shim: SpanMarkerShim,
     labels: Sequence[str],
@@ -201,11 +191,8 @@ def write_checkpoint(
 
     SpanMarker reads the encoder's config and tokenizer by the encoder's name in the
     config, which may be the path of the subfolder "encoder" that is written here.
-
-    size: Maximum pieces of a window, special pieces included.
-    encoder_name: The path of a folder, or a name on the hub.
-    context: The settings of SpanMarker's config about context.
-    RAISES (UserError): If the settings of the model are not SpanMarker's.
+    `size` is the maximum of pieces of a window, special pieces included; `context` are
+    the settings of SpanMarker's config about context.
     """
     _check_exportable(shim)
     own, encoder = folder / "encoder", hf.config_of(shim.model.encoder)

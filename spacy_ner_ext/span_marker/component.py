@@ -41,7 +41,6 @@ class SpanMarkerRecognizer(EntityPipe):
     _unread: str | None = None
 
     def check_settings(self) -> None:
-        """Raise a ValueError if a setting or the model is invalid."""
         super().check_settings()
         self._unread = self.cfg["checkpoint"]
         shims = self.model.shims
@@ -89,8 +88,6 @@ class SpanMarkerRecognizer(EntityPipe):
                 self.cfg[side] = checkpoint.config.get(side)
         checkpoint.warn_about_context(self.name, self.cfg["context"])
 
-    # --- Prediction ---------------------------------------------------------
-
     def find_candidates(self, docs: Sequence[Doc]) -> Candidates:
         """Find all candidate spans of some documents."""
         self.read_checkpoint()
@@ -98,7 +95,6 @@ class SpanMarkerRecognizer(EntityPipe):
         return scorer_of(self.model).candidates(read_words(docs), self.context)
 
     def find(self, docs: Sequence[Doc]) -> Predictions:
-        """Find the entities of some documents, before thresholding."""
         found = self.find_candidates(docs)
         overwrite = self.cfg["overwrite"]
         keys = [] if overwrite else expand(self.annotate, self.labels)
@@ -107,8 +103,6 @@ class SpanMarkerRecognizer(EntityPipe):
         free = n_kept[found.spans.last + 1] == n_kept[found.spans.first]
         scores = self.model.predict(replace(found, spans=found.spans[free]))
         return decode(self.model.ops, scores, self.labels, self.cfg["entity_bias"])
-
-    # --- Training -----------------------------------------------------------
 
     def count_gold(self, examples: Iterable[Example]) -> Denominators:
         """Count the spans with known labels, see LabelledPipe.count_gold.
@@ -159,12 +153,10 @@ class SpanMarkerRecognizer(EntityPipe):
         get_examples: Callable[[], Iterable[Example]],
         labels: Sequence[str] | None,
     ) -> None:
-        """Add the given labels, or those of checkpoint and data if `labels` is None."""
         self.read_checkpoint()
         super().collect_labels(get_examples, labels)
 
     def initialize_model(self, sample: Sequence[Doc]) -> None:
-        """Load the pretrained encoder, unless a checkpoint was loaded."""
         if self.cfg["checkpoint"] is None:
             output = self.model.ops.alloc2f(1, 1 + len(self.labels))
             self.model.initialize(Y=output)
@@ -189,30 +181,23 @@ class SpanMarkerRecognizer(EntityPipe):
         report_lost_gold(self.name, split, lost, longest)
         return lost
 
-    # --- Labels and serialization -------------------------------------------
-
     def add_label(self, label: str) -> int:
-        """Add a label; see LabelledPipe.add_label."""
         self.read_checkpoint()
         return super().add_label(label)
 
     def resize_output(self) -> None:
-        """Append weights for the labels that were added to a trained model."""
         if self.shim.is_loaded:
             resize_output(self.model, 1 + len(self.labels))
 
     @property
     def is_resizable(self) -> bool:
-        """True: labels can be added to a trained component."""
         return True
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        """Serialize the component, including its checkpoint."""
         self.read_checkpoint()
         return super().to_bytes(exclude=exclude)
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
-        """Save the component to a folder, including its checkpoint."""
         self.read_checkpoint()
         super().to_disk(path, exclude=exclude)
 

@@ -31,12 +31,9 @@ def kept_words(
 
 
 def choose(ops: Any, scores: CandidateScores, bias: float) -> tuple[Ints, Ints]:
-    """Choose the best label of each marked span, and then, as SpanMarker, the most
-    probable entity, the most probable that shares no word with it, and so on.
-
-    bias: Added to the score of every label, but not to probabilities.
-    RETURNS: The label of each marked span, and the indices of the entities among these.
-    """
+    """Choose the best label of each marked span, with `bias` added to the score of
+    every label, but not to probabilities; and then, as SpanMarker, the indices of the
+    most probable entity, the most probable that shares no word with it, and so on."""
     probabilities = ops.to_numpy(ops.softmax(scores.logits))
     biased = ops.to_numpy(scores.logits).copy()
     biased[:, OUTSIDE] -= bias

@@ -26,41 +26,27 @@ MARGIN = 0.98
 
 @dataclass(frozen=True)
 class Distilled:
-    """The quality of a filter on held-out texts.
-
-    threshold: Minimum probability of a span to pass.
-    ratio: Maximum spans that pass, per word of a window.
-    n_entities: The entities that the model found in these texts.
-    recall: The share of them that passes.
-    candidates: The spans that pass, per word.
-    """
+    """The settings of a filter, and its quality on held-out texts."""
 
     threshold: float
     ratio: float
-    n_entities: int
-    recall: float
-    candidates: float
+    n_entities: int  # found by the model
+    recall: float  # the share of them that passes the filter
+    candidates: float  # spans that pass, per word
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Spans of some windows, and the predictions of the model.
+    """Spans of some windows, and the predictions of the model."""
 
-    states: The states of the windows, shape (n_rows, n_pieces, hidden).
-    local, starts, ends: The row and columns of each span there.
-    is_entity: Whether the model gives it a label, 0 or 1.
-    is_chosen: Whether it is one of the entities without overlap, bools.
-    rows, first: Its window, and its first word.
-    """
-
-    states: Tensor
-    local: Tensor
+    states: Tensor  # of the windows, shape (n_rows, n_pieces, hidden)
+    local: Tensor  # the row of each span
     starts: Tensor
     ends: Tensor
     widths: Tensor
-    is_entity: Tensor
-    is_chosen: numpy.ndarray
-    rows: Ints
+    is_entity: Tensor  # whether it has a label, 0 or 1
+    is_chosen: numpy.ndarray  # whether it is an entity without overlap
+    rows: Ints  # its window
     first: Ints
 
     def logits(self, filter_: SpanFilter) -> Tensor:
@@ -74,14 +60,11 @@ def distill(
     epochs: int,
     report: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> Distilled:
-    """Fit a filter on a model's own predictions, and give it to the model.
+    """Fit a filter on a model's own predictions for batches of texts, and give it to
+    the model.
 
-    recognizer: The model; its filter, if any, is replaced.
-    batches: Texts, with sentences if the model is used with sentences.
     recall: The share of the model's entities in held-out texts that must pass.
-    epochs: Passes over the texts.
     report: Wraps the epochs, to show progress.
-    RETURNS: The settings of the filter, and its quality on held-out texts.
     RAISES (ValueError): If the model finds no entity in the held-out texts.
     """
     recognizer.read_checkpoint()

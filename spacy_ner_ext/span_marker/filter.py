@@ -33,11 +33,8 @@ class SpanFilter(nn.Module):
     def forward(
         self, states: Tensor, rows: Tensor, starts: Tensor, ends: Tensor, widths: Tensor
     ) -> Tensor:
-        """Add up the scores of start, end and width: a logit per span.
-
-        states: Shape (n_rows, n_pieces, hidden).
-        rows, starts, ends: Row and columns of each span, shape (n_spans,).
-        """
+        """Add up the scores of start, end and width: a logit per span, from states of
+        shape (n_rows, n_pieces, hidden), and the row and columns of each span."""
         start, end = self.boundary(states).unbind(-1)
         return start[rows, starts] + end[rows, ends] + self.width[widths - 1]
 
@@ -50,12 +47,9 @@ def select_spans(
     threshold: float,
     required: NDArray[numpy.bool_],
 ) -> NDArray[numpy.bool_]:
-    """Select the best spans of each window, independent of other windows.
-
-    rows: The window of each span, grouped by window.
-    ratio: Maximum selected spans per word of a window, but at least MIN_CANDIDATES.
-    required: Spans that are selected in any case, and do not count.
-    """
+    """Select the best spans of each window, independent of other windows: at most
+    `ratio` per word, but at least MIN_CANDIDATES. Those `required` are selected in any
+    case, and do not count. Spans are grouped by their windows (`rows`)."""
     words = numpy.unique(numpy.stack([rows, first]), axis=1)[0]
     budgets = numpy.ceil(ratio * numpy.bincount(words)).astype("int64")
     budgets = numpy.maximum(budgets, MIN_CANDIDATES)

@@ -45,13 +45,9 @@ def label_spans(
     max_words: int,
     lost: LostGold | None = None,
 ) -> Ints:
-    """Find the gold label of each candidate: its number, from 1; OUTSIDE; or MISSING if
-    one of its words is not annotated.
-
-    words, spans: All candidates of the predicted documents, in their order.
-    keys: The span keys of gold entities.
-    lost: Counts entities that are not candidates.
-    """
+    """Find the gold label of each candidate, in their order: its number, from 1;
+    OUTSIDE; or MISSING if one of its words is not annotated. `lost` counts entities
+    that are not candidates."""
     lost = LostGold() if lost is None else lost
     n_words = int(words.doc_starts[-1])
     unknown = numpy.zeros(n_words, dtype=bool)

@@ -33,11 +33,8 @@ def compute_loss(
     filter_weight: float,
     denominators: Denominators | None = None,
 ) -> tuple[float, CandidateScores]:
-    """The loss of SpanMarker plus that of the filter, and the gradient of both.
-
-    gold: The label of each candidate, or MISSING.
-    denominators: The counts to divide by; None for those of these candidates.
-    """
+    """The loss of SpanMarker plus that of the filter, and the gradient of both. `gold`
+    is the label of each candidate, or MISSING."""
     candidates, chosen = scores.candidates, scores.chosen
     known = denominators or count_known(candidates.spans, gold, chosen)
     loss, d_logits = cross_entropy(ops, scores.logits, gold[chosen], known.n_marked)

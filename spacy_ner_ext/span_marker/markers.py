@@ -24,30 +24,22 @@ Move = Callable[[Ints], Tensor]
 
 @dataclass
 class KeyValueCache:
-    """The keys and values of a batch of texts in one layer.
-
-    bias: Added to the scores, shape (n_rows, 1 or n_heads, 1 or n_pieces, n_pieces);
-        None if all pieces see all.
-    """
+    """The keys and values of a batch of texts in one layer. The bias is added to the
+    scores: shape (n_rows, 1 or n_heads, 1 or n_pieces, n_pieces)."""
 
     keys: Tensor
     values: Tensor
-    bias: Tensor | None
+    bias: Tensor | None  # None if all pieces see all
 
 
 @dataclass
 class EncodedText:
-    """A batch of texts that passed through the encoder.
+    """A batch of texts that passed through the encoder."""
 
-    ids, mask: Pieces, padded, and False for padding, shape (n_rows, width).
-    layers: The keys and values of each layer.
-    states: The last hidden states, float32, if they were asked for.
-    """
-
-    ids: Ints
-    mask: numpy.ndarray
+    ids: Ints  # pieces, padded, shape (n_rows, width)
+    mask: numpy.ndarray  # False for padding
     layers: Sequence[KeyValueCache] = ()
-    states: Tensor | None = None
+    states: Tensor | None = None  # the last hidden states, float32, if asked for
 
     @property
     def lengths(self) -> Ints:
@@ -80,37 +72,25 @@ class Pairs:
 
 @dataclass(frozen=True)
 class MarkerGroup:
-    """Markers whose attention is computed together: those of one row, or of several.
+    """Markers whose attention is computed together: those of one row, or of several."""
 
-    layers: The keys and values of their text batch.
-    rows: Their rows in the batch.
-    n_pieces: The length of the longest row, special pieces included.
-    markers: The slice of these markers among all.
-    places: The columns of the markers' pieces, shape (n_rows, n_each).
-    order: The markers of each row, counted from the first of the group, same shape,
-        padded with 0. None for one row.
-    inverse: The index of each marker in the flattened `order`.
-    """
-
-    layers: Sequence[KeyValueCache]
-    rows: slice | Tensor
-    n_pieces: int
-    markers: slice
-    places: Tensor
-    order: Tensor | None = None
-    inverse: Tensor | None = None
+    layers: Sequence[KeyValueCache]  # of their text batch
+    rows: slice | Tensor  # in that batch
+    n_pieces: int  # of the longest row, with special pieces
+    markers: slice  # these, among all
+    places: Tensor  # the columns of their pieces, (n_rows, n_each)
+    order: Tensor | None = (
+        None  # of each row in the group, padded with 0; None for one row
+    )
+    inverse: Tensor | None = None  # the index of each in the flattened order
 
 
 @dataclass(frozen=True)
 class SharedMarkers:
-    """Markers that are equal before they see a text: same kind, same position.
+    """Markers that are equal before they see a text: same kind, same position."""
 
-    examples: One marker of each kind.
-    kinds: The kind of each marker.
-    """
-
-    examples: Tensor
-    kinds: Tensor
+    examples: Tensor  # one marker of each kind
+    kinds: Tensor  # the kind of each marker
 
 
 def share_markers(pairs: Pairs, move: Move) -> SharedMarkers | None:

@@ -94,10 +94,7 @@ def shim_of(model: Model) -> SpanMarkerShim:
 
 
 def scorer_of(model: Model) -> SpanScorer:
-    """The algorithm with the weights of the model.
-
-    RAISES (ValueError): If it has no weights.
-    """
+    """The algorithm with the weights of the model."""
     shim = shim_of(model)
     parts = (shim.model, shim.tokenizer, shim.specials, shim.settings)
     return SpanScorer(*parts, shim.piece_cache)

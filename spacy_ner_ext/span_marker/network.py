@@ -34,10 +34,8 @@ class SpanMarkerNetwork(nn.Module):
     """SpanMarker (Aarsen 2023) over a Hugging Face encoder: marks spans by a pair of
     pieces that see the text, and classifies the last states of these.
 
-    markers: The pieces that mark a start and an end.
     offset: Added to the column of a piece to get its position.
-    with_text: Whether the classifier also sees the states of the first and the last
-        piece of a span.
+    with_text: Whether the classifier also sees the states of a span's end pieces.
     filter_words: Maximum words of a span for the filter; None for no filter.
     """
 
@@ -153,11 +151,9 @@ class SpanMarkerNetwork(nn.Module):
     def classify(
         self, texts: Sequence[EncodedText], pairs: Pairs, limit: int
     ) -> Tensor:
-        """Mark spans and classify them: float32 logits, shape (n_pairs, n_labels).
-
-        limit: Maximum pairs in one pass. In training only the activations of the last
-            pass are kept, those of others are computed again.
-        """
+        """Mark spans and classify them, `limit` pairs in one pass: float32 logits,
+        shape (n_pairs, n_labels). In training only the activations of the last pass are
+        kept, those of others are computed again."""
         order = numpy.lexsort((pairs.rows, pairs.batches))
         lookup, outputs = self._lookup(), []
         chunks = numpy.array_split(order, -(-len(order) // limit)) if len(order) else []

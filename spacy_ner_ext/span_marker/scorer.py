@@ -34,37 +34,23 @@ MARKERS_PER_BATCH_TRAINING = {"cpu": 512, "cuda": 8192}
 
 @dataclass(frozen=True)
 class Candidates:
-    """The candidate spans of some documents: the input of the model.
-
-    words: The words of the documents.
-    windows: The windows of their sentences.
-    spans: The spans.
-    required: Whether a span is marked whatever the filter's score, bools of shape
-        (n_spans,); None for no span.
-    use_filter: Whether the filter, if any, selects the spans that are marked.
-    """
+    """The candidate spans of some documents: the input of the model."""
 
     words: DocWords
     windows: SentenceWindows
     spans: Spans
-    required: Any = None
+    required: Any = None  # bools: marked whatever the filter's score; None for none
     use_filter: bool = True
 
 
 @dataclass(frozen=True)
 class CandidateScores:
-    """The output of the model for candidate spans, or its gradient.
-
-    candidates: The candidates.
-    chosen: The indices of the spans that were marked, ascending, shape (n_chosen,).
-    logits: Their logits, shape (n_chosen, n_labels).
-    filter_logits: The filter's logits of all spans; None without a filter.
-    """
+    """The output of the model for candidate spans, or its gradient."""
 
     candidates: Candidates
-    chosen: Ints
-    logits: Floats2d
-    filter_logits: Floats1d | None = None
+    chosen: Ints  # the indices of the spans that were marked, ascending
+    logits: Floats2d  # of these, shape (n_chosen, n_labels)
+    filter_logits: Floats1d | None = None  # of all; None without a filter
 
 
 class SpanScorer:
@@ -84,8 +70,6 @@ class SpanScorer:
         self.settings = settings
         self.piece_cache = piece_cache
 
-    # --- Candidates -----------------------------------------------------------
-
     @property
     def size(self) -> int:
         """Maximum pieces of a window, without special pieces: that of the settings,
@@ -98,17 +82,13 @@ class SpanScorer:
     def candidates(
         self, words: DocWords, context: Context, spans: Sequence[Ints] | None = None
     ) -> Candidates:
-        """Cut sentences into windows, and place spans in them.
-
-        spans: Sentence, first and last word of each span; None for all spans.
-        """
+        """Cut sentences into windows, and place spans (sentence, first and last word)
+        in them, by default all."""
         size, stride = self.size, self.settings.stride
         windows = cut(self.tokenizer, words, size, stride, context, self.piece_cache)
         if spans is None:
             spans = all_spans(windows, words, self.settings.entity_max_length)
         return Candidates(words, *place(windows, len(self.specials.before), *spans))
-
-    # --- Scores ---------------------------------------------------------------
 
     @property
     def filters(self) -> bool:
@@ -123,11 +103,8 @@ class SpanScorer:
         return has_filter and self.settings.candidates != "all"
 
     def score(self, candidates: Candidates) -> tuple[Ints, Tensor, Tensor | None]:
-        """Score candidates.
-
-        RETURNS: The indices of the marked spans, ascending; their logits; the filter's
-            logits of all spans, or None.
-        """
+        """Score candidates: the indices of the marked spans, ascending; their logits;
+        and the filter's logits of all spans, or None."""
         self._start(candidates)
         trains = torch.is_grad_enabled()
         limit = self._markers_per_batch(trains)

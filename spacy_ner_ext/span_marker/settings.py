@@ -15,10 +15,7 @@ SPAN_MARKER_OFFSET = 2
 
 @dataclass(frozen=True, kw_only=True)
 class SpanMarkerSettings(PretrainedSettings):
-    """Settings of `spacy_ner_ext.SpanMarker.v1`; see `build_span_marker`.
-
-    RAISES (ValueError): If a setting has an invalid value.
-    """
+    """Settings of `spacy_ner_ext.SpanMarker.v1`; see `build_span_marker`."""
 
     kind = "SpanMarker"
 
@@ -70,16 +67,11 @@ class SpanMarkerSettings(PretrainedSettings):
 
 @dataclass(frozen=True)
 class Context:
-    """The text around a sentence that the encoder sees.
-
-    kind: "none", "sentences" for whole neighboring sentences, or "document" for as much
-        text as fits.
-    max_prev, max_next: Maximum sentences before and after; None for as many as fit.
-    RAISES (ValueError): If a setting has an invalid value.
-    """
+    """The text around a sentence that the encoder sees: none, whole neighboring
+    sentences, or as much of the document as fits."""
 
     kind: str = "none"
-    max_prev: int | None = None
+    max_prev: int | None = None  # maximum sentences; None for as many as fit
     max_next: int | None = None
 
     def __post_init__(self) -> None:

@@ -29,10 +29,7 @@ SUPPORTED = (
 
 
 class SpanMarkerShim(TorchShim):
-    """The weights of SpanMarker over a Hugging Face encoder.
-
-    adopted: Settings of a SpanMarker checkpoint, which replace those of the config.
-    """
+    """The weights of SpanMarker over a Hugging Face encoder."""
 
     _model: SpanMarkerNetwork | None
     structural = "entity_max_length and transformer_config"
@@ -46,13 +43,8 @@ class SpanMarkerShim(TorchShim):
         """The words of a document, without white space."""
         return list(read_words([doc], by_sentence=False).docs[0])
 
-    # --- Loading --------------------------------------------------------------
-
     def load(self, n_labels: int, with_filter: bool) -> None:
-        """Load the pretrained encoder, with new weights for filter and classifier.
-
-        n_labels: The number of classes, including the one for no entity.
-        """
+        """Load the pretrained encoder, with new weights for filter and classifier."""
         hf_tokenizer = hf.load_tokenizer(self.settings)
         encoder = hf.load_encoder(self.settings)
         self.tokenizer_config = describe_tokenizer(hf_tokenizer)
@@ -183,8 +175,6 @@ class SpanMarkerShim(TorchShim):
             f"spans cannot be marked in its attention ({reason}). Choose one that "
             f"works: {SUPPORTED}."
         )
-
-    # --- Changes --------------------------------------------------------------
 
     def resize(self, n_labels: int) -> None:
         """Append classes with low scores, up to `n_labels`."""

@@ -17,19 +17,13 @@ from .settings import Context
 
 @dataclass(frozen=True)
 class DocWords:
-    """The words of some documents: their tokens except for white space.
-
-    docs: The words of each document.
-    tokens: The token of each word within its document, shape (n_words,).
-    sentences: The first word and the end (exclusive) of each sentence, counted over all
-        documents, shape (n_sentences, 2).
-    sentence_docs: The document of each sentence.
-    """
+    """The words of some documents: their tokens except for white space. Words and
+    sentences are counted over all documents."""
 
     docs: Sequence[Sequence[str]]
-    tokens: Ints
-    sentences: Ints
-    sentence_docs: Ints
+    tokens: Ints  # of each word, within its document
+    sentences: Ints  # first word and end (exclusive), shape (n_sentences, 2)
+    sentence_docs: Ints  # the document of each sentence
 
     @cached_property
     def doc_starts(self) -> Ints:
@@ -77,27 +71,17 @@ def words_before(doc: Doc) -> Ints:
 
 @dataclass(frozen=True)
 class SentenceWindows:
-    """The windows of sentences, which pass through the encoder.
-
-    pieces: The pieces of all words.
-    bounds: The first piece of each word, counted over all documents, and the total,
-        shape (n_words + 1,).
-    starts, ends: The first piece of each window and its end (exclusive).
-    begins: The first piece of each sentence.
-    first, n: The first window of each sentence, and the number of its windows.
-    stride: Pieces from one window of a sentence to the next.
-    size: Maximum pieces of a window.
-    """
+    """The windows of sentences, which pass through the encoder."""
 
     pieces: Pieces
-    bounds: Ints
-    starts: Ints
-    ends: Ints
-    begins: Ints
-    first: Ints
-    n: Ints
-    stride: int
-    size: int
+    bounds: Ints  # the first piece of each word, and the total: (n_words + 1,)
+    starts: Ints  # the first piece of each window
+    ends: Ints  # exclusive
+    begins: Ints  # the first piece of each sentence
+    first: Ints  # the first window of each sentence
+    n: Ints  # the number of windows of each sentence
+    stride: int  # pieces from one window of a sentence to the next
+    size: int  # maximum pieces of a window
 
     @property
     def counts(self) -> Ints:

@@ -2,7 +2,7 @@
 
 The network of Kim (2014), Convolutional Neural Networks for Sentence Classification,
 without the pooling: several kernel sizes in parallel, concatenated, projected, and
-    added to the input.
+added to the input.
 """
 
 from collections.abc import Callable, Sequence
@@ -58,11 +58,8 @@ def TextCNN(
     dropout: float | None,
     n_inputs: int | None = None,
 ) -> Model[list[Floats2d], list[Floats2d]]:
-    """Create convolutions over lists of arrays of shape (n_words, n_inputs).
-
-    spacy_ner_ext.TextCNN.v1 documents the arguments; `n_inputs` is the width of the
-    input, if known. The outputs have shape (n_words, output_size).
-    """
+    """Create convolutions from arrays of shape (n_words, n_inputs) to (n_words,
+    output_size); spacy_ner_ext.TextCNN.v1 documents the arguments."""
     _check(activation in ACTIVATIONS, "activation", activation, *ACTIVATIONS)
     _check(normalize in NORMALIZE, "normalize", normalize, *NORMALIZE)
     sizes = list(kernel_sizes)
@@ -148,11 +145,8 @@ def forward(
 
 
 def convolve(sizes: Sequence[int], filters: Sequence[Model]) -> Model[Ragged, Ragged]:
-    """Create parallel convolutions, whose outputs are concatenated.
-
-    sizes: The number of words in the window of each convolution.
-    filters: The layer that each convolution applies to its windows.
-    """
+    """Create parallel convolutions, whose outputs are concatenated: each applies its
+    filter to windows of its size, in words."""
     forward = partial(convolve_forward, tuple(sizes))
     return Model("convolve", forward, init=initialize_layers, layers=filters)
 
@@ -181,14 +175,8 @@ def convolve_forward(
 
 
 def windows(ops: Ops, X: Floats2d, lengths: Ints1d, size: int) -> Floats2d:
-    """Concatenate the vectors of the words around each word.
-
-    X: Vectors of width n, the documents one after another.
-    lengths: Number of words of each document, which is padded with zeros.
-    size: Words in a window: (size - 1) // 2 to the left, the word, and size // 2 to the
-        right.
-    RETURNS: Windows of width size * n.
-    """
+    """Concatenate the vectors of the words around each word: (size - 1) // 2 to the
+    left, the word, and size // 2 to the right. Documents are padded with zeros."""
     if size == 1:
         return X
     columns = ops.seq2col(X, size // 2, lengths=lengths)

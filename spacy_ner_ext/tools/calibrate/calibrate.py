@@ -23,38 +23,22 @@ from .store import check_copy, check_labels, store
 
 @dataclass(frozen=True)
 class Calibration:
-    """The result of `calibrate`.
-
-    component: The name of the component.
-    temperature: The fitted temperature.
-    threshold: The threshold: one for all labels, or by label.
-    old_temperature: The temperature before.
-    old_threshold: The threshold before.
-    found: The number of predicted entities, without a threshold.
-    correct: The number of them that are right.
-    gold: The number of gold entities.
-    skipped: The number of predictions that are skipped, over tokens without annotation.
-    misaligned: The number of gold entities that do not fit the tokens.
-    before: The quality of the probabilities at temperature 1.
-    after: The quality at the fitted temperature, on the same documents.
-    labels: The threshold of each predicted label; empty without a precision.
-    unfound: Labels that are never predicted and have no threshold.
-    """
+    """The fitted settings of a component, and the quality of its probabilities."""
 
     component: str
     temperature: float
-    threshold: Threshold
+    threshold: Threshold  # one for all labels, or by label
     old_temperature: float
     old_threshold: Threshold
-    found: int
-    correct: int
-    gold: int
-    skipped: int
-    misaligned: int
-    before: Quality
-    after: Quality
-    labels: dict[str, LabelThreshold]
-    unfound: list[str]
+    found: int  # predicted entities, without a threshold
+    correct: int  # of these
+    gold: int  # gold entities
+    skipped: int  # predictions over tokens without annotation
+    misaligned: int  # gold entities that do not fit the tokens
+    before: Quality  # at temperature 1
+    after: Quality  # at the fitted temperature, on the same documents
+    labels: dict[str, LabelThreshold]  # of predicted labels; empty without a precision
+    unfound: list[str]  # never predicted, without a threshold
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -66,10 +50,7 @@ class Calibration:
         return asdict(self)
 
     def to_json(self, path: str | Path) -> None:
-        """Write the result as JSON.
-
-        RAISES (UserError): If the file cannot be written.
-        """
+        """Write the result as JSON."""
         write_json(self.to_dict(), Path(path))
 
 
@@ -136,11 +117,7 @@ def calibrate(
 
 
 def check_evidence(name: str, evidence: Evidence) -> None:
-    """Check that the predictions of a component determine a temperature.
-
-    RAISES (UserError): If there is no gold or predicted entity, or all predictions are
-        right or all are wrong.
-    """
+    """Check that the predictions of a component determine a temperature."""
     correct = evidence.correct
     if not evidence.gold:
         raise UserError(

@@ -19,17 +19,12 @@ from ...pipes.spans import expand, read_spans
 
 @dataclass
 class Evidence:
-    """Predicted entities, with probabilities at any temperature, and which are right.
+    """Predicted entities, with probabilities at any temperature, and which are
+    right."""
 
-    gold: The number of gold entities of each label.
-    skipped: The number of predictions over tokens without annotation, which are
-        skipped.
-    misaligned: The number of gold entities that do not fit the tokens.
-    """
-
-    gold: Counter[str] = field(default_factory=Counter)
-    skipped: int = 0
-    misaligned: int = 0
+    gold: Counter[str] = field(default_factory=Counter)  # by label
+    skipped: int = 0  # predictions over tokens without annotation
+    misaligned: int = 0  # gold entities that do not fit the tokens
     _found: list[Predictions] = field(default_factory=list)
     _counted: list[numpy.ndarray] = field(default_factory=list)
     _correct: list[bool] = field(default_factory=list)

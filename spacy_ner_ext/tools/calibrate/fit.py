@@ -21,34 +21,22 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 
 @dataclass(frozen=True)
 class Quality:
-    """How well probabilities match the share of entities that are right.
+    """How well probabilities match the share of entities that are right."""
 
-    ece: Expected calibration error.
-    brier: Brier score.
-    log_loss: Log loss.
-    """
-
-    ece: float
+    ece: float  # expected calibration error
     brier: float
     log_loss: float
 
 
 @dataclass(frozen=True)
 class LabelThreshold:
-    """The threshold of a label.
+    """The threshold of a label, and the scores there."""
 
-    threshold: The threshold; 0 if none reaches the precision.
-    reached: Whether the precision is reached.
-    kept: The scores at the threshold.
-    best: The scores at the threshold with the highest precision.
-    without: The scores without a threshold.
-    """
-
-    threshold: float
+    threshold: float  # 0 if none reaches the precision
     reached: bool
     kept: Point
-    best: Point
-    without: Point
+    best: Point  # with the highest precision
+    without: Point  # without a threshold
 
 
 def measure(evidence: Evidence, temperature: float) -> Quality:

@@ -15,11 +15,7 @@ CONFIG, SETTINGS = "config.cfg", "cfg"
 
 
 def check_copy(output: Path, model: Path | None, *, overwrite: bool = False) -> None:
-    """Check that a copy of the pipeline in the folder `model` can be written.
-
-    RAISES (UserError): If `output` exists and is not to be overwritten, is inside of
-        the pipeline, or would be inside of a file.
-    """
+    """Check that a copy of the pipeline in the folder `model` can be written."""
     if output.exists() and not overwrite:
         raise UserError(f"{output} exists: choose another folder, or use --overwrite")
     place = output.resolve()
@@ -31,10 +27,7 @@ def check_copy(output: Path, model: Path | None, *, overwrite: bool = False) -> 
 
 
 def check_labels(threshold: Any) -> None:
-    """Check that a table of thresholds can be written to a config.
-
-    RAISES (UserError): If a config cannot hold a label as a name.
-    """
+    """Check that a config can hold the labels of a table of thresholds as names."""
     for label in threshold if isinstance(threshold, Mapping) else ():
         config = Config({"threshold": {label: 0.5}})
         if Config().from_str(config.to_str()) != config:
@@ -50,10 +43,7 @@ def store(
     settings: Mapping[str, Any],
     output: Path | None = None,
 ) -> None:
-    """Change settings of a component in the folder of a pipeline, or in a copy of it.
-
-    RAISES (UserError): If a file cannot be written.
-    """
+    """Change settings of a component in a saved pipeline, or in a copy of it."""
     if output is None:
         _change(model, component, settings)
         return

@@ -1,7 +1,7 @@
 """The commands `distill-filter` and `export-span-marker`."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import minibatch
 from thinc.api import Config
 
 from ...data.read import read_docs
@@ -79,7 +80,8 @@ def distill_filter(
     docs = _read(texts, nlp, recognizer.name)
     docs = islice(docs, limit) if limit else docs
     try:
-        found = distill(recognizer, _batches(progress(docs)), recall, epochs, progress)
+        batches = minibatch(progress(docs), BATCH)
+        found = distill(recognizer, batches, recall, epochs, progress)
     except UserError:
         raise
     except ValueError as err:
@@ -182,12 +184,6 @@ def _text_of(line: str, path: Path, number: int) -> str:
             path,
             number,
         ) from err
-
-
-def _batches(docs: Iterable[Doc]) -> Iterator[list[Doc]]:
-    rest = iter(docs)
-    while batch := list(islice(rest, BATCH)):
-        yield batch
 
 
 def _write(
