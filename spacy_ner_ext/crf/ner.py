@@ -9,6 +9,7 @@ from spacy.training import Example
 from thinc.api import Model
 
 from ..pipes.entities import DEFAULTS, FACTORY, EntityPipe
+from ..pipes.labels import GetExamples
 from ..pipes.predictions import Predictions
 from ..pipes.thresholds import Threshold
 from .gold import constrain, gold_tags, report_skipped_gold
@@ -92,9 +93,7 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
         tags, keys = self.tags, self.target
         return numpy.concatenate([gold_tags(eg, tags, keys) for eg in examples])
 
-    def report_data(
-        self, get_examples: Callable[[], Iterable[Example]], nlp: Language | None
-    ) -> None:
+    def report_data(self, get_examples: GetExamples, nlp: Language | None) -> None:
         """Log the gold entities that the tags cannot represent."""
         super().report_data(get_examples, nlp)
         report_skipped_gold(self.name, self.tags, self.target, get_examples())

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model, get_array_module
 
-from ..pipes.labels import warn_without_weight
+from ..pipes.labels import GetExamples, warn_without_weight
 from ..pipes.temperature import check_temperature
 from .lattice import Lattice
 from .marginals import tag_marginals, to_host
@@ -116,11 +116,7 @@ class CRFTagger(CRFPipe):
         return index_keys(self.labels, self.target, self.vocab.strings)
 
     def predict(self, docs: Iterable[Doc]) -> list[Tagging]:
-        """Predict the best tag sequences of some documents without modifying them.
-
-        docs: The documents.
-        RETURNS: The tags of each document.
-        """
+        """Predict the best tag sequences of some documents without modifying them."""
         docs = list(docs)
         if not any(len(doc) for doc in docs):
             return [Tagging(numpy.zeros(0, dtype="int32"), None) for _ in docs]
@@ -148,11 +144,7 @@ class CRFTagger(CRFPipe):
         return to_host(marginals[xp.arange(len(tags)), xp.asarray(tags)])
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Tagging]) -> None:
-        """Write predicted tags and their probabilities to the documents.
-
-        docs: The documents.
-        scores: The tags of each document, as returned by `predict`.
-        """
+        """Write the tags that `predict` returned to the documents."""
         keys = numpy.array(list(self._index()), dtype="uint64")
         overwrite = self.cfg["overwrite"]
         for doc, (tags, probabilities) in zip(docs, scores):
@@ -166,9 +158,7 @@ class CRFTagger(CRFPipe):
         return numpy.concatenate([gold_tags(eg, self.target, index) for eg in examples])
 
     def collect_labels(
-        self,
-        get_examples: Callable[[], Iterable[Example]],
-        labels: Sequence[str] | None,
+        self, get_examples: GetExamples, labels: Sequence[str] | None
     ) -> None:
         """Add the given labels, or those of the gold tags if `labels` is None, and log
         the gold tags that are not among the labels."""
@@ -182,9 +172,7 @@ class CRFTagger(CRFPipe):
         self.add_labels(sorted(counts) if labels is None else labels)
         report_skipped_tags(self.name, self.labels, counts)
 
-    def report_data(
-        self, get_examples: Callable[[], Iterable[Example]], nlp: Language | None
-    ) -> None:
+    def report_data(self, get_examples: GetExamples, nlp: Language | None) -> None:
         """Log a warning if token.pos_ is written, but not scored to select the best."""
         if self.target == "pos":
             advice = "pos_acc = 1.0 and tag_acc = null"

@@ -1,6 +1,6 @@
 """`EntityPipe`, the base class of `crf_ner` and `span_marker_ner`."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from spacy.language import Language
@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from .annotations import register_score_extension, write_spans
-from .labels import LabelledPipe, warn_without_weight
+from .labels import GetExamples, LabelledPipe, warn_without_weight
 from .predictions import Predictions, ScoredSpan, score_entities
 from .spans import ENTS, PER_LABEL, as_keys, read_spans
 from .temperature import check_temperature
@@ -82,19 +82,12 @@ class EntityPipe(LabelledPipe):
         return self.target if setting is None else as_keys(setting, "annotate")
 
     def find(self, docs: Sequence[Doc]) -> Predictions:
-        """Find the entities of some documents, before thresholding.
-
-        docs: The documents, at least one with a token.
-        RETURNS: The entities, with probabilities at any temperature.
-        """
+        """Find the entities of some documents, at least one with a token, before
+        thresholding, with probabilities at any temperature."""
         raise NotImplementedError
 
     def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:
-        """Predict the entities of some documents without modifying them.
-
-        docs: The documents.
-        RETURNS: The entities of each document.
-        """
+        """Predict the entities of some documents without modifying them."""
         docs = list(docs)
         if not any(len(doc) for doc in docs):
             return [[] for _ in docs]
@@ -104,19 +97,13 @@ class EntityPipe(LabelledPipe):
     def set_annotations(
         self, docs: Iterable[Doc], scores: Sequence[Sequence[ScoredSpan]]
     ) -> None:
-        """Write predicted entities and their probabilities to the documents.
-
-        docs: The documents.
-        scores: The entities of each document, as returned by `predict`.
-        """
+        """Write the entities that `predict` returned to the documents."""
         overwrite = self.cfg["overwrite"]
         for doc, found in zip(docs, scores):
             write_spans(doc, found, self.labels, self.annotate, overwrite=overwrite)
 
     def collect_labels(
-        self,
-        get_examples: Callable[[], Iterable[Example]],
-        labels: Sequence[str] | None,
+        self, get_examples: GetExamples, labels: Sequence[str] | None
     ) -> None:
         keys = self.target
         if labels is None and not self.labels:
@@ -127,9 +114,7 @@ class EntityPipe(LabelledPipe):
         self.add_labels(labels)
         check_thresholds(self.name, self.cfg["threshold"], self.labels)
 
-    def report_data(
-        self, get_examples: Callable[[], Iterable[Example]], nlp: Language | None
-    ) -> None:
+    def report_data(self, get_examples: GetExamples, nlp: Language | None) -> None:
         """Log a warning if doc.ents is not written, but selects the best model."""
         if ENTS not in self.annotate:
             written = f"{', '.join(self.annotate)} and not to doc.ents"

@@ -16,6 +16,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 
 from .listeners import check_widths
 
+GetExamples = Callable[[], Iterable[Example]]
 Component = TypeVar("Component", bound="LabelledPipe")
 
 
@@ -118,7 +119,7 @@ class LabelledPipe(TrainablePipe):
 
     def initialize(
         self,
-        get_examples: Callable[[], Iterable[Example]],
+        get_examples: GetExamples,
         *,
         nlp: Language | None = None,
         labels: Sequence[str] | None = None,
@@ -141,9 +142,7 @@ class LabelledPipe(TrainablePipe):
         self.report_data(get_examples, nlp)
 
     def collect_labels(
-        self,
-        get_examples: Callable[[], Iterable[Example]],
-        labels: Sequence[str] | None,
+        self, get_examples: GetExamples, labels: Sequence[str] | None
     ) -> None:
         """Add the given labels, or those of the data if `labels` is None."""
         raise NotImplementedError
@@ -152,9 +151,7 @@ class LabelledPipe(TrainablePipe):
         """Initialize the weights for the current labels."""
         raise NotImplementedError
 
-    def report_data(
-        self, get_examples: Callable[[], Iterable[Example]], nlp: Language | None
-    ) -> None:
+    def report_data(self, get_examples: GetExamples, nlp: Language | None) -> None:
         """Log warnings about gold annotation that cannot be learned, and about score
         weights that select the best model by another annotation."""
 

@@ -1,6 +1,6 @@
 """`span_marker_ner`: named entity recognition by marked spans (SpanMarker)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ from spacy.util import minibatch
 
 from ..encoder.pieces import Ints
 from ..pipes.entities import EntityPipe
+from ..pipes.labels import GetExamples
 from ..pipes.predictions import Predictions
 from ..pipes.spans import expand
 from .checkpoint import adopt, read_checkpoint
 from .decode import decode, kept_words
 from .gold import OUTSIDE, LostGold, dev_examples, label_spans, report_lost_gold
 from .loss import Denominators, compute_loss, count_known
-from .model import resize_output, scorer_of, shim_of
+from .model import scorer_of, shim_of
 from .scorer import Candidates, CandidateScores
 from .settings import Context
 from .shim import SpanMarkerShim
@@ -149,9 +150,7 @@ class SpanMarkerRecognizer(EntityPipe):
         return compute_loss(self.model.ops, scores, gold, weight, denominators)
 
     def collect_labels(
-        self,
-        get_examples: Callable[[], Iterable[Example]],
-        labels: Sequence[str] | None,
+        self, get_examples: GetExamples, labels: Sequence[str] | None
     ) -> None:
         self.read_checkpoint()
         super().collect_labels(get_examples, labels)
@@ -161,9 +160,7 @@ class SpanMarkerRecognizer(EntityPipe):
             output = self.model.ops.alloc2f(1, 1 + len(self.labels))
             self.model.initialize(Y=output)
 
-    def report_data(
-        self, get_examples: Callable[[], Iterable[Example]], nlp: Language | None
-    ) -> None:
+    def report_data(self, get_examples: GetExamples, nlp: Language | None) -> None:
         """Log the gold entities of the training and development data that cannot be
         learned."""
         super().report_data(get_examples, nlp)
@@ -187,7 +184,9 @@ class SpanMarkerRecognizer(EntityPipe):
 
     def resize_output(self) -> None:
         if self.shim.is_loaded:
-            resize_output(self.model, 1 + len(self.labels))
+            n_labels = 1 + len(self.labels)
+            self.shim.resize(n_labels)
+            self.model.set_dim("nO", n_labels, force=True)
 
     @property
     def is_resizable(self) -> bool:

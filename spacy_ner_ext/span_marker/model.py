@@ -112,12 +112,6 @@ def init(model: Model, X: Any = None, Y: Optional[Floats2d] = None) -> None:
     model.set_dim("nO", Y.shape[1], force=True)
 
 
-def resize_output(model: Model, n_labels: int) -> None:
-    """Append classes, up to `n_labels`; existing weights do not change."""
-    shim_of(model).resize(n_labels)
-    model.set_dim("nO", n_labels, force=True)
-
-
 def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
     if isinstance(X, Candidates):
         return _score(model, X, is_train)

@@ -178,8 +178,6 @@ class SpanMarkerShim(TorchShim):
 
     def resize(self, n_labels: int) -> None:
         """Append classes with low scores, up to `n_labels`."""
-        if not self.is_loaded:
-            return
         old = self.model.classifier
         new = torch.nn.Linear(old.in_features, n_labels).to(old.weight.device)
         with torch.no_grad():
