@@ -14,13 +14,11 @@ EXCERPT = 40
 
 
 class Alignment(NamedTuple):
-    """The tokens of an entity, end exclusive; those that it touches if it is dropped.
-
-    kind, what: How it was changed, a kind of `report.KINDS`, and in words.
-    """
+    """The tokens of an entity, or those that it touches if it is dropped."""
 
     start: int
     end: int
+    # How it was changed: a key of `report.KINDS`, and in words.
     kind: str = ""
     what: str = ""
     is_kept: bool = True
@@ -30,10 +28,7 @@ BLANK = Alignment(0, 0, "dropped", "covers only white space", False)
 
 
 class Tokens:
-    """The tokens of a document, to align entities with.
-
-    text: Its text if entities count characters; None if they count tokens.
-    """
+    """The tokens of a document; `text` is None if its entities count tokens."""
 
     def __init__(self, doc: Doc, text: str | None) -> None:
         self.doc = doc
@@ -51,10 +46,7 @@ class Tokens:
 
     def align(self, entity: Entity, place: Place, mode: str) -> Alignment:
         """Find the tokens of an entity, without white space at its ends, since spaCy
-        refuses to train on it.
-
-        mode: One of `ALIGNMENTS`, see `ConvertOptions`.
-        """
+        refuses to train on it."""
         self._check(entity, entity.place or place)
         if self.in_words:
             return self._trim(entity.start, entity.end)

@@ -15,10 +15,7 @@ ANY_LANGUAGE = "xx"
 
 
 class LabelFilter(NamedTuple):
-    """The languages and labels to keep; empty for all.
-
-    map: New names of labels, given before `labels` are selected.
-    """
+    """The languages and labels to keep, empty for all, and new names of labels."""
 
     langs: tuple[str, ...] = ()
     map: Mapping[str, str] = {}
@@ -52,10 +49,7 @@ class LabelFilter(NamedTuple):
             report.more_warnings.append(what)
 
     def apply(self, doc: Doc, place: Place, report: ConversionReport) -> None:
-        """Select and rename the entities and spans of a document in place.
-
-        The tokens of dropped entities are annotated as outside of entities.
-        """
+        """Select and rename the entities and spans of a document in place."""
         if not self.map and not self.labels:
             return
         kept, outside = [], []
@@ -65,7 +59,7 @@ class LabelFilter(NamedTuple):
                 outside.append(ent)
             else:
                 kept.append(_renamed(ent, label))
-        # Tokens without annotation stay so.
+        # Tokens of dropped entities become O; those without annotation stay so.
         doc.set_ents(kept, outside=outside, default="unmodified")
         for key, group in list(doc.spans.items()):
             labels = [self.select(span.label_, place, report) for span in group]

@@ -119,10 +119,7 @@ def _paths(target: Path, parts: Sequence[str], shard_size: int) -> dict[str, Pat
 def check_target(
     target: Path, source: Path, parts: Sequence[str] = (), shard_size: int = 0
 ) -> None:
-    """Raise if the output cannot have this name, or something else is there.
-
-    target, parts, shard_size: As in `write_parts`.
-    """
+    """Raise if the output cannot have this name, or something else is there."""
     if (parts or shard_size) and target.suffix == SUFFIX:
         option = "--split" if parts else "--shard-size"
         raise UserError(f"{option} writes a folder; give the name of one", target)
@@ -176,10 +173,7 @@ def check_report(path: Path | None, *others: Path) -> None:
 def stale_parts(
     target: Path, parts: Sequence[str], shard_size: int, expected: Iterable[str]
 ) -> list[Path]:
-    """List the parts of an earlier conversion that are not replaced.
-
-    expected: Parts that are written by something else.
-    """
+    """List the parts of an earlier conversion that nothing replaces."""
     if not parts:
         return []
     written = set(_paths(target, [*parts, *expected], shard_size).values())

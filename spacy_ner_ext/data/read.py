@@ -47,11 +47,7 @@ def read_docbin(path: Path) -> DocBin:
 
 
 def read_examples(path: Path, nlp: Language) -> Iterator[Example]:
-    """Read examples in the way of spaCy's Corpus, with errors that name the file.
-
-    Texts are tokenized again by the pipeline, except where the spaces between gold
-    tokens are unknown. Documents without tokens are skipped.
-    """
+    """Read examples in the way of spaCy's Corpus, with errors that name the file."""
     for file in find_files(path):
         yield from Corpus(file).make_examples(nlp, read_docs(file, nlp.vocab))
 

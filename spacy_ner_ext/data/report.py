@@ -59,13 +59,7 @@ class Notes:
 
 @dataclass
 class Counts:
-    """Counts of some documents.
-
-    sentences: A document without sentence boundaries counts as one sentence.
-    unannotated: Documents without any annotation of entities.
-    entities: Entities of `doc.ents` by label.
-    cats: Documents by category that is true.
-    """
+    """Counts of some documents, explained in `ConversionReport`."""
 
     documents: int = 0
     sentences: int = 0
@@ -91,11 +85,9 @@ class Counts:
 
     def to_dict(self) -> dict[str, Any]:
         """The counts as JSON values."""
+        numbers = ("documents", "sentences", "tokens", "unannotated")
         return {
-            "documents": self.documents,
-            "sentences": self.sentences,
-            "tokens": self.tokens,
-            "unannotated": self.unannotated,
+            **{name: getattr(self, name) for name in numbers},
             "entities": dict(self.entities.most_common()),
             "cats": dict(self.cats.most_common()),
         }
@@ -150,11 +142,7 @@ class ConversionReport(Counts):
     log: IO[str] | None = None
 
     def note(self, kind: str, place: Place, what: str) -> None:
-        """Count a place.
-
-        kind: A key of `KINDS`.
-        what: What was found there and what was done.
-        """
+        """Count a place under a key of `KINDS`, with what was found or done there."""
         notes = self.notes[kind]
         notes.count += 1
         if len(notes.examples) < MAX_EXAMPLES:

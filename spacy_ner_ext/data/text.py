@@ -32,9 +32,8 @@ def check_input(path: Path) -> None:
 def read_lines(path: Path, *, keep_ends: bool = False) -> Iterator[tuple[int, str]]:
     """Read a UTF-8 file line by line, with or without BOM, LF or CRLF.
 
-    Only a line feed ends a line, since other characters that Python takes for line
-    ends (U+0085, U+2028, form feed) occur in tokens. With `keep_ends`, carriage returns
-    may be anywhere, as in a quoted field of a table.
+    Only a line feed ends a line; U+0085, U+2028 and form feeds occur in tokens. With
+    `keep_ends`, carriage returns may be anywhere, as in a quoted field of a table.
     """
     try:
         with path.open("rb") as file:

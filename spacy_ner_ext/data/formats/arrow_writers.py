@@ -145,8 +145,6 @@ def _batches(
     schema: pyarrow.Schema,
     to_row: Callable[[ExportedDoc], dict[str, Any]],
 ) -> Iterator[pyarrow.RecordBatch]:
-    """Make batches of rows; one without rows if there is no document, so that the
-    columns are written."""
     rows: list[dict[str, Any]] = []
     n_tokens, is_first = 0, True
     for exported in docs:
@@ -155,5 +153,6 @@ def _batches(
         if n_tokens > MAX_TOKENS or len(rows) == MAX_ROWS:
             yield pyarrow.RecordBatch.from_pylist(rows, schema=schema)
             rows, n_tokens, is_first = [], 0, False
+    # Without documents too, so that the columns are written.
     if rows or is_first:
         yield pyarrow.RecordBatch.from_pylist(rows, schema=schema)

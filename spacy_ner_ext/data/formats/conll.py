@@ -45,13 +45,16 @@ def read_conll(
     scheme: str = "auto",
     docs_of: int = 1,
 ) -> Iterator[Record]:
-    """Read a column file as documents with gold tokens, sentences and entities.
-
-    The file is read twice, first to check every line and recognize the scheme. Spaces
-    between tokens are unknown, so spaCy trains and evaluates on the tokens of the file.
-    """
+    """Read a column file as documents with gold tokens, sentences and entities."""
     check_docs_of(docs_of)
-    layout = _Layout.of_file(path, token_column, tag_column, delimiter)
+    if delimiter not in DELIMITERS:
+        known = ", ".join(DELIMITERS)
+        raise UserError(f"unknown delimiter '{delimiter}'; choose one of {known}")
+    check_input(path)
+    layout = _Layout(path, delimiter)
+    layout.measure()
+    layout.choose_columns(token_column, tag_column)
+    # The file is read twice, first to check every line and recognize the scheme.
     report.scheme = _find_scheme(layout, resolve_scheme(scheme))
     yield from group_sentences(_records(layout, report), docs_of)
 
@@ -65,56 +68,37 @@ def _is_universal_ner(columns: tuple[str, ...]) -> bool:
 
 @dataclass
 class _Layout:
-    """The columns of a file.
-
-    first_line, first: The first token's line, and its columns.
-    """
+    """The columns of a file; `first` are those of the first token's line."""
 
     path: Path
-    token_column: int
-    tag_column: int
     delimiter: str
-    width: int = 0
+    token_column: int = 0
+    tag_column: int = -1
     first_line: int = 0
     first: tuple[str, ...] = ()
 
-    @classmethod
-    def of_file(
-        cls,
-        path: Path,
-        token_column: int | None,
-        tag_column: int | None,
-        delimiter: str,
-    ) -> "_Layout":
-        if delimiter not in DELIMITERS:
-            known = ", ".join(DELIMITERS)
-            raise UserError(f"unknown delimiter '{delimiter}'; choose one of {known}")
-        check_input(path)
-        layout = cls(path, 0, -1, delimiter)
-        layout._measure()
-        if _is_universal_ner(layout.first):
-            layout.token_column, layout.tag_column = UNIVERSAL_NER
-        if token_column is not None:
-            layout.token_column = token_column
-        if tag_column is not None:
-            layout.tag_column = tag_column
-        layout._check_columns()
-        return layout
-
-    def _measure(self) -> None:
+    def measure(self) -> None:
         # A line that may be a comment only counts if there is no other.
         for number, line in read_lines(self.path):
             if not line.strip() or line.startswith(DOCSTART):
                 continue
             self.first, self.first_line = tuple(self.split(line)), number
-            self.width = len(self.first)
             if not line.startswith(COMMENT):
                 return
-        if not self.width:
+        if not self.first:
             raise UserError("the file holds no token; check how it was made", self.path)
 
+    def choose_columns(self, token_column: int | None, tag_column: int | None) -> None:
+        if _is_universal_ner(self.first):
+            self.token_column, self.tag_column = UNIVERSAL_NER
+        if token_column is not None:
+            self.token_column = token_column
+        if tag_column is not None:
+            self.tag_column = tag_column
+        self._check_columns()
+
     def _check_columns(self) -> None:
-        width = self.width
+        width = len(self.first)
         if width < 2:
             what = "has 1 column, a token and a tag need 2; check --delimiter"
             raise UserError(what, self.path, self.first_line)
@@ -142,7 +126,7 @@ class _Layout:
     def row(self, number: int, line: str) -> tuple[str, Tag] | None:
         """Token and tag; None for a comment."""
         columns = self.split(line)
-        fits = len(columns) == self.width
+        fits = len(columns) == len(self.first)
         text = columns[self.tag_column].strip() if fits else ""
         tag = parse_tag(text)
         if tag is not None:
@@ -154,7 +138,7 @@ class _Layout:
             advice = "correct it or choose the column with --tag-column"
         else:
             found = f"{len(columns)} column{'s' * (len(columns) > 1)}"
-            what = f"has {found}, line {self.first_line} has {self.width}"
+            what = f"has {found}, line {self.first_line} has {len(self.first)}"
             advice = "correct it or check --delimiter"
         raise UserError(f"{what}; {advice}", self.path, number)
 
@@ -167,9 +151,7 @@ class _Sentence:
     lines: list[int] = field(default_factory=list)
 
 
-def _sentences(
-    layout: _Layout, report: ConversionReport | None = None
-) -> Iterator[_Sentence]:
+def _sentences(layout: _Layout, report: ConversionReport) -> Iterator[_Sentence]:
     sentence = _Sentence()
     for number, line in read_lines(layout.path):
         starts_document = line.startswith(DOCSTART)
@@ -180,8 +162,7 @@ def _sentences(
                 sentence.tags.append(row[1])
                 sentence.lines.append(number)
                 continue
-            if report is not None:
-                report.note("comments", Place(layout.path, number), line)
+            report.note("comments", Place(layout.path, number), line)
             if not line.startswith(NEWDOC):
                 continue
             starts_document = True
@@ -195,7 +176,7 @@ def _sentences(
 
 def _find_scheme(layout: _Layout, scheme: str) -> str:
     survey = SchemeSurvey()
-    for sentence in _sentences(layout):
+    for sentence in _sentences(layout, ConversionReport()):
         survey.add(sentence.tags, sentence.lines)
     if not survey.first_line:
         raise UserError("the file holds only comments; check --delimiter", layout.path)
@@ -214,8 +195,7 @@ def _records(layout: _Layout, report: ConversionReport) -> Iterator[Record]:
 
 @writes_docs
 def write_conll(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None:
-    """Write documents as one column file, NAME.conll; of overlapping spans only the
-    longest."""
+    """Write documents as one column file, NAME.conll."""
     path = folder / f"{name}.conll"
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for exported in docs:

@@ -45,15 +45,13 @@ def read_conllu(
     scheme: str = "auto",
     docs_of: int = 1,
 ) -> Iterator[Record]:
-    """Read a CoNLL-U file as documents with gold tokens, entities and syntax.
-
-    The file is read twice, first to check every line and find the tags.
-    """
+    """Read a CoNLL-U file as documents with gold tokens, entities and syntax."""
     check_docs_of(docs_of)
     scheme = resolve_scheme(scheme)
     check_input(path)
     survey = _Survey(path, ENTITY_KEYS if entity_key is None else (entity_key,))
-    for sentence in read_sentences(path):
+    # The file is read twice, first to check every line and find the tags.
+    for sentence in read_sentences(path, ConversionReport()):
         survey.add(sentence)
     key = survey.key()
     report.scheme = find_scheme(survey.tags[key], scheme, path)
@@ -67,8 +65,7 @@ def read_conllu(
 class _Survey:
     """The annotation that a whole file has.
 
-    keys, tags, faults: Where tags may be, the tags of each key that occurs, and the
-        first value that is not a tag.
+    tags, faults: The tags of each key that occurs, and the first value that is not one.
     misc, filled: Keys of MISC, and the columns of `LAYERS` that some word has.
     unparsed: The first word without head or relation.
     """
@@ -93,7 +90,7 @@ class _Survey:
             self.filled.update(c for c in LAYERS if cell_value(word, c))
             self.has_heads |= bool(cell_value(word, "HEAD"))
             if self.unparsed is None and not has_parse(word):
-                self.unparsed = sentence.place(word)
+                self.unparsed = word.place
         lines = [*sentence.words, *(token.word for token in sentence.multiwords)]
         self.has_spaces |= any("SpaceAfter" in line.misc for line in lines)
         self._add_columns(sentence)
@@ -115,10 +112,10 @@ class _Survey:
         for word in sentence.words:
             tag = _tag(word, key)
             if tag is None:
-                fault = (_value(word, key), sentence.place(word))
+                fault = (_value(word, key), word.place)
                 self.faults.setdefault(key, fault)
             tags.append(tag or OUTSIDE)
-        survey.add(tags, [word.line for word in sentence.words])
+        survey.add(tags, [word.place.number for word in sentence.words])
 
     def key(self) -> str:
         """The first key whose values are tags."""
@@ -151,11 +148,11 @@ def _records(survey: _Survey, key: str, report: ConversionReport) -> Iterator[Re
         for token in sentence.multiwords:
             if _value(token.word, key) not in (*UNTAGGED, "O"):
                 what = f"tag of the token {token.word.cells['ID']}, not of a word"
-                report.note("skipped", sentence.place(token.word), what)
+                report.note("skipped", token.word.place, what)
         record = tagged_record(
             [word.cells["FORM"] for word in sentence.words],
             [_tag(word, key) or OUTSIDE for word in sentence.words],
-            [sentence.place(word) for word in sentence.words],
+            [word.place for word in sentence.words],
             report,
         )
         record.spaces = _spaces(sentence) if survey.has_spaces else None

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from spacy.parts_of_speech import IDS
 
 from ...util.errors import Place
-from ..report import ConversionReport
+from ..report import ConversionReport, NotedPlace
 from ..text import read_lines
 
 COLUMNS = (
@@ -29,9 +29,9 @@ LAYERS = {"XPOS": "tags", "UPOS": "pos", "LEMMA": "lemmas", "FEATS": "morphs"}
 
 
 class Word(NamedTuple):
-    """A line of a sentence: its number, its columns, and the keys of its MISC."""
+    """A line of a sentence, its columns, and the keys of its MISC."""
 
-    line: int
+    place: Place
     cells: Mapping[str, str]
     misc: Mapping[str, str]
 
@@ -46,30 +46,21 @@ class Multiword(NamedTuple):
 
 @dataclass
 class Sentence:
-    """A sentence of syntactic words.
+    """A sentence of syntactic words."""
 
-    document: The name or number of its document; empty if the file has none.
-    has_text: Whether its text is given, so that spaces are known.
-    """
-
-    path: Path
     document: str = ""
     id: str = ""
+    # Its text is given, so that spaces are known.
     has_text: bool = False
     words: list[Word] = field(default_factory=list)
     multiwords: list[Multiword] = field(default_factory=list)
 
-    def place(self, word: Word) -> Place:
-        return Place(self.path, word.line)
 
-
-def read_sentences(
-    path: Path, report: ConversionReport | None = None
-) -> Iterator[Sentence]:
+def read_sentences(path: Path, report: ConversionReport) -> Iterator[Sentence]:
     """Read the sentences of a file."""
-    reader = _Reader(path, report)
+    reader = _Reader()
     for number, line in read_lines(path):
-        place = Place(path, number)
+        place = NotedPlace.of(Place(path, number), report)
         if line.startswith("#"):
             reader.read_comment(line, place)
         elif line.strip():
@@ -83,12 +74,10 @@ def read_sentences(
 class _Reader:
     """The sentence and the columns while lines are read."""
 
-    def __init__(self, path: Path, report: ConversionReport | None) -> None:
-        self.path = path
-        self.report = report
+    def __init__(self) -> None:
         self.columns: tuple[str, ...] = ()
         self.n_documents = 0
-        self.sentence = Sentence(path)
+        self.sentence = Sentence()
 
     def end_sentence(self) -> Sentence:
         sentence = self.sentence
@@ -98,11 +87,11 @@ class _Reader:
                     f"token {multiword.word.cells['ID']} extends beyond the end of the "
                     f"sentence, which has {len(sentence.words)} words; correct the ID"
                 )
-                raise sentence.place(multiword.word).error(what)
-        self.sentence = Sentence(self.path, sentence.document)
+                raise multiword.word.place.error(what)
+        self.sentence = Sentence(sentence.document)
         return sentence
 
-    def read_comment(self, line: str, place: Place) -> None:
+    def read_comment(self, line: str, place: NotedPlace) -> None:
         sentence = self.sentence
         if match := PLUS.match(line):
             self._set_columns(tuple(match[1].split()), place)
@@ -113,8 +102,8 @@ class _Reader:
             sentence.id = match[1].strip()
         elif TEXT.match(line):
             sentence.has_text = True
-        elif self.report is not None:
-            self.report.note("comments", place, line)
+        else:
+            place.note("comments", line)
 
     def _set_columns(self, columns: tuple[str, ...], place: Place) -> None:
         if self.columns and columns != self.columns:
@@ -137,9 +126,9 @@ class _Reader:
             what = f"has {found}, not {wanted} separated by tabs; correct it"
             raise place.error(what)
         named = dict(zip(self.columns, cells, strict=True))
-        return Word(place.number, named, _misc(named.get("MISC", "_")))
+        return Word(place, named, _misc(named.get("MISC", "_")))
 
-    def read_word(self, line: str, place: Place) -> None:
+    def read_word(self, line: str, place: NotedPlace) -> None:
         word = self._split(line, place)
         match = ID.fullmatch(word.cells["ID"])
         if match is None:
@@ -147,8 +136,7 @@ class _Reader:
             what = f"'{found}' is not an ID such as 1, 1-2 or 1.1; correct it"
             raise place.error(what)
         if match[2] == ".":
-            if self.report is not None:
-                self.report.note("skipped", place, f"empty node {match[0]}")
+            place.note("skipped", f"empty node {match[0]}")
             return
         start = len(self.sentence.words)
         if int(match[1]) != start + 1:
@@ -157,16 +145,16 @@ class _Reader:
         if match[3] is None:
             self.sentence.words.append(word)
         else:
-            self._add_multiword(Multiword(start, int(match[3]), word), place)
+            self._add_multiword(Multiword(start, int(match[3]), word))
 
-    def _add_multiword(self, added: Multiword, place: Place) -> None:
+    def _add_multiword(self, added: Multiword) -> None:
         earlier = self.sentence.multiwords
         if added.end <= added.start or (earlier and earlier[-1].end > added.start):
             what = (
                 f"token {added.word.cells['ID']} has no words or overlaps an earlier "
                 "one; correct its ID"
             )
-            raise place.error(what)
+            raise added.word.place.error(what)
         earlier.append(added)
 
 
@@ -191,11 +179,11 @@ def check_layers(sentence: Sentence) -> None:
         part_of_speech = cell_value(word, "UPOS")
         if part_of_speech not in IDS:
             what = f"UPOS '{part_of_speech[:EXCERPT]}' is not a part of speech"
-            raise sentence.place(word).error(f"{what}; correct it or write _")
+            raise word.place.error(f"{what}; correct it or write _")
         features = cell_value(word, "FEATS")
         if features and not all(map(_is_feature, features.split("|"))):
             what = f"FEATS '{features[:EXCERPT]}' is not like Case=Nom|Number=Sing"
-            raise sentence.place(word).error(f"{what}; correct it or write _")
+            raise word.place.error(f"{what}; correct it or write _")
     heads = [_head(sentence, word) for word in sentence.words]
     if None not in heads:
         _check_tree(sentence, [head for head in heads if head is not None])
@@ -209,11 +197,7 @@ def has_parse(word: Word) -> bool:
 def make_layers(
     sentence: Sentence, columns: set[str], is_parsed: bool
 ) -> dict[str, list]:
-    """Make the arguments of `Doc` from a sentence that was checked.
-
-    columns: The columns to read, keys of `LAYERS`.
-    is_parsed: Whether to read heads and relations.
-    """
+    """Make the arguments of `Doc` from a sentence that was checked."""
     layers: dict[str, list] = {
         layer: [cell_value(word, column) for word in sentence.words]
         for column, layer in LAYERS.items()
@@ -242,7 +226,7 @@ def _head(sentence: Sentence, word: Word) -> int | None:
     is_number = text.isascii() and text.isdecimal() and len(text) < 10
     if not is_number or int(text) > n_words:
         what = f"HEAD '{text[:EXCERPT]}' is not from 0 to {n_words}; correct it"
-        raise sentence.place(word).error(what)
+        raise word.place.error(what)
     return int(text)
 
 
@@ -250,7 +234,7 @@ def _check_tree(sentence: Sentence, heads: list[int]) -> None:
     roots = [i for i, head in enumerate(heads) if not head]
     if len(roots) > 1:
         what = "is a second word with HEAD 0; give each sentence one root"
-        raise sentence.place(sentence.words[roots[1]]).error(what)
+        raise sentence.words[roots[1]].place.error(what)
     reaches_root = [head == 0 for head in heads]
     for first in range(len(heads)):
         path: list[int] = []
@@ -258,7 +242,7 @@ def _check_tree(sentence: Sentence, heads: list[int]) -> None:
         while not reaches_root[i]:
             if len(path) > len(heads):
                 what = f"the heads of word {first + 1} form a cycle; correct HEAD"
-                raise sentence.place(sentence.words[first]).error(what)
+                raise sentence.words[first].place.error(what)
             path.append(i)
             i = heads[i] - 1
         for i in path:

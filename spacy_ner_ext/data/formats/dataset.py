@@ -42,10 +42,7 @@ def read_datasets(
     tag_names: Path | None = None,
     docs_of: int = 1,
 ) -> Iterator[Doc]:
-    """Read the rows of a dataset as documents with gold tokens and entities.
-
-    A dataset on the hub is streamed, and its code is never run.
-    """
+    """Read the rows of a dataset as documents with gold tokens and entities."""
     check_docs_of(docs_of)
     report = ConversionReport() if report is None else report
     source = open_source(Path(path), dataset_split, dataset_config)
@@ -168,11 +165,7 @@ def _joinable(records: Iterator[Record]) -> Iterator[Record]:
 def find_tag_names(
     path: Path, feature: Any = None, names_path: Path | None = None
 ) -> TagNames | None:
-    """Find names that are given, in the dataset, or known; None if none are.
-
-    path: The file or folder of the dataset, or its id on the hub.
-    feature: The description of the column, as JSON values.
-    """
+    """Find names that are given, in the column's description, or known, if any."""
     if names_path is not None:
         return _read_names(Path(names_path))
     names = class_names(feature)
@@ -182,8 +175,7 @@ def find_tag_names(
 
 
 def find_names_beside(path: Path) -> TagNames | None:
-    """Read `labels.json` in the folder of a dataset, or next to its file; None if it
-    does not exist."""
+    """Read `labels.json` in the folder of a dataset, or next to its file, if any."""
     beside = (path if path.is_dir() else path.parent) / NAMES_FILE
     return _read_names(beside) if beside.is_file() else None
 

@@ -20,11 +20,7 @@ def read_docbin(
     report: ConversionReport | None = None,
     options: ConvertOptions = DEFAULT,
 ) -> Iterator[Doc]:
-    """Read the documents of .spacy files.
-
-    options: Languages are those of `doc.user_data["lang"]`. The span group is added to
-        documents that do not have it. Nothing is aligned.
-    """
+    """Read the documents of .spacy files; nothing is aligned."""
     report = ConversionReport() if report is None else report
     for file in find_files(Path(path)):
         for number, doc in enumerate(read_docs(file, nlp.vocab), start=1):

@@ -17,10 +17,7 @@ EXCERPT = 40
 
 
 @reads_docs
-def read_inline(
-    path: Path,
-    report: ConversionReport,
-) -> Iterator[Record]:
+def read_inline(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read lines of text with entities such as `[Ada](PER)`."""
     check_input(path)
     is_empty = True

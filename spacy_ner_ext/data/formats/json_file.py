@@ -104,11 +104,7 @@ def _read_array(path: Path) -> Iterator[tuple[Place, Any]]:
 
 
 class _Array:
-    """An array of which only a part is in memory.
-
-    text: The part.
-    position, line: The first character of it that is not read yet, and its line.
-    """
+    """An array of which only a part is in memory."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -208,10 +204,7 @@ def _chunks(path: Path) -> Iterator[str]:
 
 
 def parse_json(text: str, place: Place, name: str = "") -> Any:
-    """Parse one JSON value.
-
-    name: What the text is, for the error, if it is only a part of the place.
-    """
+    """Parse one JSON value; `name` says what it is if it is part of a line or row."""
     try:
         value = DECODER.decode(text)
     except JSONDecodeError as err:
@@ -226,8 +219,7 @@ def parse_json(text: str, place: Place, name: str = "") -> Any:
 
 
 def check_storable(value: Any, place: Place) -> None:
-    """Raise if spaCy cannot store a value with a document: half of a surrogate pair, a
-    whole number of more than 64 bits, very deep nesting."""
+    """Raise if spaCy cannot store a value with a document."""
     try:
         PACKER.pack(value)
     except (ValueError, OverflowError, RecursionError) as err:
@@ -260,11 +252,7 @@ def field(values: Mapping[str, Any], name: str, kind: type[T], place: Place) -> 
 
 
 def checked(value: Any, kind: type[T], name: str, place: Place) -> T:
-    """Check that a value is of type str, int, float, list or dict. A bool is not a
-    number, and a whole number is a float.
-
-    name: What the value is, for the error.
-    """
+    """Check the type of a value: a bool is not a number, a whole number is a float."""
     kinds = (int, float) if kind is float else kind
     if not isinstance(value, kinds) or isinstance(value, bool):
         what = f"{name} is {excerpt(value)}, not {KIND_NAMES[kind]}; correct it"
@@ -285,10 +273,7 @@ def name_of(values: Mapping[str, Any], name: str, place: Place) -> str:
 
 
 def as_name(value: Any, name: str, place: Place) -> str:
-    """Get a string or whole number as a string.
-
-    name: What the value is, for the error.
-    """
+    """Get a string or whole number as a string."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return checked(value, str, name, place)

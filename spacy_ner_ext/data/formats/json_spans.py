@@ -114,8 +114,7 @@ def _has_space(
 def read_starts(
     values: Mapping[str, Any], n_words: int, place: Place
 ) -> list[int] | None:
-    """Read "sent_starts": the numbers of the words that start a sentence; None if it is
-    missing."""
+    """Read "sent_starts": the words that start a sentence; None if it is missing."""
     if values.get("sent_starts") is None:
         return None
     starts = field(values, "sent_starts", list, place)
@@ -129,8 +128,7 @@ def read_starts(
 def spans_of_words(
     entities: Sequence[Entity], words: Sequence[str], spaces: Sequence[bool]
 ) -> list[Entity] | None:
-    """Count entities in words in place of characters; None if the boundaries of one
-    are not those of words."""
+    """Count entities in words; None if the boundaries of one are not those of words."""
     first: dict[int, int] = {}
     end: dict[int, int] = {}
     position = 0

@@ -1,9 +1,10 @@
-"""The formats by name: which function reads, and which writes each.
+"""The formats by name: which function reads, which writes each, and how to guess one.
 
 A reader is `read_NAME(path, nlp, *, report=None, options=DEFAULT, **own)` and returns
 documents; `docs.reads_docs` makes it of a function that reads records. Its own options
 are fields of `ConvertOptions`. A writer is `write_NAME(docs, folder, name, *, report,
-spans_key)`. To add a format, write these in a file of this folder and add them here.
+spans_key)`, which `spans.writes_docs` makes. To add a format, write these in a file of
+this folder and add them here.
 """
 
 import inspect
@@ -89,13 +90,7 @@ def _look_up(functions: dict[str, T], format: str) -> T:
 
 
 def get_reader(format: str, options: Iterable[str] = ()) -> Reader:
-    """Look up the reader of a format: `read(path, nlp)` returns an iterator of `Doc`.
-
-    format: Name of the format, see `READERS`.
-    options: Names of the format's own options that the reader will be called with.
-    RETURNS: The function.
-    RAISES (UserError): If the format is unknown or does not take an option.
-    """
+    """Look up the reader of a format, and raise if it does not take an option."""
     reader = _look_up(READERS, format)
     known = inspect.signature(reader).parameters
     for name in options:
@@ -106,13 +101,7 @@ def get_reader(format: str, options: Iterable[str] = ()) -> Reader:
 
 
 def get_writer(format: str) -> Writer:
-    """Look up the writer of a format: `write(docs, folder, name, report=report)` writes
-    files to the folder.
-
-    format: Name of the format, see `WRITERS`.
-    RETURNS: The function.
-    RAISES (UserError): If the format is unknown or cannot be written.
-    """
+    """Look up the writer of a format."""
     return _look_up(WRITERS, format)
 
 

@@ -35,42 +35,29 @@ EXCERPT = 60
 
 @reads_docs
 def read_standoff(
-    path: Path,
-    report: ConversionReport,
-    *,
-    fragments: str = "merge",
+    path: Path, report: ConversionReport, *, fragments: str = "merge"
 ) -> Iterator[Record]:
-    """Read BRAT standoff as documents with entities and their attributes.
-
-    path: A folder of any depth, or a .txt or .ann file.
-    fragments: "merge" or "parts", see `ConvertOptions`.
-    """
+    """Read a folder of any depth, or a .txt or .ann file."""
     if fragments not in FRAGMENTS:
         known = ", ".join(FRAGMENTS)
         raise UserError(f"unknown fragments '{fragments}'; choose one of {known}")
     _define_extensions(path)
     for name, text_path in _find_documents(path, report):
         text = _read_text(text_path)
-        annotations = _Annotations(
-            text_path.with_suffix(ANNOTATIONS), text, fragments, report
-        )
-        yield Record(
-            Place(text_path, 1), text=text, entities=annotations.read(), id=name
-        )
+        annotations_path = text_path.with_suffix(ANNOTATIONS)
+        entities = _Annotations(annotations_path, text, fragments, report).read()
+        yield Record(Place(text_path, 1), text=text, entities=entities, id=name)
 
 
 @dataclass
 class _Annotations:
-    """The annotations of one text.
-
-    entities, values: The entities of each T line and their attributes, by its name.
-    others: Names of events and relations.
-    """
+    """The annotations of one text."""
 
     path: Path
     text: str
     fragments: str
     report: ConversionReport
+    # Entities and attributes by the name of a T line; names of events and relations.
     entities: dict[str, list[Entity]] = field(default_factory=dict)
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
     others: set[str] = field(default_factory=set)

@@ -25,10 +25,7 @@ Values = dict[tuple[int, int], dict[str, Any]]
 
 @writes_docs
 def write_standoff(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None:
-    """Write each document as a .txt and an .ann file.
-
-    name: Documents without "id" in `doc.user_data` are named NAME-00001 and so on.
-    """
+    """Write each document as a .txt and an .ann file, named by its "id" if any."""
     names = _Names()
     for exported in docs:
         doc, place, _ = exported

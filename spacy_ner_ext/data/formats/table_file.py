@@ -24,11 +24,7 @@ BATCH = 256
 
 
 def read_rows(path: Path, *, columns: Iterable[str] = ()) -> Iterator[Row]:
-    """Read a table row by row, with all its columns.
-
-    columns: The columns that every row must have.
-    YIELDS: Where the row starts, and its values by column; strings for .csv and .tsv.
-    """
+    """Read a table row by row; each must have the `columns`, and has all others too."""
     check_input(path)
     needed = list(columns)
     is_empty = True
@@ -55,16 +51,12 @@ def _rows(path: Path) -> Iterator[Row]:
     if suffix in DELIMITERS:
         return _read_delimited(path, DELIMITERS[suffix])
     if suffix in JSON_SUFFIXES:
-        return _read_objects(path)
+        found = read_json_values(path)
+        return ((place, checked(row, dict, "a row", place)) for place, row in found)
     if suffix == ".parquet":
         return _read_parquet(path)
     known = ", ".join(SUFFIXES)
     raise UserError(f"a table must end in one of {known}; rename it", path)
-
-
-def _read_objects(path: Path) -> Iterator[Row]:
-    for place, value in read_json_values(path):
-        yield place, checked(value, dict, "a row", place)
 
 
 def _read_delimited(path: Path, delimiter: str) -> Iterator[Row]:
@@ -141,8 +133,7 @@ def read_tokens(row: Mapping[str, Any], n_words: int, place: Place) -> dict[str,
 
 
 def read_data(row: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """Read the columns "id", "document", "lang", "cats" and "meta" as values of
-    `Record`."""
+    """Read "id", "document", "lang", "cats" and "meta" as values of `Record`."""
     meta = _object(row, "meta", place)
     check_storable(meta, place)
     return {

@@ -50,10 +50,7 @@ def resolve_scheme(name: str) -> str:
 
 
 class SchemeSurvey:
-    """Recognizes the scheme of a file from the tags of its sentences.
-
-    first_line: The line where each prefix occurs first.
-    """
+    """Recognizes the scheme of a file from the tags of its sentences."""
 
     def __init__(self) -> None:
         self.first_line: dict[str, int] = {}
@@ -69,12 +66,6 @@ class SchemeSurvey:
                 self._starts_with_inside |= prefix == "I"
                 self._begin_after_other |= prefix == "B"
             previous = label
-
-    def clash(self) -> tuple[str, str] | None:
-        """Two prefixes that are not in the same scheme."""
-        biluo = [prefix for prefix in "LU" if prefix in self.first_line]
-        bioes = [prefix for prefix in "ES" if prefix in self.first_line]
-        return (biluo[0], bioes[0]) if biluo and bioes else None
 
     def scheme(self) -> str:
         """The key of `SCHEMES` that the tags follow."""
@@ -129,8 +120,10 @@ def _start_fault(tags: Sequence[Tag], i: int, scheme: str) -> str:
 
 def check_clash(survey: SchemeSurvey, path: Path, unit: str = "line") -> None:
     """Raise if no scheme has all the prefixes that were found."""
-    clash = survey.clash()
-    if clash is not None:
+    biluo = [prefix for prefix in "LU" if prefix in survey.first_line]
+    bioes = [prefix for prefix in "ES" if prefix in survey.first_line]
+    if biluo and bioes:
+        clash = biluo[0], bioes[0]
         first, second = sorted(clash, key=lambda prefix: survey.first_line[prefix])
         where = f"{unit} {survey.first_line[first]}"
         what = (

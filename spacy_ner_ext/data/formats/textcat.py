@@ -1,7 +1,6 @@
 """Tables of texts and their categories, for `textcat` and `textcat_multilabel`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +24,24 @@ def read_textcat(
     exclusive: bool = False,
     categories: Sequence[str] = (),
 ) -> Iterator[Record]:
-    """Read a table as documents with categories and without entities.
-
-    categories: All categories; other whole numbers in the file are their indices.
-    """
+    """Read a table as documents with categories and without entities."""
     if text_column == label_column:
         what = f"column '{text_column}' is both text and label; choose two columns"
         raise UserError(what, path)
-    read = partial(
-        _records, path, text_column, label_column, exclusive, list(categories)
-    )
+
+    def read() -> Iterator[Record]:
+        for place, row in read_rows(path, columns=[text_column]):
+            cats = _cats(row, label_column, list(categories), place)
+            if exclusive:
+                _check_exclusive(cats, place)
+            yield Record(
+                place,
+                text=field(row, text_column, str, place),
+                cats=cats,
+                id=name_of(row, "id", place),
+                lang=name_of(row, "lang", place),
+            )
+
     found = {label for record in read() for label in record.cats}
     every = dict.fromkeys(categories or sorted(found), 0.0)
     if not every:
@@ -42,26 +49,6 @@ def read_textcat(
     for record in read():
         record.cats = {**every, **record.cats}
         yield record
-
-
-def _records(
-    path: Path,
-    text_column: str,
-    label_column: str,
-    exclusive: bool,
-    categories: Sequence[str],
-) -> Iterator[Record]:
-    for place, row in read_rows(path, columns=[text_column]):
-        cats = _cats(row, label_column, categories, place)
-        if exclusive:
-            _check_exclusive(cats, place)
-        yield Record(
-            place,
-            text=field(row, text_column, str, place),
-            cats=cats,
-            id=name_of(row, "id", place),
-            lang=name_of(row, "lang", place),
-        )
 
 
 def _check_exclusive(cats: Mapping[str, float], place: Place) -> None:
@@ -96,6 +83,7 @@ def _label(value: Any, column: str, categories: Sequence[str], place: Place) -> 
         raise place.error(f"'{column}' is empty; give the text a category")
     if not categories or label in categories:
         return label
+    # Other whole numbers are indices.
     by_index = {str(i): category for i, category in enumerate(categories)}
     if label not in by_index:
         what = f"'{column}' is {excerpt(label)}, not one of {', '.join(categories)}"

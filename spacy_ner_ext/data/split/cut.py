@@ -27,9 +27,7 @@ def cut_docs(
     """Cut documents of more than `max_length` tokens, as EDS-NLP's `split` does.
 
     A piece has as many segments as it can hold; `split_regex` or sentence starts
-    separate segments. A longer segment is cut between any two tokens, but no entity
-    is. A piece has the document's name and a number as "id", and the name as
-    "document".
+    separate segments. A longer segment is cut between any two tokens, but no entity is.
     """
     for place, doc in docs:
         bounds = _Cuts(doc, options, report, place).bounds()

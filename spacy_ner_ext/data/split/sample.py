@@ -76,15 +76,14 @@ def repeats(
 
 
 class Repeating:
-    """Decides how often one document after another is repeated, by the result of
-    `find_factors`; `seed` decides for factors such as 2.5."""
+    """Decides by the result of `find_factors` how often each document is written."""
 
     def __init__(self, factors: Mapping[str, float], seed: int) -> None:
         self.factors = factors
         self._random = numpy.random.default_rng([seed, 2])
 
     def __call__(self, labels: Iterable[str]) -> int:
-        """How often a document with these labels is written, 1 or more."""
+        """The number of times for a document with these labels, 1 or more."""
         often = max((self.factors.get(name, 1.0) for name in labels), default=1.0)
         return max(int(often + self._random.random()), 1)
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from spacy_ner_ext.data.formats.tags import (
     SCHEMES,
     SchemeSurvey,
+    check_clash,
     parse_tag,
     resolve_scheme,
     tags_to_spans,
@@ -69,13 +72,15 @@ def test_parse_tag(text, tag):
 )
 def test_scheme_recognised_from_all_tags(sentences, scheme):
     found = survey(*sentences)
-    assert found.clash() is None
+    check_clash(found, Path("x.conll"))
     assert found.scheme() == scheme
 
 
 @pytest.mark.parametrize("tags", ["L-A S-A", "U-A E-A", "E-A L-A", "S-A U-A"])
 def test_prefixes_of_two_schemes_clash(tags):
-    assert set(survey(tags).clash()) == {tag[0] for tag in tags.split()}
+    first, second = (tag[0] for tag in tags.split())
+    with pytest.raises(UserError, match=f"a tag with {second}-, but {first}- on line"):
+        check_clash(survey(tags), Path("x.conll"))
 
 
 @pytest.mark.parametrize(
