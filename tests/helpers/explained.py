@@ -110,7 +110,7 @@ PIPELINES = {
 
 def examples_of(nlp):
     if "textcat" in nlp.pipe_names[-1]:
-        cats = {category for _, category in CATEGORIES}
+        cats = sorted({category for _, category in CATEGORIES})
         return [
             Example.from_dict(
                 Doc(nlp.vocab, words=words_of(text)),

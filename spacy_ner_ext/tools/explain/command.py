@@ -107,7 +107,10 @@ def explain(
     for path, suffix in ((output, ".html"), (report, ".json")):
         if path is not None:
             check_output(path, suffix)
-    _check_choice(entity, label, category)
+    if category is not None and (entity is not None or label is not None):
+        raise UserError("--category and --entity were given: choose one")
+    if label is not None and entity is None:
+        raise UserError("--label is the label of an entity: name it by --entity")
     nlp = open_pipeline(model, gpu_id=gpu_id, code=code)
     settings: dict[str, Any] = {"category": category, "component": component}
     settings |= {"steps": steps, "max_steps": max(steps, MAX_STEPS)}
@@ -127,13 +130,6 @@ def explain(
     _write(found, output, report)
 
 
-def _check_choice(entity: str | None, label: str | None, category: str | None) -> None:
-    if category is not None and (entity is not None or label is not None):
-        raise UserError("--category and --entity were given: choose one")
-    if label is not None and entity is None:
-        raise UserError("--label is the label of an entity: name it by --entity")
-
-
 def _print(explanation: Explanation) -> None:
     msg = printer()
     title = f"{explanation.name or 'The text'}: {explanation.label}"
@@ -149,10 +145,9 @@ def _print(explanation: Explanation) -> None:
 def _write(found: list[Explanation], output: Path | None, report: Path | None) -> None:
     if report is not None:
         write_json([explanation.to_dict() for explanation in found], report)
+        printer().good(f"Wrote {report}")
     if output is not None:
         with replacing(output) as temporary:
             page = render_html(found).encode("utf-8", errors="backslashreplace")
             temporary.write_bytes(page)
-    for path in (report, output):
-        if path is not None:
-            printer().good(f"Wrote {path}")
+        printer().good(f"Wrote {output}")

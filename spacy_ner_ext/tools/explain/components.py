@@ -23,37 +23,48 @@ LEARNED = (EntityPipe, EntityRecognizer)
 CHARACTERS = re.compile(r"(\d+):(\d+)")
 
 
-def entity_components(nlp: Language) -> list[str]:
-    """The trained components that predict entities; without any, all components that
-    declare that they write doc.ents."""
-    learned = [name for name, pipe in nlp.pipeline if isinstance(pipe, LEARNED)]
-    return learned or [name for name in nlp.pipe_names if _writes_entities(nlp, name)]
+def _entity_components(nlp: Language) -> list[str]:
+    """The trained components that predict entities; without any, all others."""
+    found = [name for name in nlp.pipe_names if _span_keys(nlp, name)]
+    return [each for each in found if isinstance(nlp.get_pipe(each), LEARNED)] or found
 
 
-def _writes_entities(nlp: Language, name: str) -> bool:
-    return "doc.ents" in nlp.get_pipe_meta(name).assigns
+def _span_keys(nlp: Language, name: str) -> list[str]:
+    """Where a component writes entities: any that declares doc.ents, unlike in
+    `pipes.find`, which knows the factories that can be trained or evaluated."""
+    pipe = nlp.get_pipe(name)
+    if isinstance(pipe, EntityPipe):
+        return expand(pipe.annotate, pipe.labels)
+    return [ENTS] if "doc.ents" in nlp.get_pipe_meta(name).assigns else []
 
 
-def category_components(nlp: Language) -> list[str]:
-    """The components that predict categories."""
+def _category_components(nlp: Language) -> list[str]:
     return [name for name, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer)]
+
+
+def _labels(nlp: Language, names: Iterable[str]) -> list[str]:
+    pipes = [nlp.get_pipe(name) for name in names]
+    return list(dict.fromkeys(each for p in pipes for each in getattr(p, "labels", ())))
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names) or "nothing"
 
 
 def check_component(nlp: Language, name: str | None) -> None:
     """RAISES (UserError): If the pipeline has no component of this name."""
     if name is not None and name not in nlp.pipe_names:
-        names = _list(nlp.pipe_names) or "nothing"
+        names = _list(nlp.pipe_names)
         raise UserError(f"the pipeline has no component '{name}', but {names}")
 
 
 def entity_target(nlp: Language, span: Span, component: str | None) -> Target:
     """Choose what is explained about an entity.
 
-    span: The entity, with a label.
     component: The component to ask; None for the one that knows the label.
     RAISES (UserError): If no component can be asked, or several can.
     """
-    known = entity_components(nlp)
+    known = _entity_components(nlp)
     name = _choose(nlp, span.label_, known, component, "entities")
     pipe: Any = nlp.get_pipe(name)
     subject = (name, pipe, span.label_, span.start, span.end)
@@ -65,7 +76,7 @@ def entity_target(nlp: Language, span: Span, component: str | None) -> Target:
         return target
     if isinstance(pipe, EntityRecognizer):
         return BeamEntity(*subject)
-    if _writes_entities(nlp, name):
+    if _span_keys(nlp, name):
         return FoundEntity(*subject)
     raise UserError(
         f"'{name}' does not write entities to doc.ents, so nothing is known about "
@@ -75,7 +86,7 @@ def entity_target(nlp: Language, span: Span, component: str | None) -> Target:
 
 def category_target(nlp: Language, category: str, component: str | None) -> Target:
     """Choose what is explained about a category; see entity_target."""
-    known = category_components(nlp)
+    known = _category_components(nlp)
     name = _choose(nlp, category, known, component, "categories")
     if name not in known:
         raise UserError(
@@ -87,62 +98,41 @@ def category_target(nlp: Language, category: str, component: str | None) -> Targ
 def _choose(
     nlp: Language, label: str, known: Sequence[str], component: str | None, what: str
 ) -> str:
-    if not known and component is None:
-        names = _list(nlp.pipe_names) or "nothing"
-        raise UserError(f"the pipeline finds no {what}: it has {names}")
     asked = known if component is None else [component]
-    labels = {name: list(getattr(nlp.get_pipe(name), "labels", ())) for name in asked}
-    knowing = [name for name in asked if label in labels[name]]
+    if not asked:
+        names = _list(nlp.pipe_names)
+        raise UserError(f"the pipeline finds no {what}: it has {names}")
+    knowing = [name for name in asked if label in _labels(nlp, [name])]
     if not knowing:
-        every = sorted({each for found in labels.values() for each in found})
+        labels = _list(sorted(_labels(nlp, asked)))
         raise UserError(
-            f"{_list(asked)} does not know '{label}': choose one of {_list(every)}"
+            f"{_list(asked)} does not know '{label}': choose one of {labels}"
         )
     if len(knowing) > 1:
         raise UserError(f"{_list(knowing)} know '{label}': choose one as component")
     return knowing[0]
 
 
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(names)
-
-
 def predicted_entities(nlp: Language, doc: Doc, component: str | None) -> list[Span]:
     """List the predicted entities of a document, each once, in the order of the text.
 
     component: The component whose entities are listed; None for all.
-    RETURNS: Entities of doc.ents and of the span groups that components write to.
     RAISES (UserError): If no component predicts entities.
     """
-    places: dict[str, None] = {}
-    labels: set[str] = set()
-    for name in _components_asked(nlp, component):
-        pipe: Any = nlp.get_pipe(name)
-        own = list(getattr(pipe, "labels", ()))
-        labels.update(own)
-        keys = expand(pipe.annotate, own) if isinstance(pipe, EntityPipe) else [ENTS]
-        places.update(dict.fromkeys(keys))
+    names = _entity_components(nlp) if component is None else [component]
+    keys = dict.fromkeys(key for name in names for key in _span_keys(nlp, name))
+    if not keys:
+        who = "the pipeline" if component is None else f"'{component}'"
+        advice = f"it has {_list(nlp.pipe_names)}"
+        categories = _labels(nlp, _category_components(nlp))
+        if categories:
+            advice += f"; name a category, one of {_list(categories)}"
+        raise UserError(f"{who} finds no entities that can be explained: {advice}")
+    labels = set(_labels(nlp, names))
     spans = {
-        (span.start, span.end, span.label_): span for span in read_spans(doc, places)
+        (span.start, span.end, span.label_): span for span in read_spans(doc, keys)
     }
     return [spans[key] for key in sorted(spans) if key[2] in labels]
-
-
-def _components_asked(nlp: Language, component: str | None) -> list[str]:
-    names = entity_components(nlp)
-    if component is not None:
-        named = nlp.get_pipe(component)
-        predicts = isinstance(named, LEARNED) or _writes_entities(nlp, component)
-        names = [component] if predicts else []
-    if names:
-        return names
-    who = "the pipeline" if component is None else f"'{component}'"
-    pipes: list[Any] = [nlp.get_pipe(name) for name in category_components(nlp)]
-    categories = [label for pipe in pipes for label in pipe.labels]
-    advice = f"it has {_list(nlp.pipe_names) or 'nothing'}"
-    if categories:
-        advice += f"; name a category, one of {_list(categories)}"
-    raise UserError(f"{who} finds no entities that can be explained: {advice}")
 
 
 # --- Spans named on the command line --------------------------------------------
@@ -180,28 +170,23 @@ def _find_characters(text: str, name: str) -> tuple[int, int]:
                 "characters: give START:END within it"
             )
         return start, end
-    found = [match.start() for match in re.finditer(re.escape(name), text)]
+    found = [match.span() for match in re.finditer(re.escape(name), text)]
     if not name or not found:
         raise UserError(f"--entity '{name}' is not in the text: copy it from there")
     if len(found) > 1:
-        places = _list(f"{start}:{start + len(name)}" for start in found)
+        places = _list(f"{start}:{end}" for start, end in found)
         raise UserError(
             f"--entity '{name}' is {len(found)} times in the text: give one of {places}"
         )
-    return found[0], found[0] + len(name)
+    return found[0]
 
 
 def _find_label(nlp: Language, span: Span, component: str | None) -> str:
-    labels = [
-        found.label_
-        for found in predicted_entities(nlp, span.doc, component)
-        if (found.start, found.end) == (span.start, span.end)
-    ]
-    if len(labels) == 1:
-        return labels[0]
-    names = [component] if component else entity_components(nlp)
-    pipes: list[Any] = [nlp.get_pipe(name) for name in names]
-    known = labels or sorted({each for pipe in pipes for each in pipe.labels})
+    predicted = predicted_entities(nlp, span.doc, component)
+    place = span.start, span.end
+    labels = [each.label_ for each in predicted if (each.start, each.end) == place]
+    names = [component] if component else _entity_components(nlp)
+    known = labels or sorted(_labels(nlp, names))
     if len(known) == 1:
         return known[0]
     what = "has several labels" if labels else "is not a predicted entity"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy
 import torch
 from spacy.tokens import Doc
 from torch import Tensor
@@ -16,12 +16,10 @@ from torch.utils.checkpoint import checkpoint
 from ...encoder.pieces import (
     Batch,
     Ints,
-    Windows,
+    Specials,
     cut_windows,
     cut_words,
-    group_by_length,
     make_batches,
-    pad,
 )
 from ...encoder.shim import MAX_BATCH_PIECES_TRAINING, EncoderShim
 from ...encoder.torch_shim import TorchShim
@@ -44,25 +42,17 @@ def max_batch_pieces(shim: TorchShim) -> int:
     return shim.settings.max_batch_pieces or limits.get(device, limits["cuda"])
 
 
-def find_owners(tokens: Ints, starts: Ints, ends: Ints, flat: Ints) -> Ints:
-    """The token of each padded piece; -1 for special and padding pieces.
-
-    tokens: The token of each piece.
-    starts, ends: The first piece of each row and the one after its last.
-    flat: The indices of the padded pieces, from `pieces.pad`.
-    """
-    is_text = (flat >= starts[:, None]) & (flat < ends[:, None])
-    owners = numpy.full(flat.shape, -1)
-    owners[is_text] = tokens[flat[is_text]]
-    return owners
+def without_owner(specials: Specials) -> Specials:
+    """-1 for special and padding pieces, to pad the tokens that pieces belong to."""
+    return Specials([-1] * len(specials.before), [-1] * len(specials.after), -1)
 
 
 class Baseline:
-    """What the word pieces of a text are replaced by at the start of the path.
+    """What replaces the word pieces of a text at the start of the path.
 
     name: "mask", "pad" or "zero"; None for "mask", or "pad" for an encoder without a
         mask piece.
-    RAISES (UserError): If the mask piece is asked for and missing.
+    RAISES (UserError): If the encoder lacks the mask piece that `name` requests.
     """
 
     def __init__(self, shim: TorchShim, name: str | None) -> None:
@@ -98,16 +88,13 @@ class Baseline:
 
 @contextmanager
 def embedded_as(encoder: Any, rows: Tensor) -> Iterator[None]:
-    """Replace the input embeddings of an encoder.
+    """Replace the input embeddings of the first pieces of each row by `rows`, of shape
+    (n_rows, width, hidden)."""
 
-    rows: The embeddings, shape (n_rows, width, hidden). Pieces after the first `width`
-        keep theirs.
-    """
-
-    def replace(module: Any, args: Any, output: Tensor) -> Tensor:
+    def replace_output(module: Any, args: Any, output: Tensor) -> Tensor:
         return torch.cat([rows, output[:, rows.size(1) :]], dim=1)
 
-    hook = encoder.get_input_embeddings().register_forward_hook(replace)
+    hook = encoder.get_input_embeddings().register_forward_hook(replace_output)
     try:
         yield
     finally:
@@ -115,56 +102,53 @@ def embedded_as(encoder: Any, rows: Tensor) -> Iterator[None]:
 
 
 class EncodedDoc:
-    """The token vectors that Transformer.v1 computes for a document, as a function of
-    how much it sees of each token.
+    """The token vectors of a document by Transformer.v1, as a function of how much the
+    encoder sees of each token.
 
     RAISES (UserError): If the tokenizer finds no piece in the text.
     """
 
     def __init__(self, shim: EncoderShim, doc: Doc, baseline: str | None) -> None:
-        assert shim.specials is not None
-        self.shim, self.specials = shim, shim.specials
-        self.words, self.limit = shim.words_of(doc), max_batch_pieces(shim)
-        _, windows = self._cut(1)
-        if not len(windows.starts):
+        self.shim, self.words = shim, shim.words_of(doc)
+        n_pieces = sum(batch.ids.size for batch, _ in self._cut(1)[1])
+        if not n_pieces:
             raise UserError(
                 f"the tokenizer of the encoder '{shim.settings.name}' finds no piece "
                 "in the text: choose another text"
             )
-        lengths = windows.ends - windows.starts + len(self.specials)
-        self.at_once = max(1, self.limit // int(lengths.sum()))
+        self.at_once = max(1, max_batch_pieces(shim) // n_pieces)
         self.baseline = Baseline(shim, baseline)
 
-    def _cut(self, n_copies: int) -> tuple[Any, Windows]:
-        settings = self.shim.settings
+    def _cut(self, n_copies: int) -> tuple[Ints, list[tuple[Batch, Ints]]]:
+        """Cut copies of the document: the number of pieces of each token, and batches
+        with the token of each piece."""
+        settings, specials = self.shim.settings, self.shim.specials
         pieces = cut_words(self.shim.tokenizer, [self.words] * n_copies)
-        return pieces, cut_windows(pieces.lengths, settings.window, settings.stride)
+        windows = cut_windows(pieces.lengths, settings.window, settings.stride)
+        owners = replace(pieces, ids=pieces.tokens)
+        layout = pieces.chosen(settings.pooling), max_batch_pieces(self.shim)
+        batches = make_batches(pieces, windows, specials, *layout)
+        owned = make_batches(owners, windows, without_owner(specials), *layout)
+        pairs = [(batch, tokens.ids) for batch, tokens in zip(batches, owned)]
+        return pieces.counts(), pairs
 
     def vectors(self, scales: Tensor) -> Tensor:
         """Compute token vectors, shape (n_points, n_tokens, width), for scales of shape
         (n_points, n_tokens)."""
-        model, chosen = self.shim.model.eval(), self.shim.settings.pooling
-        pieces, windows = self._cut(len(scales))
-        layout = self.specials, self.limit
-        groups = list(group_by_length(windows.ends - windows.starts, *layout))
-        batches = make_batches(
-            pieces, windows, self.specials, pieces.chosen(chosen), self.limit
-        )
-        counts, pooled = pieces.counts(), torch.zeros(1, device=scales.device)
-        for rows, batch in zip(groups, batches):
-            starts, ends = windows.starts[rows], windows.ends[rows]
-            _, _, flat = pad(pieces.ids, starts, ends, self.specials)
-            owners = find_owners(pieces.tokens, starts, ends, flat)
+        counts, batches = self._cut(len(scales))
+        pooled = torch.zeros(1, device=scales.device)
+        for batch, owners in batches:
             run = partial(self._pool, batch, owners, counts)
             # Of a long text only the activations of one batch are kept.
-            again = len(groups) > 1 and torch.is_grad_enabled()
+            again = len(batches) > 1 and torch.is_grad_enabled()
             pooled = pooled + (
                 checkpoint(run, scales, use_reentrant=False) if again else run(scales)
             )
-        return model.mix(pooled, counts).unflatten(0, (len(scales), -1))
+        mixed = self.shim.model.mix(pooled, counts)
+        return mixed.unflatten(0, (len(scales), -1))
 
     def _pool(self, batch: Batch, owners: Ints, counts: Ints, scales: Tensor) -> Tensor:
-        settings, model = self.shim.settings, self.shim.model
+        settings, model = self.shim.settings, self.shim.model.eval()
         # Half precision would add noise to the gradients; flash-attn has no other.
         precision = settings.precision if settings.attention == "flash" else "fp32"
         rows = self.baseline.embed(batch.ids, owners, scales.flatten())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from spacy.language import Language
@@ -67,11 +65,10 @@ def explain(
         "zero" (no embedding); by default "mask", or "pad" for encoders without a mask.
     neutral: The word that replaces a token in occlusion; by default the mask piece of
         the encoder, or "_".
-    RETURNS: One explanation for each entity, in the order of the text, or the one of
-        `ent` or `category`; empty if the pipeline predicts no entity.
+    RETURNS: The explanation of `ent` or `category`, or one for each predicted entity,
+        in the order of the text.
     RAISES (UserError): If the text is empty, the entity or the category cannot be
-        explained (by this method), captum is missing, or a setting has an unknown
-        value.
+        explained (by this method), captum is missing, or a setting is invalid.
     """
     _check_settings(method, baseline, steps, max_steps)
     check_component(nlp, component)
@@ -85,8 +82,8 @@ def explain(
     else:
         found = [_find(doc, ent)] if ent else predicted_entities(nlp, doc, component)
         targets = [entity_target(nlp, span, component) for span in found]
-    compute = partial(_integrate, baseline=baseline, steps=steps, max_steps=max_steps)
-    return [_explain(nlp, target, doc, method, compute, neutral) for target in targets]
+    path = {"baseline": baseline, "steps": steps, "max_steps": max_steps}
+    return [_explain(nlp, target, doc, method, neutral, **path) for target in targets]
 
 
 def _check_settings(
@@ -125,22 +122,23 @@ def _explain(
     target: Target,
     doc: Doc,
     method: str,
-    compute: Callable[..., dict[str, Any]],
     neutral: str | None,
+    **path: Any,
 ) -> Explanation:
-    facts: dict[str, Any] = {"notes": []}
+    notes: list[str] = []
+    facts: dict[str, Any] | None = None
     if method != "occlusion":
         try:
-            facts = compute(nlp, target, doc)
+            facts = _integrate(nlp, target, doc, **path)
         except NoGradientError as err:
             what = f"'{target.name}' does not support integrated gradients ({err})"
             if method != "auto":
                 raise UserError(f"{what}: choose the method occlusion") from err
-            facts = {"notes": [f"Occlusion, since {what}."]}
-    if "scores" not in facts:
+            notes = [f"Occlusion, since {what}."]
+    if facts is None:
         neutral = neutral or find_neutral(nlp, target.name)
         value, scores = occlude(nlp, target, doc, neutral)
-        facts |= {"method": "occlusion", "baseline": neutral}
+        facts = {"method": "occlusion", "baseline": neutral, "notes": notes}
         facts |= {"value": value, "scores": scores.tolist()}
     return Explanation(
         text=doc.text,
@@ -159,7 +157,6 @@ def _integrate(
     nlp: Language,
     target: Target,
     doc: Doc,
-    *,
     baseline: str | None,
     steps: int,
     max_steps: int,
@@ -171,11 +168,7 @@ def _integrate(
     else:
         path = ModelPath(nlp, target, doc, baseline)
     found = integrate(path, len(doc), steps, max_steps)
-    notes = []
-    if not found["converged"]:
-        notes.append(
-            f"After {found['steps']} steps the scores are off by more than 2 %: raise "
-            "max_steps."
-        )
-    facts = {"method": "integrated_gradients", "baseline": path.baseline}
-    return {**found, **facts, "notes": notes}
+    what = f"After {found['steps']} steps the scores are off by more than 2 %"
+    notes = [] if found["converged"] else [f"{what}: raise max_steps."]
+    method = {"method": "integrated_gradients", "baseline": path.baseline}
+    return {**found, **method, "notes": notes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,6 @@ BAR = 20
 class Explanation:
     """How much each token contributes to an entity or to a category of a text.
 
-    text: The text.
-    tokens: Its tokens.
     offsets: The first character of each token.
     scores: The attribution of each token: above 0 it supports the entity or the
         category, below 0 it speaks against it.
@@ -33,7 +31,7 @@ class Explanation:
     label: The label of the entity, or the category.
     start, end: The first token of the entity and the one after its last; None for a
         category.
-    quantity: What is explained, such as "log-probability".
+    quantity: The quantity that is explained, such as "log-probability".
     value: The quantity in the text.
     method: "integrated_gradients", whose scores add up to `value` minus
         `baseline_value`, or "occlusion", where a score is how much `value` drops if
@@ -41,8 +39,7 @@ class Explanation:
     baseline: Where the path of integrated gradients starts ("mask", "pad" or "zero"),
         or the word that replaces a token in occlusion.
     baseline_value: The quantity at that start; None for occlusion.
-    delta: The sum of the scores minus (`value` minus `baseline_value`); None for
-        occlusion.
+    delta: The error of the sum of the scores; None for occlusion.
     steps: The number of gradients that were computed; None for occlusion.
     converged: False if `delta` exceeds 2 % of the difference of the values (and 0.001).
     notes: Warnings, one sentence each.
@@ -83,8 +80,7 @@ class Explanation:
     @property
     def name(self) -> str:
         """The text of the entity, or "" for a category."""
-        start, end = self.characters
-        return self.text[start:end] if self.is_entity else ""
+        return self.text[slice(*self.characters)] if self.is_entity else ""
 
     @property
     def strongest(self) -> list[int]:
@@ -108,38 +104,52 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain JSON values: the fields, with one object per token."""
-        entity = None
-        if self.is_entity:
-            first, last = self.characters
-            entity = {"text": self.name, "start": first, "end": last}
-        data = asdict(self)
-        for name in ("start", "end", "offsets", "scores"):
-            del data[name]
-        tokens = [
-            {"text": token, "start": start, "score": score}
-            for token, start, score in zip(self.tokens, self.offsets, self.scores)
-        ]
-        return {**data, "entity": entity, "tokens": tokens}
+        first, last = self.characters
+        entity = {"text": self.name, "start": first, "end": last}
+        columns = zip(self.tokens, self.offsets, self.scores)
+        names = ("text", "start", "score")
+        data = asdict(self) | {
+            "entity": entity if self.is_entity else None,
+            "tokens": [dict(zip(names, values)) for values in columns],
+        }
+        moved = ("start", "end", "offsets", "scores")
+        return {name: value for name, value in data.items() if name not in moved}
 
     def to_html(self) -> str:
         """Render as an HTML page that needs no network and no script."""
         return render_html([self])
 
 
-# --- HTML ----------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Piece:
-    """A token or the white space after one; `weight` is its score relative to the
-    largest, `begins` and `ends` say where the entity is."""
+    """A token with the white space after it; `weight` is its score relative to the
+    largest."""
 
     text: str
+    space: str
     score: float
     weight: float
-    is_token: bool = True
-    begins: bool = False
-    ends: bool = False
+    begins: bool
+    ends: bool
+
+
+def split_text(explanation: Explanation) -> list[Piece]:
+    """Split the text of an explanation into tokens."""
+    text, offsets = explanation.text, explanation.offsets
+    scores, ends = explanation.scores, [*offsets[1:], len(text)]
+    most = max(map(abs, scores), default=0.0) or 1.0
+    pieces = []
+    for i, (token, start, end) in enumerate(zip(explanation.tokens, offsets, ends)):
+        space, share = text[start + len(token) : end], scores[i] / most
+        sides = i == explanation.start, i + 1 == explanation.end
+        pieces.append(Piece(token, space, scores[i], share, *sides))
+    return pieces
+
+
+def strongest_tokens(explanation: Explanation, n_rows: int) -> list[Piece]:
+    """List the tokens with the largest absolute scores, without zeros."""
+    tokens = split_text(explanation)
+    return [tokens[i] for i in explanation.strongest[:n_rows] if tokens[i].score]
 
 
 def render_html(explanations: Sequence[Explanation]) -> str:
@@ -148,37 +158,11 @@ def render_html(explanations: Sequence[Explanation]) -> str:
     from ...util.templates import environment
 
     sections = [
-        (each, list(split_text(each)), strongest_tokens(each, ROWS_IN_PAGE))
+        (each, split_text(each), strongest_tokens(each, ROWS_IN_PAGE))
         for each in explanations
     ]
     templates = environment(Path(__file__).parent, autoescape=True)
     return templates.get_template(TEMPLATE).render(sections=sections)
-
-
-def split_text(explanation: Explanation) -> Iterator[Piece]:
-    """Split the text of an explanation into tokens and white space."""
-    text, scores, weights = explanation.text, explanation.scores, _weights(explanation)
-    last = None if explanation.end is None else explanation.end - 1
-    ends = [*explanation.offsets[1:], len(text)]
-    for i, (token, start) in enumerate(zip(explanation.tokens, explanation.offsets)):
-        sides = i == explanation.start, i == last
-        yield Piece(token, scores[i], weights[i], True, *sides)
-        space = text[start + len(token) : ends[i]]
-        if space:
-            yield Piece(space, 0.0, 0.0, False)
-
-
-def _weights(explanation: Explanation) -> list[float]:
-    most = max(map(abs, explanation.scores), default=0.0) or 1.0
-    return [score / most for score in explanation.scores]
-
-
-def strongest_tokens(explanation: Explanation, n_rows: int) -> list[Piece]:
-    """List the tokens with the largest absolute scores, without zeros."""
-    tokens, scores = explanation.tokens, explanation.scores
-    weights = _weights(explanation)
-    order = [i for i in explanation.strongest[:n_rows] if scores[i]]
-    return [Piece(tokens[i], scores[i], weights[i]) for i in order]
 
 
 # --- Terminal -----------------------------------------------------------------
@@ -186,12 +170,12 @@ def strongest_tokens(explanation: Explanation, n_rows: int) -> list[Piece]:
 
 def shade(explanation: Explanation, colors: bool) -> str:
     """Format the text of an explanation, with its entity in brackets."""
-    parts = []
+    text = ""
     for piece in split_text(explanation):
-        parts.append("[" if piece.begins else "")
-        parts.append(_shade(piece) if colors else piece.text)
-        parts.append(f"]{explanation.label}" if piece.ends else "")
-    return "".join(parts)
+        token = _shade(piece) if colors else piece.text
+        end = f"]{explanation.label}" if piece.ends else ""
+        text += f"{'[' if piece.begins else ''}{token}{end}{piece.space}"
+    return text
 
 
 def _shade(piece: Piece) -> str:

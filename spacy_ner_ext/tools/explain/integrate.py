@@ -41,7 +41,7 @@ class Path(Protocol):
 
 
 class Section(NamedTuple):
-    """A part of the path: its ends, the difference of their values, the scores."""
+    """A part of the path; `gain` is the difference of the values at its ends."""
 
     start: float
     end: float
@@ -74,9 +74,12 @@ def integrate(path: Path, n_tokens: int, steps: int, max_steps: int) -> dict[str
             return float(path.value(scales(at))[0])
 
     def compute(start: float, end: float) -> Section:
-        options = {"n_steps": points, "internal_batch_size": path.at_once}
         scores = method.attribute(
-            scales(end), scales(start), method="gausslegendre", **options
+            scales(end),
+            scales(start),
+            method="gausslegendre",
+            n_steps=points,
+            internal_batch_size=path.at_once,
         )
         array = scores[0].double().cpu().numpy()
         return Section(start, end, value(end) - value(start), array)
@@ -100,12 +103,7 @@ def integrate(path: Path, n_tokens: int, steps: int, max_steps: int) -> dict[str
 
 def _is_exact(sections: list[Section]) -> bool:
     """Whether the errors are small, also those of sections that cancel out."""
-    gains = [part.gain for part in sections]
-    errors = [part.delta for part in sections]
-    return _is_small(abs(sum(errors)), abs(sum(gains))) and _is_small(
-        sum(map(abs, errors)), sum(map(abs, gains))
-    )
-
-
-def _is_small(error: float, difference: float) -> bool:
-    return error <= max(TOLERANCE * difference, NEGLIGIBLE)
+    gains = numpy.array([part.gain for part in sections])
+    errors = numpy.array([part.delta for part in sections])
+    sums = (abs(errors.sum()), abs(gains.sum())), (abs(errors).sum(), abs(gains).sum())
+    return all(error <= max(TOLERANCE * gain, NEGLIGIBLE) for error, gain in sums)

@@ -61,20 +61,19 @@ class ModelPath:
         if not isinstance(target, ModelTarget):
             raise NoGradientError("its probabilities are not computed by a model")
         self.target, self.doc = target, doc
-        encoder = self._find_encoder(nlp)
-        self.given = GivenVectors(encoder)
-        self.layers = _copy(nlp, target.model, {id(encoder): self.given.node})
-        self._check_layers(encoder)
-        self.encoded = EncodedDoc(encoder.shims[0], doc, baseline)  # type: ignore[arg-type]
-        self.baseline, self.at_once = self.encoded.baseline.name, self.encoded.at_once
-        self.device = self.encoded.shim.model.device
-
-    def _find_encoder(self, nlp: Language) -> Model:
-        encoders = find_encoders(nlp, self.target.model)
+        encoders = find_encoders(nlp, target.pipe.model)
         if len(encoders) != 1 or not isinstance(encoders[0].shims[0], EncoderShim):
             raise NoGradientError("its model is not over one Transformer.v1")
-        self.target.check_gradient()
-        return encoders[0]
+        target.check_gradient()
+        [encoder] = encoders
+        dims: Any = {"nO": encoder.maybe_get_dim("nO")}
+        given: Model = Model("given_vectors", self._give_vectors, dims=dims)
+        self.layers = _copy(nlp, target.pipe.model, {id(encoder): given})
+        self._check_layers(encoder)
+        shim: Any = encoder.shims[0]
+        self.encoded = EncodedDoc(shim, doc, baseline)
+        self.baseline, self.at_once = self.encoded.baseline.name, self.encoded.at_once
+        self.device = self.encoded.shim.model.device
 
     def _check_layers(self, encoder: Model) -> None:
         """Check that other words with the same vectors have the same value.
@@ -84,7 +83,7 @@ class ModelPath:
         doc = self.doc
         spaces = [bool(token.whitespace_) for token in doc]
         other = Doc(doc.vocab, words=["_"] * len(doc), spaces=spaces)
-        self.given.vectors = [0 * vectors for vectors in encoder.predict([doc])]
+        self._vectors = [0 * vectors for vectors in encoder.predict([doc])]
         own, changed = (
             self.target.differentiate(self.layers.predict([each]))[0]
             for each in (doc, other)
@@ -95,45 +94,33 @@ class ModelPath:
             )
 
     def value(self, scales: Tensor) -> Tensor:
-        """See integrate.Path."""
         return _Layers.apply(self._run, self.encoded.vectors(scales))
 
     def _run(self, vectors: Any) -> tuple[numpy.ndarray, Callable[[], Any]]:
-        self.given.vectors, self.given.gradient = list(vectors), 0 * vectors
+        self._vectors, self._gradient = list(vectors), 0 * vectors
         output, backprop = self.layers([self.doc] * len(vectors), is_train=True)
         values, d_output = self.target.differentiate(output)
 
         def differentiate() -> Any:
             backprop(d_output)
-            return self.given.gradient
+            return self._gradient
 
         return values, differentiate
 
+    def _give_vectors(self, model: Model, X: list[Doc], is_train: bool) -> Any:
+        """The layer in place of the encoder."""
 
-class GivenVectors:
-    """A layer that takes the place of an encoder: its output is set before each pass,
-    and its gradient is collected."""
-
-    def __init__(self, encoder: Model) -> None:
-        self.vectors: list[Any] = []
-        self.gradient: Any = None
-        dims: Any = {"nO": encoder.maybe_get_dim("nO")}
-        self.node: Model = Model("given_vectors", self._forward, dims=dims)
-
-    def _forward(self, model: Model, X: list[Doc], is_train: bool) -> Any:
         def backprop(d_vectors: Any) -> list[Doc]:
-            for total, part in zip(self.gradient, d_vectors):
+            for total, part in zip(self._gradient, d_vectors):
                 total += part
             return []
 
-        return self.vectors, backprop
+        return self._vectors, backprop
 
 
 def _copy(nlp: Language, model: Model, replaced: dict[int, Any]) -> Model:
-    """Copy a model, with listeners replaced by copies of what they listen to.
-
-    replaced: The layers to use in place of others, by the id of the latter.
-    """
+    """Copy a model without dropout, and with copies of models in place of the listeners
+    to them; `replaced` are further layers to replace, by their id."""
     for node in model.walk():
         upstream = _find_upstream(nlp, node)
         if upstream is not None:
@@ -141,18 +128,13 @@ def _copy(nlp: Language, model: Model, replaced: dict[int, Any]) -> Model:
         elif node.name in DROPOUT:
             replaced[id(node)] = noop()
     copied = copy.deepcopy(model, replaced)
-    for node in copied.walk():
-        for module in (shim._model for shim in node.shims):
-            if isinstance(module, torch.nn.Module):
-                _disable_dropout(module)
+    modules = (shim._model for node in copied.walk() for shim in node.shims)
+    for module in modules:
+        for part in module.modules() if isinstance(module, torch.nn.Module) else ():
+            for name in ("p", "dropout"):
+                if isinstance(getattr(part, name, None), float):
+                    setattr(part, name, 0.0)
     return copied
-
-
-def _disable_dropout(module: torch.nn.Module) -> None:
-    for part in module.modules():
-        for name in ("p", "dropout"):
-            if isinstance(getattr(part, name, None), float):
-                setattr(part, name, 0.0)
 
 
 class _Layers(torch.autograd.Function):

@@ -27,12 +27,11 @@ def occlude(
     """Replace one token after another, and run the pipeline up to the component of the
     target again.
 
-    neutral: The word that replaces a token.
     RETURNS: The value of the text, and the scores, shape (n_tokens,); 0 for white
         space, which stays.
     """
     words = [token.i for token in doc if not token.is_space]
-    texts = (replace_token(doc, i, neutral) for i in (None, *words))
+    texts = (_replace_token(doc, i, neutral) for i in (None, *words))
     before = nlp.pipeline[: nlp.pipe_names.index(target.name)]
     values: list[float] = []
     for batch in minibatch(texts, BATCH_SIZE):
@@ -44,9 +43,8 @@ def occlude(
     return values[0], scores
 
 
-def replace_token(doc: Doc, i: int | None, text: str) -> Doc:
-    """Copy the words of a document and its sentence boundaries, if it has them, with
-    token `i` replaced."""
+def _replace_token(doc: Doc, i: int | None, text: str) -> Doc:
+    """Copy the words of a document, and its sentence boundaries, if it has them."""
     words = [text if token.i == i else token.text for token in doc]
     spaces = [bool(token.whitespace_) for token in doc]
     starts: list[bool | int | None] | None = None
@@ -61,12 +59,9 @@ def find_neutral(nlp: Language, name: str) -> str:
     for encoder in find_encoders(nlp, model) if isinstance(model, Model) else ():
         shim: Any = encoder.shims[0]
         return find_mask(shim.tokenizer) or NEUTRAL
-    return _mask_of_spacy_transformers(nlp) or NEUTRAL
-
-
-def _mask_of_spacy_transformers(nlp: Language) -> str | None:
+    # The component of spacy-transformers.
     for _, component in nlp.pipeline:
         tokenizer = getattr(getattr(component, "model", None), "tokenizer", None)
         if tokenizer is not None:
-            return getattr(tokenizer, "mask_token", None)
-    return None
+            return getattr(tokenizer, "mask_token", None) or NEUTRAL
+    return NEUTRAL

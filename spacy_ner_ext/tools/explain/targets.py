@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 from spacy.tokens import Doc
-from thinc.api import Model, get_array_module
+from thinc.api import get_array_module
 
 from ...crf.lattice import Lattice
 from ...crf.marginals import log_partition, tag_marginals
@@ -27,14 +27,8 @@ class NoGradientError(ValueError):
 
 
 class Target:
-    """A number that a component computes for an entity or a category of a document.
-
-    name: The name of the component.
-    pipe: The component.
-    label: The label of the entity, or the category.
-    start, end: The first token of the entity and the one after its last; None for a
-        category.
-    """
+    """A number that a component, `pipe`, computes for an entity or a category of a
+    document; `start` and `end` are the tokens of the entity."""
 
     quantity = "log-probability"
 
@@ -49,6 +43,10 @@ class Target:
         self.name, self.pipe, self.label = name, pipe, label
         self.start, self.end = start, end
 
+    @property
+    def span(self) -> tuple[Any, Any, str]:
+        return self.start, self.end, self.label
+
     def values(self, docs: Sequence[Doc]) -> numpy.ndarray:
         """Compute the number in documents with as many tokens, which the components
         before have processed; float64, shape (n_docs,)."""
@@ -58,14 +56,8 @@ class Target:
 class ModelTarget(Target):
     """A number that is computed from the output of a thinc model."""
 
-    @property
-    def model(self) -> Model:
-        """The model."""
-        return self.pipe.model
-
     def values(self, docs: Sequence[Doc]) -> numpy.ndarray:
-        """See Target.values."""
-        return self.differentiate(self.model.predict(list(docs)))[0]
+        return self.differentiate(self.pipe.model.predict(list(docs)))[0]
 
     def differentiate(self, output: Any) -> tuple[numpy.ndarray, Any]:
         """Compute the number in each document from the output of the model, and the
@@ -80,11 +72,8 @@ class CRFEntity(ModelTarget):
     """The exact log-probability of an entity of `crf_ner`."""
 
     def differentiate(self, output: Lattice) -> tuple[numpy.ndarray, Lattice]:
-        """See ModelTarget.differentiate."""
-        assert self.start is not None and self.end is not None
         sharpness, tags = 1 / self.pipe.cfg["temperature"], self.pipe.tags
-        span = self.start, self.end, self.label
-        masks = [entity_mask(tags, n_words, *span) for n_words in output.lengths]
+        masks = [entity_mask(tags, n_words, *self.span) for n_words in output.lengths]
         values, gradient = entity_log_probabilities(
             output.scaled(sharpness), tags, numpy.concatenate(masks)
         )
@@ -125,29 +114,26 @@ class Category(ModelTarget):
     """The log-probability of a category of `textcat` or `textcat_multilabel`."""
 
     def differentiate(self, output: Any) -> tuple[numpy.ndarray, Any]:
-        """See ModelTarget.differentiate."""
-        index, xp = list(self.pipe.labels).index(self.label), self.model.ops.xp
-        probabilities = xp.maximum(output[:, index].astype("float64"), SMALLEST)
-        gradient = xp.zeros_like(output)
-        if self._last.name == "softmax":
+        index, ops = list(self.pipe.labels).index(self.label), self.pipe.model.ops
+        probabilities = ops.xp.maximum(output[:, index].astype("float64"), SMALLEST)
+        gradient = ops.xp.zeros_like(output)
+        if self._last_layer() == "softmax":
             # The backward pass of thinc's Softmax takes the gradient of its logits.
             gradient -= output
             gradient[:, index] += 1
         else:
             gradient[:, index] = 1 / probabilities
-        return self.model.ops.to_numpy(xp.log(probabilities)), gradient
+        return ops.to_numpy(ops.xp.log(probabilities)), gradient
 
-    @property
-    def _last(self) -> Model:
-        last = self.model
+    def _last_layer(self) -> str:
+        last = self.pipe.model
         while last.layers:
             last = last.layers[-1]
-        return last
+        return last.name
 
     def check_gradient(self) -> None:
-        """See ModelTarget.check_gradient."""
-        if self._last.name not in ("softmax", "logistic"):
-            raise NoGradientError(f"its model ends in a layer '{self._last.name}'")
+        if self._last_layer() not in ("softmax", "logistic"):
+            raise NoGradientError(f"its model ends in a layer '{self._last_layer()}'")
 
 
 class BeamEntity(Target):
@@ -156,13 +142,11 @@ class BeamEntity(Target):
     quantity = f"probability in a beam of {BEAM_WIDTH}"
 
     def values(self, docs: Sequence[Doc]) -> numpy.ndarray:
-        """See Target.values."""
         beams = self.pipe.beam_parse(
             list(docs), beam_width=BEAM_WIDTH, beam_density=BEAM_DENSITY
         )
-        entity = (self.start, self.end, self.label)
         scores = self.pipe.scored_ents(beams)
-        return numpy.array([float(found.get(entity, 0.0)) for found in scores])
+        return numpy.array([float(found.get(self.span, 0.0)) for found in scores])
 
 
 class FoundEntity(Target):
@@ -171,10 +155,8 @@ class FoundEntity(Target):
     quantity = "found (1) or not (0)"
 
     def values(self, docs: Sequence[Doc]) -> numpy.ndarray:
-        """See Target.values."""
-        entity = (self.start, self.end, self.label)
         found = [
-            [(ent.start, ent.end, ent.label_) for ent in self.pipe(doc).ents]
+            {(ent.start, ent.end, ent.label_) for ent in self.pipe(doc).ents}
             for doc in docs
         ]
-        return numpy.array([float(entity in ents) for ents in found])
+        return numpy.array([float(self.span in ents) for ents in found])

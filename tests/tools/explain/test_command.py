@@ -100,10 +100,10 @@ def test_components_that_find_no_entities(call, categories, tmp_path):
     for options in ((), ("--entity", "Anna")):
         blank = call("explain", "blank", TEXT, *options)
         check_error(blank, "finds no entities that can be explained: it has nothing")
-    check_error(call("explain", categories, TEXT), "name a category, one of wet, dry")
+    check_error(call("explain", categories, TEXT), "name a category, one of dry, wet")
     name = spacy.load(categories).pipe_names[-1]
     asked = call("explain", categories, TEXT, "--component", name)
-    check_error(asked, f"'{name}' finds no entities", "one of wet, dry")
+    check_error(asked, f"'{name}' finds no entities", "one of dry, wet")
 
 
 def test_a_pipeline_that_lost_its_labels_is_named(call, model, tmp_path):

@@ -124,11 +124,11 @@ def updated_once(**settings):
     return nlp
 
 
-QUICK = ("bert", "t5")
-OTHERS = [pytest.param(k, marks=pytest.mark.slow) for k in KINDS if k not in QUICK]
+# Compiles functions.
+MODERNBERT = pytest.param("modernbert", marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize("kind", [*QUICK, *OTHERS])
+@pytest.mark.parametrize("kind", [*sorted({*KINDS} - {"modernbert"}), MODERNBERT])
 def test_encoders_of_all_kinds_in_several_windows(kind):
     nlp = updated_once(kind=kind)
     doc = nlp(LONG)
