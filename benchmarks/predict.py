@@ -3,7 +3,7 @@
     python benchmarks/predict.py MODEL train.spacy --output results.json
 
 The texts are those of a .spacy file, repeated, each with a number appended to one of
-its words, so that there are always new words. Prints
+its words, so that new words keep occurring. Prints
 
 - the overhead of the command: its processor time relative to `nlp.pipe` writing the
   same lines, alternating in one process;

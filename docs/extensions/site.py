@@ -1,5 +1,5 @@
-"""What MkDocs calls while it builds: pages that are written from the code, and copies
-of the files of the repository that pages link."""
+"""Hooks of MkDocs: pages written from the code, and copies of the files of the
+repository that pages link to."""
 
 import re
 from collections.abc import Iterator
@@ -31,16 +31,12 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Lead links out of the folder of the pages to the copies in the site."""
+    """Point links out of the folder of the pages to the copies in the site."""
     return OUTSIDE.sub(r"](repository/\1", markdown)
 
 
 def linked_names(docs: Path) -> set[str]:
-    """Find what the pages of a folder link outside of it.
-
-    docs: The folder.
-    RETURNS: Files, as paths in the repository.
-    """
+    """Find the files outside the folder of the pages that pages link to."""
     texts = [page.read_text(encoding="utf8") for page in docs.glob("*.md")]
     return {name for text in texts for name in OUTSIDE.findall(text)}
 
