@@ -52,16 +52,18 @@ def prose_lines(path, text):
     return ((number, lines[number - 1]) for number in sorted(numbers))
 
 
-FILES = [(path, text) for path, text in texts() if path != Path(__file__)]
+LINES = [
+    (f"{path.relative_to(ROOT)}:{number}", line)
+    for path, text in texts()
+    if path != Path(__file__)
+    for number, line in prose_lines(path, text)
+]
 
 
 @pytest.mark.parametrize("phrase", BANNED)
 def test_no_banned_phrase(phrase):
     pattern = re.compile(phrase)
     found = [
-        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
-        for path, text in FILES
-        for number, line in prose_lines(path, text)
-        if pattern.search(line)
+        f"{place}: {line.strip()}" for place, line in LINES if pattern.search(line)
     ]
     assert not found, f"write {BANNED[phrase]}:\n" + "\n".join(found)

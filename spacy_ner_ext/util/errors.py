@@ -57,7 +57,7 @@ def one_line(err: BaseException) -> str:
 
 
 def _printable(text: str) -> str:
-# Quoted text and file names may contain line breaks and the like.
+    # Quoted text and file names may contain line breaks and the like.
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
