@@ -26,13 +26,8 @@ HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 @dataclass(frozen=True)
 class About:
-    """What the files of a pipeline do not say.
-
-    name, license: Those of meta.json if None.
-    base_model: The encoder's name on the hub.
-    datasets: Names of the data; those without spaces are names on the hub.
-    n_examples: How many texts of each label are shown.
-    """
+    """What the files of a pipeline do not say; name and license override meta.json, and
+    datasets without spaces are names on the hub."""
 
     name: str | None = None
     license: str | None = None
@@ -42,12 +37,10 @@ class About:
 
 
 def render_card(path: Path, corpora: Mapping[str, Path], about: About) -> str:
-    """Render the card of a pipeline.
+    """Render the card of a pipeline as Markdown with metadata.
 
-    path: The folder of the pipeline.
     corpora: The .spacy files, or folders of them, by split: "train", "dev", "test". The
         pipeline is evaluated on "test".
-    RETURNS: Markdown that starts with the metadata of a model card.
     RAISES (UserError): If the pipeline or a corpus cannot be read.
     """
     from huggingface_hub import ModelCard
@@ -63,12 +56,16 @@ def render_card(path: Path, corpora: Mapping[str, Path], about: About) -> str:
     tables = [t for name, s in scores.items() for t in score_tables(name, s, tasks)]
     templates = environment(Path(__file__).parent)
     templates.filters.update(cell=escape, code=as_code)
+    language = pipeline.meta["lang"]
+    header = {
+        "name": _name(pipeline, about),
+        "license": _license(pipeline, about),
+        "language": "multilingual" if language == "xx" else language,
+    }
     text = templates.get_template(TEMPLATE).render(
+        **header,
         mark=MARK,
-        name=_name(pipeline, about),
-        metadata=_metadata(pipeline, about, tables),
-        license=_license(pipeline, about),
-        language=_language(pipeline),
+        metadata=_metadata(header, tasks, about, tables),
         versions={name: version(name) for name in LIBRARIES},
         limitations=[*describe_limits(tasks, splits), *_describe_scores(tables)],
         others={n: each for n, s in scores.items() if (each := other_scores(s))},
@@ -81,16 +78,30 @@ def render_card(path: Path, corpora: Mapping[str, Path], about: About) -> str:
     return ModelCard(text).content
 
 
+def _name(pipeline: SavedPipeline, about: About) -> str:
+    name = about.name or pipeline.meta["name"]
+    prefix = f"{pipeline.meta['lang']}_"
+    return name if name.startswith(prefix) else prefix + name
+
+
+def _license(pipeline: SavedPipeline, about: About) -> str:
+    license = about.license or pipeline.meta.get("license") or ""
+    return license.strip().lower().replace(" ", "-")
+
+
 def _metadata(
-    pipeline: SavedPipeline, about: About, tables: Sequence[ScoreTable]
+    header: Mapping[str, str],
+    tasks: Sequence[Task],
+    about: About,
+    tables: Sequence[ScoreTable],
 ) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
-    types = sorted({_task_type(task) for task in pipeline.tasks()})
+    types = sorted({task.type for task in tasks})
     on_hub = [name for name in about.datasets if HUB_NAME.fullmatch(name)]
     results = [
         EvalResult(
-            task_type=_task_type(table.task),
+            task_type=table.task.type,
             task_name=f"{table.task.component} ({table.task.factory})",
             dataset_type=on_hub[0] if on_hub else "custom",
             dataset_name=", ".join(about.datasets) or "unnamed corpus",
@@ -106,33 +117,13 @@ def _metadata(
         library_name="spacy",
         tags=["spacy", *types, "spacy-ner-ext"],
         pipeline_tag=types[0] if len(types) == 1 else None,
-        language=_language(pipeline),
-        license=_license(pipeline, about) or None,
+        language=header["language"],
+        license=header["license"] or None,
         base_model=about.base_model,
         datasets=on_hub or None,
-        model_name=_name(pipeline, about),
+        model_name=header["name"],
         eval_results=results or None,
     ).to_yaml()
-
-
-def _task_type(task: Task) -> str:
-    return "text-classification" if task.is_categories else "token-classification"
-
-
-def _name(pipeline: SavedPipeline, about: About) -> str:
-    name = about.name or pipeline.meta["name"]
-    prefix = f"{pipeline.meta['lang']}_"
-    return name if name.startswith(prefix) else prefix + name
-
-
-def _language(pipeline: SavedPipeline) -> str:
-    language = pipeline.meta["lang"]
-    return "multilingual" if language == "xx" else language
-
-
-def _license(pipeline: SavedPipeline, about: About) -> str:
-    license = about.license or pipeline.meta.get("license") or ""
-    return license.strip().lower().replace(" ", "-")
 
 
 def _describe_scores(tables: Sequence[ScoreTable]) -> list[str]:
@@ -161,11 +152,7 @@ def as_code(text: Any) -> str:
 
 
 def write_card(text: str, path: Path, *, overwrite: bool = False) -> None:
-    """Write a card, which always replaces an older card.
-
-    overwrite: Replace any other file, too.
-    RAISES (UserError): If another file is in the way, or the card cannot be written.
-    """
+    """Write a card over an older card, or with `overwrite` over any file."""
     is_file = path.is_file() and not overwrite
     if is_file and MARK not in path.read_text(encoding="utf-8", errors="replace"):
         raise UserError(

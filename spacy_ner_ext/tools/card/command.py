@@ -9,7 +9,6 @@ from ...util.errors import UserError
 from ..output import printer
 from .card import About, render_card, write_card
 
-README = "README.md"
 CORPUS = "a .spacy file or a folder of them"
 
 
@@ -70,7 +69,7 @@ def card(
     for split, path in corpora.items():
         if not path.exists():
             raise UserError(f"--{split} {path} does not exist; give a .spacy file")
-    target = output or model / README
+    target = output or model / "README.md"
     about = About(name, license, base_model, tuple(dataset or ()), examples)
     write_card(render_card(model, corpora, about), target, overwrite=overwrite)
     printer().good(f"Wrote {target}")

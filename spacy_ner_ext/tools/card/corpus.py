@@ -20,19 +20,15 @@ FEW = 50
 
 @dataclass
 class TaskCounts:
-    """What a split holds for one component.
-
-    labels: Gold spans or documents by label.
-    texts: Their texts, by label.
-    lost: Gold spans that the component cannot learn, by reason.
-    """
+    """Gold spans or documents by label, their texts, and by reason the gold spans that
+    the component cannot learn."""
 
     labels: Counter[str] = field(default_factory=Counter)
     texts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     lost: Counter[str] = field(default_factory=Counter)
 
     def examples(self, label: str, limit: int) -> list[str]:
-        """The most frequent texts of a label, at most `limit`."""
+        """The most frequent texts of a label."""
         order = sorted(self.texts[label].items(), key=lambda pair: (-pair[1], pair[0]))
         return [text for text, _ in order[:limit]]
 
@@ -67,21 +63,16 @@ def _add_spans(example: Example, task: Task, counts: TaskCounts) -> None:
     spans = [Span(example.predicted, *span) for span in gold.spans]
     counts.labels.update(span.label_ for span in spans)
     counts.labels.update(label for _, label in gold.misaligned)
+    lost = counts.lost
     for span in spans:
         counts.texts[span.label_][" ".join(span.text.split())] += 1
-    known = [span for span in spans if span.label_ in task.labels]
-    counts.lost += Counter(
-        {
-            "their boundaries are not token boundaries": len(gold.misaligned),
-            "they overlap a longer one": _count_overlaps(known, task.exclusive),
-            "the component cannot predict spans of their length": sum(
-                not _has_size(span, task) for span in known
-            ),
-        }
-    )
-    for span in spans:
         if span.label_ not in task.labels:
-            counts.lost[f"the component lacks the label {span.label_}"] += 1
+            lost[f"the component lacks the label {span.label_}"] += 1
+        elif not _has_size(span, task):
+            lost["the component cannot predict spans of their length"] += 1
+    known = [span for span in spans if span.label_ in task.labels]
+    lost["they overlap a longer one"] += _count_overlaps(known, task.exclusive)
+    lost["their boundaries are not token boundaries"] += len(gold.misaligned)
 
 
 def _has_size(span: Span, task: Task) -> bool:
@@ -103,10 +94,7 @@ def _count_overlaps(spans: Sequence[Span], exclusive: str | None) -> int:
 
 
 def describe_limits(tasks: Sequence[Task], splits: Sequence[Split]) -> Iterator[str]:
-    """Say what the components cannot predict, as far as settings and counts show.
-
-    YIELDS: Sentences.
-    """
+    """Say what the components cannot predict, as far as settings and counts show."""
     for task in tasks:
         if task.exclusive is not None:
             which = "of one label " if task.exclusive == "label" else ""
@@ -122,6 +110,6 @@ def describe_limits(tasks: Sequence[Task], splits: Sequence[Split]) -> Iterator[
         if named:
             what = "texts" if task.is_categories else "examples"
             yield f"Labels with fewer than {FEW} {what} in train: {named}."
-        for reason, count in counts.lost.items():
+        for reason, count in (+counts.lost).items():
             of = f"{count} of {counts.labels.total()} entities of train"
             yield f"`{task.component}` could not learn {of}: {reason}."

@@ -24,20 +24,17 @@ SETTINGS = (
 # Settings that only fit one machine, or that nobody reads.
 HIDDEN = ("logger", "before_to_disk", "before_update", "score_weights")
 SECTIONS = ("nlp", "components", "training", "spacy_ner_ext")
-# Written by `python -m spacy_ner_ext train`.
 RUN = "run.json"
 RUN_VALUES = ("status", "step", "epochs", "best_step")
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a component predicts.
+    """The spans or categories that a component predicts.
 
-    component, factory: Its name and its factory.
     keys: "ents" and names of span groups, or "cats" for categories.
-    labels: Its labels.
     exclusive: The spans that never overlap: "all", those of one "label", or None.
-    sizes: The lengths of the spans that it can predict, in tokens; None for any.
+    sizes: The lengths of the spans in tokens; None for any.
     """
 
     component: str
@@ -49,21 +46,23 @@ class Task:
 
     @property
     def is_categories(self) -> bool:
-        """Whether it predicts categories of texts instead of spans."""
         return self.keys == (CATEGORIES,)
+
+    @property
+    def type(self) -> str:
+        """The hub's name of the task."""
+        return f"{'text' if self.is_categories else 'token'}-classification"
 
 
 @dataclass(frozen=True)
 class SavedPipeline:
-    """The folder of a trained pipeline, its meta.json, and its config.cfg without
-    variables."""
+    """The folder of a trained pipeline, its meta.json and its interpolated config."""
 
     path: Path
     meta: dict[str, Any]
     config: Config
 
     def tasks(self) -> list[Task]:
-        """The tasks of components that predict entities, spans or categories."""
         found = (self._task(name) for name in self.config["nlp"]["pipeline"])
         return [task for task in found if task is not None]
 
@@ -92,16 +91,12 @@ class SavedPipeline:
         }
 
     def requirements(self) -> list[str]:
-        """The packages that the pipeline needs besides spaCy, as in `spacy package`.
-
-        RAISES (UserError): If it uses a function that is not installed.
-        """
+        """The packages that the pipeline needs besides spaCy, as in `spacy package`."""
         try:
             return sorted(get_third_party_dependencies(self.config))
         except RegistryError as err:
-            raise UserError(
-                f"{self.path} uses a function that is not installed: {one_line(err)}"
-            ) from err
+            what = f"{self.path} uses a function that is not installed"
+            raise UserError(f"{what}: {one_line(err)}") from err
 
     def training_settings(self) -> dict[str, str]:
         """The settings of training, and the values of run.json, as texts."""
@@ -126,8 +121,6 @@ class SavedPipeline:
 
 
 def _sizes(settings: Mapping[str, Any]) -> range | tuple[int, ...] | None:
-    """The lengths of the spans that a component can predict, if the config limits
-    them."""
     longest = settings.get("model", {}).get("entity_max_length")
     suggester = settings.get("suggester", {})
     if "sizes" in suggester:
@@ -139,19 +132,16 @@ def _sizes(settings: Mapping[str, Any]) -> range | tuple[int, ...] | None:
 
 
 def _read_run(path: Path) -> Mapping[str, Any]:
+    """Read run.json; empty if another command trained the pipeline."""
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        # The pipeline was trained by another command.
         return {}
     return run if isinstance(run, dict) else {}
 
 
 def read_pipeline(path: Path) -> SavedPipeline:
-    """Read the meta.json and config.cfg of a saved pipeline.
-
-    RAISES (UserError): If the folder does not have a pipeline.
-    """
+    """Read the meta.json and config.cfg of a saved pipeline."""
     for name in ("meta.json", "config.cfg"):
         if not (path / name).is_file():
             raise UserError(

@@ -25,8 +25,7 @@ class ScoreTable:
     """The scores of a component on a split.
 
     rows: Name, precision, recall and F in percent; overall scores first.
-    results: The overall scores from 0 to 1, by the hub's name of the metric and the
-        name in the table.
+    results: The overall scores, by the hub's name of the metric and the table's.
     low: Labels with an F below 0.5.
     """
 
@@ -40,8 +39,7 @@ class ScoreTable:
 def score_tables(
     split: str, scores: Mapping[str, Any], tasks: Sequence[Task]
 ) -> list[ScoreTable]:
-    """Make a table for each component and key that has scores, from the dictionary of
-    `Language.evaluate` or meta.json."""
+    """A table for each component and key that has scores, as in meta.json."""
     tables = (_table(split, scores, task, key) for task in tasks for key in task.keys)
     return [table for table in tables if table.results]
 
@@ -73,7 +71,7 @@ def _percent(value: float | None) -> str:
 
 
 def other_scores(scores: Mapping[str, Any]) -> dict[str, str]:
-    """The scores of other components in percent, by spaCy's names."""
+    """The scores of other components in percent."""
     return {
         name: _percent(value)
         for name, value in sorted(scores.items())

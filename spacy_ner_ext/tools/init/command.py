@@ -11,8 +11,6 @@ from ..output import printer
 from .config import write_config
 from .recipes import COMPONENTS, DEV, PATTERNS, TRAIN, choose
 
-STDOUT = "-"
-
 
 def init(
     config: Annotated[
@@ -69,14 +67,13 @@ def init(
       python -m spacy_ner_ext init - --component span_marker_ner --lang de
     """
     recipe = choose(component, pattern, encoder, lang, train, dev)
-    if str(config) == STDOUT:
+    if str(config) == "-":
         typer.echo(write_config(recipe), nl=False)
         return
     check_output(config, ".cfg")
     if config.exists() and not overwrite:
-        raise UserError(
-            f"{config} exists; add --overwrite to replace it, or choose another name"
-        )
+        advice = "add --overwrite to replace it, or choose another name"
+        raise UserError(f"{config} exists; {advice}")
     text = write_config(recipe)
     with replacing(config) as temporary:
         temporary.write_text(text, encoding="utf8")

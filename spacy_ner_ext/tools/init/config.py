@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from spacy import util
@@ -21,34 +22,24 @@ Place = tuple[str, str]
 
 
 def write_config(recipe: Recipe) -> str:
-    """Write the config of a recipe, with all settings and with comments.
-
-    RETURNS: The config; its first line is the command that writes it.
-    RAISES (UserError): If spaCy does not support the language.
-    """
-    template = _render(recipe)
+    """Write the config of a recipe, with all settings and with comments; its first line
+    is the command that writes it."""
+    values = {name: json.dumps(value) for name, value in asdict(recipe).items()}
+    values["component"] = recipe.component
+    if not recipe.encoder:
+        values["encoder"] = ""
+    template = environment(FOLDER).get_template(f"{recipe.pattern}.cfg.jinja")
+    text = template.render(values)
     try:
-        config = Config().from_str(template, interpolate=False)
+        config = Config().from_str(text, interpolate=False)
         nlp = util.load_model_from_config(config, auto_fill=True, validate=False)
     except ImportError as err:
-        raise UserError(
-            f"--lang {recipe.lang} cannot be used: {one_line(err)}"
-        ) from err
+        what = f"--lang {recipe.lang} cannot be used"
+        raise UserError(f"{what}: {one_line(err)}") from err
     # spaCy loses the comments when it fills a config.
-    filled = put_comments(nlp.config.to_str(), take_comments(template))
+    filled = put_comments(nlp.config.to_str(), take_comments(text))
     command = shlex.join(["python", "-m", "spacy_ner_ext", "init", *_arguments(recipe)])
     return f"# {command}\n\n{filled}\n"
-
-
-def _render(recipe: Recipe) -> str:
-    template = environment(FOLDER).get_template(f"{recipe.pattern}.cfg.jinja")
-    return template.render(
-        component=recipe.component,
-        encoder=json.dumps(recipe.encoder) if recipe.encoder else None,
-        lang=json.dumps(recipe.lang),
-        train=json.dumps(recipe.train),
-        dev=json.dumps(recipe.dev),
-    )
 
 
 def _arguments(recipe: Recipe) -> list[str]:
@@ -56,13 +47,10 @@ def _arguments(recipe: Recipe) -> list[str]:
     arguments = ["CONFIG", "--component", recipe.component, "--pattern", recipe.pattern]
     # The default encoder depends on the language.
     encoder = choose(recipe.component, recipe.pattern, lang=recipe.lang).encoder
-    default = choose()
-    for option, usual in (
-        *(("encoder", encoder), ("lang", default.lang)),
-        *(("train", default.train), ("dev", default.dev)),
-    ):
+    usual = replace(choose(), encoder=encoder)
+    for option in ("encoder", "lang", "train", "dev"):
         value = getattr(recipe, option)
-        if value != usual:
+        if value != getattr(usual, option):
             arguments += [f"--{option}", value]
     return arguments
 

@@ -45,12 +45,13 @@ def choose(
     train: str = TRAIN,
     dev: str = DEV,
 ) -> Recipe:
-    """Choose defaults for what is None, and check that component and pattern fit.
-
-    RAISES (UserError): If a name is unknown, or component and pattern do not fit.
-    """
-    _check_name("--component", component, COMPONENTS)
-    _check_name("--pattern", pattern, tuple(PATTERNS))
+    """Choose defaults for what is None, and check that component and pattern fit."""
+    for option, name, known in (
+        ("--component", component, COMPONENTS),
+        ("--pattern", pattern, PATTERNS),
+    ):
+        if name is not None and name not in known:
+            raise UserError(f"{option} {name} is not one of {', '.join(known)}")
     if component is None:
         component = PATTERNS[pattern][0] if pattern else CRF_NER
     pattern = pattern or DEFAULTS[component]
@@ -64,8 +65,3 @@ def choose(
     if encoder is None and pattern != WITHOUT_ENCODER:
         encoder = ENGLISH_ENCODER if lang == "en" else MULTILINGUAL_ENCODER
     return Recipe(component, pattern, encoder, lang, train, dev)
-
-
-def _check_name(option: str, name: str | None, known: tuple[str, ...]) -> None:
-    if name is not None and name not in known:
-        raise UserError(f"{option} {name} is not one of {', '.join(known)}")

@@ -12,7 +12,6 @@ from ..output import printer
 from .page import HEADER, summarize, write_plots
 from .runs import read_runs
 
-FOLDER = "plots"
 Format = Enum("Format", {"png": "png", "svg": "svg"}, type=str)
 Axis = Enum("Axis", {"step": "step", "words": "words", "time": "time"}, type=str)
 
@@ -59,22 +58,17 @@ def plot(
     try:
         re.compile(weights)
     except re.error as err:
-        raise UserError(
-            f"--weights {weights!r} is not a regular expression ({err}): correct it"
-        ) from err
+        what = f"--weights {weights!r} is not a regular expression ({err}): correct it"
+        raise UserError(what) from err
     found = read_runs(runs)
     if output is None:
         if len(found) > 1:
             raise UserError("several runs need a folder for their plots: add --output")
-        output = found[0].folder / FOLDER
+        output = found[0].folder / "plots"
     if output.exists() and not output.is_dir():
         raise UserError(f"{output} is a file: give --output the name of a folder")
     written = write_plots(found, output, image_format.value, x.value, weights)
-    printer().table(
-        [summarize(run) for run in found],
-        header=HEADER,
-        divider=True,
-        aligns=["l"] + ["r"] * (len(HEADER) - 1),
-        max_col=60,
-    )
+    rows = [summarize(run) for run in found]
+    aligns = ["l"] + ["r"] * (len(HEADER) - 1)
+    printer().table(rows, header=HEADER, divider=True, aligns=aligns, max_col=60)
     printer().good(f"Wrote {written[-1]} and {len(written) - 1} images next to it")

@@ -60,13 +60,9 @@ def _figure(panels: Sequence[Panel]) -> Figure:
 
 
 def _look(line: Line) -> dict[str, Any]:
-    return {
-        "color": COLORS[line.style % len(COLORS)],
-        "linestyle": LINE_STYLES[line.style % len(LINE_STYLES)],
-        "marker": MARKERS[line.style % len(MARKERS)],
-        "linewidth": 1.6,
-        "markersize": 4,
-    }
+    cycles = {"color": COLORS, "linestyle": LINE_STYLES, "marker": MARKERS}
+    look = {name: values[line.style % len(values)] for name, values in cycles.items()}
+    return {**look, "linewidth": 1.6, "markersize": 4}
 
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:

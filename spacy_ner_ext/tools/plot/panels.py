@@ -45,7 +45,7 @@ MAX_ARRAYS = 7
 
 @dataclass(frozen=True)
 class Line:
-    """A line: its label, points, the number of its style, and the best point."""
+    """A line with the number of its style, and the index of the best point."""
 
     label: str
     x: Numbers
@@ -66,11 +66,7 @@ class Panel:
 
 
 def make_panels(runs: Sequence[Run], x: str = "step", pattern: str = "") -> list[Panel]:
-    """Make all panels that have something to show, in the order of `PLOTS`.
-
-    x: The horizontal axis: "step", "words" or "time".
-    pattern: A regular expression that selects weight arrays by their paths.
-    """
+    """Make all panels that have something to show, in the order of `PLOTS`."""
     label, xs = _axis(runs, x)
     panels: dict[tuple[str, str], Panel] = {}
     for column, plot, title, unit in _columns(runs):
@@ -78,16 +74,16 @@ def make_panels(runs: Sequence[Run], x: str = "step", pattern: str = "") -> list
         panel = panels.setdefault((plot, title), panel)
         for number, run in enumerate(runs):
             y = run.column(column)
-            best = run.best if _is_main(run, column) else None
             if plot == "loss":
                 y = y / np.fmax(1, run.column("steps"))
-            name = column.rpartition(".")[2] if len(runs) == 1 else run.name
-            style = len(panel.lines) if len(runs) == 1 else number
+            name, style = run.name, number
+            if len(runs) == 1:
+                name, style = column.rpartition(".")[2], len(panel.lines)
+            best = run.best if _is_main(run, column) else None
             if np.isfinite(y).any():
                 panel.lines.append(Line(name, xs[number], y, style, best))
-    order = list(PLOTS)
     found = [panel for panel in panels.values() if _is_shown(panel)]
-    found.sort(key=lambda panel: order.index(panel.plot))
+    found.sort(key=lambda panel: list(PLOTS).index(panel.plot))
     return [*found, *_weights(runs, pattern)]
 
 
@@ -139,7 +135,9 @@ def _weights(runs: Sequence[Run], pattern: str) -> Iterator[Panel]:
     }
     changes: dict[str, float] = {}
     for (path, _), array in arrays.items():
-        changes[path] = max(_change(array["norm"]), changes.get(path, 0.0))
+        first, *_ = norms = array["norm"]
+        relative = abs(norms - first) / max(abs(first), 1e-12)
+        changes[path] = np.nanmax(relative, initial=changes.get(path, 0.0))
     n_paths = MAX_ARRAYS // max(1, len({name for _, name in arrays})) or 1
     ranked = sorted(changes, key=lambda path: changes[path], reverse=True)[:n_paths]
     keys = [(p, run.name) for p in ranked for run in runs if (p, run.name) in arrays]
@@ -150,8 +148,3 @@ def _weights(runs: Sequence[Run], pattern: str) -> Iterator[Panel]:
             for style, (label, key) in enumerate(zip(labels, keys))
         ]
         yield Panel("weights", title, "", "step", lines)
-
-
-def _change(norms: Numbers) -> float:
-    change = abs(norms - norms[0]) / max(abs(norms[0]), 1e-12)
-    return float(np.nanmax(change, initial=0.0))

@@ -21,13 +21,8 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Run:
-    """A training run.
-
-    name: The name in plots.
-    folder: The folder of its files.
-    columns: The numbers of all rows, such as "step" and "losses.crf_ner"; NaN where a
-        row lacks one.
-    """
+    """A training run, with the numbers of all rows by column, such as "step" and
+    "losses.crf_ner"; NaN where a row lacks one."""
 
     name: str
     folder: Path
@@ -46,10 +41,7 @@ class Run:
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """Read training runs, each folder once, and give them distinct names.
-
-    RAISES (UserError): If a folder has no log, or the log is damaged.
-    """
+    """Read training runs, each folder once, and give them distinct names."""
     unique = list(dict.fromkeys(folder.resolve() for folder in folders))
     start = os.path.commonpath([folder.parent for folder in unique])
     return [Run(str(f.relative_to(start)), f, _read_log(f)) for f in unique]
@@ -93,11 +85,8 @@ def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def read_weights(folder: Path) -> dict[str, dict[str, Numbers]]:
-    """Read the weight statistics of a run: by the path of an array, its "step" and
-    statistics; empty if the run did not log them.
-
-    RAISES (UserError): If a line is damaged.
-    """
+    """Read the weight statistics of a run, if it logged them: by the path of an array,
+    its "step" and statistics."""
     path = folder / WEIGHTS
     found: dict[str, list[list[float]]] = {}
     for number, line in enumerate(whole_lines(path), 1):

@@ -26,15 +26,10 @@ class DocsCorpus(Corpus):
         raise NotImplementedError
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Read an epoch.
-
-        RAISES (UserError): If the input cannot be used.
-        """
+        make = self.make_examples
         if self.gold_preproc:
-            examples = self.make_examples_gold_preproc(nlp, self.read(nlp))
-        else:
-            examples = self.make_examples(nlp, self.read(nlp))
-        for example in examples:
+            make = self.make_examples_gold_preproc
+        for example in make(nlp, self.read(nlp)):
             yield from self.augmenter(nlp, example)
 
 

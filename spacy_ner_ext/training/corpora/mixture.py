@@ -75,15 +75,10 @@ class Mixture:
         self._is_reported = False
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Read an epoch.
-
-        RAISES (UserError): If a corpus has no examples.
-        """
         generator = begin_epoch()
         order = generator if self.shuffle else None
-        sources = [
-            _Source(name, corpus, nlp, order) for name, corpus in self.corpora.items()
-        ]
+        corpora = self.corpora.items()
+        sources = [_Source(name, corpus, nlp, order) for name, corpus in corpora]
         while not self._is_over(sources):
             (source,) = generator.choices(sources, self.weights)
             yield source.draw()

@@ -64,10 +64,6 @@ class Sampler:
         self._is_reported = False
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Read an epoch.
-
-        RAISES (UserError): If the shares of labels cannot be reached.
-        """
         examples = self._repeat(nlp)
         if self.shuffle_buffer:
             examples = shuffled_in_buffer(examples, self.shuffle_buffer, begin_epoch())
@@ -80,7 +76,10 @@ class Sampler:
             n = often(count_labels(example.reference))
             counts.update(taken=1, given=n)
             yield from [example] * n
-        self._report(counts)
+        level = logging.DEBUG if self._is_reported else logging.INFO
+        self._is_reported = True
+        what = "Sampler: %d example(s) read, %d taken, %d with repetitions"
+        logger.log(level, what, counts["read"], counts["taken"], counts["given"])
 
     def _find_factors(self, nlp: Language) -> dict[str, float]:
         # Factors belong to labels, so that they do not depend on the order of examples.
@@ -108,9 +107,3 @@ class Sampler:
             *(options.limit, options.seed, lambda kind, item: None),
         )
         return (example for _, example in taken)
-
-    def _report(self, counts: Counter[str]) -> None:
-        level = logging.DEBUG if self._is_reported else logging.INFO
-        self._is_reported = True
-        what = "Sampler: %d example(s) read, %d taken, %d with repetitions"
-        logger.log(level, what, counts["read"], counts["taken"], counts["given"])

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import List, Optional, Union
+from typing import Any, List, Optional, Union
 
 from spacy import registry
 from spacy.language import Language
@@ -59,8 +59,8 @@ def make_shards(
             raise UserError(f"{name} = {value} of Shards.v1; set it to {least} or more")
     return Shards(
         [path] if isinstance(path, (str, Path)) else path,
+        mixed_shards,
         shuffle=shuffle,
-        mixed_shards=mixed_shards,
         limit=limit,
         max_length=max_length,
         gold_preproc=gold_preproc,
@@ -71,44 +71,24 @@ def make_shards(
 class Shards(DocsCorpus):
     """A corpus of .spacy files; see `make_shards`."""
 
-    def __init__(
-        self,
-        paths: Sequence[Path],
-        *,
-        shuffle: bool = True,
-        mixed_shards: int = 1,
-        limit: int = 0,
-        max_length: int = 0,
-        gold_preproc: bool = False,
-        augmenter: Optional[Callable] = None,
-    ) -> None:
-        super().__init__(
-            paths[0],
-            limit=limit,
-            gold_preproc=gold_preproc,
-            max_length=max_length,
-            augmenter=augmenter,
-            shuffle=shuffle,
-        )
+    def __init__(self, paths: Sequence[Path], mixed_shards: int, **corpus: Any) -> None:
+        super().__init__(paths[0], **corpus)
         self.paths = paths
+        self._where = ", ".join(map(str, paths))
         self.mixed_shards = mixed_shards
         self._limited: Optional[list[Shard]] = None
         self._is_begun = self._is_reported = False
 
     def find(self) -> list[Path]:
-        """The shards, in the order of their paths in each folder.
-
-        RAISES (UserError): If a folder has none.
-        """
+        """The shards, in the order of their paths in each folder."""
         return [file for path in self.paths for file in find_files(Path(path))]
 
     def read(self, nlp: Language) -> Iterator[Doc]:
-        """Read the documents of an epoch.
-
-        RAISES (UserError): If a shard is missing or damaged.
-        """
         shards = self._choose()
-        self._announce(len(shards))
+        # An epoch may take days: its documents are counted at its end.
+        if not self._is_begun:
+            self._is_begun = True
+            logger.info("%s: reading %d shard(s)", self._where, len(shards))
         n_docs = 0
         generator = begin_epoch() if self.shuffle else None
         if generator is not None:
@@ -118,7 +98,10 @@ class Shards(DocsCorpus):
             for doc in _read_together(some, nlp.vocab, generator):
                 n_docs += 1
                 yield doc
-        self._report(len(shards), n_docs)
+        level = logging.DEBUG if self._is_reported else logging.INFO
+        self._is_reported = True
+        what = "%s: read %d shard(s) with %d documents"
+        logger.log(level, what, self._where, len(shards), n_docs)
 
     def _choose(self) -> list[Shard]:
         if not self.limit:
@@ -126,22 +109,6 @@ class Shards(DocsCorpus):
         if self._limited is None:
             self._limited = list(_take(self.find(), self.limit))
         return list(self._limited)
-
-    def _announce(self, n_shards: int) -> None:
-        # An epoch may take days: its documents are counted at its end.
-        if not self._is_begun:
-            self._is_begun = True
-            logger.info("%s: reading %d shard(s)", self._where, n_shards)
-
-    def _report(self, n_shards: int, n_docs: int) -> None:
-        level = logging.DEBUG if self._is_reported else logging.INFO
-        self._is_reported = True
-        what = "%s: read %d shard(s) with %d documents"
-        logger.log(level, what, self._where, n_shards, n_docs)
-
-    @property
-    def _where(self) -> str:
-        return ", ".join(map(str, self.paths))
 
 
 def _take(paths: Sequence[Path], limit: int) -> Iterator[Shard]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from spacy.language import Language
@@ -26,14 +26,12 @@ def run_folder(info: dict[str, Any]) -> Path | None:
 
 
 class LineFile:
-    """A text file to which complete lines are appended, flushed one by one.
-
-    path: The file.
-    keep: Returns True for the lines of an earlier process that stay.
-    """
+    """A text file to which complete lines are appended, flushed one by one; of an
+    earlier process those stay that `keep` accepts."""
 
     def __init__(self, path: Path, keep: Callable[[str], bool]) -> None:
         self.path = path
+        self._stream: IO[str] | None = None
         self.rewrite(line for line in whole_lines(path) if keep(line))
 
     def rewrite(self, lines: Iterable[str]) -> None:
@@ -47,20 +45,19 @@ class LineFile:
         self._stream = self.path.open("a", encoding="utf8", newline="\n")
 
     def add(self, *lines: str) -> None:
+        assert self._stream is not None
         self._stream.write("".join(f"{line}\n" for line in lines))
         self._stream.flush()
 
     def close(self) -> None:
-        if hasattr(self, "_stream"):
+        if self._stream is not None:
             self._stream.close()
 
 
 class RunFiles:
     """log.jsonl, which has all values of each row, and loss.tsv, a table of the same.
 
-    folder: The folder of the files; created if missing.
-    first_step: The first step of this process: rows of earlier steps stay, all others
-        are removed.
+    Of an earlier process only the rows of steps before `first_step` stay.
     """
 
     def __init__(self, folder: Path, first_step: int) -> None:
@@ -95,25 +92,20 @@ class RunFiles:
 def loss_cells(values: dict[str, Any]) -> dict[str, str]:
     """Convert a row of log.jsonl to the cells of loss.tsv, by column; losses become
     means per step."""
-    means = {
+    numbers = {
         f"loss_{name}": None if loss is None else loss / max(1, values["steps"])
         for name, loss in values["losses"].items()
     }
-    scores = {k: v for k, v in values["scores"].items() if not isinstance(v, dict)}
-    rates = {f"rate_{name}": rate for name, rate in values["rates"].items()}
-    cells = {
-        **{key: str(values[key]) for key in ("step", "epoch", "timestamp", "seconds")},
-        **_format({**means, "score": values["score"], **scores, **rates}),
-    }
+    numbers["score"] = values["score"]
+    scores = values["scores"].items()
+    numbers |= {name: score for name, score in scores if not isinstance(score, dict)}
+    numbers |= {f"rate_{name}": rate for name, rate in values["rates"].items()}
     if values["gradient_norm_max"] is not None:
-        cells |= _format({"gradient_norm": values["gradient_norm"]})
-    return cells
-
-
-def _format(numbers: dict[str, float | None]) -> dict[str, str]:
-    return {
-        key: "nan" if number is None else f"{number:.6g}"
-        for key, number in numbers.items()
+        numbers["gradient_norm"] = values["gradient_norm"]
+    texts = ("step", "epoch", "timestamp", "seconds")
+    return {name: str(values[name]) for name in texts} | {
+        name: "nan" if number is None else f"{number:.6g}"
+        for name, number in numbers.items()
     }
 
 
@@ -125,25 +117,17 @@ def _step_of(line: str) -> float:
         return float("inf")
 
 
-def whole_lines(path: Path) -> Iterator[str]:
-    """Read the lines of a file, except a last one without a line break.
-
-    path: The file; a missing file has no lines.
-    """
+def whole_lines(path: Path) -> list[str]:
+    """Read the lines of a file that may not exist, without an incomplete last one."""
     if not path.exists():
-        return
-    with path.open(encoding="utf8", errors="replace", newline="\n") as stream:
-        for line in stream:
-            if line.endswith("\n"):
-                yield line[:-1]
+        return []
+    return path.read_bytes().decode("utf8", errors="replace").split("\n")[:-1]
 
 
 class WeightFile:
     """weights.tsv: statistics of each weight array at each evaluation.
 
-    folder: The folder of the file.
-    first_step: The first step of this process: lines of earlier steps stay, all others
-        are removed.
+    Of an earlier process only the lines of steps before `first_step` stay.
     """
 
     def __init__(self, folder: Path, first_step: int) -> None:
@@ -158,12 +142,11 @@ class WeightFile:
 
     def add(self, step: int, nlp: Language) -> None:
         """Add a line for each array, with the weights after `step`."""
-        self._file.add(
-            *(
-                "\t".join([str(step), path, *(f"{number:.6g}" for number in found)])
-                for path, found in weight_statistics(nlp)
-            )
+        lines = (
+            "\t".join([str(step), path, *(f"{number:.6g}" for number in found)])
+            for path, found in weight_statistics(nlp)
         )
+        self._file.add(*lines)
 
     def close(self) -> None:
         self._file.close()

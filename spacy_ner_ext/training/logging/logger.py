@@ -126,11 +126,7 @@ class _Logger:
 
 
 class Bar:
-    """A progress bar of the steps until the next evaluation.
-
-    eval_frequency: Expected number of steps; later, the number of the previous time.
-    stderr: The stream; nothing is shown if it is not a terminal.
-    """
+    """A progress bar of the steps until the next evaluation, on a terminal only."""
 
     def __init__(self, eval_frequency: int, stderr: IO[str]) -> None:
         self._stderr = stderr
@@ -140,13 +136,8 @@ class Bar:
     def open(self, row: Row) -> None:
         if row.step and row.steps > 1:
             self._total = row.steps
-        self._bar = tqdm(
-            desc=f"Epoch {row.epoch + 1}",
-            total=self._total,
-            disable=None,
-            leave=False,
-            file=self._stderr,
-        )
+        where: Any = {"disable": None, "leave": False, "file": self._stderr}
+        self._bar = tqdm(desc=f"Epoch {row.epoch + 1}", total=self._total, **where)
 
     def count(self) -> None:
         if self._bar is not None:
@@ -159,20 +150,13 @@ class Bar:
 
 class Table:
     """spaCy's training table, with speed, learning rates, gradient norms and the
-    remaining time.
-
-    The first row sets the columns, since the optimizer is unknown before.
-
-    nlp: The pipeline, with its training config.
-    write: Prints a line.
-    """
+    remaining time. The first row sets the columns, since the optimizer is unknown
+    before."""
 
     def __init__(self, nlp: Language, write: Callable[[str], object]) -> None:
         self._write = write
         self._components = [
-            name
-            for name, component in nlp.pipeline
-            if getattr(component, "is_trainable", False)
+            n for n, each in nlp.pipeline if getattr(each, "is_trainable", False)
         ]
         weights = nlp.config["training"]["score_weights"]
         self._scores = [name for name, weight in weights.items() if weight is not None]
@@ -196,31 +180,20 @@ class Table:
 
     def _cells(self, row: Row) -> list[tuple[str, int, str]]:
         """The name, the width and the content of each column."""
-        losses = [
-            (f"Loss {name}", 8, _number(row.losses.get(name)))
-            for name in self._components
-        ]
-        rates = [
-            ("Rate" if len(row.rates) == 1 else f"Rate {name}", 8, f"{rate:.2e}")
-            for name, rate in row.rates.items()
-        ]
-        norms = []
+        cells = [("E", 3, str(row.epoch)), ("#", 6, str(row.step))]
+        for name in self._components:
+            cells.append((f"Loss {name}", 8, _number(row.losses.get(name))))
+        for name in self._scores:
+            scale = 1 if name == "speed" else 100
+            cells.append((name, 6, _number(row.scores.get(name, 0.0) * scale)))
+        cells.append(("Score", 6, _number(row.score)))
+        cells.append(("Words/s", 7, _number(row.words_per_second, 0)))
+        for name, rate in row.rates.items():
+            title = "Rate" if len(row.rates) == 1 else f"Rate {name}"
+            cells.append((title, 8, f"{rate:.2e}"))
         if row.gradient_norm_max is not None:
-            norms = [("Grad norm", 9, _number(row.gradient_norm))]
-        return [
-            ("E", 3, str(row.epoch)),
-            ("#", 6, str(row.step)),
-            *losses,
-            *((name, 6, self._percent(row, name)) for name in self._scores),
-            ("Score", 6, _number(row.score)),
-            ("Words/s", 7, _number(row.words_per_second, 0)),
-            *rates,
-            *norms,
-            ("Left", 8, format_duration(row.remaining_seconds)),
-        ]
-
-    def _percent(self, row: Row, name: str) -> str:
-        return _number(row.scores.get(name, 0.0) * (1 if name == "speed" else 100))
+            cells.append(("Grad norm", 9, _number(row.gradient_norm)))
+        return [*cells, ("Left", 8, format_duration(row.remaining_seconds))]
 
 
 def _number(value: float | None, digits: int = 2) -> str:

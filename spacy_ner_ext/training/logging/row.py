@@ -25,21 +25,13 @@ _norms: WeakKeyDictionary[Optimizer, tuple[int, Norms]] = WeakKeyDictionary()
 class Row:
     """An evaluation, and the steps since the previous one.
 
-    step: The last step before the evaluation.
-    epoch: The epoch of that step, from 0.
-    steps: Number of steps since the previous evaluation.
-    timestamp: Date and time in ISO 8601.
-    seconds: Time since the start of training.
     words: Words in all steps so far.
     words_per_second: Speed since the previous evaluation, including the time of this
         evaluation.
-    remaining_seconds: Estimated time until the last step; None if unknown.
-    score: The score by which the best model is chosen.
     scores: All scores; scores per label are dictionaries.
-    losses: Sum of each component's loss since the previous evaluation.
+    losses: Sum of each component's loss over the steps.
     rates: Learning rate of each parameter group.
     gradient_norm: Mean norm of all gradients over the steps.
-    gradient_norm_max: Maximum of these norms.
     gradient_spikes: Number of steps whose norm was far above the others.
     """
 
@@ -67,9 +59,8 @@ class Row:
 class RowBuilder:
     """Builds rows from the `info` that spaCy's training loop passes to a logger.
 
-    nlp: The pipeline, with its training config.
-    first_step: The first step of this process, known after the first row; above 0 if
-        training was resumed.
+    After the first row, `first_step` is the first step of this process; it is above 0
+    if training was resumed.
     """
 
     def __init__(self, nlp: Language) -> None:
