@@ -133,7 +133,6 @@ class Packing:
 
     @property
     def first_step(self) -> int:
-        """The number of packed rows of the first step."""
         return self.sizes[0] if self.sizes else 0
 
     @cached_property

@@ -175,5 +175,4 @@ def _put(xp: Any, *arrays: numpy.ndarray) -> list[Array]:
 
 
 def to_host(array: Array) -> numpy.ndarray:
-    """Convert a NumPy or CuPy array to NumPy."""
     return array if isinstance(array, numpy.ndarray) else array.get()

@@ -79,7 +79,6 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
 
     @property
     def tags(self) -> TagSet:
-        """The tags of the labels."""
         return TagSet(self.labels, self.cfg["scheme"], self.cfg["structure"])
 
     def find(self, docs: Sequence[Doc]) -> Predictions:

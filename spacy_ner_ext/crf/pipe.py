@@ -97,5 +97,4 @@ class CRFPipe(LabelledPipe):
 
 
 def _count_known(gold: numpy.ndarray) -> int:
-    """The number of words that are annotated in any chain."""
     return int((gold != MISSING).any(axis=1).sum())

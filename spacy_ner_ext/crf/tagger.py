@@ -104,7 +104,6 @@ class CRFTagger(CRFPipe):
 
     @property
     def tags(self) -> TokenTags:
-        """The tags, one for each label."""
         return TokenTags(self.labels)
 
     @property

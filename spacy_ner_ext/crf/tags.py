@@ -79,7 +79,6 @@ class TagSet:
 
     @property
     def n_tags(self) -> int:
-        """The number of tags of one chain."""
         return 1 + len(self.prefixes) * self.labels_per_chain
 
     @cached_property
@@ -179,9 +178,9 @@ class TagSet:
             allowed[end, chain, self.inside_tag(begin)] = False
 
     def find_spans(self, tags: numpy.ndarray) -> numpy.ndarray:
-        """Find the spans in valid tags, shape (n_words, n_chains), of one document or
-        of several in a row: chain, first word, end (exclusive) and B- tag of each,
-        shape (n_spans, 4), by chain and then by word."""
+        """Find the spans in valid tags, shape (n_words, n_chains): chain, first word,
+        end (exclusive) and B- tag of each, shape (n_spans, 4), by chain and then by
+        word."""
         prefix = self._parts[0][tags.T]
         if self.scheme == "iob2":
             continues = numpy.zeros_like(prefix, dtype=bool)
@@ -195,7 +194,6 @@ class TagSet:
         return numpy.stack([chain, start, end, begin], axis=1)
 
     def decode(self, tags: numpy.ndarray) -> list[LabelledSpan]:
-        """Decode the valid tags of one document, shape (n_words, n_chains)."""
         return [
             (start, end, self.label_of(chain, tag))
             for chain, start, end, tag in self.find_spans(tags).tolist()

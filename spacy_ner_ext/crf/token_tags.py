@@ -93,7 +93,6 @@ def register_token_score(target: str) -> None:
 
 
 def count_tags(examples: Iterable[Example], target: str) -> Counter[str]:
-    """Count the gold tags of the training data."""
     tags = (getattr(token, f"{target}_") for eg in examples for token in eg.y)
     return Counter(tag for tag in tags if tag)
 

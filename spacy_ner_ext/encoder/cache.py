@@ -61,7 +61,6 @@ class EmbeddingCache:
             )
 
     def describe(self) -> str:
-        """The size of the cache, its hits and its misses."""
         return (
             f"{len(self)} documents in {self.n_bytes / 2**20:.1f} of "
             f"{self.max_bytes >> 20} MB, {self.n_hits} hits, {self.n_misses} misses"

@@ -110,7 +110,6 @@ def build(config: dict[str, Any], settings: PretrainedSettings) -> Encoder:
 
 
 def prepare(tokenizer: Tokenizer) -> Tokenizer:
-    """Turn off truncation and padding."""
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -125,7 +124,6 @@ def config_of(encoder: Encoder) -> dict[str, Any]:
 
 
 def width_of(encoder: Encoder) -> int:
-    """The width of an encoder's vectors."""
     return int(encoder.config.hidden_size)
 
 

@@ -81,7 +81,6 @@ def build_transformer(
 
 
 def init(model: Model, X: Optional[List[Doc]] = None, Y: None = None) -> None:
-    """Load the pretrained weights."""
     shim = cast(EncoderShim, model.shims[0])
     model.set_dim("nO", shim.load(), force=True)
 

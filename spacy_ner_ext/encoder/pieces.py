@@ -38,7 +38,6 @@ class Pieces:
 
 
 def encode_words(tokenizer: Any, docs: Sequence[Sequence[str]]) -> list[Any]:
-    """Encode the words of documents."""
     return tokenizer.encode_batch(
         [list(words) for words in docs], is_pretokenized=True, add_special_tokens=False
     )
@@ -47,7 +46,6 @@ def encode_words(tokenizer: Any, docs: Sequence[Sequence[str]]) -> list[Any]:
 def cut_words(
     tokenizer: Any, docs: Sequence[Sequence[str]], piece_cache: PieceCache | None = None
 ) -> Pieces:
-    """Cut the words of documents into pieces."""
     cache = piece_cache or {}
     kept = [cache.get(tuple(words)) for words in docs]
     missing = [words for words, found in zip(docs, kept) if found is None]

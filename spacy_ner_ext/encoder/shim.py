@@ -182,7 +182,6 @@ class EncoderShim(TorchShim):
         return vectors, numpy.concatenate([found[1] for found in kept])
 
     def to_device(self, device_type: str, device_id: int) -> None:
-        """Move the encoder to "cpu" or "gpu"."""
         super().to_device(device_type, device_id)
         self.cache = None
 

@@ -53,7 +53,6 @@ class GradientScaler:
         return finite
 
     def state(self) -> dict[str, float]:
-        """The scale and the counts of steps."""
         counts = {"n_good": self._n_good, "n_skipped": self.n_skipped}
         return {"scale": self.scale, **counts}
 
@@ -87,7 +86,6 @@ class TorchShim(Shim):
 
     @property
     def is_loaded(self) -> bool:
-        """Whether there are weights."""
         return self._model is not None
 
     @property
@@ -183,7 +181,6 @@ class TorchShim(Shim):
         return self.copy()
 
     def to_device(self, device_type: str, device_id: int) -> None:
-        """Move the module to "cpu" or "gpu"."""
         self.model.to("cpu" if device_type == "cpu" else f"cuda:{device_id}")
 
     def to_bytes(self) -> bytes:

@@ -40,7 +40,6 @@ def register_score_extension() -> None:
 
 
 def set_score(span: Span, score: float) -> None:
-    """Store the probability of a span as `span._.score`."""
     user_data: Any = span.doc.user_data
     user_data.setdefault(_score_key(span), {})[span.label_] = float(score)
 

@@ -82,8 +82,8 @@ class EntityPipe(LabelledPipe):
         return self.target if setting is None else as_keys(setting, "annotate")
 
     def find(self, docs: Sequence[Doc]) -> Predictions:
-        """Find the entities of some documents, at least one with a token, before
-        thresholding, with probabilities at any temperature."""
+        """Find the entities of documents with at least one token, before
+        thresholding."""
         raise NotImplementedError
 
     def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:

@@ -152,8 +152,8 @@ class LabelledPipe(TrainablePipe):
         raise NotImplementedError
 
     def report_data(self, get_examples: GetExamples, nlp: Language | None) -> None:
-        """Log warnings about gold annotation that cannot be learned, and about score
-        weights that select the best model by another annotation."""
+        """Log warnings about gold annotation that cannot be learned or is not
+        scored."""
 
     def update(
         self,

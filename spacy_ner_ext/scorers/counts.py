@@ -118,7 +118,6 @@ class Totals:
         self.counts: Counts = defaultdict(lambda: [0] * N_COUNTS)
 
     def add(self, counts: Counts) -> None:
-        """Add the counts of a document."""
         for label, values in counts.items():
             total = self.counts[label]
             for field, value in enumerate(values):
@@ -126,7 +125,6 @@ class Totals:
 
     @property
     def labels(self) -> list[str]:
-        """The labels, in order of appearance."""
         return list(self.counts)
 
     def array(self, labels: Sequence[str] | None = None) -> numpy.ndarray:

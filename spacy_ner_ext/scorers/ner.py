@@ -17,8 +17,7 @@ from .counts import COUNTERS, EXACT, Totals, averages, rates
 
 @registry.scorers("spacy_ner_ext.ner_scorer.v1")
 def make_ner_scorer() -> Callable[..., dict[str, Any]]:
-    """Create a scorer of named entities in doc.ents and span groups, see
-    `ner_score`."""
+    """Create a scorer of doc.ents and span groups, see `ner_score`."""
     return ner_score
 
 

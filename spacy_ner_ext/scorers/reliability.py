@@ -103,8 +103,7 @@ def expected_calibration_error(
 
 
 def brier_score(scores: numpy.ndarray, correct: numpy.ndarray) -> float:
-    """The mean squared difference between probabilities and outcomes (Brier 1950), 0
-    (good) to 1."""
+    """The mean squared error of probabilities (Brier 1950), 0 (good) to 1."""
     return float(numpy.mean((scores - correct) ** 2)) if len(scores) else 0.0
 
 

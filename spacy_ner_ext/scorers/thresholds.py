@@ -96,8 +96,7 @@ def best_point(points: Sequence[Point]) -> Point:
 
 
 def lowest_for_precision(points: Sequence[Point], precision: float) -> Point | None:
-    """The point of the lowest threshold that reaches a precision, which has the best
-    recall; None if no threshold reaches it."""
+    """The point of the lowest threshold that reaches a precision; None if none does."""
     return next((point for point in points if point.p >= precision), None)
 
 

@@ -73,11 +73,9 @@ class Embeddings(TorchFunctionMode):
         return func(*args, **kwargs)
 
     def attend(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Attention."""
         return functional.scaled_dot_product_attention(*args, **kwargs)
 
     def project(self, *args: Any, **kwargs: Any) -> Tensor:
-        """A linear layer."""
         return functional.linear(*args, **kwargs)
 
 

@@ -28,7 +28,6 @@ class Spans:
         return len(self.first)
 
     def __getitem__(self, which: NDArray) -> Spans:
-        """Some of the spans, by index or by a mask."""
         return Spans(*(getattr(self, field.name)[which] for field in fields(self)))
 
     @property

@@ -217,7 +217,6 @@ def write_checkpoint(
 def _config_of(
     labels: Sequence[str], encoder: dict[str, Any], size: int
 ) -> dict[str, Any]:
-    """SpanMarker's config.json."""
     tags = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
     reduced = ["O", *labels]
     return {

@@ -64,13 +64,11 @@ class SpanMarkerRecognizer(EntityPipe):
 
     @property
     def context(self) -> Context:
-        """The text around a sentence that the encoder sees."""
         keys = ("context", "max_prev_context", "max_next_context")
         return Context(*(self.cfg[key] for key in keys))
 
     @property
     def shim(self) -> SpanMarkerShim:
-        """The weights of the model."""
         return shim_of(self.model)
 
     def read_checkpoint(self) -> None:
@@ -90,7 +88,6 @@ class SpanMarkerRecognizer(EntityPipe):
         checkpoint.warn_about_context(self.name, self.cfg["context"])
 
     def find_candidates(self, docs: Sequence[Doc]) -> Candidates:
-        """Find all candidate spans of some documents."""
         self.read_checkpoint()
         self._require_labels()
         return scorer_of(self.model).candidates(read_words(docs), self.context)
@@ -161,8 +158,7 @@ class SpanMarkerRecognizer(EntityPipe):
             self.model.initialize(Y=output)
 
     def report_data(self, get_examples: GetExamples, nlp: Language | None) -> None:
-        """Log the gold entities of the training and development data that cannot be
-        learned."""
+        """Log gold entities of training and development data that cannot be learned."""
         super().report_data(get_examples, nlp)
         self.report(get_examples(), "train")
         self.report(dev_examples(nlp), "dev")

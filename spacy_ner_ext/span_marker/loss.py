@@ -21,7 +21,6 @@ class Denominators:
 
 
 def count_known(spans: Spans, gold: Ints, chosen: Ints) -> Denominators:
-    """Count the spans with known labels, of some candidates and of those marked."""
     n_words = len(numpy.unique(spans.first[gold != MISSING]))
     return Denominators(int((gold[chosen] != MISSING).sum()), n_words)
 

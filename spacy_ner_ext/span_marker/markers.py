@@ -43,7 +43,6 @@ class EncodedText:
 
     @property
     def lengths(self) -> Ints:
-        """The number of pieces of each row, without padding."""
         return self.mask.sum(axis=1)
 
 

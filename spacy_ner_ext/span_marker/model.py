@@ -89,7 +89,6 @@ def build_span_marker(
 
 
 def shim_of(model: Model) -> SpanMarkerShim:
-    """The weights of the model."""
     return cast(SpanMarkerShim, model.shims[0])
 
 

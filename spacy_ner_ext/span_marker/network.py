@@ -78,8 +78,8 @@ class SpanMarkerNetwork(nn.Module):
 
     @property
     def n_positions(self) -> int | None:
-        """The number of positions, those before the first piece included; None if
-        positions are relative."""
+        """The number of positions, reserved ones included; None if they are
+        relative."""
         table = self._positions[0]
         return None if table is None else table.num_embeddings
 
@@ -90,7 +90,6 @@ class SpanMarkerNetwork(nn.Module):
         self.structured, self.n_attentions = n_attentions > 0, n_attentions or None
 
     def move(self, array: Ints) -> Tensor:
-        """Move an array to the device of the weights."""
         return torch.from_numpy(numpy.ascontiguousarray(array)).to(
             self.device, non_blocking=True
         )

@@ -40,7 +40,6 @@ class SpanMarkerShim(TorchShim):
         self.tokenizer_config = "{}"
 
     def words_of(self, doc: Doc) -> list[str]:
-        """The words of a document, without white space."""
         return list(read_words([doc], by_sentence=False).docs[0])
 
     def load(self, n_labels: int, with_filter: bool) -> None:
@@ -114,7 +113,6 @@ class SpanMarkerShim(TorchShim):
         }
 
     def forget(self) -> None:
-        """Drop the weights."""
         self._model = None
 
     def _set(

@@ -85,7 +85,6 @@ class SentenceWindows:
 
     @property
     def counts(self) -> Ints:
-        """The number of pieces of each word."""
         return numpy.diff(self.bounds)
 
     def locate(

@@ -145,8 +145,7 @@ def forward(
 
 
 def convolve(sizes: Sequence[int], filters: Sequence[Model]) -> Model[Ragged, Ragged]:
-    """Create parallel convolutions, whose outputs are concatenated: each applies its
-    filter to windows of its size, in words."""
+    """Create parallel convolutions, whose outputs are concatenated."""
     forward = partial(convolve_forward, tuple(sizes))
     return Model("convolve", forward, init=initialize_layers, layers=filters)
 

@@ -42,15 +42,12 @@ class Calibration:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The fitted settings of the component."""
         return {"temperature": self.temperature, "threshold": self.threshold}
 
     def to_dict(self) -> dict[str, Any]:
-        """Convert to dictionaries, lists, strings and numbers."""
         return asdict(self)
 
     def to_json(self, path: str | Path) -> None:
-        """Write the result as JSON."""
         write_json(self.to_dict(), Path(path))
 
 

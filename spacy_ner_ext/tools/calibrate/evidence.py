@@ -32,12 +32,10 @@ class Evidence:
 
     @property
     def correct(self) -> numpy.ndarray:
-        """Whether each entity is right, bool."""
         return numpy.array(self._correct, dtype=bool)
 
     @property
     def labels(self) -> numpy.ndarray:
-        """The label of each entity."""
         return numpy.array(self._labels, dtype=str)
 
     def scores(self, temperature: float) -> numpy.ndarray:

@@ -40,7 +40,6 @@ class LabelThreshold:
 
 
 def measure(evidence: Evidence, temperature: float) -> Quality:
-    """Measure the probabilities at a temperature."""
     scores, correct = evidence.scores(temperature).clip(0, 1), evidence.correct
     measures = expected_calibration_error, brier_score, log_loss
     return Quality(*(each(scores, correct) for each in measures))

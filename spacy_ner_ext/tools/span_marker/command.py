@@ -151,7 +151,6 @@ def _check_new(output: Path) -> None:
 
 
 def _write_folder(output: Path, write: Callable[[Path], None]) -> None:
-    """Write a new folder atomically."""
     _check_new(output)
     with replacing(output) as temporary:
         temporary.mkdir()
