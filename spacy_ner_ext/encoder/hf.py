@@ -1,7 +1,7 @@
 """Hugging Face encoders and their tokenizers: loading, and building from saved parts.
 
-Only `load`, `load_encoder` and `load_tokenizer` read from the hub or from a folder, and
-nothing is unpickled: weights are safetensors, a tokenizer is its tokenizer.json.
+Only `load_encoder` and `load_tokenizer` read from the hub or from a folder, and nothing
+is unpickled: weights are safetensors, a tokenizer is its tokenizer.json.
 """
 
 from __future__ import annotations
@@ -17,22 +17,12 @@ from torch import nn
 
 from ..util.errors import one_line
 from .pieces import Specials
-from .settings import ATTENTION, EncoderSettings, PretrainedSettings
+from .settings import ATTENTION, PretrainedSettings
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Encoder = Any  # a transformers.PreTrainedModel, which is not imported for its type
-
-
-def load(settings: EncoderSettings) -> tuple[Encoder, Tokenizer]:
-    """Load a pretrained encoder, with the new pieces of the settings, and its
-    tokenizer."""
-    tokenizer = load_tokenizer(settings)
-    encoder = load_encoder(settings)
-    if settings.new_tokens:
-        add_tokens(encoder, tokenizer, settings.new_tokens)
-    return encoder, prepare(tokenizer.backend_tokenizer)
 
 
 def load_encoder(settings: PretrainedSettings) -> Encoder:

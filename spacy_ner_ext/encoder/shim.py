@@ -36,8 +36,11 @@ class EncoderShim(TorchShim):
 
     def load(self) -> int:
         """Load the pretrained encoder, and return the width of its vectors."""
-        encoder, tokenizer = hf.load(self.settings)
-        self.rebuild(encoder, tokenizer, {}, "")
+        tokenizer = hf.load_tokenizer(self.settings)
+        encoder = hf.load_encoder(self.settings)
+        if self.settings.new_tokens:
+            hf.add_tokens(encoder, tokenizer, self.settings.new_tokens)
+        self.rebuild(encoder, hf.prepare(tokenizer.backend_tokenizer), {}, "")
         std = getattr(encoder.config, "initializer_range", 0.02)
         with torch.no_grad():
             self.model.empty.normal_(std=std)

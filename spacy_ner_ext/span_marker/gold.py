@@ -25,15 +25,11 @@ class LostGold:
 
     n_gold: int = 0  # all entities
     too_long: Counter[int] = field(default_factory=Counter)
-    # More pieces than a window holds.
-    no_window: Counter[int] = field(default_factory=Counter)
+    no_window: Counter[int] = field(default_factory=Counter)  # too many pieces
     misaligned: Counter[str] = field(default_factory=Counter)
-    # Across a sentence boundary.
-    crossing: Counter[str] = field(default_factory=Counter)
-    # Another entity has the same boundaries.
-    conflicting: Counter[str] = field(default_factory=Counter)
-    # Not a label of the component.
-    other: Counter[str] = field(default_factory=Counter)
+    crossing: Counter[str] = field(default_factory=Counter)  # a sentence boundary
+    conflicting: Counter[str] = field(default_factory=Counter)  # same boundaries
+    other: Counter[str] = field(default_factory=Counter)  # unknown labels
 
 
 def label_spans(

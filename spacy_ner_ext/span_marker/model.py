@@ -94,9 +94,7 @@ def shim_of(model: Model) -> SpanMarkerShim:
 
 def scorer_of(model: Model) -> SpanScorer:
     """The algorithm with the weights of the model."""
-    shim = shim_of(model)
-    parts = (shim.model, shim.tokenizer, shim.specials, shim.settings)
-    return SpanScorer(*parts, shim.piece_cache)
+    return SpanScorer(shim_of(model))
 
 
 def init(model: Model, X: Any = None, Y: Optional[Floats2d] = None) -> None:

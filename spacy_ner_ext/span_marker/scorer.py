@@ -17,12 +17,13 @@ import torch
 from thinc.types import Floats1d, Floats2d
 from torch import Tensor
 
-from ..encoder.pieces import Ints, PieceCache, Specials, group_by_length, pad
+from ..encoder.pieces import Ints, group_by_length, pad
 from .candidates import Spans, all_spans, place
 from .filter import select_spans
 from .markers import EncodedText, Pairs
 from .network import SpanMarkerNetwork
 from .settings import Context, SpanMarkerSettings
+from .shim import SpanMarkerShim
 from .windows import DocWords, SentenceWindows, cut
 
 # Pieces of a pass of texts, and pairs of a pass of markers. Few fit the caches of a
@@ -54,21 +55,13 @@ class CandidateScores:
 
 
 class SpanScorer:
-    """Runs the algorithm with a network and its settings."""
+    """Runs the algorithm with the weights and settings of a model."""
 
-    def __init__(
-        self,
-        network: SpanMarkerNetwork,
-        tokenizer: Any,
-        specials: Specials,
-        settings: SpanMarkerSettings,
-        piece_cache: PieceCache | None = None,
-    ) -> None:
-        self.network = network
-        self.tokenizer = tokenizer
-        self.specials = specials
-        self.settings = settings
-        self.piece_cache = piece_cache
+    def __init__(self, shim: SpanMarkerShim) -> None:
+        self.network: SpanMarkerNetwork = shim.model
+        self.tokenizer, self.specials = shim.tokenizer, shim.specials
+        self.settings: SpanMarkerSettings = shim.settings
+        self.piece_cache = shim.piece_cache
 
     @property
     def size(self) -> int:
