@@ -143,9 +143,9 @@ def _explain_unmatched(group: ParameterGroup, chosen: dict[str, ParameterGroup])
             "before that, or remove it."
         )
     plain = re.sub(r"[\\^$]", "", group.pattern.pattern)
-    near = difflib.get_close_matches(plain, _prefixes(chosen), n=5, cutoff=0.3)
+    near = difflib.get_close_matches(plain, _prefixes(chosen), n=3, cutoff=0.3)
     return (
-        f"{start}matches no weight. Closest: {', '.join(near or list(chosen)[:5])}; "
+        f"{start}matches no weight. Closest: {', '.join(near or list(chosen)[:3])}; "
         "`python -m spacy_ner_ext params CONFIG` prints all paths."
     )
 

@@ -201,7 +201,9 @@ class GroupedAdam(Optimizer):
             return
         self.gradients.limit(gradients, self.grad_clip, shim_id)
         self.averaging.begin(weights)
-        keys, arrays = list(weights), list(weights.values())
+        # torch takes the memory of each for one block, in the order of its elements.
+        keys, arrays = list(weights), [w.contiguous() for w in weights.values()]
+        gradients = [gradient.contiguous() for gradient in gradients]
         for (rate, decay), places in together.items():
             self._step(
                 [keys[i] for i in places],
@@ -209,6 +211,9 @@ class GroupedAdam(Optimizer):
                 [gradients[i] for i in places],
                 *(rate, decay, shim_id is None),
             )
+        for weight, array in zip(weights.values(), arrays):
+            if array is not weight:
+                weight.copy_(array)
         self.averaging.update(weights)
 
     def _find(self, key: Key) -> Tuple[ParameterGroup, float]:

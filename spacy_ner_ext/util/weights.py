@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy
 import torch
-from thinc.api import Model, xp2torch
+from thinc.api import Model
 from thinc.shims import Shim
 
 # thinc's key of an array: the id of its layer or shim, and its name there.
@@ -85,12 +85,21 @@ def iter_shims(nlp: Any) -> Iterator[Shim]:
 
 
 def as_tensor(array: Any) -> torch.Tensor:
-    """An array or a parameter as a tensor that shares its memory."""
+    """An array or a parameter as a tensor that shares its memory.
+
+    RAISES (ValueError): If the array cannot be written.
+    """
     if isinstance(array, torch.Tensor):
         return array.detach()
-    if isinstance(array, numpy.ndarray):
-        return torch.from_numpy(array)
-    return xp2torch(array)
+    if not isinstance(array, numpy.ndarray):
+        # Unlike thinc's xp2torch, never a copy on another device.
+        return torch.from_dlpack(array)
+    if not array.flags.writeable:
+        raise ValueError(
+            f"An array of weights or gradients, of the shape {array.shape}, is "
+            "read-only: pass array.copy() to set_param or set_grad of its layer."
+        )
+    return torch.from_numpy(array)
 
 
 def _iter_places(nlp: Any) -> Iterator[tuple[Model, str]]:

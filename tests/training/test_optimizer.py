@@ -206,6 +206,34 @@ def test_what_has_no_gradient_in_a_step_is_left_alone_and_trained_later(bert):
         before = after
 
 
+LAYOUTS = {
+    "rows": numpy.array,
+    "columns": numpy.asfortranarray,
+    "every second": lambda array: numpy.repeat(array, 2, axis=1)[:, ::2],
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("of_gradient", LAYOUTS)
+@pytest.mark.parametrize("of_weights", LAYOUTS)
+def test_arrays_of_any_layout_are_updated_in_place(of_weights, of_gradient, dtype):
+    nlp, _ = start("flat_biluo")
+    optimizer = bound(nlp, learn_rate=0.5, averages=0.9)
+    key = next(iter_weights(nlp)).key
+    direction = numpy.sign(numpy.random.default_rng(0).normal(size=(4, 3)))
+    weights = LAYOUTS[of_weights](numpy.zeros((4, 3), dtype))
+    for n_steps in (1, 2):
+        gradient = LAYOUTS[of_gradient](direction.astype(dtype))
+        updated, cleared = optimizer(key, weights, gradient)
+        assert updated is weights and weights.dtype == dtype
+        assert cleared is gradient and not gradient.any()
+        numpy.testing.assert_allclose(weights, -0.5 * n_steps * direction, rtol=1e-3)
+        optimizer.step_schedules()
+    # The decays are 2 / 11 and 3 / 12.
+    average = direction * (-0.5 * 9 / 11 * 3 / 12 - 1.0 * 9 / 12)
+    numpy.testing.assert_allclose(optimizer.averages[key], average, rtol=1e-3)
+
+
 # --- Groups -------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import pytest
 from spacy import registry
 from thinc.api import Linear, Model, chain, with_array
 
-from spacy_ner_ext.util.weights import iter_weights
+from spacy_ner_ext.util.weights import as_tensor, iter_weights
 from tests.helpers.encoders import KINDS, N_LAYERS, WIDTH, make_encoder
 from tests.helpers.pipelines import (
     TOK2VEC,
@@ -275,3 +275,17 @@ def test_components_without_weights_have_no_paths():
     nlp, _ = start({"sentencizer": {}, "crf_ner": crf()})
     assert {path.partition(".")[0] for path in path_names(nlp)} == {"crf_ner"}
     assert list(iter_weights(build({"sentencizer": {}}))) == []
+
+
+def test_tensors_share_the_memory_of_arrays():
+    for kind in ("float16", "float32", "float64"):
+        array = numpy.zeros((2, 3), dtype=kind)
+        for view in (array, array.T, array[:, ::2]):
+            as_tensor(view).add_(1)
+        assert array.tolist() == [[3, 2, 3]] * 2 and array.dtype == kind
+
+
+def test_an_array_in_read_only_memory_is_an_error():
+    array = numpy.frombuffer(bytes(8), dtype="float32")
+    with pytest.raises(ValueError, match=r"of the shape \(2,\), is read-only"):
+        as_tensor(array)

@@ -85,7 +85,7 @@ def test_prints_what_training_will_do_with_each_weight(run, files):
 def test_a_wrong_pattern_is_an_error_of_one_line(call, files):
     result = call("params", TRF, *files[TRF], GROUP, "transfomer")
     check_error(result, "crf_trf.cfg", "'transfomer'", "'encoder'", "matches no weight")
-    assert re.search(f"Near it: .*{re.escape(ENCODER)}", result[2])
+    assert re.search(f"Closest: .*{re.escape(ENCODER)}", result[2])
 
 
 def test_overrides_change_the_plan(call, files):
