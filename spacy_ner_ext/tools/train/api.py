@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import io
 import shlex
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from spacy.training.loop import DIR_MODEL_BEST
 from thinc.api import Config, require_gpu
 
 from ...util.errors import UserError
-from .checkpoint import Checkpoint, check_config, find_lost_paths, read_checkpoint
+from .checkpoint import Checkpoint, check_config, read_checkpoint
 from .progress import Progress, Result
 from .run import Callback, Run
 from .run_folder import check_output, prepare_output
@@ -116,29 +114,30 @@ def train(
             loaded = extend(loaded, checkpoint, resume_to)
         settings = read_settings(loaded.interpolate(), given)
         nlp = _initialize(loaded, checkpoint, gpu_id)
-        if checkpoint is None:
-            prepare_output(folder)
-        run = Run(
-            nlp,
-            settings,
-            folder,
-            checkpoint=checkpoint,
-            callbacks=callbacks,
-            use_gpu=gpu_id,
-            stdout=io.StringIO() if silent else sys.stdout,
-            stderr=io.StringIO() if silent else sys.stderr,
+        prepare_output(folder, is_new=checkpoint is None)
+        run = Run(nlp, settings, folder, checkpoint, callbacks, gpu_id, silent)
+        reason, best = run(), run.progress.saved
+        if best is None:
+            raise UserError(
+                "Training ended before its first evaluation: train for at least one "
+                "step."
+            )
+        path = folder / DIR_MODEL_BEST
+        return Trained(
+            nlp=util.load_model(path),
+            scores=best.scores,
+            score=best.score,
+            step=best.step,
+            path=None if output is None else path,
+            reason=reason,
+            signal=run.signals.received,
         )
-        reason = run()
-        return _finish(run, reason, folder, is_kept=output is not None)
 
 
 def load(
     config: str | Path | Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> Config:
-    """Load a config, or the file of one, and override settings.
-
-    RAISES (UserError): If [training] has an unknown setting.
-    """
+    """Load a config, or the file of one, and override settings."""
     # spaCy does not add settings to sections that the config lacks.
     own = {name for name in overrides if name.startswith(f"{SECTION}.")}
     others = {name: overrides[name] for name in overrides.keys() - own}
@@ -149,30 +148,22 @@ def load(
         loaded = util.load_config_from_str(text, others, interpolate=False)
     for name in sorted(own):
         loaded.setdefault(SECTION, {})[name.partition(".")[2]] = overrides[name]
-    _check_names(loaded)
-    return loaded
-
-
-def _check_names(config: Config) -> None:
     known = list(ConfigSchemaTraining.model_fields)
-    for name in config.get("training", {}):
+    for name in loaded.get("training", {}):
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             raise UserError(
                 f"[training] has no setting {name}"
                 + (f"; did you mean {near[0]}?" if near else f": {', '.join(known)}.")
             )
+    return loaded
 
 
 def extend(config: Config, checkpoint: Checkpoint, until: str | None) -> Config:
-    """Extend a run. Schedules that end with training.max_steps end later, and patience
-    restarts.
+    """The config of a longer run, not interpolated. An extension is recorded in the
+    progress of the checkpoint.
 
-    config: The config, not interpolated.
-    checkpoint: Where the run resumes; the extension is recorded in its progress.
     until: Such as "25 epochs" or "4000 steps"; None for an earlier extension, if any.
-    RETURNS: The config of the longer run.
-    RAISES (UserError): If the run is already longer, or the end cannot be used.
     """
     progress = Progress()
     progress.restore(checkpoint.state["progress"])
@@ -227,32 +218,15 @@ def _initialize(config: Config, checkpoint: Checkpoint | None, gpu_id: int) -> L
     try:
         nlp = init_nlp(config, use_gpu=gpu_id)
     except ValueError as err:
-        if before is not None and (lost := find_lost_paths(before, config)):
-            name, path = next(iter(lost.items()))
-            raise UserError(
-                f"The run started with {name} = {path!r}, now it is not set: repeat "
-                "the settings of the first call, such as "
-                f"{shlex.join([f'--{name}', path])}."
-            ) from err
+        old = Config().from_str(before or "", interpolate=False).get("paths", {})
+        for name, path in old.items():
+            if path is not None and config.get("paths", {}).get(name) is None:
+                raise UserError(
+                    f"The run started with paths.{name} = {str(path)!r}, now it is not "
+                    "set: repeat the settings of the first call, such as "
+                    f"{shlex.join([f'--paths.{name}', str(path)])}."
+                ) from err
         raise
     if before is not None:
         check_config(before, nlp.config)
     return nlp
-
-
-def _finish(run: Run, reason: str, folder: Path, is_kept: bool) -> Trained:
-    best = run.progress.saved
-    if best is None:
-        raise UserError(
-            "Training ended before its first evaluation: train for at least one step."
-        )
-    path = folder / DIR_MODEL_BEST
-    return Trained(
-        nlp=util.load_model(path),
-        scores=best.scores,
-        score=best.score,
-        step=best.step,
-        path=path if is_kept else None,
-        reason=reason,
-        signal=run.signals.received,
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import safetensors.numpy
 from spacy.language import Language
 from spacy.pipeline._edit_tree_internals.edit_trees import EditTrees
 from spacy.pipeline.edit_tree_lemmatizer import EditTreeLemmatizer
+from spacy.util import dict_to_dot
 from thinc.api import Config
 
 from ...util.errors import UserError, one_line
@@ -23,7 +23,6 @@ from .settings import SECTION
 
 FOLDER, COMPONENTS = "checkpoints", "components"
 STATE, ARRAYS, CONFIG = "state.json", "state.safetensors", "config.cfg"
-NAME = re.compile(r"step-(\d{8,})\Z")
 # Changes whenever older checkpoints can no longer be read.
 LAYOUT = 2
 # Stands for an array in STATE, with its name in ARRAYS.
@@ -49,12 +48,8 @@ class Stateful(Protocol):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was read, without the weights and arrays.
-
-    path: Its folder.
-    state: The states of all objects by name; each array is replaced by its name.
-    config: The config of the run, not interpolated.
-    """
+    """A checkpoint without the weights and arrays: the states of all objects by name,
+    and the config of the run, not interpolated."""
 
     path: Path
     state: dict[str, Any]
@@ -63,12 +58,8 @@ class Checkpoint:
 
 def find_checkpoints(output: Path) -> list[Path]:
     """Find the complete checkpoints in the folder of a run, oldest first."""
-    folder = output / FOLDER
-    found = folder.iterdir() if folder.is_dir() else ()
-    numbered = [
-        (int(match[1]), path) for path in found if (match := NAME.match(path.name))
-    ]
-    return [path for _, path in sorted(numbered)]
+    found = [p for p in (output / FOLDER).glob("step-*") if p.name[5:].isdigit()]
+    return sorted(found, key=lambda path: int(path.name[5:]))
 
 
 def write_checkpoint(
@@ -97,10 +88,7 @@ def write_checkpoint(
 
 
 def read_checkpoint(output: Path) -> Checkpoint:
-    """Read the last checkpoint in the folder of a run.
-
-    RAISES (UserError): If there is none, or it cannot be read.
-    """
+    """Read the last checkpoint in the folder of a run."""
     found = find_checkpoints(output)
     if not found:
         raise UserError(
@@ -130,10 +118,7 @@ def restore_checkpoint(
     checkpoint: Checkpoint, nlp: Language, stateful: Mapping[str, Stateful]
 ) -> None:
     """Restore the weights of a pipeline, initialized with the config of the run, and
-    the state of all objects, in their order.
-
-    RAISES (UserError): If the checkpoint does not fit.
-    """
+    the state of all objects, in their order."""
     path = checkpoint.path
     try:
         for name, component in nlp.pipeline:
@@ -159,10 +144,8 @@ def _take_arrays(value: Any, arrays: dict[str, numpy.ndarray], place: str = "") 
         arrays[place] = value
         return {ARRAY: place}
     if isinstance(value, dict):
-        return {
-            key: _take_arrays(each, arrays, f"{place}/{key}".lstrip("/"))
-            for key, each in value.items()
-        }
+        places = {key: f"{place}/{key}" if place else key for key in value}
+        return {k: _take_arrays(v, arrays, places[k]) for k, v in value.items()}
     return value
 
 
@@ -187,13 +170,11 @@ class PipelineState:
         self.nlp = nlp
 
     def state(self) -> dict[str, Any]:
-        """Actions by component, and scores."""
         unseen = {name: sorted(attrs[UNSEEN]) for name, attrs in self._parsers()}
         performance = self.nlp.meta.get("performance", {})
         return {"unseen": unseen, "performance": performance}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a state."""
         for name, attrs in self._parsers():
             attrs[UNSEEN] = set(state["unseen"].get(name, attrs[UNSEEN]))
         self.nlp.meta["performance"] = state["performance"]
@@ -205,22 +186,16 @@ class PipelineState:
                 yield name, attrs
 
 
-# --- The config ---------------------------------------------------------------
-
-
 def check_config(before: str, now: Config) -> None:
-    """Check that a run continues with the config that it started with.
-
-    RAISES (UserError): If a setting differs that cannot change.
-    """
+    """Raise UserError if a setting differs from the config that the run started with,
+    except for those that can change."""
     # Both as text, which rounds numbers.
     texts = (before, now.to_str(interpolate=False))
-    old, new = (flatten(Config().from_str(t, interpolate=False)) for t in texts)
+    old, new = (dict_to_dot(Config().from_str(t, interpolate=False)) for t in texts)
     for name in sorted(old.keys() | new.keys()):
-        section, _, setting = name.partition(".")
-        first = setting.partition(".")[0]
+        section, setting, *_ = name.split(".")
         if section in FREE_SECTIONS or (
-            section in ("training", "system") and first in FREE_SETTINGS
+            section in ("training", "system") and setting in FREE_SETTINGS
         ):
             continue
         if old.get(name) != new.get(name):
@@ -229,26 +204,3 @@ def check_config(before: str, now: Config) -> None:
                 f"{new.get(name)!r}: set it back, or train again from the start with "
                 "--overwrite."
             )
-
-
-def find_lost_paths(before: str, now: Config) -> dict[str, str]:
-    """Find the paths that were set when the run started and are not set now."""
-    old = Config().from_str(before, interpolate=False).get("paths", {})
-    new = now.get("paths", {})
-    return {
-        f"paths.{name}": str(path)
-        for name, path in old.items()
-        if path is not None and new.get(name) is None
-    }
-
-
-def flatten(config: Mapping[str, Any], section: str = "") -> dict[str, Any]:
-    """The settings of a config by their full names."""
-    found: dict[str, Any] = {}
-    for key, value in config.items():
-        name = f"{section}.{key}" if section else key
-        if isinstance(value, Mapping) and value:
-            found.update(flatten(value, name))
-        else:
-            found[name] = value
-    return found

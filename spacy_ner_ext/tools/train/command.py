@@ -106,11 +106,8 @@ def train(
         return
     message.warn(f"Training was stopped; {best}, {where}")
     if output is not None:
+        kept = [a for a in sys.argv[1:] if a not in ("--resume", "--overwrite")]
+        command = f"python -m spacy_ner_ext {shlex.join(kept)} --resume"
         # On one line, to be copied.
-        typer.echo(f"Resume with: {_resume_command(sys.argv[1:])}")
+        typer.echo(f"Resume with: {command}")
     raise typer.Exit(128 + trained.signal)
-
-
-def _resume_command(arguments: list[str]) -> str:
-    kept = [each for each in arguments if each not in ("--resume", "--overwrite")]
-    return f"python -m spacy_ner_ext {shlex.join(kept)} --resume"

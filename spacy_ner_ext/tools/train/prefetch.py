@@ -12,7 +12,6 @@ from spacy.training import Example
 
 from ...encoder.pieces import PieceCache, encode_words
 from ...encoder.torch_shim import TorchShim
-from ...util.errors import UserError
 from ...util.weights import iter_shims
 
 # The epoch, the examples, and whatever else.
@@ -25,20 +24,13 @@ THREADS = "prefetch"
 def prefetch(
     batches: Iterable[Item], nlp: Language, num_workers: int
 ) -> Generator[Item, None, None]:
-    """Tokenize the documents of the next batches in threads, without holding Python's
-    global lock, and yield the same batches in the same order.
+    """Yield the same batches in the same order, while threads tokenize the documents
+    of the next ones without holding Python's global lock.
 
-    Batches are drawn in the calling thread, a few ahead of their use, and so are all
-    random choices. A step computes the same for any number of threads, unless batches
-    and steps draw from the same random numbers.
-
-    batches: Tuples that start with an epoch and a list of examples.
-    num_workers: The threads; 0 to tokenize each batch when it is used.
-    RAISES (UserError): If the number of threads is below 0.
+    Batches are drawn in the calling thread, a few ahead of their use. A step computes
+    the same for any number of threads, unless batches and steps draw from the same
+    random numbers.
     """
-    if num_workers < 0:
-        what = f"num_workers = {num_workers} of [spacy_ner_ext]"
-        raise UserError(f"{what}: set it to a number of threads, or to 0 for none.")
     shims = _find_shims(nlp) if num_workers else []
     if not shims:
         yield from batches
@@ -71,13 +63,9 @@ def _find_shims(nlp: Language) -> list[TorchShim]:
 def _submit(
     executor: ThreadPoolExecutor, shim: TorchShim, examples: Sequence[Example]
 ) -> Future[PieceCache]:
-    words = [tuple(shim.words_of(example.predicted)) for example in examples]
-    return executor.submit(_cut, shim.tokenizer, words)
-
-
-def _cut(tokenizer: Any, docs: Sequence[tuple[str, ...]]) -> PieceCache:
-    different = list(dict.fromkeys(docs))
-    return dict(zip(different, encode_words(tokenizer, different)))
+    docs = list({tuple(shim.words_of(example.predicted)): None for example in examples})
+    tokenizer = shim.tokenizer
+    return executor.submit(lambda: dict(zip(docs, encode_words(tokenizer, docs))))
 
 
 def _hand_over(

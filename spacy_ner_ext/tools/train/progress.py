@@ -26,15 +26,13 @@ class Result:
 class Progress:
     """The progress of a run after its last step, the first being 0.
 
-    epochs: The epochs until then, with the fraction of the last one.
     seconds: Time in training, without breaks between processes.
     losses: The losses since the last evaluation.
+    steps_per_epoch: The steps of the first epoch; None before its end.
     results: The evaluations; only the saved one has all scores.
-    epoch_starts: The first step of each epoch.
     extended_to: The end to which --resume-to extended the run.
     extended_at: When it was extended; patience restarts there.
     max_docs: The most docs that fit into the memory of the GPU, once more did not.
-    position: The position in the data; None before the first step.
     """
 
     step: int = -1
@@ -44,7 +42,7 @@ class Progress:
     seconds: float = 0.0
     losses: dict[str, float] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
-    epoch_starts: list[int] = field(default_factory=list)
+    steps_per_epoch: int | None = None
     extended_to: str | None = None
     extended_at: Result | None = None
     max_docs: int | None = None
@@ -60,21 +58,13 @@ class Progress:
         """The last of the best evaluations, whose pipeline is saved."""
         return max(self.results, key=lambda r: (r.score, r.step), default=None)
 
-    @property
-    def steps_per_epoch(self) -> int | None:
-        """The steps of the first epoch; None before its end."""
-        starts = self.epoch_starts
-        if len(starts) > 1:
-            return starts[1] - starts[0]
-        return self.step + 1 if self.epochs >= 1 else None
-
     def advance(self, batch: Batch, losses: Mapping[str, float]) -> None:
-        """Count a step."""
         self.step += 1
         self.epoch, self.epochs = batch.epoch, batch.epochs
         self.position = batch.position
-        if batch.epoch == len(self.epoch_starts):
-            self.epoch_starts.append(self.step)
+        if self.steps_per_epoch is None and batch.epochs >= 1:
+            # The end of a stream is seen in the first step of the next epoch.
+            self.steps_per_epoch = self.step + (batch.epoch == 0)
         self.words += sum(len(example) for example in batch.examples)
         for name, loss in losses.items():
             self.losses[name] = self.losses.get(name, 0.0) + float(loss)
@@ -89,11 +79,9 @@ class Progress:
         return result is saved
 
     def state(self) -> dict[str, Any]:
-        """All fields as JSON values."""
         return asdict(self)
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state."""
         fields = dict(state)
         fields["results"] = [Result(**each) for each in fields["results"]]
         for name, kind in (("extended_at", Result), ("position", Position)):
@@ -103,11 +91,7 @@ class Progress:
 
 
 class EvaluationSchedule:
-    """Decides which steps are followed by an evaluation; the first always is.
-
-    frequency: Steps or epochs between evaluations; None for the `default` in steps.
-    RAISES (UserError): If it is a fraction of an epoch of unknown length.
-    """
+    """Decides which steps are followed by an evaluation; the first always is."""
 
     def __init__(self, frequency: Amount | None, default: int, is_stream: bool) -> None:
         self.by_epochs = frequency is not None and frequency.unit == EPOCHS
@@ -121,23 +105,17 @@ class EvaluationSchedule:
 
     def __call__(self, step: int, before: float, after: float) -> bool:
         """Whether to evaluate after a step, given the epochs before and after it."""
-        if step == 0:
-            return True
-        if not self.by_epochs:
+        if not self.by_epochs or step == 0:
             return step % self.every == 0
         # The end of an epoch is a whole number; fractions are sums of rounded ones.
-        return self._count(after) > self._count(before)
-
-    def _count(self, epochs: float) -> int:
-        return floor(epochs / float(self.every) + 1e-9)
+        n_before, n_after = (
+            floor(epochs / float(self.every) + 1e-9) for epochs in (before, after)
+        )
+        return n_after > n_before
 
 
 class StopCriterion:
-    """Decides when training ends.
-
-    patience: Evaluations, epochs or steps without a better score; None for the
-        `default` in steps. 0 for no limit, as of `max_steps`.
-    """
+    """Decides when training ends; a patience or `max_steps` of 0 is no limit."""
 
     def __init__(self, patience: Amount | None, default: int, max_steps: int) -> None:
         self.unit = STEPS if patience is None else patience.unit
@@ -153,12 +131,10 @@ class StopCriterion:
         return None
 
     def _waited(self, progress: Progress) -> float:
-        since = progress.best
-        extended = progress.extended_at
-        if since is None or (extended is not None and extended.step > since.step):
-            since = extended
-        if since is None:
+        known = [r for r in (progress.best, progress.extended_at) if r is not None]
+        if not known:
             return 0
+        since = max(known, key=lambda result: result.step)
         if self.unit == EVALUATIONS:
             return sum(result.step > since.step for result in progress.results)
         if self.unit == EPOCHS:

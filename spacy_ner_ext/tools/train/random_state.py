@@ -17,18 +17,18 @@ State = dict[str, Any]
 def capture() -> State:
     """The states of Python, NumPy and torch on all devices, as JSON values."""
     state = capture_data()
-    state["torch"] = _to_text(torch.get_rng_state())
+    state["torch"] = torch.get_rng_state().tolist()
     if torch.cuda.is_available():
-        state["cuda"] = [_to_text(each) for each in torch.cuda.get_rng_state_all()]
+        state["cuda"] = [each.tolist() for each in torch.cuda.get_rng_state_all()]
     return state
 
 
 def restore(state: State) -> None:
-    """Continue from the states that `capture` returned."""
     restore_data(state)
-    torch.set_rng_state(_from_text(state["torch"]))
+    torch.set_rng_state(torch.tensor(state["torch"], dtype=torch.uint8))
     if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([_from_text(each) for each in state["cuda"]])
+        states = [torch.tensor(each, dtype=torch.uint8) for each in state["cuda"]]
+        torch.cuda.set_rng_state_all(states)
 
 
 def capture_data() -> State:
@@ -42,7 +42,6 @@ def capture_data() -> State:
 
 
 def restore_data(state: State) -> None:
-    """Continue from the states of Python and NumPy."""
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
     name, keys, place, has_gauss, cached = state["numpy"]
@@ -58,12 +57,10 @@ class RandomState:
         self.cupy_seed = cupy_seed
 
     def state(self) -> State:
-        """The states of all generators."""
         self._seed_cupy()
         return capture()
 
     def restore(self, state: State) -> None:
-        """Continue from the states of all generators."""
         self._seed_cupy()
         restore(state)
 
@@ -90,11 +87,3 @@ class Stream:
         finally:
             self._state = capture_data()
             restore_data(others)
-
-
-def _to_text(state: torch.Tensor) -> str:
-    return bytes(state.cpu().numpy()).hex()
-
-
-def _from_text(text: str) -> torch.Tensor:
-    return torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, nullcontext
 from itertools import islice
 from pathlib import Path
 from timeit import default_timer as timer
@@ -34,36 +35,33 @@ from .update import Updater
 
 Info = dict[str, Any]
 Callback = Callable[[Info], Any]
+STOPPING = b"Stopping after this step; press Ctrl-C again to stop at once\n"
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Run:
-    """The training of an initialized pipeline.
-
-    output: The folder of the run; None to save nothing.
-    checkpoint: Where to resume; None to start.
-    callbacks: Called after each step with spaCy's info about it; one that returns True
-        ends training.
-    stdout: Where the log is printed.
-    stderr: Where progress bars are printed.
-    """
+    """The training of an initialized pipeline, which calls the callbacks after each
+    step with spaCy's info about it."""
 
     def __init__(
         self,
         nlp: Language,
         settings: RunSettings,
-        output: Path | None = None,
-        *,
-        checkpoint: Checkpoint | None = None,
-        callbacks: Sequence[Callback] = (),
-        use_gpu: int = -1,
-        stdout: IO = sys.stdout,
-        stderr: IO = sys.stderr,
+        output: Path,
+        checkpoint: Checkpoint | None,
+        callbacks: Sequence[Callback],
+        use_gpu: int,
+        is_silent: bool,
     ) -> None:
         self.nlp, self.settings, self.callbacks = nlp, settings, callbacks
-        self.stdout, self.stderr, self.checkpoint = stdout, stderr, checkpoint
+        self.checkpoint, self.signals = checkpoint, Signals(is_silent)
+        self.stdout: IO = io.StringIO() if is_silent else sys.stdout
+        self.stderr: IO = io.StringIO() if is_silent else sys.stderr
         config = nlp.config.interpolate()
-        _seed(config["training"], use_gpu)
+        if config["training"]["seed"] is not None:
+            fix_random_seed(config["training"]["seed"])
+        if use_gpu >= 0 and config["training"]["gpu_allocator"]:
+            set_gpu_allocator(config["training"]["gpu_allocator"])
         schema: Any = ConfigSchemaTraining
         training = registry.resolve(config["training"], schema=schema)
         corpora = [training["train_corpus"], training["dev_corpus"]]
@@ -71,7 +69,9 @@ class Run:
         weights = training["score_weights"]
         self.evaluate = create_evaluation_callback(nlp, dev_corpus, weights)
         self.training, self.optimizer = training, training["optimizer"]
-        self.progress = Progress()
+        # A schedule of batch sizes may be in its own section.
+        self.has_schedule = "@schedules" in str(config["training"]["batcher"])
+        self.progress, seed = Progress(), training["seed"] or 0
         keep = settings.keep_checkpoints
         self.folder = RunFolder(output, nlp, self.optimizer, training, keep)
         # All that a checkpoint saves except for weights, in the order of restoring.
@@ -80,27 +80,18 @@ class Run:
             "optimizer": OptimizerState(self.optimizer, nlp),
             "scalers": ScalerState(nlp),
             "pipeline": PipelineState(nlp),
-            "random": RandomState(self._cupy_seed),
+            "random": RandomState(lambda: seed * 1_000_003 + self.progress.step),
         }
-        # Silent where the output goes elsewhere.
-        self.signals = Signals(is_silent=stderr is not sys.stderr)
-
-    def _cupy_seed(self) -> int:
-        return (self.training["seed"] or 0) * 1_000_003 + self.progress.step
 
     def __call__(self) -> str:
-        """Train until the end, or until a signal, and return the reason why it ended.
-
-        RAISES (UserError): If a setting or the checkpoint cannot be used.
-        """
+        """Train until the end or a signal, and return the reason why it ended."""
         warn_about_torch(self.nlp)
         self._introduce()
         with self.nlp.select_pipes(disable=self.training["frozen_components"]):
             make_logger = self.training["logger"]
             log, finalize = make_logger(self.nlp, self.stdout, self.stderr)
         # After the logger, which may draw random numbers.
-        self._restore()
-        self._make_parts()
+        self._prepare()
         status, started = FAILED, self.progress.step
         ended = None if self.checkpoint is None else self.why_stop(self.progress)
         self.folder.write_status(self.progress, RUNNING)
@@ -117,34 +108,33 @@ class Run:
             finally:
                 self.folder.end(self.progress, status)
         if self.progress.step == started and not self.signals.received:
-            self._explain_extension(ended)
+            # On one line, to be copied.
+            more = f'--resume-to "{2 * started} steps"'
+            text = f"The run had ended already: {ended}; extend it by {more}\n"
+            self.stdout.write(text)
         return ended
-
-    # --- Before the first step ------------------------------------------------
 
     def _introduce(self) -> None:
         training = self.training
-        self._say(f"Pipeline: {self.nlp.pipe_names}")
-        if training["frozen_components"]:
-            self._say(f"Frozen components: {training['frozen_components']}")
-        if training["annotating_components"]:
-            names = training["annotating_components"]
-            self._say(f"Set annotations on update for: {names}")
-        self._say(f"Initial learn rate: {self.optimizer.learn_rate}")
+        lines = [f"Pipeline: {self.nlp.pipe_names}"]
+        if names := training["frozen_components"]:
+            lines.append(f"Frozen components: {names}")
+        if names := training["annotating_components"]:
+            lines.append(f"Set annotations on update for: {names}")
+        lines.append(f"Initial learn rate: {self.optimizer.learn_rate}")
         if self.checkpoint is not None:
             step = self.checkpoint.state["progress"]["step"]
-            self._say(f"Resuming after step {step}")
+            lines.append(f"Resuming after step {step}")
+        for line in lines:
+            self.stdout.write(f"{Printer(no_print=True).info(line)}\n")
 
-    def _restore(self) -> None:
-        if self.checkpoint is None:
-            return
-        self.folder.clean()
-        for _ in range(self.checkpoint.state["progress"]["step"] + 1):
-            self.optimizer.step_schedules()
-        restore_checkpoint(self.checkpoint, self.nlp, self.stateful)
-
-    def _make_parts(self) -> None:
+    def _prepare(self) -> None:
+        """Restore the checkpoint, and make the parts that depend on the progress."""
         training, settings = self.training, self.settings
+        if self.checkpoint is not None:
+            for _ in range(self.checkpoint.state["progress"]["step"] + 1):
+                self.optimizer.step_schedules()
+            restore_checkpoint(self.checkpoint, self.nlp, self.stateful)
         dropout = training["dropout"]
         dropouts = constant(dropout) if isinstance(dropout, float) else dropout
         self.dropouts = islice(dropouts, self.progress.step + 1, None)
@@ -165,10 +155,17 @@ class Run:
         self.why_stop = StopCriterion(settings.patience, patience, max_steps)
         self._started = timer() - self.progress.seconds
 
-    # --- The loop -------------------------------------------------------------
-
     def _loop(self, log: Callable[[Info | None], None]) -> str:
-        with closing(self._batches()) as batches:
+        drawn = train_batches(
+            self.nlp,
+            self.train_corpus,
+            self.training["batcher"],
+            self.training["max_epochs"],
+            self.progress.position,
+            from_start=self.has_schedule,
+        )
+        # The threads end with the loop, also by an error.
+        with closing(prefetch(drawn, self.nlp, self.settings.num_workers)) as batches:
             for batch in batches:
                 info = self._step(batch)
                 log(None if info["score"] is None else info)
@@ -176,23 +173,9 @@ class Run:
                     return ended
         return "all epochs are done"
 
-    def _batches(self) -> Generator[Batch, None, None]:
-        # A schedule may be in its own section.
-        config = self.nlp.config.interpolate()
-        batches = train_batches(
-            self.nlp,
-            self.train_corpus,
-            self.training["batcher"],
-            self.training["max_epochs"],
-            self.progress.position,
-            from_start="@schedules" in str(config["training"]["batcher"]),
-        )
-        # The threads end with the loop, also by an error.
-        with closing(prefetch(batches, self.nlp, self.settings.num_workers)) as ahead:
-            yield from ahead
-
     def _step(self, batch: Batch) -> Info:
-        """Make a step and, where it is time, evaluate and save."""
+        """Make a step and, where it is time, evaluate and save. Returns the info that
+        loggers and callbacks get, with the keys of spaCy's loop."""
         progress = self.progress
         step, before = progress.step + 1, progress.epochs
         if self.training["before_update"]:
@@ -203,36 +186,26 @@ class Run:
         progress.max_docs = self.update.max_docs
         info: Info = dict.fromkeys(("score", "other_scores", "is_best"))
         if self.is_evaluated(step, before, batch.epochs):
-            info = self._evaluate()
+            averages = self.optimizer.averages
+            with self.nlp.use_params(averages) if averages else nullcontext():
+                score, scores = self.evaluate()
+            result = Result(float(score), step, batch.epochs, scores)
+            is_best = progress.add(result)
+            info = {"score": score, "other_scores": scores, "is_best": is_best}
         progress.seconds = timer() - self._started
-        info = {**info, **self._describe()}
+        info.update(
+            epoch=progress.epoch,
+            step=progress.step,
+            losses=progress.losses,
+            checkpoints=[(each.score, each.step) for each in progress.results],
+            seconds=progress.seconds,
+            words=progress.words,
+            optimizer=self.optimizer,
+            resumed=self.checkpoint is not None,
+        )
         if info["score"] is not None:
-            path = self.folder.save(info)
-            info.update({} if path is None else {"output_path": str(path)})
+            info["output_path"] = str(self.folder.save(info))
         return info
-
-    def _evaluate(self) -> Info:
-        averages = self.optimizer.averages
-        with self.nlp.use_params(averages) if averages else nullcontext():
-            score, scores = self.evaluate()
-        progress = self.progress
-        result = Result(float(score), progress.step, progress.epochs, scores)
-        is_best = progress.add(result)
-        return {"score": score, "other_scores": scores, "is_best": is_best}
-
-    def _describe(self) -> Info:
-        """The info that loggers and callbacks get, with the keys of spaCy's loop."""
-        progress = self.progress
-        return {
-            "epoch": progress.epoch,
-            "step": progress.step,
-            "losses": progress.losses,
-            "checkpoints": [(each.score, each.step) for each in progress.results],
-            "seconds": progress.seconds,
-            "words": progress.words,
-            "optimizer": self.optimizer,
-            "resumed": self.checkpoint is not None,
-        }
 
     def _finish_step(self, info: Info) -> str | None:
         """Call the callbacks and save a checkpoint; return why training ends here."""
@@ -249,33 +222,15 @@ class Run:
             self.folder.save_checkpoint(progress, self.stateful)
         return ended
 
-    def _explain_extension(self, ended: str) -> None:
-        # On one line, to be copied.
-        more = f'--resume-to "{2 * self.progress.step} steps"'
-        self.stdout.write(f"The run had ended already: {ended}; extend it by {more}\n")
-
-    def _say(self, text: str) -> None:
-        self.stdout.write(f"{Printer(no_print=True).info(text)}\n")
-
-
-def _seed(training: Any, use_gpu: int) -> None:
-    if training["seed"] is not None:
-        fix_random_seed(training["seed"])
-    if use_gpu >= 0 and training["gpu_allocator"]:
-        set_gpu_allocator(training["gpu_allocator"])
-
 
 class Signals:
     """Inside the block, records the first Ctrl-C or termination signal, so that a step
-    can finish; the second has its usual effect. Without `is_silent`, the first prints
-    a message on stderr."""
-
-    message = b"Stopping after this step; press Ctrl-C again to stop at once\n"
+    can finish; the second has its usual effect."""
 
     def __init__(self, is_silent: bool) -> None:
         self.received: int | None = None
         self._is_silent = is_silent
-        self._before: dict[int, Any] = {}
+        self._before = ExitStack()
 
     def __enter__(self) -> Signals:
         # Python delivers signals to the main thread only.
@@ -283,20 +238,16 @@ class Signals:
             for number in (getattr(signal, n) for n in SIGNALS if hasattr(signal, n)):
                 # nohup ignores signals.
                 if signal.getsignal(number) != signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._record)
+                    before = signal.signal(number, self._record)
+                    self._before.callback(signal.signal, number, before)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._reset()
-
-    def _reset(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
+        self._before.close()
 
     def _record(self, number: int, frame: FrameType | None) -> None:
         self.received = number
-        self._reset()
+        self._before.close()
         if not self._is_silent:
             # Python's stderr may be in the middle of a write.
-            os.write(2, self.message)
+            os.write(2, STOPPING)

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,11 @@ RUNNING, STOPPED, FINISHED, FAILED = "running", "stopped", "finished", "failed"
 
 
 def check_output(output: Path, overwrite: bool) -> None:
-    """Check that a new run may use a folder.
-
-    RAISES (UserError): If it has checkpoints and `overwrite` is not set, or if a file
-        is in the way.
-    """
+    """Raise UserError if a new run would overwrite checkpoints, or a file is in the
+    way."""
     for path in (*reversed(output.parents), output, output / FOLDER):
         if path.exists() and not path.is_dir():
-            what = "The output" if path == output else f"The output {output}:"
-            raise UserError(f"{what} {path} is a file: name a folder.")
+            raise UserError(f"{path} is a file: name a folder for the output.")
     if (found := find_checkpoints(output)) and not overwrite:
         raise UserError(
             f"{output} has a run with checkpoints ({found[-1].name}): resume it with "
@@ -47,50 +44,37 @@ def check_output(output: Path, overwrite: bool) -> None:
         )
 
 
-def prepare_output(output: Path) -> None:
-    """Create the folder of a new run and remove an older run, as spaCy does."""
-    for path in (output / n for n in (DIR_MODEL_BEST, DIR_MODEL_LAST, FOLDER)):
-        if path.is_symlink():
-            path.unlink()
-        elif path.is_dir():
+def prepare_output(output: Path, is_new: bool) -> None:
+    """Create the folder of a run, and remove incomplete files and, before a new run,
+    an older one."""
+    old = (DIR_MODEL_BEST, DIR_MODEL_LAST, FOLDER, RUN_FILE) if is_new else ()
+    for path in (output / name for name in old):
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-    (output / RUN_FILE).unlink(missing_ok=True)
+        else:
+            path.unlink(missing_ok=True)
     output.mkdir(parents=True, exist_ok=True)
     remove_leftovers(output)
+    remove_leftovers(output / FOLDER)
 
 
+@dataclass
 class RunFolder:
-    """Writes the pipelines and checkpoints of a run.
+    """Writes the pipelines and checkpoints of a run, which has the resolved section
+    [training]. The averages of the optimizer are saved in place of the weights."""
 
-    path: The folder; None to write nothing.
-    optimizer: Its averages are saved in place of the weights.
-    training: The resolved section [training].
-    """
+    path: Path
+    nlp: Language
+    optimizer: Optimizer
+    training: Mapping[str, Any]
+    keep_checkpoints: int
 
-    def __init__(
-        self,
-        path: Path | None,
-        nlp: Language,
-        optimizer: Optimizer,
-        training: Mapping[str, Any],
-        keep_checkpoints: int,
-    ) -> None:
-        self.path, self.nlp, self.optimizer = path, nlp, optimizer
-        self.training, self.keep_checkpoints = training, keep_checkpoints
-        self.before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
-
-    def clean(self) -> None:
-        """Remove the incomplete files of a run that was killed."""
-        if self.path is not None:
-            remove_leftovers(self.path)
-            remove_leftovers(self.path / FOLDER)
-
-    def save(self, info: dict[str, Any]) -> Path | None:
+    def save(self, info: dict[str, Any]) -> Path:
         """Save the pipeline after an evaluation, whose results are in `info`."""
         with self.nlp.select_pipes(disable=self.training["frozen_components"]):
             update_meta(self.training, self.nlp, info)  # type: ignore[arg-type]
         path = self._save_last()
-        if path is not None and info["is_best"]:
+        if info["is_best"]:
             with replacing(path.with_name(DIR_MODEL_BEST)) as folder:
                 shutil.copytree(path, folder)
         return path
@@ -106,32 +90,33 @@ class RunFolder:
         finally:
             self.write_status(progress, status)
 
-    def _save_last(self) -> Path | None:
-        if self.path is None:
-            return None
+    def _save_last(self) -> Path:
         path = self.path / DIR_MODEL_LAST
+        convert = create_before_to_disk_callback(self.training["before_to_disk"])
         averages = self.optimizer.averages
         with (
             self.nlp.use_params(averages) if averages else nullcontext(),
             replacing(path) as folder,
         ):
-            self.before_to_disk(self.nlp).to_disk(folder)
+            convert(self.nlp).to_disk(folder)
         return path
 
     def save_checkpoint(
         self, progress: Progress, stateful: Mapping[str, Stateful]
     ) -> None:
         """Write a checkpoint, unless there was no step yet."""
-        if self.path is None or progress.step < 0:
+        if progress.step < 0:
             return
-        _drop_caches(self.nlp)
+        for shim in iter_shims(self.nlp):
+            if isinstance(shim, EncoderShim):
+                # A resumed run has no cached vectors of frozen encoders, and in other
+                # batches their last digits differ.
+                shim.cache = None
         step, keep = progress.step, self.keep_checkpoints
         write_checkpoint(self.path, step, self.nlp, stateful, keep)
 
     def write_status(self, progress: Progress, status: str) -> None:
         """Write run.json."""
-        if self.path is None:
-            return
         best = progress.saved
         facts = {
             "status": status,
@@ -147,11 +132,3 @@ class RunFolder:
         with replacing(self.path / RUN_FILE) as path:
             text = json.dumps(plain(facts), indent=2, default=to_plain)
             path.write_text(text, encoding="utf8")
-
-
-def _drop_caches(nlp: Language) -> None:
-    """Forget the cached vectors of frozen encoders. A resumed run has none, and in
-    other batches the last digits of vectors differ."""
-    for shim in iter_shims(nlp):
-        if isinstance(shim, EncoderShim):
-            shim.cache = None

@@ -26,14 +26,8 @@ class Amount:
 def read_amount(
     setting: str, value: Any, units: tuple[str, ...], example: str
 ) -> Amount:
-    """Parse a number with a unit, by default the last of the units.
-
-    setting: The name of the setting, for errors.
-    units: The possible units, in the plural.
-    example: A valid value, for errors.
-    RAISES (UserError): If it is not a number above 0 with one of the units, or a
-        fraction of anything but epochs.
-    """
+    """Parse a number above 0 with one of the units, given in the plural, by default
+    the last one. Only epochs can be fractions."""
     number, _, unit = str(value).strip().partition(" ")
     unit = unit.strip() or units[-1]
     plural = next((u for u in units if unit in (u, u[:-1])), None)
@@ -51,18 +45,8 @@ def read_amount(
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The settings of [spacy_ner_ext].
-
-    checkpoint_every: Steps between checkpoints; 0 for none.
-    keep_checkpoints: How many of the last checkpoints to keep.
-    eval_frequency: Steps or epochs between evaluations, in place of the steps of
-        [training].
-    patience: Evaluations, epochs or steps without a better score after which training
-        ends, in place of the steps of [training].
-    sub_batch: Pieces, words or docs of a sub-batch, in place of the
-        `accumulate_gradient` parts of [training].
-    num_workers: Threads that tokenize the next batches; 0 for none.
-    """
+    """The settings of [spacy_ner_ext]; None for those of [training]. `sub_batch` is the
+    size of a sub-batch, in place of the number `accumulate_gradient`."""
 
     checkpoint_every: int = 0
     keep_checkpoints: int = 2
@@ -83,11 +67,8 @@ LOWEST = {"checkpoint_every": 0, "keep_checkpoints": 1, "num_workers": 0}
 def read_settings(
     config: Mapping[str, Any], given: Mapping[str, Any] = {}
 ) -> RunSettings:
-    """Read and validate the section of a config.
-
-    given: Settings that override those of the section, unless None.
-    RAISES (UserError): If a setting is unknown, or its value cannot be used.
-    """
+    """Read and validate the section of a config; `given` settings override its own,
+    unless None."""
     changed = {name: value for name, value in given.items() if value is not None}
     section = {**config.get(SECTION, {}), **changed}
     known = [field.name for field in fields(RunSettings)]

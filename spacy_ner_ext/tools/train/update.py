@@ -9,6 +9,7 @@ losses and gradients of the parts add up to those of the batch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,6 +29,7 @@ from .settings import Amount
 Examples = Sequence[Example]
 
 
+@dataclass
 class Updater:
     """Updates the weights of a pipeline by batches.
 
@@ -38,31 +40,18 @@ class Updater:
     max_docs: The most docs of a part that are known to fit.
     """
 
-    def __init__(
-        self,
-        nlp: Language,
-        optimizer: Optimizer,
-        frozen: list[str],
-        annotating: list[str],
-        accumulate: int,
-        sub_batch: Amount | None,
-        max_docs: int | None = None,
-    ) -> None:
-        self.nlp = nlp
-        self.optimizer = optimizer
-        self.frozen = frozen
-        self.annotating = annotating
-        self.accumulate = accumulate
-        self.sub_batch = sub_batch
-        self.max_docs = max_docs
+    nlp: Language
+    optimizer: Optimizer
+    frozen: list[str]
+    annotating: list[str]
+    accumulate: int
+    sub_batch: Amount | None
+    max_docs: int | None = None
 
     def __call__(
         self, examples: Examples, dropout: float, step: int
     ) -> dict[str, float]:
-        """Make a step, and return the losses by component.
-
-        RAISES (UserError): If not even one document fits into memory.
-        """
+        """Make a step, and return the losses by component."""
         before = capture()
         while True:
             parts = list(self._divide(examples))
@@ -99,8 +88,8 @@ class Updater:
         self, examples: Examples, parts: list[Examples], dropout: float
     ) -> dict[str, float]:
         losses: dict[str, float] = {}
-        denominators = {
-            name: component.count_gold(examples)
+        settings = {
+            name: _OfUpdate(denominators=component.count_gold(examples))
             for name, component in self._trained()
             if len(parts) > 1 and hasattr(component, "count_gold")
         }
@@ -112,10 +101,7 @@ class Updater:
                 sgd=False,  # type: ignore[arg-type]
                 exclude=self.frozen,
                 annotates=self.annotating,
-                component_cfg={
-                    name: _OfUpdate(denominators=found)
-                    for name, found in denominators.items()
-                },
+                component_cfg=settings,  # type: ignore[arg-type]
             )
         return losses
 
@@ -152,9 +138,8 @@ class _OfUpdate(dict[str, Any]):
 
 
 def _out_of_memory() -> tuple[type[BaseException], ...]:
-    kinds: list[type[BaseException]] = [torch.cuda.OutOfMemoryError]
-    if has_cupy_gpu:
-        from cupy.cuda.memory import OutOfMemoryError
+    if not has_cupy_gpu:
+        return (torch.cuda.OutOfMemoryError,)
+    from cupy.cuda.memory import OutOfMemoryError
 
-        kinds.append(OutOfMemoryError)
-    return tuple(kinds)
+    return torch.cuda.OutOfMemoryError, OutOfMemoryError

@@ -13,7 +13,6 @@ from spacy_ner_ext import train
 from spacy_ner_ext.encoder.pieces import encode_words
 from spacy_ner_ext.tools.train.prefetch import AHEAD, THREADS, prefetch
 from spacy_ner_ext.training.batcher import count_pieces
-from spacy_ner_ext.util.errors import UserError
 from tests.helpers.pipelines import PIPELINES, build, crf, make_examples, step
 from tests.helpers.training_runs import TRANSFORMER, make_config, write_corpus
 
@@ -187,11 +186,6 @@ def test_an_encoder_that_caches_vectors_tokenizes_once():
     for _ in prefetch([(0, examples)] * 2, nlp, 1):
         assert not shims_of(nlp)[0].piece_cache
         assert not threads()
-
-
-def test_impossible_numbers_of_threads(nlp):
-    with pytest.raises(UserError, match="num_workers = -1"):
-        next(prefetch([], nlp, -1))
 
 
 def test_words_are_those_that_the_encoders_cut(nlp):
