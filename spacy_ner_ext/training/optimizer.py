@@ -163,7 +163,8 @@ class GroupedAdam(Optimizer):
         gradient: Its gradient, of the same shape.
         lr_scale: Multiplies the learning rate.
         RETURNS: The array and its gradient.
-        RAISES (ValueError): If the optimizer does not know the pipeline.
+        RAISES (ValueError): If the optimizer does not know the pipeline, or an array is
+            read-only.
         """
         if gradient.size:
             found = {key: as_tensor(weights)}
