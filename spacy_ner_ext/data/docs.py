@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from spacy.tokens import Doc, Span
 
@@ -75,20 +75,19 @@ def _tokenize(record: Record, nlp: MakesDocs) -> Doc:
     return Doc(nlp.vocab, words=words, spaces=record.spaces, **layers)
 
 
-class _Annotation:
+class _Annotation(NamedTuple):
     """The entities of one record, which it adds to the document."""
 
-    def __init__(
-        self, record: Record, report: ConversionReport, options: ConvertOptions
-    ) -> None:
-        self.record = record
-        self.report = report
-        self.options = options
+    record: Record
+    report: ConversionReport
+    options: ConvertOptions
 
     def add_to(self, doc: Doc) -> None:
         spans: list[TokenSpan] = []
         missing: set[int] = set()
-        tokens = Tokens(doc, None if self.record.in_words else self._text(doc))
+        # `doc.text` joins all tokens.
+        text = self.record.text if self.record.words is None else doc.text
+        tokens = Tokens(doc, None if self.record.in_words else text)
         for entity in self._selected():
             found = tokens.align(entity, self.record.place, self.options.align)
             if found.kind:
@@ -109,10 +108,6 @@ class _Annotation:
     def _note(self, kind: str, entity: Entity, what: str) -> None:
         place = entity.place or self.record.place
         self.report.note(kind, place, f"{entity.label} {what}")
-
-    def _text(self, doc: Doc) -> str:
-        # `doc.text` joins all tokens.
-        return self.record.text if self.record.words is None else doc.text
 
     def _selected(self) -> Iterator[Entity]:
         # Before overlaps are resolved: a label that is not wanted hides no other.

@@ -14,14 +14,12 @@ from .align import ALIGNMENTS
 from .filter import LabelFilter
 
 PARTS = ("train", "dev", "test")
+WHOLE_NUMBERS = ("max_length", "limit", "seed", "shard_size")
 TYPES: dict[str, tuple[type | UnionType, str]] = {
     "lang": (str, "not a language code"),
     "labels": (list | tuple, "not a list"),
     "map": (Mapping, "not a mapping from old to new labels"),
-    "max_length": (int, "not a whole number"),
-    "limit": (int, "not a whole number"),
-    "seed": (int, "not a whole number"),
-    "shard_size": (int, "not a whole number"),
+    **dict.fromkeys(WHOLE_NUMBERS, (int, "not a whole number")),
     "downsample": (int | float, "not a number"),
     "split_regex": (str, "not a regular expression"),
     "split": (list | tuple, "not a list of shares"),
@@ -130,7 +128,7 @@ class ConvertOptions:
         if self.align not in ALIGNMENTS:
             known = ", ".join(ALIGNMENTS)
             raise UserError(f"unknown align = '{self.align}'; choose one of {known}")
-        for name in ("max_length", "limit", "seed", "shard_size"):
+        for name in WHOLE_NUMBERS:
             if getattr(self, name) < 0:
                 what = f"{name} = {getattr(self, name)} is negative"
                 raise UserError(f"{what}; set it to 0 or more")

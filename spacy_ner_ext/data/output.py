@@ -76,11 +76,8 @@ def write_parts(
     parts: Sequence[str] = (),
     shard_size: int = 0,
 ) -> dict[str, int]:
-    """Write documents, all or none, with one file per part, or a folder of files.
-
-    docs: Pairs of the name of a part, empty without a split, and a document.
-    RETURNS: The number of files by path, for paths that became folders.
-    """
+    """Write documents, with the name of their part or "", all or none; return the
+    number of files by path, for paths that became folders."""
     paths = _paths(target, parts, shard_size)
     with ExitStack() as replaced:
         writers = {

@@ -123,9 +123,7 @@ class ConversionReport(Counts):
     parts: Counts of train, dev and test if the documents were split.
     folders: Number of files by path, for outputs that became a folder of files.
     notes: Places that were changed or skipped, by kind: their count and the first 200.
-    labels_seen: Labels of the input, by old and new names.
     more_warnings: Warnings in addition to those that follow from the counts.
-    log: Text stream that gets each note as a line of JSON.
     """
 
     source: str = ""
@@ -137,6 +135,7 @@ class ConversionReport(Counts):
     notes: dict[str, Notes] = field(
         default_factory=lambda: {kind: Notes() for kind in KINDS}
     )
+    # Labels of the input, by old and new names.
     labels_seen: set[str] = field(default_factory=set)
     more_warnings: list[str] = field(default_factory=list)
     log: IO[str] | None = None

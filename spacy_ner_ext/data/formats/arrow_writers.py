@@ -18,31 +18,18 @@ from .spans import ExportedDoc, without_overlap, writes_docs
 MAX_TOKENS = 100_000
 MAX_ROWS = 5_000
 
+STRING, INT = pyarrow.string(), pyarrow.int64()
+STRINGS = pyarrow.list_(STRING)
+SPAN = pyarrow.struct([("start", INT), ("end", INT), ("label", STRING)])
 COMMON = [
     ("spaces", pyarrow.list_(pyarrow.bool_())),
     ("sent_starts", pyarrow.list_(pyarrow.int32())),
-    *((name, pyarrow.string()) for name in ("id", "document", "lang", "cats", "meta")),
+    *((name, STRING) for name in ("id", "document", "lang", "cats", "meta")),
 ]
-SPAN = [
-    ("start", pyarrow.int64()),
-    ("end", pyarrow.int64()),
-    ("label", pyarrow.string()),
-]
-TABLE_SCHEMA = pyarrow.schema(
-    [
-        ("text", pyarrow.string()),
-        ("spans", pyarrow.list_(pyarrow.struct(SPAN))),
-        ("words", pyarrow.list_(pyarrow.string())),
-        *COMMON,
-    ]
-)
-DATASET_SCHEMA = pyarrow.schema(
-    [
-        ("tokens", pyarrow.list_(pyarrow.string())),
-        ("ner_tags", pyarrow.list_(pyarrow.int64())),
-        *COMMON,
-    ]
-)
+TABLE = [("text", STRING), ("spans", pyarrow.list_(SPAN)), ("words", STRINGS)]
+TABLE_SCHEMA = pyarrow.schema([*TABLE, *COMMON])
+DATASET = [("tokens", STRINGS), ("ner_tags", pyarrow.list_(INT))]
+DATASET_SCHEMA = pyarrow.schema([*DATASET, *COMMON])
 
 
 @writes_docs
@@ -70,7 +57,7 @@ def _table_row(exported: ExportedDoc) -> dict[str, Any]:
 @writes_docs
 def write_datasets(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None:
     """Write documents as a dataset that `datasets.load_from_disk` reads."""
-    from datasets import Dataset, DatasetInfo
+    from datasets import ClassLabel, Dataset, DatasetInfo, Features, Sequence
 
     tag_names = ["O"]
     numbers: dict[str, int] = {}
@@ -95,20 +82,13 @@ def write_datasets(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None
         with pyarrow.ipc.new_stream(path, DATASET_SCHEMA) as file:
             for batch in _batches(docs, DATASET_SCHEMA, to_row):
                 file.write_batch(batch)
-        info = DatasetInfo(features=_features(tag_names))
-        dataset = Dataset.from_file(str(path), info=info)
+        features = Features.from_arrow_schema(DATASET_SCHEMA)
+        features["ner_tags"] = Sequence(ClassLabel(names=tag_names))
+        dataset = Dataset.from_file(str(path), info=DatasetInfo(features=features))
         # Without rows it would write no file, and could not read that.
         n_files = None if len(dataset) else 1
         with without_progress_bars():
             dataset.save_to_disk(folder, num_shards=n_files)
-
-
-def _features(tag_names: list[str]) -> Any:
-    from datasets import ClassLabel, Features, Sequence
-
-    features = Features.from_arrow_schema(DATASET_SCHEMA)
-    features["ner_tags"] = Sequence(ClassLabel(names=tag_names))
-    return features
 
 
 def _tags(n_tokens: int, spans: list[Span], numbers: dict[str, int]) -> list[int]:

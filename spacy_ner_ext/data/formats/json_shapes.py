@@ -227,10 +227,8 @@ def _has_category(value: Any) -> bool:
 class Shape(NamedTuple):
     """A shape of JSON records.
 
-    example: How it looks and who writes it, for an error message.
-    is_certain: Whether a value of an unknown format has this shape.
-    fits: Whether a value of the format `jsonl` has this shape.
-    read: Reads a value of the format `jsonl`; None if another format reads it.
+    is_certain, fits: Whether a value of an unknown format, or of `jsonl`, has it.
+    read: Reads a value of `jsonl`; None if another format reads it.
     """
 
     example: str

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,12 @@ def write_standoff(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None
         _write(folder / f"{doc_id}{ANNOTATIONS}", "".join(lines))
 
 
+@dataclass
 class _Names:
-    """Names of documents, and the files and folders that they need."""
+    """The files and folders that documents need."""
 
-    def __init__(self) -> None:
-        self.files: set[str] = set()
-        self.folders: set[str] = set()
+    files: set[str] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
 
     def add(self, name: str, place: Place) -> None:
         fault = _fault(name)

@@ -5,14 +5,14 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 from spacy.tokens import Doc, Span
 
 from ...util.errors import Place
 from ..options import ConvertOptions
-from ..report import ConversionReport
+from ..report import ConversionReport, NotedPlace
 
 ATTRS: tuple[int | str, ...] = (
     *("ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID", "SENT_START"),
@@ -30,26 +30,23 @@ def cut_docs(
     separate segments. A longer segment is cut between any two tokens, but no entity is.
     """
     for place, doc in docs:
-        bounds = _Cuts(doc, options, report, place).bounds()
+        noted = NotedPlace.of(place, report)
+        bounds = _Cuts(doc, options.max_length, options.split_regex, noted).bounds()
         if len(bounds) == 2:
             yield place, doc
             continue
-        report.note("cut", place, f"into {len(bounds) - 1}")
+        noted.note("cut", f"into {len(bounds) - 1}")
         for piece in _pieces(doc, bounds):
             yield place, piece
 
 
-class _Cuts:
+class _Cuts(NamedTuple):
     """Where a document is cut."""
 
-    def __init__(
-        self, doc: Doc, options: ConvertOptions, report: ConversionReport, place: Place
-    ) -> None:
-        self.doc = doc
-        self.size = options.max_length
-        self.regex = options.split_regex
-        self.report = report
-        self.place = place
+    doc: Doc
+    size: int
+    regex: str
+    place: NotedPlace
 
     def bounds(self) -> list[int]:
         """The first token of each piece, and the end of the document."""
@@ -62,7 +59,7 @@ class _Cuts:
         if size:
             return [*self._fill(marks, inside), len(doc)]
         for _ in range(len(wanted) - len(marks)):
-            self.report.note("uncut", self.place, "an entity contains a match")
+            self.place.note("uncut", "an entity contains a match")
         return [0, *marks]
 
     def _fill(self, marks: list[int], inside: set[int]) -> list[int]:
@@ -75,8 +72,7 @@ class _Cuts:
                 wanted = starts[-1] + self.size
                 end = _cut_anywhere(starts[-1], self.size, mark, inside)
                 if end != wanted:
-                    what = f"an entity contains token {wanted}"
-                    self.report.note("uncut", self.place, what)
+                    self.place.note("uncut", f"an entity contains token {wanted}")
                 if end == mark:
                     break
                 starts.append(end)

@@ -20,8 +20,7 @@ def split_evenly(
 ) -> Iterator[tuple[int, T]]:
     """Draw a part for each document, such that the shares are exact up to one document.
 
-    document_of: Names the document that an item is a part of, which stays together;
-        empty if the item is a document itself.
+    document_of: Names the document of an item, which stays together; empty for none.
     """
     draw = numpy.random.default_rng([seed, 3])
     part_of: dict[str, int] = {}

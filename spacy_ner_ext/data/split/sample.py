@@ -1,6 +1,5 @@
 """Draw documents, and repeat those with rare labels."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -66,15 +65,6 @@ def sample(
             yield part, item
 
 
-def repeats(
-    labels: Sequence[frozenset[str]], shares: Mapping[str, float], seed: int
-) -> list[int]:
-    """How often to repeat each document, 1 or more, so that labels have their shares of
-    the documents; `seed` decides for factors such as 2.5."""
-    draw = Repeating(find_factors(Counter(labels), shares), seed)
-    return [draw(own) for own in labels]
-
-
 class Repeating:
     """Decides by the result of `find_factors` how often each document is written."""
 
@@ -84,6 +74,7 @@ class Repeating:
 
     def __call__(self, labels: Iterable[str]) -> int:
         """The number of times for a document with these labels, 1 or more."""
+        # Factors such as 2.5 are rounded at random.
         often = max((self.factors.get(name, 1.0) for name in labels), default=1.0)
         return max(int(often + self._random.random()), 1)
 

@@ -13,7 +13,7 @@ from ..options import ConvertOptions
 from ..report import ConversionReport, true_cats
 from .cut import cut_docs
 from .parts import split_by_labels, split_evenly
-from .sample import repeats, sample
+from .sample import Repeating, find_factors, sample
 
 T = TypeVar("T")
 Stream = Callable[[ConversionReport], Iterator[Doc]]
@@ -23,8 +23,7 @@ Summary = tuple[str, Counter[str]]
 
 
 class _Plan(NamedTuple):
-    """The part of each document that is read, and how often each that is kept is
-    written."""
+    """The part of each document, and how often each that is kept is written."""
 
     parts: list[int]
     repeats: list[int]
@@ -42,7 +41,8 @@ def shape_docs(
     plan = None
     if options.needs_plan:
         scratch = ConversionReport(source=report.source)
-        summaries = [_summary(item) for item in _cut(read, options, scratch)]
+        docs = _cut(read, options, scratch)
+        summaries = [(_document_of(item), count_labels(item[1])) for item in docs]
         plan = _plan(summaries, options)
     taken: Counter[str] = Counter()
     divided = _divide(_cut(read, options, report), options, plan)
@@ -114,10 +114,6 @@ def _document_of(item: Placed) -> str:
     return str(item[1].user_data.get("document", ""))
 
 
-def _summary(item: Placed) -> Summary:
-    return _document_of(item), count_labels(item[1])
-
-
 def count_labels(doc: Doc) -> Counter[str]:
     """Count the entities, spans and categories of a document by label; of several span
     groups with the same label, the largest counts."""
@@ -134,8 +130,10 @@ def _plan(found: list[Summary], options: ConvertOptions) -> _Plan:
     if options.oversample:
         first = [i for i, (part, _) in enumerate(kept) if part == 0]
         labels = [frozenset(kept[i][1][1]) for i in first]
-        for i, n in zip(first, repeats(labels, options.oversample, options.seed)):
-            often[i] = n
+        factors = find_factors(Counter(labels), options.oversample)
+        draw = Repeating(factors, options.seed)
+        for i, own in zip(first, labels):
+            often[i] = draw(own)
     return _Plan(parts, often)
 
 

@@ -20,7 +20,6 @@ from ...data.report import HARMLESS, KINDS, ConversionReport, Counts
 from ..options import names, numbers, renames, shares
 from ..output import printer, progress
 from . import convert as conversion
-from .export import export_corpus
 
 SHOWN = 5
 CHOICES = {"format": READERS, "align": ALIGNMENTS, "scheme": SCHEMES}
@@ -164,7 +163,7 @@ def export(
     Example:
       python -m spacy_ner_ext export corpus/train.spacy brat --format standoff
     """
-    result = export_corpus(
+    result = conversion.export_corpus(
         corpus,
         output_dir,
         format=format,

@@ -1,18 +1,21 @@
-"""Convert a corpus of any format to .spacy files."""
+"""Convert a corpus of any format to .spacy files, and back."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from spacy.tokens import Doc
 
-from ...data.formats.registry import get_reader, guess_format
+from ...data.formats.docbin import read_docbin
+from ...data.formats.registry import get_reader, get_writer, guess_format
 from ...data.lang import BlankPipeline, tokenizer_language
 from ...data.options import make_options
 from ...data.output import check_report, check_target, stale_parts, write_parts
 from ...data.report import ConversionReport, Counts
 from ...data.split.split import shape_docs
 from ...util.errors import Place, UserError
+from ...util.files import replacing
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 # spaCy's limit of texts, `Language.max_length`.
@@ -104,3 +107,48 @@ def _why_empty(report: ConversionReport) -> str:
     _, example = skipped.examples[0]
     n = skipped.count
     return f"{what}, {n} are in other languages ({example}); choose with --lang"
+
+
+def export_corpus(
+    source: Path,
+    target: Path,
+    *,
+    format: str,
+    lang: str = "xx",
+    spans_key: str | None = None,
+    report_path: Path | None = None,
+    progress: Progress = iter,
+) -> ConversionReport:
+    """Write the documents of .spacy files to a new or empty folder, in another format.
+
+    `convert` reads what is written back to the same spans. If an input or an option
+    cannot be used, nothing is written.
+    """
+    write = get_writer(format)
+    if target.exists() and not target.is_dir():
+        raise UserError("is a file; give the name of a folder", target)
+    if target.is_dir() and any(target.iterdir()):
+        what = "already contains files; give a new folder, or empty this one"
+        raise UserError(what, target)
+    check_report(report_path, source, target)
+    report = ConversionReport(source=str(source), target=str(target), format=format)
+    docs = read_docbin(source, BlankPipeline(lang), report=report)
+    name = Path(os.path.realpath(source)).stem
+    with report.writing(report_path), replacing(target) as folder:
+        folder.mkdir()
+        counted = _count_exported(progress(docs), report, spans_key)
+        write(counted, folder, name, report=report, spans_key=spans_key)
+    return report
+
+
+def _count_exported(
+    docs: Iterable[Doc], report: ConversionReport, spans_key: str | None
+) -> Iterator[Doc]:
+    lacking = 0
+    for doc in docs:
+        report.add(doc, spans_key)
+        lacking += spans_key is not None and spans_key not in doc.spans
+        yield doc
+    if lacking:
+        what = f"{lacking} documents have no span group '{spans_key}'"
+        report.more_warnings.append(f"{report.source}: {what}")
