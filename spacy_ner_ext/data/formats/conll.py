@@ -108,10 +108,8 @@ class _Layout:
                 what = f"{name}_column = {column!r} is not a whole number; correct it"
                 raise UserError(what)
             if not -width <= column < width:
-                what = (
-                    f"has {width} columns, so --{name}-column {column} is out of "
-                    f"range; choose one from {-width} to {width - 1}"
-                )
+                what = f"has {width} columns, so --{name}-column {column} is out of "
+                what += f"range; choose one from {-width} to {width - 1}"
                 raise UserError(what, self.path, self.first_line)
         if self.token_column % width == self.tag_column % width:
             what = f"column {self.tag_column} is both token and tag; choose two columns"

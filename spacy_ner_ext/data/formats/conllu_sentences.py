@@ -81,13 +81,12 @@ class _Reader:
 
     def end_sentence(self) -> Sentence:
         sentence = self.sentence
-        for multiword in sentence.multiwords:
-            if multiword.end > len(sentence.words):
-                what = (
-                    f"token {multiword.word.cells['ID']} extends beyond the end of the "
-                    f"sentence, which has {len(sentence.words)} words; correct the ID"
-                )
-                raise multiword.word.place.error(what)
+        n_words = len(sentence.words)
+        for _, end, word in sentence.multiwords:
+            if end > n_words:
+                what = f"token {word.cells['ID']} extends beyond the end of the "
+                what += f"sentence, which has {n_words} words; correct the ID"
+                raise word.place.error(what)
         self.sentence = Sentence(sentence.document)
         return sentence
 
@@ -150,11 +149,8 @@ class _Reader:
     def _add_multiword(self, added: Multiword) -> None:
         earlier = self.sentence.multiwords
         if added.end <= added.start or (earlier and earlier[-1].end > added.start):
-            what = (
-                f"token {added.word.cells['ID']} has no words or overlaps an earlier "
-                "one; correct its ID"
-            )
-            raise added.word.place.error(what)
+            what = f"token {added.word.cells['ID']} has no words or overlaps an earlier"
+            raise added.word.place.error(f"{what} one; correct its ID")
         earlier.append(added)
 
 

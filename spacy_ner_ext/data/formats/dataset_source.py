@@ -23,8 +23,7 @@ BATCH = 256
 
 
 class Source(NamedTuple):
-    """A dataset that can be read several times: the description of its columns, which
-    may be empty, and a function that reads its rows."""
+    """A dataset: the description of its columns, which may be empty, and its rows."""
 
     features: Mapping[str, Any]
     rows: Callable[[], Iterator[Row]]
@@ -36,20 +35,23 @@ def open_source(path: Path, split: str | None, config: str | None) -> Source:
     name = path.as_posix()
     is_hub_id = HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES
     if is_hub_id and not path.exists():
-        return _of_dataset(_load(path, split, config), path)
+        return _load(path, split, config)
     if config is not None:
         what = "is a local path and has no configurations; leave out --dataset-config"
         raise UserError(what, path)
-    if path.is_dir():
-        files = data_files(path)
-        if not files:
-            return _of_dataset(_load(path, split, None), path)
-        _check_one_split(split, path)
-        return Source(
-            _file_features(files[0]),
-            lambda: (row for file in files for row in read_rows(file)),
-        )
-    return _of_file(path, split)
+    files = data_files(path) if path.is_dir() else [path]
+    if not files:
+        return _load(path, split, None)
+    if not path.is_dir():
+        check_input(path)
+    if files[0].suffix.lower() not in FILE_SUFFIXES:
+        known = ", ".join(FILE_SUFFIXES)
+        what = f"is not a folder of save_to_disk, nor a file that ends in {known}"
+        raise UserError(f"{what}; convert it to one of these", path)
+    if split is not None:
+        raise UserError("has only one split; leave out --dataset-split", path)
+    features = _file_features(files[0])
+    return Source(features, lambda: (row for file in files for row in read_rows(file)))
 
 
 def data_files(folder: Path) -> list[Path]:
@@ -61,21 +63,6 @@ def data_files(folder: Path) -> list[Path]:
         for file in folder.iterdir()
         if file.suffix.lower() in FILE_SUFFIXES and file.name != NAMES_FILE
     )
-
-
-def _check_one_split(split: str | None, path: Path) -> None:
-    if split is not None:
-        raise UserError("has only one split; leave out --dataset-split", path)
-
-
-def _of_file(path: Path, split: str | None) -> Source:
-    check_input(path)
-    if path.suffix.lower() not in FILE_SUFFIXES:
-        known = ", ".join(FILE_SUFFIXES)
-        what = f"is not a folder of save_to_disk, nor a file that ends in {known}"
-        raise UserError(f"{what}; convert it to one of these", path)
-    _check_one_split(split, path)
-    return Source(_file_features(path), lambda: read_rows(path))
 
 
 def _file_features(path: Path) -> Mapping[str, Any]:
@@ -93,29 +80,26 @@ def _file_features(path: Path) -> Mapping[str, Any]:
     return features if isinstance(features, dict) else {}
 
 
-def _load(path: Path, split: str | None, config: str | None) -> Any:
-    from datasets import load_from_disk
+def _load(path: Path, split: str | None, config: str | None) -> Source:
+    from datasets import load_dataset, load_from_disk
 
+    # Older versions can run code of datasets; newer ones do not take the argument.
+    name = "trust_remote_code"
+    refusal = {name: False} if name in signature(load_dataset).parameters else {}
     is_local = path.is_dir()
     try:
         with without_progress_bars():
             if is_local:
                 found: Any = load_from_disk(str(path))
             else:
-                found = _stream(path.as_posix(), config)
+                hub_id = path.as_posix()
+                found = load_dataset(hub_id, config, streaming=True, **refusal)
     # The errors of datasets, pyarrow, fsspec and the HTTP client share no class.
     except Exception as err:
         raise UserError(_reason(err, is_local), path) from err
-    return _select_split(found, split, path)
-
-
-def _stream(hub_id: str, config: str | None) -> Any:
-    from datasets import load_dataset
-
-    # Older versions can run code of datasets; newer ones do not take the argument.
-    name = "trust_remote_code"
-    refusal = {name: False} if name in signature(load_dataset).parameters else {}
-    return load_dataset(hub_id, config, streaming=True, **refusal)
+    dataset = _select_split(found, split, path)
+    described = {} if dataset.features is None else dataset.features.to_dict()
+    return Source(described, lambda: _dataset_rows(dataset, path))
 
 
 def _reason(err: Exception, is_local: bool) -> str:
@@ -130,10 +114,8 @@ def _reason(err: Exception, is_local: bool) -> str:
     if isinstance(err, ConnectionError):
         advice = "or give the folder of a dataset saved with save_to_disk"
         return f"no such file, and the hub is out of reach; check the network, {advice}"
-    advice = (
-        "check the folder" if is_local else "check --dataset-config and the network"
-    )
-    return f"cannot be loaded ({type(err).__name__}: {one_line(err)}); {advice}"
+    checked = "the folder" if is_local else "--dataset-config and the network"
+    return f"cannot be loaded ({type(err).__name__}: {one_line(err)}); check {checked}"
 
 
 def _select_split(found: Any, split: str | None, path: Path) -> Any:
@@ -151,12 +133,6 @@ def _select_split(found: Any, split: str | None, path: Path) -> Any:
             what = f"has no split '{split}', only {names}"
         raise UserError(f"{what}; choose one with --dataset-split", path)
     return found[split]
-
-
-def _of_dataset(dataset: Any, path: Path) -> Source:
-    features = dataset.features
-    described = {} if features is None else features.to_dict()
-    return Source(described, lambda: _dataset_rows(dataset, path))
 
 
 def _dataset_rows(dataset: Any, path: Path) -> Iterator[Row]:

@@ -61,11 +61,8 @@ def _record(line: str, place: Place) -> Record:
 def _opening(opened: list[int], line: str, match: re.Match[str], place: Place) -> int:
     if match["label"] is None and line.startswith("(", match.end()):
         shown = line[match.start() : match.end() + EXCERPT]
-        what = (
-            f"{shown!r} is not a label: it is not closed or has a bracket or backslash;"
-            " correct it, or write ']\\(' if it is text"
-        )
-        raise place.error(what)
+        what = f"{shown!r} is not a label: it is not closed or has a bracket or "
+        raise place.error(f"{what}backslash; correct it, or write ']\\(' if it is text")
     if not opened:
         raise place.error("']' closes nothing; add '[', or write '\\]' for a bracket")
     return opened.pop()

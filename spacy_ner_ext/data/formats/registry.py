@@ -28,8 +28,9 @@ from .json_shapes import guess_of_value
 from .jsonl import read_jsonl, write_jsonl
 from .standoff import read_standoff
 from .standoff_writer import write_standoff
+from .table import SUFFIXES as TABLE_SUFFIXES
 from .table import read_table
-from .table_file import read_rows
+from .table_file import JSON_SUFFIXES, read_rows
 from .textcat import read_textcat
 
 Reader = Callable[..., Iterator[Doc]]
@@ -71,15 +72,9 @@ RECORDS = 100
 SUFFIXES = {
     ".spacy": "docbin",
     ".ann": "standoff",
-    ".conllu": "conllu",
-    ".conllup": "conllu",
-    ".conll": "conll",
-    ".iob": "conll",
-    ".iob2": "conll",
-    ".bio": "conll",
+    **dict.fromkeys((".conllu", ".conllup"), "conllu"),
+    **dict.fromkeys((".conll", ".iob", ".iob2", ".bio"), "conll"),
 }
-JSON_SUFFIXES = (".jsonl", ".json")
-TABLE_SUFFIXES = (".parquet", ".csv", ".tsv")
 
 
 def _look_up(functions: dict[str, T], format: str) -> T:

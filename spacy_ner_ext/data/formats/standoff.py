@@ -95,8 +95,7 @@ class _Annotations:
         match = ENTITY.fullmatch(line)
         if match is None:
             what = f"{line[:EXCERPT]!r} is not an entity"
-            advice = "write T1<TAB>LABEL START END<TAB>TEXT"
-            raise place.error(f"{what}; {advice}")
+            raise place.error(f"{what}; write T1<TAB>LABEL START END<TAB>TEXT")
         name, label, ranges, shown = match.groups()
         if name in self.entities:
             raise place.error(f"{name} is given twice; rename one of them")
@@ -116,10 +115,8 @@ class _Annotations:
                 raise place.error(f"{what}; correct its offsets")
         found = on_one_line(" ".join(self.text[start:end] for start, end in spans))
         if found != on_one_line(shown):
-            what = (
-                f"{name} is {shown[:EXCERPT]!r}, but {found[:EXCERPT]!r} is at its "
-                "offsets; correct them"
-            )
+            what = f"{name} is {shown[:EXCERPT]!r}, but {found[:EXCERPT]!r} is at its "
+            what += "offsets; correct them"
             if self.text.startswith(BOM):
                 what += ", or remove the byte order mark of the text"
             raise place.error(what)
@@ -213,9 +210,8 @@ def _documents(path: Path, report: ConversionReport) -> list[tuple[str, Path]]:
             raise UserError(what, path)
         _check_pair(path.with_suffix(TEXT))
         return [(path.stem, path.with_suffix(TEXT))]
-    documents = [
-        (name, path / f"{name}{TEXT}") for name in sorted(_names(path, report))
-    ]
+    names = sorted(_names(path, report))
+    documents = [(name, path / f"{name}{TEXT}") for name in names]
     for _, text_path in documents:
         _check_pair(text_path)
     if not documents:
@@ -226,11 +222,9 @@ def _documents(path: Path, report: ConversionReport) -> list[tuple[str, Path]]:
 def _check_pair(text_path: Path) -> None:
     annotations_path = text_path.with_suffix(ANNOTATIONS)
     if not annotations_path.exists():
-        what = (
-            f"its annotations {annotations_path.name} are missing; add the file, empty "
-            "if the text has no entity, or move the text elsewhere"
-        )
-        raise UserError(what, text_path)
+        what = f"its annotations {annotations_path.name} are missing; add the file, "
+        advice = "empty if the text has no entity, or move the text elsewhere"
+        raise UserError(what + advice, text_path)
     if not text_path.exists():
         what = f"its text {text_path.name} is missing; add it or remove this file"
         raise UserError(what, annotations_path)

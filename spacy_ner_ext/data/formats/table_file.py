@@ -81,9 +81,8 @@ def _fields(path: Path, delimiter: str) -> Iterator[tuple[Place, list[str]]]:
         try:
             fields = next(reader, None)
         except csv.Error as err:
-            what = f"the row cannot be read ({err})"
-            advice = "double the quotes in a quoted field, or use .jsonl"
-            raise place.error(f"{what}; {advice}") from err
+            what = f"the row cannot be read ({err}); double the quotes in a quoted "
+            raise place.error(f"{what}field, or use .jsonl") from err
         if fields is None:
             return
         if fields:

@@ -79,11 +79,8 @@ class SchemeSurvey:
 
 
 def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Repair]]:
-    """Turn the tags of a sentence, all of the scheme, into spans and repairs.
-
-    Every tag other than O is in exactly one span. Where a tag breaks the scheme, the
-    entity starts or ends there, and this is a repair: a token and what was wrong.
-    """
+    """Turn the tags of a sentence into spans. Where a tag breaks the scheme, the entity
+    starts or ends there, and this is a repair: a token and what was wrong."""
     spans: list[Span] = []
     repairs: list[Repair] = []
     start, current = 0, ""
@@ -126,10 +123,8 @@ def check_clash(survey: SchemeSurvey, path: Path, unit: str = "line") -> None:
         clash = biluo[0], bioes[0]
         first, second = sorted(clash, key=lambda prefix: survey.first_line[prefix])
         where = f"{unit} {survey.first_line[first]}"
-        what = (
-            f"a tag with {second}-, but {first}- on {where}: "
-            "no scheme has both (E and S are bioes, L and U biluo); correct the tags"
-        )
+        what = f"a tag with {second}-, but {first}- on {where}: no scheme has both "
+        what += "(E and S are bioes, L and U biluo); correct the tags"
         raise UserError(what, path, survey.first_line[second], unit)
 
 

@@ -85,12 +85,10 @@ def _counted(
     for part, doc in docs:
         n_characters = doc[-1].idx + len(doc[-1]) if len(doc) else 0
         if n_characters > MAX_CHARACTERS and not doc.has_unknown_spaces:
-            what = (
-                f"a document has {n_characters} characters, more than {MAX_CHARACTERS}"
-            )
-            advice = "which is spaCy's limit; cut it with --max-length 2000"
+            what = f"a document has {n_characters} characters, more than "
+            what += f"{MAX_CHARACTERS}, which is spaCy's limit; cut it with "
             place = Place(Path(report.source), report.documents + 1, "document")
-            raise place.error(f"{what}, {advice}")
+            raise place.error(f"{what}--max-length 2000")
         report.add(doc)
         if part:
             report.parts[part].add(doc)
