@@ -29,9 +29,8 @@ def language_class(lang: str) -> type[Language]:
     try:
         return get_lang_class(lang)
     except (ImportError, AttributeError) as err:
-        raise UserError(
-            f"spaCy has no language '{lang}'; give a code such as en, de or xx"
-        ) from err
+        what = f"spaCy has no language '{lang}'; give a code such as en, de or xx"
+        raise UserError(what) from err
 
 
 def tokenizer_language(langs: str) -> str:
@@ -45,11 +44,8 @@ def blank_vocab(lang: str) -> Vocab:
 
 
 class BlankPipeline:
-    """A tokenizer and a vocabulary, in place of `spacy.blank(lang)`.
-
-    It starts faster, since it does not import all installed components, and its memory
-    stays bounded for any number of words.
-    """
+    """A tokenizer and a vocabulary, in place of `spacy.blank(lang)`. It does not import
+    all installed components, and its memory stays bounded for any number of words."""
 
     def __init__(self, lang: str) -> None:
         self.lang = lang

@@ -39,17 +39,14 @@ class _Writer:
         self._docs = DocBin(ATTRS)
 
     def add(self, doc: Doc) -> None:
-        if self._is_full():
+        # With a shard size, tokens do not count.
+        is_long = self._n_tokens >= MAX_TOKENS and not self.shard_size
+        if is_long or len(self._docs) == (self.shard_size or MAX_DOCS):
             self._write_shard()
         self._docs.add(doc)
         # DocBin packs it with srsly, which searches all installed packages each time.
         self._docs.user_data.append(PACK(doc.user_data) if doc.user_data else None)
         self._n_tokens += len(doc)
-
-    def _is_full(self) -> bool:
-        if self.shard_size:
-            return len(self._docs) == self.shard_size
-        return len(self._docs) == MAX_DOCS or self._n_tokens >= MAX_TOKENS
 
     def _write_shard(self) -> None:
         self.path.mkdir(exist_ok=True)
@@ -141,11 +138,9 @@ def check_shards(path: Path) -> None:
     """Raise if a folder of shards would replace something else."""
     if path.exists() and not path.is_dir():
         raise UserError("is a file, but a folder is to be written; move it", path)
-    others = [
-        p.name for p in path.glob("*") if not SHARD.fullmatch(p.name) or p.is_dir()
-    ]
-    if others:
-        what = f"contains {others[0]}, and is replaced as a whole; give another folder"
+    others = (p for p in path.glob("*") if not SHARD.fullmatch(p.name) or p.is_dir())
+    for other in others:
+        what = f"contains {other.name}, and is replaced as a whole; give another folder"
         raise UserError(what, path)
 
 

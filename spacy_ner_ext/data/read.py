@@ -61,8 +61,5 @@ def explained(path: Path) -> Iterator[None]:
         raise UserError(f"cannot be read ({err.strerror})", path) from err
     # The errors of zlib and msgpack share no class.
     except Exception as err:
-        raise UserError(
-            f"is not a .spacy file or is damaged ({type(err).__name__}); "
-            "write it again with 'convert'",
-            path,
-        ) from err
+        what = f"is not a .spacy file or is damaged ({type(err).__name__})"
+        raise UserError(f"{what}; write it again with 'convert'", path) from err

@@ -56,6 +56,10 @@ class Notes:
     count: int = 0
     examples: list[tuple[Place, str]] = field(default_factory=list)
 
+    def to_dict(self) -> dict[str, Any]:
+        examples = [_note_to_dict(place, what) for place, what in self.examples]
+        return {"count": self.count, "examples": examples}
+
 
 @dataclass
 class Counts:
@@ -173,9 +177,8 @@ class ConversionReport(Counts):
         elif not self.entities and not self.cats:
             found.append(f"{self.source}: no entity in the whole corpus")
         if self.documents == 1 and self.sentences > 1:
-            found.append(
-                f"{self.source}: all {self.sentences} sentences became one document"
-            )
+            what = f"all {self.sentences} sentences became one document"
+            found.append(f"{self.source}: {what}")
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -186,7 +189,7 @@ class ConversionReport(Counts):
             **super().to_dict(),
             "parts": {name: counts.to_dict() for name, counts in self.parts.items()},
             "folders": self.folders,
-            **{kind: _notes_to_dict(notes) for kind, notes in self.notes.items()},
+            **{kind: notes.to_dict() for kind, notes in self.notes.items()},
             "warnings": self.warnings,
         }
 
@@ -206,11 +209,6 @@ class NotedPlace(Place):
     def note(self, kind: str, what: str) -> None:
         """Count this place, see `ConversionReport.note`."""
         self.report.note(kind, self, what)
-
-
-def _notes_to_dict(notes: Notes) -> dict[str, Any]:
-    examples = [_note_to_dict(place, what) for place, what in notes.examples]
-    return {"count": notes.count, "examples": examples}
 
 
 def _note_to_dict(place: Place, what: str) -> dict[str, Any]:

@@ -62,10 +62,8 @@ def _decode(raw: bytes, path: Path, number: int, keep_end: bool) -> str:
     try:
         line = raw.decode("utf-8")
     except UnicodeDecodeError as err:
-        found = f"byte 0x{raw[err.start]:02x} at position {err.start + 1}"
-        raise UserError(
-            f"{found} is not UTF-8; convert the file to UTF-8", path, number
-        ) from err
+        what = f"byte 0x{raw[err.start]:02x} at position {err.start + 1} is not UTF-8"
+        raise UserError(f"{what}; convert the file to UTF-8", path, number) from err
     if keep_end:
         return line
     line = line.removesuffix("\n").removesuffix("\r")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -108,16 +109,13 @@ def _common_values(doc: Doc) -> dict[str, Any]:
     data = doc.user_data
     named = {key: data.get(key) for key in ("id", "document", "lang")}
     values = {"cats": doc.cats, "meta": data.get("meta")}
+    to_json = partial(json.dumps, ensure_ascii=False, default=str)
     return {
         "spaces": spaces,
         "sent_starts": starts,
         **{key: str(value) if value else None for key, value in named.items()},
-        **{key: _to_json(value) if value else None for key, value in values.items()},
+        **{key: to_json(value) if value else None for key, value in values.items()},
     }
-
-
-def _to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _batches(

@@ -47,6 +47,7 @@ def read_conll(
 ) -> Iterator[Record]:
     """Read a column file as documents with gold tokens, sentences and entities."""
     check_docs_of(docs_of)
+    scheme = resolve_scheme(scheme)
     if delimiter not in DELIMITERS:
         known = ", ".join(DELIMITERS)
         raise UserError(f"unknown delimiter '{delimiter}'; choose one of {known}")
@@ -55,7 +56,12 @@ def read_conll(
     layout.measure()
     layout.choose_columns(token_column, tag_column)
     # The file is read twice, first to check every line and recognize the scheme.
-    report.scheme = _find_scheme(layout, resolve_scheme(scheme))
+    survey = SchemeSurvey()
+    for sentence in _sentences(layout, ConversionReport()):
+        survey.add(sentence.tags, sentence.lines)
+    if not survey.first_line:
+        raise UserError("the file holds only comments; check --delimiter", path)
+    report.scheme = find_scheme(survey, scheme, path)
     yield from group_sentences(_records(layout, report), docs_of)
 
 
@@ -170,15 +176,6 @@ def _sentences(layout: _Layout, report: ConversionReport) -> Iterator[_Sentence]
         sentence.starts_document |= starts_document
     if sentence.words:
         yield sentence
-
-
-def _find_scheme(layout: _Layout, scheme: str) -> str:
-    survey = SchemeSurvey()
-    for sentence in _sentences(layout, ConversionReport()):
-        survey.add(sentence.tags, sentence.lines)
-    if not survey.first_line:
-        raise UserError("the file holds only comments; check --delimiter", layout.path)
-    return find_scheme(survey, scheme, layout.path)
 
 
 def _records(layout: _Layout, report: ConversionReport) -> Iterator[Record]:

@@ -60,18 +60,17 @@ def _to_dict(doc: Doc, spans: list[Span] | None) -> dict[str, Any]:
     if doc.has_annotation("SENT_START"):
         values["sent_starts"] = [token.i for token in doc if token.is_sent_start]
     if spans is not None:
-        values["spans"] = [_span_to_dict(span) for span in spans]
+        values["spans"] = [
+            {
+                "start": span.start_char,
+                "end": span.end_char,
+                "token_start": span.start,
+                "token_end": span.end - 1,
+                "label": span.label_,
+            }
+            for span in spans
+        ]
     if doc.cats:
         values["cats"] = {label: float(value) for label, value in doc.cats.items()}
     given = {key: doc.user_data.get(key) for key in NAMES}
     return {**values, **{key: value for key, value in given.items() if value}}
-
-
-def _span_to_dict(span: Span) -> dict[str, Any]:
-    return {
-        "start": span.start_char,
-        "end": span.end_char,
-        "token_start": span.start,
-        "token_end": span.end - 1,
-        "label": span.label_,
-    }

@@ -99,7 +99,8 @@ class _Annotations:
         name, label, ranges, shown = match.groups()
         if name in self.entities:
             raise place.error(f"{name} is given twice; rename one of them")
-        spans = [_span(range) for range in ranges.split(";")]
+        bounds = (range.split(" ") for range in ranges.split(";"))
+        spans = [(int(start), int(end)) for start, end in bounds]
         self._check(name, spans, shown, place)
         parts = self._parts(sorted(spans), name, place)
         self.entities[name] = [Entity(*part, label, place) for part in parts]
@@ -163,11 +164,6 @@ class _Annotations:
 def on_one_line(text: str) -> str:
     """Replace each line feed and carriage return by a space."""
     return text.replace("\n", " ").replace("\r", " ")
-
-
-def _span(range: str) -> tuple[int, int]:
-    start, end = range.split(" ")
-    return int(start), int(end)
 
 
 def _define_extensions(path: Path) -> None:

@@ -93,6 +93,6 @@ def _label(value: Any, column: str, categories: Sequence[str], place: Place) -> 
 
 def _truth(value: Any, label: str, place: Place) -> float:
     if value not in (0, 1):
-        what = f"category '{label}' is {excerpt(value)}, neither 0 nor 1; round it"
-        raise place.error(what)
+        what = f"category '{label}' is {excerpt(value)}, neither 0 nor 1"
+        raise place.error(f"{what}; round it")
     return float(value)
