@@ -19,8 +19,7 @@ TokenSpan = tuple[int, int, Entity]
 
 
 def reads_docs(read: Callable[..., Iterator[Record]]) -> Callable[..., Iterator[Doc]]:
-    """Turn a function that reads records, given a path, a report and options of its
-    format, into one that reads documents, given also a tokenizer."""
+    """Turn a function that reads records into one that reads documents."""
 
     @wraps(read)
     def read_documents(
@@ -44,8 +43,7 @@ def make_docs(
     report: ConversionReport,
     options: ConvertOptions = DEFAULT,
 ) -> Iterator[Doc]:
-    """Create a document from each record: entities in `doc.ents`, categories in
-    `doc.cats`, "id", "document", "lang" and "meta" in `doc.user_data`."""
+    """Create a document from each record, with its names in `doc.user_data`."""
     for record in records:
         if options.filter.skips(record.lang, record.place, report):
             continue

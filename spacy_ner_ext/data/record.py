@@ -55,8 +55,7 @@ def check_docs_of(docs_of: int) -> None:
 
 
 def group_sentences(records: Iterable[Record], docs_of: int) -> Iterator[Record]:
-    """Join sentences, given as words, into documents of `docs_of`; 0 joins all with the
-    same `document` and `lang`. A change of these always starts a document."""
+    """Join `docs_of` sentences, or with 0 all, of the same `document` and `lang`."""
     group: list[Record] = []
     for record in records:
         if group and (

@@ -65,9 +65,8 @@ def read_conllu(
 class _Survey:
     """The annotation that a whole file has.
 
-    tags, faults: The tags of each key that occurs, and the first value that is not one.
-    misc, filled: Keys of MISC, and the columns of `LAYERS` that some word has.
-    unparsed: The first word without head or relation.
+    faults: The first value of each key that is not a tag.
+    filled: Columns of `LAYERS` that some word has.
     """
 
     path: Path

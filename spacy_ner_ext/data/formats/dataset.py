@@ -111,12 +111,10 @@ def _has_numbers(source: Source, tags_column: str) -> bool:
 
 def _find_scheme(source: Source, columns: _Columns, path: Path) -> str:
     survey = SchemeSurvey()
-    unit = "row"
-    if columns.names:
-        unit = "tag"
-        for number, tag in columns.names.items():
-            survey.add([tag], [number])
-    else:
+    unit = "tag" if columns.names else "row"
+    for number, tag in columns.names.items():
+        survey.add([tag], [number])
+    if not columns.names:
         for place, row in source.rows():
             tags = columns.read_tags(row, place) or []
             survey.add(tags, [place.number] * len(tags))

@@ -30,8 +30,7 @@ class Source(NamedTuple):
 
 
 def open_source(path: Path, split: str | None, config: str | None) -> Source:
-    """Open a .parquet, .jsonl or .json file, a folder of such files, a folder written
-    by `save_to_disk`, or else a dataset on the hub, "owner/name"."""
+    """Open a file or a folder of them, a folder of `save_to_disk`, or a hub dataset."""
     name = path.as_posix()
     is_hub_id = HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES
     if is_hub_id and not path.exists():

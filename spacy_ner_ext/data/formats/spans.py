@@ -31,10 +31,8 @@ class ExportedDoc(NamedTuple):
     spans_key: str | None
 
     def spans(self) -> list[Span]:
-        """Get the entities or the span group, those with a label, by start.
-
-        For a format without missing annotation: it becomes "no entity", which is noted.
-        """
+        """Get the entities or the span group, those with a label, by start. Missing
+        annotation becomes "no entity", which is noted."""
         doc, key, note = self.doc, self.spans_key, self.place.note
         if key is None:
             spans = list(doc.ents)

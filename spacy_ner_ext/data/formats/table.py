@@ -71,8 +71,7 @@ def _entities(value: Any, name: str, place: Place) -> list[Entity] | None:
 
 
 def _rows_of(columns: Mapping[str, Any], name: str, place: Place) -> list[Any]:
-    """Turn a struct of lists into a list of structs; datasets stores one as the
-    other."""
+    """Turn a struct of lists, as datasets stores it, into a list of structs."""
     lists = [checked(value, list, name, place) for value in columns.values()]
     if len({len(values) for values in lists}) > 1:
         what = f"{name} holds lists of unequal length; give each span all its values"

@@ -61,10 +61,10 @@ def _check_exclusive(cats: Mapping[str, float], place: Place) -> None:
 def _cats(
     row: Mapping[str, Any], column: str, categories: Sequence[str], place: Place
 ) -> dict[str, float]:
-    if column not in row and CATS_COLUMN in row:
-        column = CATS_COLUMN
     if column not in row:
-        raise missing_columns([column], row, place)
+        if CATS_COLUMN not in row:
+            raise missing_columns([column], row, place)
+        column = CATS_COLUMN
     value = row[column]
     if isinstance(value, dict):
         # All objects of a Parquet column have the same keys.

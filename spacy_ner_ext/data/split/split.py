@@ -12,8 +12,7 @@ from ...util.errors import Place, UserError
 from ..options import ConvertOptions
 from ..report import ConversionReport, true_cats
 from .cut import cut_docs
-from .parts import split_by_labels, split_evenly
-from .sample import Repeating, find_factors, sample
+from .sample import Repeating, find_factors, sample, split_by_labels, split_evenly
 
 T = TypeVar("T")
 Stream = Callable[[ConversionReport], Iterator[Doc]]
@@ -115,8 +114,7 @@ def _document_of(item: Placed) -> str:
 
 
 def count_labels(doc: Doc) -> Counter[str]:
-    """Count the entities, spans and categories of a document by label; of several span
-    groups with the same label, the largest counts."""
+    """Count entities and categories by label; of several span groups, the largest."""
     labels = Counter(ent.label_ for ent in doc.ents)
     for group in doc.spans.values():
         labels |= Counter(span.label_ for span in group)
