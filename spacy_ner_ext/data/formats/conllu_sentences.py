@@ -12,8 +12,9 @@ from ...util.errors import Place
 from ..report import ConversionReport, NotedPlace
 from ..text import read_lines
 
-COLUMNS = tuple(
-    ["ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC"]
+COLUMNS = (
+    *("ID", "FORM", "LEMMA", "UPOS", "XPOS"),
+    *("FEATS", "HEAD", "DEPREL", "DEPS", "MISC"),
 )
 # The name of an eleventh column.
 ADDED_COLUMN = "NER"

@@ -29,8 +29,7 @@ def _spans(item: Any, text: str, place: NotedPlace) -> Iterator[Entity]:
         start, end = _located(start, end, surface, text, place)
     labels = _labels(item, place)
     if not labels:
-        what = f"the span from {start} to {end} has no label"
-        place.note("dropped", what)
+        place.note("dropped", f"the span from {start} to {end} has no label")
     for label in labels:
         yield Entity(start, end, label, place)
 

@@ -32,8 +32,11 @@ def read_textcat(
     def read() -> Iterator[Record]:
         for place, row in read_rows(path, columns=[text_column]):
             cats = _cats(row, label_column, list(categories), place)
-            if exclusive:
-                _check_exclusive(cats, place)
+            true = [label for label, value in cats.items() if value]
+            if exclusive and len(true) != 1:
+                found = ", ".join(true) or "none"
+                what = f"a text must have one category, but has {found}"
+                raise place.error(f"{what}; correct it, or use --multi-label")
             yield Record(
                 place,
                 text=field(row, text_column, str, place),
@@ -49,13 +52,6 @@ def read_textcat(
     for record in read():
         record.cats = {**every, **record.cats}
         yield record
-
-
-def _check_exclusive(cats: Mapping[str, float], place: Place) -> None:
-    true = [label for label, value in cats.items() if value]
-    if len(true) != 1:
-        what = f"a text must have one category, but has {', '.join(true) or 'none'}"
-        raise place.error(f"{what}; correct it, or use --multi-label")
 
 
 def _cats(
