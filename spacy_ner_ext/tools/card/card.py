@@ -1,7 +1,5 @@
 """Write a model card for the Hugging Face hub and for people."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +16,6 @@ from .corpus import Split, describe_limits
 from .pipeline import SavedPipeline, Task, read_pipeline
 from .scores import ScoreTable, other_scores, score_tables
 
-TEMPLATE = "model_card.md.jinja"
 MARK = "<!-- Written by: python -m spacy_ner_ext card -->"
 LIBRARIES = ("spacy-ner-ext", "spacy", "thinc", "torch", "transformers")
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -62,7 +59,7 @@ def render_card(path: Path, corpora: Mapping[str, Path], about: About) -> str:
         "license": _license(pipeline, about),
         "language": "multilingual" if language == "xx" else language,
     }
-    text = templates.get_template(TEMPLATE).render(
+    text = templates.get_template("model_card.md.jinja").render(
         **header,
         mark=MARK,
         metadata=_metadata(header, tasks, about, tables),
@@ -130,14 +127,13 @@ def _describe_scores(tables: Sequence[ScoreTable]) -> list[str]:
     """Sentences about low scores, and about scores on dev."""
     if not tables:
         return ["The pipeline was not evaluated."]
-    sentences = []
-    if all(table.split == "dev" for table in tables):
-        sentences.append("The best weights were chosen by the scores on dev above.")
-    for table in tables:
-        if table.low:
-            labels = ", ".join(table.low)
-            sentences.append(f"Labels with an F below 50 on {table.split}: {labels}.")
-    return sentences
+    sentences = [
+        f"Labels with an F below 50 on {table.split}: {', '.join(table.low)}."
+        for table in tables
+        if table.low
+    ]
+    chosen = "The best weights were chosen by the scores on dev above."
+    return [chosen] * all(table.split == "dev" for table in tables) + sentences
 
 
 def escape(text: Any) -> str:
@@ -155,9 +151,7 @@ def write_card(text: str, path: Path, *, overwrite: bool = False) -> None:
     """Write a card over an older card, or with `overwrite` over any file."""
     is_file = path.is_file() and not overwrite
     if is_file and MARK not in path.read_text(encoding="utf-8", errors="replace"):
-        raise UserError(
-            f"{path} exists and was not written by this command; add --overwrite to "
-            "replace it, or choose another file with --output"
-        )
+        advice = "add --overwrite to replace it, or choose another file with --output"
+        raise UserError(f"{path} exists and was not written by this command; {advice}")
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

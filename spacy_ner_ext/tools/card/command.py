@@ -9,23 +9,18 @@ from ...util.errors import UserError
 from ..output import printer
 from .card import About, render_card, write_card
 
-CORPUS = "a .spacy file or a folder of them"
+Corpus = Annotated[
+    Path | None, typer.Option(help="A corpus: a .spacy file or a folder of them.")
+]
 
 
 def card(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="The folder of a trained pipeline.")
     ],
-    train: Annotated[
-        Path | None, typer.Option(help=f"The training corpus: {CORPUS}.")
-    ] = None,
-    dev: Annotated[
-        Path | None, typer.Option(help=f"The development corpus: {CORPUS}.")
-    ] = None,
-    test: Annotated[
-        Path | None,
-        typer.Option(help=f"A corpus to evaluate the pipeline on: {CORPUS}."),
-    ] = None,
+    train: Corpus = None,
+    dev: Corpus = None,
+    test: Corpus = None,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The card; by default MODEL/README.md."),
@@ -56,8 +51,9 @@ def card(
     """Write the model card of a pipeline, for people and for the Hugging Face hub.
 
     The card has labels with examples, data, scores, training settings, limitations and
-    versions, all from the files of the pipeline and the corpora. 'spacy package'
-    includes README.md of the pipeline in the wheel.
+    versions, all from the files of the pipeline and the corpora. The pipeline is
+    evaluated on --test. 'spacy package' includes README.md of the pipeline in the
+    wheel.
 
     \b
     Example:

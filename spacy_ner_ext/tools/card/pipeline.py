@@ -24,7 +24,6 @@ SETTINGS = (
 # Settings that only fit one machine, or that nobody reads.
 HIDDEN = ("logger", "before_to_disk", "before_update", "score_weights")
 SECTIONS = ("nlp", "components", "training", "spacy_ner_ext")
-RUN = "run.json"
 RUN_VALUES = ("status", "step", "epochs", "best_step")
 
 
@@ -104,7 +103,7 @@ class SavedPipeline:
         found = {name: training.get(name) for name in SETTINGS}
         for name in ("optimizer", "batcher"):
             found[name] = training.get(name, {}).get(f"@{name}s")
-        run = _read_run(self.path.parent / RUN)
+        run = _read_run(self.path.parent / "run.json")
         found |= {name: run.get(name) for name in RUN_VALUES}
         return {
             name: f"{value:.4g}" if isinstance(value, float) else str(value)

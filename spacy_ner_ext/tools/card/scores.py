@@ -1,7 +1,5 @@
 """Scores of a pipeline, as tables and as results in a model card's metadata."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,1 +1,0 @@
-"""The command `check`: problems of a corpus that would spoil training."""

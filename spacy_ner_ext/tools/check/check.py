@@ -40,8 +40,7 @@ class _Scan:
     def read(self, progress: Progress) -> None:
         for place, doc in progress(_read_split(self.path, self.blank)):
             ents = doc.ents
-            self.stats.add(doc, ents)
-            self.stats.add_boundaries(place, doc, ents, self.blank)
+            self.stats.add(place, doc, ents, self.blank)
             self.texts.add(place, doc, ents)
             self.forms.add(ents)
             self.limits.add(place, doc, ents)
@@ -49,10 +48,6 @@ class _Scan:
                 self.pieces.add(doc)
         if self.pieces is not None:
             self.pieces.finish()
-
-    def read_again(self, progress: Progress, index: FormIndex) -> None:
-        for _, doc in progress(_read_split(self.path, self.blank)):
-            self.forms.add_outside(doc, index)
 
 
 class CheckReport:
@@ -104,10 +99,8 @@ def check_files(
     """Check the splits of a corpus, each alone and against each other.
 
     paths: The .spacy files, or folders of them, by split name, "train" first.
-    tokenizer: The tokenizer of an encoder, a folder or a name on the hub; None for that
-        of the config's encoder, if it is in a folder.
+    tokenizer: None for that of the config's encoder, if it is in a folder.
     progress: Wraps the documents as they pass.
-    RAISES (UserError): If a file, the language or the tokenizer cannot be used.
     """
     limits = Limits(config)
     counter = _load_tokenizer(tokenizer, limits)
@@ -122,7 +115,8 @@ def check_files(
         scans.append(scan)
     index = FormIndex(scan.forms for scan in scans)
     for scan in scans:
-        scan.read_again(progress, index)
+        for _, doc in progress(_read_split(scan.path, blank)):
+            scan.forms.add_outside(doc, index)
     return CheckReport(scans, rare, limits)
 
 

@@ -82,9 +82,7 @@ def check(
     """
     if output is not None:
         check_output(output, ".json")
-    paths = {"train": train, "dev": dev}
-    if test is not None:
-        paths["test"] = test
+    paths = {"train": train, "dev": dev} | ({"test": test} if test else {})
     report = check_files(
         paths,
         lang=lang,

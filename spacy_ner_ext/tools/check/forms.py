@@ -43,7 +43,9 @@ class SplitForms:
     outside: Counter[str] = field(default_factory=Counter)
 
     def add(self, ents: Sequence[Span]) -> None:
-        self.annotated.update((_form_of(ent), ent.label_) for ent in ents)
+        for ent in ents:
+            form = " ".join(" ".join(token.text for token in ent).split())
+            self.annotated[form, ent.label_] += 1
 
     def add_outside(self, doc: Doc, index: "FormIndex") -> None:
         """Count the places of a document that are outside of entities."""
@@ -61,10 +63,6 @@ class SplitForms:
                     self.outside[form] += 1
                     end = i + size
                     break
-
-
-def _form_of(span: Span) -> str:
-    return " ".join(" ".join(token.text for token in span).split())
 
 
 class FormIndex:
@@ -102,8 +100,8 @@ class Conflict:
     def to_dict(self) -> dict[str, Any]:
         labels = dict(self.places)
         outside = labels.pop(OUTSIDE, {})
-        counts = {"form": self.form, "minority": self.minority}
-        return {**counts, "labels": labels, "outside": outside}
+        found = {"labels": labels, "outside": outside}
+        return {"form": self.form, "minority": self.minority, **found}
 
 
 @dataclass

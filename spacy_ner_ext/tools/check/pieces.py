@@ -110,24 +110,19 @@ class PieceScan:
         self.pieces += by_doc.total()
         self._texts, self._words = [], []
 
-    def room(self, limit: PieceLimit) -> int:
-        """The pieces of a text that fit into a limit."""
-        return limit.pieces - self.tokenizer.n_specials * limit.with_specials
-
     @property
     def per_word(self) -> float:
         return self.pieces / max(self.words, 1)
 
     def to_dict(self) -> dict[str, Any]:
-        limits = [
-            {
-                "name": limit.name,
-                "pieces": limit.pieces,
-                "documents_longer": self.docs.share_above(self.room(limit)),
-                "sentences_longer": self.sentences.share_above(self.room(limit)),
+        limits = []
+        for name, pieces, with_specials in self.tokenizer.limits:
+            room = pieces - self.tokenizer.n_specials * with_specials
+            longer = {
+                "documents_longer": self.docs.share_above(room),
+                "sentences_longer": self.sentences.share_above(room),
             }
-            for limit in self.tokenizer.limits
-        ]
+            limits.append({"name": name, "pieces": pieces, **longer})
         return {
             "documents": self.docs.to_dict(),
             "sentences": self.sentences.to_dict(),

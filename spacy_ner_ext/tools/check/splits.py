@@ -1,7 +1,7 @@
 """Counts of a split, problems of a split or its labels, and repeated texts."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -14,19 +14,16 @@ from .findings import Finding, Places, Severity, excerpt, make_warnings, place_o
 
 # The threshold of spaCy's own `debug data`.
 RARE = 50
-DIGEST_SIZE = 16
 
 
 @dataclass
 class SplitStats:
     """Counts of a split.
 
-    docs_without_entities: Annotated documents without entities.
     docs_unannotated: Documents with neither entity annotation nor categories.
     docs_with_text: Documents that know their spaces. For training and evaluation spaCy
         tokenizes their text again; of the others it takes the tokens.
     cats: Documents of which a category is true, by category.
-    lengths: Entities by length in tokens.
     white_space: Entities that start or end in a white-space token.
     misaligned: Entities, in documents that know their spaces, whose boundaries are not
         boundaries of the tokenizer's tokens.
@@ -55,7 +52,9 @@ class SplitStats:
     def entities(self) -> int:
         return self.labels.total()
 
-    def add(self, doc: Doc, ents: Sequence[Span]) -> None:
+    def add(
+        self, place: str, doc: Doc, ents: Sequence[Span], blank: BlankPipeline
+    ) -> None:
         self.docs += 1
         self.tokens += len(doc)
         self.sentences += count_sentences(doc)
@@ -68,10 +67,6 @@ class SplitStats:
             self.docs_without_entities += 1
         self.labels.update(ent.label_ for ent in ents)
         self.lengths.update(len(ent) for ent in ents)
-
-    def add_boundaries(
-        self, place: str, doc: Doc, ents: Sequence[Span], blank: BlankPipeline
-    ) -> None:
         for ent in ents:
             if not ent[0].text.strip() or not ent[-1].text.strip():
                 self.white_space.add(place_of(place, ent))
@@ -133,13 +128,7 @@ def rare_labels(train: SplitStats, rare: int) -> dict[str, int]:
 def check_labels(splits: Sequence[SplitStats], rare: int) -> list[Finding]:
     """Find labels that one split lacks, and those that are rare in the first."""
     train, *others = splits
-    findings = []
-    for split in others:
-        # A side without any entity is a finding by itself.
-        if split.entities and train.entities:
-            findings += _compare("labels", train, split)
-        if split.cats and train.cats:
-            findings += _compare("cats", train, split)
+    findings = [finding for split in others for finding in _compare(train, split)]
     few = rare_labels(train, rare)
     if few:
         listed = ", ".join(f"{label} ({n})" for label, n in few.items())
@@ -148,16 +137,17 @@ def check_labels(splits: Sequence[SplitStats], rare: int) -> list[Finding]:
     return findings
 
 
-def _compare(attribute: str, train: SplitStats, split: SplitStats) -> list[Finding]:
-    kind = "categories" if attribute == "cats" else attribute
-    findings = []
-    for here, there in ((train, split), (split, train)):
-        absent = sorted(getattr(here, attribute).keys() - getattr(there, attribute))
-        if absent:
-            what = f"{kind} in {here.name} that are not in {there.name}"
-            what = f"{what}: {', '.join(absent)}"
-            findings.append(Finding("warning", split.name, what))
-    return findings
+def _compare(train: SplitStats, split: SplitStats) -> Iterator[Finding]:
+    for kind, name in (("labels", "labels"), ("categories", "cats")):
+        # A side without any is a finding by itself.
+        if not (getattr(train, name) and getattr(split, name)):
+            continue
+        for here, there in ((train, split), (split, train)):
+            absent = sorted(getattr(here, name).keys() - getattr(there, name))
+            if absent:
+                what = f"{kind} in {here.name} that are not in {there.name}"
+                what = f"{what}: {', '.join(absent)}"
+                yield Finding("warning", split.name, what)
 
 
 class TextScan:
@@ -167,8 +157,7 @@ class TextScan:
     def __init__(self, stats: SplitStats, earlier: Sequence["TextScan"]) -> None:
         self.stats = stats
         self.earlier = earlier
-        # Texts with the same entities and categories, and with others.
-        self.shared = [(Places(), Places()) for _ in earlier]
+        self._shared: defaultdict[str, Places] = defaultdict(Places)
         self._entities: dict[bytes, bytes] = {}
 
     def add(self, place: str, doc: Doc, ents: Sequence[Span]) -> None:
@@ -184,24 +173,16 @@ class TextScan:
             places = self.stats.repeated if same else self.stats.conflicting
             places.add(f"{place}: {excerpt(text)}")
             return
-        for scan, (same_places, other_places) in zip(self.earlier, self.shared):
-            theirs = scan._entities.get(key)
-            if theirs is not None:
-                places = same_places if theirs == entities else other_places
-                places.add(excerpt(text))
+        name = self.stats.name
+        for scan in self.earlier:
+            if key in scan._entities:
+                kind = "the same" if scan._entities[key] == entities else "other"
+                what = f"texts in {name} that are also in {scan.stats.name}"
+                self._shared[f"{what}, with {kind} entities"].add(excerpt(text))
 
     def findings(self) -> list[Finding]:
-        name = self.stats.name
-        kinds = ("with the same entities", "with other entities")
-        return make_warnings(
-            name,
-            (
-                (f"texts in {name} that are also in {earlier.stats.name}, {kind}", each)
-                for earlier, shared in zip(self.earlier, self.shared)
-                for kind, each in zip(kinds, shared)
-            ),
-        )
+        return make_warnings(self.stats.name, self._shared.items())
 
 
 def _digest(text: str) -> bytes:
-    return blake2b(text.encode("utf-8"), digest_size=DIGEST_SIZE).digest()
+    return blake2b(text.encode("utf-8"), digest_size=16).digest()

@@ -14,7 +14,6 @@ from ...util.errors import UserError, one_line
 from ...util.templates import environment
 from .recipes import Recipe, choose
 
-FOLDER = Path(__file__).parent
 SECTION = re.compile(r"\[(.+)\]\Z")
 SETTING = re.compile(r"([^\s=#\[][^=]*?)\s*=")
 # A section and a setting in it; the setting is empty for the section itself.
@@ -28,8 +27,8 @@ def write_config(recipe: Recipe) -> str:
     values["component"] = recipe.component
     if not recipe.encoder:
         values["encoder"] = ""
-    template = environment(FOLDER).get_template(f"{recipe.pattern}.cfg.jinja")
-    text = template.render(values)
+    templates = environment(Path(__file__).parent)
+    text = templates.get_template(f"{recipe.pattern}.cfg.jinja").render(values)
     try:
         config = Config().from_str(text, interpolate=False)
         nlp = util.load_model_from_config(config, auto_fill=True, validate=False)

@@ -1,7 +1,5 @@
 """Draw panels with matplotlib, without a window."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from io import BytesIO
@@ -72,9 +70,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         axes.plot(line.x, line.y, markevery=every, **look)
         if line.best is not None:
             mark_best(axes, line.x[line.best], line.y[line.best], look["color"], 11)
-    axes.set_title(panel.title)
-    axes.set_xlabel(panel.x)
-    axes.set_ylabel(panel.unit)
+    axes.set(title=panel.title, xlabel=panel.x, ylabel=panel.unit)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
     if panel.plot in ("loss", "gradients") and has_wide_range(panel):

@@ -1,7 +1,5 @@
 """Write plots as images, and as one HTML page that works offline."""
 
-from __future__ import annotations
-
 import math
 from base64 import b64encode
 from collections.abc import Sequence
@@ -15,8 +13,6 @@ from ...util.templates import environment
 from .panels import PLOTS, make_panels
 from .runs import Run
 
-PAGE = "plots.html"
-TEMPLATE = "page.html.jinja"
 TYPES = {"png": "image/png", "svg": "image/svg+xml"}
 HEADER = (
     *("run", "best score", "at step", "after", "evaluations", "steps", "time"),
@@ -46,7 +42,7 @@ def write_plots(
     images = {name: draw(group, image_format) for name, group in plots.items()}
     prefix = f"data:{TYPES[image_format]};base64,"
     templates = environment(Path(__file__).parent, autoescape=True)
-    page = templates.get_template(TEMPLATE).render(
+    page = templates.get_template("page.html.jinja").render(
         header=HEADER,
         rows=[summarize(run) for run in runs],
         titles=PLOTS,
@@ -55,7 +51,7 @@ def write_plots(
     )
     files = {f"{name}.{image_format}": image for name, image in images.items()}
     # The name of a folder may hold bytes that are not UTF-8.
-    files[PAGE] = page.encode("utf-8", errors="backslashreplace")
+    files["plots.html"] = page.encode("utf-8", errors="backslashreplace")
     for name, content in files.items():
         with replacing(output / name) as temporary:
             temporary.write_bytes(content)

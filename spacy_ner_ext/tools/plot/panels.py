@@ -1,7 +1,5 @@
 """Select what is drawn: panels with a line for each column and run."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

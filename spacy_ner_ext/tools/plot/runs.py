@@ -1,11 +1,9 @@
 """Read the log files of training runs."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,23 +63,21 @@ def _read_log(folder: Path) -> dict[str, Numbers]:
 def _read_row(line: str, path: Path, number: int) -> dict[str, float]:
     try:
         row = json.loads(line)
-        groups = {group: row.pop(group, {}) for group in ("scores", "losses", "rates")}
-        numbers = {"step": float(row.pop("step")), **dict(_numbers(row))}
-        for group, values in groups.items():
-            inner = _numbers(values)
-            numbers.update((f"{group}.{name}", value) for name, value in inner)
+        numbers = {"step": float(row["step"]), **_numbers(row)}
+        for group in ("scores", "losses", "rates"):
+            numbers |= _numbers(row.get(group, {}), f"{group}.")
         return numbers
     except (ValueError, TypeError, KeyError, AttributeError) as err:
         what = f"is not a row of a training log ({line[:60]!r}); remove the line"
         raise UserError(f"{what}, or train again", path, number) from err
 
 
-def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for key, value in values.items():
-        if value is None:
-            yield key, math.nan
-        elif isinstance(value, (int, float)):
-            yield key, float(value)
+def _numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    return {
+        f"{prefix}{key}": math.nan if value is None else float(value)
+        for key, value in values.items()
+        if value is None or isinstance(value, (int, float))
+    }
 
 
 def read_weights(folder: Path) -> dict[str, dict[str, Numbers]]:

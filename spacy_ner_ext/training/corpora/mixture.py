@@ -93,11 +93,11 @@ class Mixture:
         level = logging.DEBUG if self._is_reported else logging.INFO
         self._is_reported = True
         total = sum(source.n_drawn for source in sources)
-        parts = [
+        parts = (
             f"{each.name} {each.n_drawn} ({each.n_drawn / total:.1%}, exhausted "
             f"{each.n_ends} times)"
             for each in sources
-        ]
+        )
         logger.log(level, "Mixture of %d examples: %s", total, ", ".join(parts))
 
 

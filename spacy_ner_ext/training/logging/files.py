@@ -1,7 +1,5 @@
 """The files of a training run: log.jsonl, loss.tsv and weights.tsv."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path

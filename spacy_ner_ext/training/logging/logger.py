@@ -20,7 +20,6 @@ LogStep = Callable[[dict[str, Any] | None], None]
 Finalize = Callable[[], None]
 SetUp = Callable[[Language, IO[str], IO[str]], tuple[LogStep, Finalize]]
 
-SPACING = 2
 MISSING = "-"
 
 
@@ -52,11 +51,10 @@ def make_logger(
         nlp: Language, stdout: IO[str] = sys.stdout, stderr: IO[str] = sys.stderr
     ) -> tuple[LogStep, Finalize]:
         warn_about_torch(nlp)
-        logger = _Logger(nlp, stdout, folder, log_weights)
+        bar = Bar(nlp.config["training"]["eval_frequency"], stderr, progress_bar)
+        logger = _Logger(nlp, stdout, bar, folder, log_weights)
         if console_output:
             logger.table = Table(nlp, logger.write)
-        if progress_bar:
-            logger.bar = Bar(nlp.config["training"]["eval_frequency"], stderr)
         return logger.log_step, logger.finalize
 
     return set_up
@@ -64,27 +62,30 @@ def make_logger(
 
 class _Logger:
     def __init__(
-        self, nlp: Language, stdout: IO[str], folder: Path | None, log_weights: bool
+        self,
+        nlp: Language,
+        stdout: IO[str],
+        bar: "Bar",
+        folder: Path | None,
+        log_weights: bool,
     ) -> None:
         self._nlp = nlp
         self._stdout = stdout
+        self._bar = bar
         self._folder = folder
         self._log_weights = log_weights
         self._rows = RowBuilder(nlp)
         self.table: Table | None = None
-        self.bar: Bar | None = None
         self._files: RunFiles | None = None
         self._weights: WeightFile | None = None
 
     def log_step(self, info: dict[str, Any] | None) -> None:
         self._rows.count()
         if info is None:
-            if self.bar is not None:
-                self.bar.count()
+            self._bar.count()
             return
-        is_first = self._rows.is_first
         row = self._rows.build(info)
-        if is_first:
+        if self._rows.n_rows == 1:
             self._open(self._folder or run_folder(info))
         self._log(row)
 
@@ -105,22 +106,20 @@ class _Logger:
         self.write(msg.info(f"Log files in {folder}: {', '.join(names)}"))
 
     def _log(self, row: Row) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        self._bar.close()
         if self.table is not None:
             self.table.add(row)
         if self._files is not None:
             self._files.add(row)
         if self._weights is not None:
             self._weights.add(row.step, self._nlp)
-        if self.bar is not None:
-            self.bar.open(row)
+        self._bar.open(row)
 
     def write(self, text: str) -> None:
         print(text, file=self._stdout, flush=True)
 
     def finalize(self) -> None:
-        for each in (self.bar, self._files, self._weights):
+        for each in (self._bar, self._files, self._weights):
             if each is not None:
                 each.close()
 
@@ -128,24 +127,23 @@ class _Logger:
 class Bar:
     """A progress bar of the steps until the next evaluation, on a terminal only."""
 
-    def __init__(self, eval_frequency: int, stderr: IO[str]) -> None:
-        self._stderr = stderr
+    def __init__(self, eval_frequency: int, stderr: IO[str], is_shown: bool) -> None:
         self._total = eval_frequency
-        self._bar: tqdm | None = None
+        disable = None if is_shown else True
+        self._settings: Any = {"disable": disable, "leave": False, "file": stderr}
+        self._bar = tqdm(disable=True)
 
     def open(self, row: Row) -> None:
         if row.step and row.steps > 1:
             self._total = row.steps
-        where: Any = {"disable": None, "leave": False, "file": self._stderr}
-        self._bar = tqdm(desc=f"Epoch {row.epoch + 1}", total=self._total, **where)
+        epoch = f"Epoch {row.epoch + 1}"
+        self._bar = tqdm(desc=epoch, total=self._total, **self._settings)
 
     def count(self) -> None:
-        if self._bar is not None:
-            self._bar.update()
+        self._bar.update()
 
     def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
 
 
 class Table:
@@ -176,7 +174,7 @@ class Table:
 
     def _print(self, cells: list[str], align: Literal["l", "r"]) -> None:
         aligns = [align for _ in cells]
-        self._write(format_row(cells, self._widths, spacing=SPACING, aligns=aligns))
+        self._write(format_row(cells, self._widths, spacing=2, aligns=aligns))
 
     def _cells(self, row: Row) -> list[tuple[str, int, str]]:
         """The name, the width and the content of each column."""

@@ -1,7 +1,5 @@
 """The values that are logged at each evaluation of a training run."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -67,17 +65,12 @@ class RowBuilder:
         training = nlp.config.interpolate()["training"]
         self._max_steps = training["max_steps"]
         self._max_epochs = training["max_epochs"]
-        self.first_step = 0
+        self.first_step = self.n_rows = 0
         self._start = self._last_time = timer()
         self._last_words: int | None = 0
         self._steps = 0
         self._first: tuple[int, float] | None = None
         self._nlp = nlp
-
-    @property
-    def is_first(self) -> bool:
-        """Whether no row has been built yet."""
-        return self._first is None
 
     def count(self) -> None:
         """Count a step; call this before building the row of the step."""
@@ -86,15 +79,18 @@ class RowBuilder:
     def build(self, info: dict[str, Any]) -> Row:
         """Build the row of an evaluation."""
         now = timer()
-        if self.is_first:
+        self.n_rows += 1
+        if self._first is None:
             self._begin(info, now)
         optimizer = self._find_optimizer(info)
         norm, norm_max, spikes = gradient_norms(optimizer, info["step"])
         seconds = now - self._start
+        # Also the evaluations of an earlier process.
+        earlier = [step for _, step in info["checkpoints"] if step < info["step"]]
         row = Row(
             step=info["step"],
             epoch=info["epoch"],
-            steps=info["step"] - self._previous_evaluation(info),
+            steps=info["step"] - max(earlier, default=self.first_step - 1),
             timestamp=datetime.now().astimezone().isoformat(timespec="seconds"),
             seconds=round(seconds, 3),
             words=info["words"],
@@ -126,11 +122,6 @@ class RowBuilder:
         # The announced optimizer may belong to an earlier training run.
         return announced_optimizer() if announced() is self._nlp else None
 
-    def _previous_evaluation(self, info: dict[str, Any]) -> int:
-        """The step of the previous evaluation, also of an earlier process."""
-        steps = [step for _, step in info["checkpoints"] if step < info["step"]]
-        return max(steps, default=self.first_step - 1)
-
     def _speed(self, words: int, now: float) -> float | None:
         duration = now - self._last_time
         if self._last_words is None or duration <= 0:
@@ -141,9 +132,7 @@ class RowBuilder:
         """Estimate the seconds until the last step from the mean time of a step."""
         assert self._first is not None
         first_step, first_seconds = self._first
-        ends = []
-        if self._max_steps > 0:
-            ends.append(self._max_steps)
+        ends = [self._max_steps] if self._max_steps > 0 else []
         if self._max_epochs > 0 and epoch:
             # On average, half of the current epoch is done.
             ends.append(self._max_epochs * step / (epoch + 0.5))

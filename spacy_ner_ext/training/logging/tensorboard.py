@@ -13,8 +13,6 @@ from .files import run_folder
 from .logger import Finalize, LogStep, SetUp
 from .row import Row, RowBuilder
 
-FOLDER = "tensorboard"
-
 
 @registry.loggers("spacy_ner_ext.TensorBoardLogger.v1")
 def make_tensorboard_logger(
@@ -42,17 +40,14 @@ def make_tensorboard_logger(
             rows.count()
             if info is None:
                 return
-            is_first = rows.is_first
             row = rows.build(info)
-            if is_first:
+            if rows.n_rows == 1:
                 folder = _find_folder(log_dir, run_name, info)
                 print(_describe(folder), file=stdout, flush=True)
                 if folder is not None:
                     # Hides what an earlier process wrote of the same steps.
-                    first_step = rows.first_step
-                    writer = tensorboard.SummaryWriter(
-                        str(folder), purge_step=first_step
-                    )
+                    hidden = {"purge_step": rows.first_step}
+                    writer = tensorboard.SummaryWriter(str(folder), **hidden)
             if writer is not None:
                 for name, number in scalars(row):
                     writer.add_scalar(name, number, row.step)
@@ -80,22 +75,18 @@ def _find_folder(
     log_dir: str | None, run_name: str | None, info: dict[str, Any]
 ) -> Path | None:
     run = run_folder(info)
-    folder = Path(log_dir) if log_dir else None if run is None else run / FOLDER
+    folder = Path(log_dir) if log_dir else None if run is None else run / "tensorboard"
     return folder / run_name if folder is not None and run_name else folder
 
 
 def scalars(row: Row) -> Iterator[tuple[str, float]]:
     """Name all numbers of a row; TensorBoard groups them by the part before the slash.
-
-    YIELDS: Name and number; losses are means per step.
-    """
+    Losses are means per step."""
     for name, loss in row.losses.items():
         yield f"loss/{name}", loss / max(1, row.steps)
-    yield "score/score", row.score
-    for name, score in row.scores.items():
+    for name, score in {"score": row.score, **row.scores}.items():
         if isinstance(score, dict):
-            for label, number in _flatten(score):
-                yield f"{name}/{label}", number
+            yield from _flatten(score, f"{name}/")
         else:
             yield f"score/{name}", score
     for name, rate in row.rates.items():
@@ -109,9 +100,9 @@ def scalars(row: Row) -> Iterator[tuple[str, float]]:
     yield from ((name, each) for name, each in others.items() if each is not None)
 
 
-def _flatten(scores: dict[str, Any]) -> Iterator[tuple[str, float]]:
+def _flatten(scores: dict[str, Any], prefix: str) -> Iterator[tuple[str, float]]:
     for key, value in scores.items():
         if isinstance(value, dict):
-            yield from ((f"{key}.{name}", each) for name, each in _flatten(value))
+            yield from _flatten(value, f"{prefix}{key}.")
         else:
-            yield key, value
+            yield f"{prefix}{key}", value
