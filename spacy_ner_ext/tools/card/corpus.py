@@ -87,7 +87,8 @@ def _count_overlaps(spans: Sequence[Span], exclusive: str | None) -> int:
         return 0
     groups: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for span in spans:
-        groups[span.label_ * (exclusive == "label")].append((span.start, span.end))
+        label = span.label_ if exclusive == "label" else ""
+        groups[label].append((span.start, span.end))
     kept = (select_disjoint(group, longest_first(group)) for group in groups.values())
     return len(spans) - sum(map(len, kept))
 

@@ -60,7 +60,7 @@ class Sampler:
         self.corpus = corpus
         self.options = options
         self.shuffle_buffer = shuffle_buffer
-        self._factors: Optional[dict[str, float]] = None
+        self._factors: Optional[dict[str, float]] = None if options.oversample else {}
         self._is_reported = False
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
@@ -84,9 +84,7 @@ class Sampler:
     def _find_factors(self, nlp: Language) -> dict[str, float]:
         # Factors belong to labels, so that they do not depend on the order of examples.
         # A resumed run counts again and has to find the same.
-        if self._factors is None and not self.options.oversample:
-            self._factors = {}
-        elif self._factors is None:
+        if self._factors is None:
             with isolated_random(self.options.seed):
                 labels = Counter(
                     frozenset(count_labels(example.reference))

@@ -28,7 +28,6 @@ class Row:
         evaluation.
     scores: All scores; scores per label are dictionaries.
     losses: Sum of each component's loss over the steps.
-    rates: Learning rate of each parameter group.
     gradient_norm: Mean norm of all gradients over the steps.
     gradient_spikes: Number of steps whose norm was far above the others.
     """
