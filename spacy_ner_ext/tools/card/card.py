@@ -23,8 +23,8 @@ HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 @dataclass(frozen=True)
 class About:
-    """What the files of a pipeline do not say; name and license override meta.json, and
-    datasets without spaces are names on the hub."""
+    """Metadata from options: name and license override meta.json, and datasets without
+    spaces are names on the hub."""
 
     name: str | None = None
     license: str | None = None
