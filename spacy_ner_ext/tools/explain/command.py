@@ -2,7 +2,7 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,22 +16,16 @@ from .explain import explain as explain_text
 from .explanation import Explanation, render_html, shade, table
 
 ROWS_IN_TABLE = 8
-
-
-class Method(str, Enum):
-    """How attributions are computed."""
-
-    auto = "auto"
-    integrated_gradients = "integrated_gradients"
-    occlusion = "occlusion"
-
-
-class BaselineName(str, Enum):
-    """What replaces word pieces."""
-
-    mask = "mask"
-    pad = "pad"
-    zero = "zero"
+Method = Enum(
+    "Method",
+    {
+        "auto": "auto",
+        "integrated_gradients": "integrated_gradients",
+        "occlusion": "occlusion",
+    },
+    type=str,
+)
+Baseline = Enum("Baseline", {"mask": "mask", "pad": "pad", "zero": "zero"}, type=str)
 
 
 def explain(
@@ -61,7 +55,7 @@ def explain(
         Method,
         typer.Option(
             help="auto: integrated gradients if the component supports them, otherwise "
-            "occlusion."
+            "occlusion.",
         ),
     ] = Method.auto,
     steps: Annotated[
@@ -74,10 +68,10 @@ def explain(
         ),
     ] = STEPS,
     baseline: Annotated[
-        BaselineName | None,
+        Baseline | None,
         typer.Option(
             help="What replaces the word pieces at the start of the path; default: "
-            "mask, or pad for encoders without it."
+            "mask, or pad for encoders without it.",
         ),
     ] = None,
     output: Annotated[
@@ -112,14 +106,21 @@ def explain(
     if label is not None and entity is None:
         raise UserError("--label is the label of an entity: name it by --entity")
     nlp = open_pipeline(model, gpu_id=gpu_id, code=code)
-    settings: dict[str, Any] = {"category": category, "component": component}
-    settings |= {"steps": steps, "max_steps": max(steps, MAX_STEPS)}
-    settings |= {"method": method.value, "baseline": baseline and baseline.value}
     with failure_told(model, "explained"):
         check_component(nlp, component)
         doc = nlp(text)
         span = find_span(nlp, doc, entity, label, component) if entity else None
-        found = explain_text(nlp, doc, span, **settings)
+        found = explain_text(
+            nlp,
+            doc,
+            span,
+            category=category,
+            component=component,
+            method=method.value,
+            steps=steps,
+            max_steps=max(steps, MAX_STEPS),
+            baseline=baseline and baseline.value,
+        )
     if not found:
         raise UserError(
             "the pipeline predicts no entity in this text: name a span by --entity "

@@ -16,10 +16,10 @@ from .components import (
 )
 from .embeddings import BASELINES
 from .explanation import Explanation
-from .integrate import Path, integrate
+from .integrate import integrate
 from .marked_span import MarkedSpan, MarkedSpanPath
 from .model_path import ModelPath
-from .occlusion import find_neutral, occlude
+from .occlusion import occlude
 from .targets import NoGradientError, Target
 
 METHODS = ("auto", "integrated_gradients", "occlusion")
@@ -82,8 +82,8 @@ def explain(
     else:
         found = [_find(doc, ent)] if ent else predicted_entities(nlp, doc, component)
         targets = [entity_target(nlp, span, component) for span in found]
-    path = {"baseline": baseline, "steps": steps, "max_steps": max_steps}
-    return [_explain(nlp, target, doc, method, neutral, **path) for target in targets]
+    settings = method, neutral, baseline, (steps, max_steps)
+    return [_explain(nlp, target, doc, *settings) for target in targets]
 
 
 def _check_settings(
@@ -123,23 +123,21 @@ def _explain(
     doc: Doc,
     method: str,
     neutral: str | None,
-    **path: Any,
+    baseline: str | None,
+    steps: tuple[int, int],
 ) -> Explanation:
-    notes: list[str] = []
-    facts: dict[str, Any] | None = None
+    facts: dict[str, Any] = {}
     if method != "occlusion":
         try:
-            facts = _integrate(nlp, target, doc, **path)
+            path = _path(nlp, target, doc, baseline)
+            facts = integrate(path, len(doc), *steps)
         except NoGradientError as err:
             what = f"'{target.name}' does not support integrated gradients ({err})"
             if method != "auto":
                 raise UserError(f"{what}: choose the method occlusion") from err
-            notes = [f"Occlusion, since {what}."]
-    if facts is None:
-        neutral = neutral or find_neutral(nlp, target.name)
-        value, scores = occlude(nlp, target, doc, neutral)
-        facts = {"method": "occlusion", "baseline": neutral, "notes": notes}
-        facts |= {"value": value, "scores": scores.tolist()}
+            facts["notes"] = [f"Occlusion, since {what}."]
+    if "scores" not in facts:
+        facts |= occlude(nlp, target, doc, neutral)
     return Explanation(
         text=doc.text,
         tokens=[token.text for token in doc],
@@ -153,22 +151,9 @@ def _explain(
     )
 
 
-def _integrate(
-    nlp: Language,
-    target: Target,
-    doc: Doc,
-    baseline: str | None,
-    steps: int,
-    max_steps: int,
-) -> dict[str, Any]:
-    """RAISES (NoGradientError): If the quantity has no gradient."""
-    path: Path
+def _path(
+    nlp: Language, target: Target, doc: Doc, baseline: str | None
+) -> ModelPath | MarkedSpanPath:
     if isinstance(target, MarkedSpan):
-        path = MarkedSpanPath(target, doc, baseline)
-    else:
-        path = ModelPath(nlp, target, doc, baseline)
-    found = integrate(path, len(doc), steps, max_steps)
-    what = f"After {found['steps']} steps the scores are off by more than 2 %"
-    notes = [] if found["converged"] else [f"{what}: raise max_steps."]
-    method = {"method": "integrated_gradients", "baseline": path.baseline}
-    return {**found, **method, "notes": notes}
+        return MarkedSpanPath(target, doc, baseline)
+    return ModelPath(nlp, target, doc, baseline)

@@ -27,12 +27,10 @@ class Explanation:
     offsets: The first character of each token.
     scores: The attribution of each token: above 0 it supports the entity or the
         category, below 0 it speaks against it.
-    component: The component that was asked.
     label: The label of the entity, or the category.
     start, end: The first token of the entity and the one after its last; None for a
         category.
-    quantity: The quantity that is explained, such as "log-probability".
-    value: The quantity in the text.
+    value: The quantity in the text, such as the log-probability.
     method: "integrated_gradients", whose scores add up to `value` minus
         `baseline_value`, or "occlusion", where a score is how much `value` drops if
         the token is replaced.

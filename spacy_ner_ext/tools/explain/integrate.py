@@ -4,13 +4,15 @@ Networks) with captum, with as many steps as the result needs."""
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy
 import torch
 from torch import Tensor
 
 from ...util.extras import require
+from .marked_span import MarkedSpanPath
+from .model_path import ModelPath
 
 # The largest error of the scores, relative to the difference of the values ...
 TOLERANCE = 0.02
@@ -18,26 +20,6 @@ TOLERANCE = 0.02
 NEGLIGIBLE = 1e-3
 # Gauss-Legendre points in a section of the path.
 POINTS = 16
-
-
-class Path(Protocol):
-    """A quantity as a function of how much the model sees of each token.
-
-    At scale 0 the embeddings of a token's word pieces are those of the baseline, at 1
-    those of the text. The gradient with respect to its scale, integrated from 0 to 1,
-    is the sum of the integrated gradients of the token's embeddings.
-
-    baseline: The name of the baseline.
-    at_once: The number of points that fit into one pass.
-    """
-
-    device: Any
-    baseline: str
-    at_once: int
-
-    def value(self, scales: Tensor) -> Tensor:
-        """The quantity, float64, shape (n_points,), for scales of shape (n_points,
-        n_tokens)."""
 
 
 class Section(NamedTuple):
@@ -53,13 +35,19 @@ class Section(NamedTuple):
         return float(self.scores.sum()) - self.gain
 
 
-def integrate(path: Path, n_tokens: int, steps: int, max_steps: int) -> dict[str, Any]:
+def integrate(
+    path: ModelPath | MarkedSpanPath, n_tokens: int, steps: int, max_steps: int
+) -> dict[str, Any]:
     """Integrate the gradients of a quantity along a path.
 
     The scores of a section must add up to the difference of the values at its ends, so
     the section with the largest error is known; it is halved until the error is small
     or `max_steps` is reached.
 
+    path: The quantity, `path.value`, as a function of a scale for each token, of shape
+        (n_points, n_tokens): 0 for the embeddings of the baseline, 1 for those of the
+        text. Its gradient with respect to a scale, integrated from 0 to 1, is the sum
+        of the integrated gradients of the embeddings of the token.
     RETURNS: Fields of an Explanation.
     RAISES (UserError): If captum is not installed.
     """
@@ -91,13 +79,18 @@ def integrate(path: Path, n_tokens: int, steps: int, max_steps: int) -> dict[str
         start, end = sections[worst][:2]
         middle = (start + end) / 2
         sections[worst : worst + 1] = [compute(start, middle), compute(middle, end)]
+    converged, steps = _is_exact(sections), len(sections) * points
+    what = f"After {steps} steps the scores are off by more than 2 %"
     return {
+        "method": "integrated_gradients",
+        "baseline": path.baseline,
         "scores": numpy.sum([part.scores for part in sections], axis=0).tolist(),
         "baseline_value": value(0.0),
         "value": value(1.0),
         "delta": sum(part.delta for part in sections),
-        "steps": len(sections) * points,
-        "converged": _is_exact(sections),
+        "steps": steps,
+        "converged": converged,
+        "notes": [] if converged else [f"{what}: raise max_steps."],
     }
 
 

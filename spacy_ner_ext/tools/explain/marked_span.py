@@ -70,7 +70,7 @@ class MarkedSpan(Target):
 
 class MarkedSpanPath:
     """The log-probability as a function of what the encoder sees of each token; see
-    integrate.Path."""
+    integrate.integrate."""
 
     def __init__(self, target: MarkedSpan, doc: Doc, name: str | None) -> None:
         self.target, shim = target, target.pipe.shim

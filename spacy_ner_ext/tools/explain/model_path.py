@@ -46,7 +46,7 @@ def _find_upstream(nlp: Language, node: Model) -> Model | None:
 
 
 class ModelPath:
-    """The quantity of a component over one Transformer.v1; see integrate.Path.
+    """The quantity of a component over one Transformer.v1; see integrate.integrate.
 
     The layers between the encoder and the quantity are those of thinc, which compute
     the gradient with respect to the token vectors by their own backward pass. They run

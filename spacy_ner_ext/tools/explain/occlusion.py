@@ -22,14 +22,14 @@ BATCH_SIZE = 64
 
 
 def occlude(
-    nlp: Language, target: Target, doc: Doc, neutral: str
-) -> tuple[float, numpy.ndarray]:
-    """Replace one token after another, and run the pipeline up to the component of the
-    target again.
+    nlp: Language, target: Target, doc: Doc, neutral: str | None
+) -> dict[str, Any]:
+    """Replace one token after another, except white space, and run the pipeline up to
+    the component of the target again.
 
-    RETURNS: The value of the text, and the scores, shape (n_tokens,); 0 for white
-        space, which stays.
+    RETURNS: Fields of an Explanation.
     """
+    neutral = neutral or find_neutral(nlp, target.name)
     words = [token.i for token in doc if not token.is_space]
     texts = (_replace_token(doc, i, neutral) for i in (None, *words))
     before = nlp.pipeline[: nlp.pipe_names.index(target.name)]
@@ -40,7 +40,8 @@ def occlude(
         values.extend(target.values(batch).tolist())
     scores = numpy.zeros(len(doc))
     scores[words] = values[0] - numpy.array(values[1:])
-    return values[0], scores
+    found = {"value": values[0], "scores": scores.tolist()}
+    return {"method": "occlusion", "baseline": neutral, **found}
 
 
 def _replace_token(doc: Doc, i: int | None, text: str) -> Doc:

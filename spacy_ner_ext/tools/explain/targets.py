@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy
 from spacy.tokens import Doc
@@ -26,30 +26,25 @@ class NoGradientError(ValueError):
     """A quantity cannot be differentiated; the message says why."""
 
 
+@dataclass(frozen=True)
 class Target:
     """A number that a component, `pipe`, computes for an entity or a category of a
     document; `start` and `end` are the tokens of the entity."""
 
-    quantity = "log-probability"
-
-    def __init__(
-        self,
-        name: str,
-        pipe: Any,
-        label: str,
-        start: int | None = None,
-        end: int | None = None,
-    ) -> None:
-        self.name, self.pipe, self.label = name, pipe, label
-        self.start, self.end = start, end
+    name: str
+    pipe: Any
+    label: str
+    start: int | None = None
+    end: int | None = None
+    quantity: ClassVar[str] = "log-probability"
 
     @property
     def span(self) -> tuple[Any, Any, str]:
         return self.start, self.end, self.label
 
     def values(self, docs: Sequence[Doc]) -> numpy.ndarray:
-        """Compute the number in documents with as many tokens, which the components
-        before have processed; float64, shape (n_docs,)."""
+        """Compute the number in documents with as many tokens, processed by the
+        components before; float64, shape (n_docs,)."""
         raise NotImplementedError
 
 
