@@ -3,8 +3,8 @@
     python -m tests.helpers.killed CONFIG.json OUTPUT KILLS.json
 
 KILLS.json is a list of pairs: a step, and where in it the process is killed. Each
-process resumes from the last checkpoint. It is forked after the slow imports, which
-happen once.
+process resumes from the last checkpoint. It is forked from one that has initialized the
+pipeline, so that the slow imports happen once.
 """
 
 import json
@@ -14,8 +14,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+from spacy.training.initialize import init_nlp
+
 from spacy_ner_ext import train
 from spacy_ner_ext.tools.train import checkpoint
+from spacy_ner_ext.tools.train.api import load
 from spacy_ner_ext.training.optimizer_state import OptimizerState
 from spacy_ner_ext.util import files
 
@@ -55,6 +58,7 @@ def main():
     config = json.loads(Path(sys.argv[1]).read_text(encoding="utf8"))
     folder = Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
+    init_nlp(load(config, {}))
     statuses = []
     for step, place in [
         *json.loads(Path(sys.argv[3]).read_text(encoding="utf8")),

@@ -108,6 +108,6 @@ def check_killed(config, kills, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     statuses = json.loads(done.stdout)
-    assert statuses == [*[signal.SIGKILL] * len(kills), 0]
+    assert statuses == [*[signal.SIGKILL] * len(kills), 0], done.stderr
     train(config, tmp_path / "whole", checkpoint_every=4, silent=True)
     check_same_run(tmp_path / "whole", tmp_path / "killed")
