@@ -48,7 +48,7 @@ class EntityPipe(LabelledPipe):
       no other is predicted in their place.
     - `temperature`: All scores are divided by it before probabilities are computed:
       probabilities are less extreme above 1 and more extreme below. The predicted
-      entities do not change.
+      entities do not change, unless `threshold` is set.
     - `threshold`: Entities with a lower probability are dropped, 0 to 1: one value for
       all labels, or a table by label (0 for labels that are not listed).
     - `entity_bias`: Added to the scores of entities in decoding: values above 0

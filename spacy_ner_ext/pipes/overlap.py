@@ -1,5 +1,9 @@
 """The rule for overlapping spans: take one after another in order of preference, and
-leave out those that share a token with one that was taken."""
+leave out those that share a token with one that was taken.
+
+Gold spans are taken the longest first (data/docs.py, crf/tags.py), predicted entities
+by their probability (annotations.py, span_marker/candidates.py).
+"""
 
 from collections.abc import Iterable, Sequence
 

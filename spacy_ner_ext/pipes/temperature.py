@@ -1,4 +1,8 @@
-"""The `temperature` setting: what divides scores before probabilities are computed."""
+"""The `temperature` setting, checked.
+
+It divides the scores before probabilities are computed: in `decode` of crf/ner.py and
+of span_marker/decode.py.
+"""
 
 # Outside of this range all probabilities are 0, 1 or uniform, and scores may overflow.
 MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-3, 1e3

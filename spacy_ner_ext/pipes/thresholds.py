@@ -1,4 +1,7 @@
-"""The `threshold` setting, below which predicted entities are dropped."""
+"""The `threshold` setting, checked, by label.
+
+`score_entities` in predictions.py drops the entities below it.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Union
