@@ -115,7 +115,7 @@ class EvaluationSchedule:
 
 
 class StopCriterion:
-    """Decides when training ends; a patience or `max_steps` of 0 is no limit."""
+    """Decides when training ends; patience and `max_steps` of 0 set no limit."""
 
     def __init__(self, patience: Amount | None, default: int, max_steps: int) -> None:
         self.unit = STEPS if patience is None else patience.unit
