@@ -3,8 +3,6 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Optional
@@ -16,21 +14,14 @@ from ..options import read_overrides
 from ..output import batch_progress
 from ..pipeline import MODEL_HELP, Code, GpuId, use_device
 from .inputs import TEXT, Source, format_of
-from .outputs import Output, PartFile, Stream
+from .outputs import PartFile, Stream
 from .predict import BATCH_SIZE
 from .run import Prediction
 from .worker import Lines, PipelineSource
 
 STDOUT = Path("-")
 CLOSED_PIPE = 128 + 13
-
-
-class Format(str, Enum):
-    """The formats of texts."""
-
-    text = "text"
-    jsonl = "jsonl"
-    spacy = "spacy"
+Format = Enum("Format", {"text": "text", "jsonl": "jsonl", "spacy": "spacy"}, type=str)
 
 
 def predict(
@@ -115,8 +106,13 @@ def _run_to_stdout(prediction: Prediction) -> None:
     # As after >&- in a shell.
     if sys.stdout is None:
         raise UserError("stdout is closed: name a file with --output")
-    with _exit_on_closed_pipe():
+    try:
         written = _run(prediction, Stream(sys.stdout.buffer))
+    except BrokenPipeError as err:
+        # A reader such as `head` closed the pipe. Python would try to write what is
+        # buffered, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(CLOSED_PIPE) from err
     _report(written, "stdout")
 
 
@@ -141,10 +137,10 @@ def _run_to_file(prediction: Prediction, path: Path, overwrite: bool) -> None:
     _report(written, f"{path}: {output.n_lines} lines{before}")
 
 
-def _run(prediction: Prediction, output: Output) -> Lines:
+def _run(prediction: Prediction, output: Stream) -> Lines:
     total = Lines()
     for lines in batch_progress(prediction.run(output)):
-        total = total.add_counts(lines)
+        total = Lines(b"", *map(sum, zip(total[1:], lines[1:])))
     return total
 
 
@@ -154,14 +150,3 @@ def _report(written: Lines, where: str) -> None:
     if written.replaced:
         what += f"; {written.replaced} input fields replaced by predictions"
     typer.echo(f"Wrote {where} ({what})", err=True)
-
-
-@contextmanager
-def _exit_on_closed_pipe() -> Iterator[None]:
-    """Exit quietly when stdout is closed early, e.g. by `head`."""
-    try:
-        yield
-    except BrokenPipeError as err:
-        # Otherwise Python would write what is buffered, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(CLOSED_PIPE) from err

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
@@ -38,12 +38,8 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """Where texts are read.
-
-    path: A file, a folder of .spacy files, or "-" for stdin.
-    format: "text", "jsonl" or "spacy".
-    text_field: The field of a JSON object that contains the text.
-    """
+    """A file, a folder of .spacy files, or stdin ("-"), in one of FORMATS;
+    `text_field` is the field of a JSON object that contains the text."""
 
     path: Path
     format: str
@@ -79,7 +75,7 @@ class Source:
                 line = line.removesuffix("\n").removesuffix("\r")
                 place = Place(self.name, number)
                 if self.format == "text":
-                    yield Item(place, line, _head({TEXT: line}))
+                    yield Item(place, line, to_json({TEXT: line})[:-1])
                 elif line.strip():
                     yield self._read_object(place, line)
 
@@ -107,9 +103,14 @@ class Source:
             what = f'is not a JSON object with a text in "{self.text_field}"'
             advice = f"write {example}, or name the field with --text-field"
             raise place.error(f"{what}; {advice}")
-        carried = _carried(fields, self.text_field)
+        # In the result the text is called "text".
+        carried = {
+            TEXT if name == self.text_field else name: value
+            for name, value in fields.items()
+            if name == self.text_field or name not in (TEXT, *FIELDS)
+        }
         try:
-            head = _head(carried)
+            head = to_json(carried)[:-1]
             head.encode("utf-8")
         except (ValueError, RecursionError) as err:
             what = f"cannot be written as JSON in UTF-8 ({one_line(err)}); fix it"
@@ -121,20 +122,7 @@ class Source:
         for path in walk_corpus(self.path, ".spacy") if is_folder else [self.path]:
             for number, doc in enumerate(read_docs(path, Vocab()), start=1):
                 place = Place(path, number, "document")
-                yield Item(place, Words.of(doc), _head({TEXT: doc.text}))
-
-
-def _carried(fields: dict[str, Any], text_field: str) -> dict[str, Any]:
-    """The fields of an object for its result, where the text is called "text"."""
-    return {
-        TEXT if name == text_field else name: value
-        for name, value in fields.items()
-        if name == text_field or name not in (TEXT, *FIELDS)
-    }
-
-
-def _head(fields: dict[str, Any]) -> str:
-    return to_json(fields)[:-1]
+                yield Item(place, Words.of(doc), to_json({TEXT: doc.text})[:-1])
 
 
 def _refuse(constant: str) -> None:

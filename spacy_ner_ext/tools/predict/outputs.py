@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import srsly
 
@@ -22,41 +22,29 @@ SUFFIX = ".jsonl"
 ADVICE = "repeat the command that started it, or start again with --overwrite"
 
 
-class Output(Protocol):
-    """A destination of results."""
-
-    def remaining(self, batches: Iterator[list[Item]]) -> Iterator[list[Item]]:
-        """Skip batches that an earlier run has written."""
-
-    def write(self, lines: bytes) -> None:
-        """Write the results of a batch."""
-
-
 class Stream:
-    """A stream; each run writes all batches."""
+    """A stream, to which each run writes all batches."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
 
     def remaining(self, batches: Iterator[list[Item]]) -> Iterator[list[Item]]:
-        """All batches."""
+        """The batches that no earlier run has written."""
         return batches
 
     def write(self, lines: bytes) -> None:
-        """Write lines, and flush them."""
+        """Write the lines of a batch."""
         self.file.write(lines)
         self.file.flush()
 
 
-class PartFile:
+class PartFile(Stream):
     """A file that becomes the output when it is complete.
 
     FILE.part.json holds the settings of the run that started it. A run that resumes
     skips the batches that the file contains; a batch of which only some lines are there
     is predicted again as a whole, since the last digits of scores depend on the texts
     of a batch.
-
-    path: The output.
     """
 
     def __init__(self, path: Path) -> None:
@@ -70,23 +58,28 @@ class PartFile:
     def opened(self, settings: dict[str, Any], *, overwrite: bool) -> Iterator[None]:
         """Open the file inside the block; after it the output is complete.
 
-        overwrite: Whether to start again, and to replace an output.
-        RAISES (UserError): If the output exists, or a part with other settings.
+        RAISES (UserError): If the output exists, or a part with other settings, and
+            is not to be overwritten.
         """
         self._check(settings, overwrite)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # The settings may be left by a finished run that was killed at its very end.
         resumes = self.part.exists() and self.settings_file.exists()
-        with self.part.open("ab+") as self._file:
+        with self.part.open("ab+") as self.file:
             self._lock()
             if overwrite or not resumes:
-                self._start({**settings, "overwrite": overwrite})
+                # In this order a part never has the settings of another one.
+                self.settings_file.unlink(missing_ok=True)
+                self.file.truncate(0)
+                write_json({**settings, "overwrite": overwrite}, self.settings_file)
             try:
                 yield
             except BaseException:
-                self._remove_if_empty()
+                if os.fstat(self.file.fileno()).st_size == 0:
+                    self.part.unlink()
+                    self.settings_file.unlink()
                 raise
-            os.fsync(self._file.fileno())
+            os.fsync(self.file.fileno())
         os.replace(self.part, self.path)
         self.settings_file.unlink()
 
@@ -95,20 +88,20 @@ class PartFile:
         if overwrite:
             return
         started = self._read_settings()
-        if started is None and self.part.exists() and self.part.stat().st_size:
+        if not started and self.part.exists() and self.part.stat().st_size:
             what = f"it has lines, but {self.settings_file} is missing; remove it"
             raise UserError(what, self.part)
-        if self.path.exists() and not (started and started.pop("overwrite", False)):
+        if self.path.exists() and not started.get("overwrite"):
             what = "it exists; name another output, or add --overwrite"
             raise UserError(what, self.path)
         for name, value in settings.items() if started else ():
-            if started is not None and started.get(name) != value:
+            if started.get(name) != value:
                 was = f"it was started with {name} {_shorten(started.get(name))}"
                 raise UserError(f"{was}, not {_shorten(value)}; {ADVICE}", self.part)
 
-    def _read_settings(self) -> dict[str, Any] | None:
+    def _read_settings(self) -> dict[str, Any]:
         if not self.settings_file.exists() or not self.part.exists():
-            return None
+            return {}
         try:
             return dict(srsly.read_json(self.settings_file))
         except (ValueError, TypeError) as err:
@@ -118,47 +111,36 @@ class PartFile:
     def _lock(self) -> None:
         try:
             if fcntl is not None:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
             what = "another run is writing it; wait for it, or name another output"
             raise UserError(what, self.part) from err
-
-    def _start(self, settings: dict[str, Any]) -> None:
-        # In this order a part never has the settings of another one.
-        self.settings_file.unlink(missing_ok=True)
-        self._file.truncate(0)
-        write_json(settings, self.settings_file)
-
-    def _remove_if_empty(self) -> None:
-        if os.fstat(self._file.fileno()).st_size == 0:
-            self.part.unlink()
-            self.settings_file.unlink()
 
     def remaining(self, batches: Iterator[list[Item]]) -> Iterator[list[Item]]:
         """Skip the batches that the part contains, and truncate it after them.
 
         RAISES (UserError): If a line belongs to another input.
         """
-        self._file.seek(0)
+        self.file.seek(0)
         end = 0
         for batch in batches:
-            if not self._has(batch):
-                self._file.truncate(end)
+            numbered = enumerate(batch, start=self.n_lines + 1)
+            if not all(self._has(item, number) for number, item in numbered):
+                self.file.truncate(end)
                 yield batch
-                break
-            end = self._file.tell()
+                yield from batches
+                return
+            end = self.file.tell()
             self.n_before = self.n_lines = self.n_lines + len(batch)
-        else:
-            self._check_end(end)
-        yield from batches
+        if _is_result(self.file.readline()):
+            raise UserError(
+                f"{self.part} has more lines than the {self.n_lines} texts of the "
+                f"input; {ADVICE}"
+            )
+        self.file.truncate(end)
 
-    def _has(self, batch: Sequence[Item]) -> bool:
-        return all(
-            self._is_of(self._file.readline(), item, number)
-            for number, item in enumerate(batch, start=self.n_lines + 1)
-        )
-
-    def _is_of(self, line: bytes, item: Item, number: int) -> bool:
+    def _has(self, item: Item, number: int) -> bool:
+        line = self.file.readline()
         if line.startswith(f'{item.head}, "entities": '.encode()):
             # After a power failure the last line may be incomplete.
             return line.endswith(b"}\n")
@@ -167,18 +149,8 @@ class PartFile:
             raise item.place.error(what)
         return False
 
-    def _check_end(self, end: int) -> None:
-        if _is_result(self._file.readline()):
-            raise UserError(
-                f"{self.part} has more lines than the {self.n_lines} texts of the "
-                f"input; {ADVICE}"
-            )
-        self._file.truncate(end)
-
     def write(self, lines: bytes) -> None:
-        """Write the lines of a batch."""
-        self._file.write(lines)
-        self._file.flush()
+        super().write(lines)
         self.n_lines += lines.count(b"\n")
 
 

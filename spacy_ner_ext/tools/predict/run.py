@@ -13,8 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from multiprocessing import connection, parent_process
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing import active_children, connection, get_context, parent_process
 from threading import Thread
 from typing import Any
 
@@ -23,7 +22,7 @@ from spacy.util import minibatch
 from ... import __version__
 from ...util.errors import UserError
 from .inputs import Item, Source
-from .outputs import Output
+from .outputs import Stream
 from .predict import BATCH_SIZE
 from .worker import Lines, PipelineSource, predict_batch
 
@@ -51,7 +50,7 @@ class Prediction:
             "version": __version__,
         }
 
-    def run(self, output: Output) -> Iterator[Lines]:
+    def run(self, output: Stream) -> Iterator[Lines]:
         """Predict and write what is not written yet.
 
         YIELDS: The results of each batch after they are written.
@@ -68,24 +67,12 @@ class Prediction:
         if self.n_process > 1:
             yield from predict_in_processes(self.pipeline, batches, self.n_process)
             return
-        nlp = self.pipeline.load()
+        self.pipeline.load()
         for batch in batches:
-            yield predict_batch(nlp, batch)
+            yield predict_batch(self.pipeline, batch)
 
 
 # --- Processes ----------------------------------------------------------------
-
-
-class _Context(SpawnContext):
-    """Spawns processes, and keeps them so that they can be ended at any time."""
-
-    def __init__(self) -> None:
-        self.started: list[SpawnProcess] = []
-
-    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]
-        process = SpawnProcess(*args, **kwargs)
-        self.started.append(process)
-        return process
 
 
 def predict_in_processes(
@@ -95,9 +82,9 @@ def predict_in_processes(
 
     RAISES (UserError): If a process fails, or is ended from outside.
     """
-    context = _Context()
+    spawn, others = get_context("spawn"), active_children()
     with _shared_processors(n_process):
-        pool = ProcessPoolExecutor(n_process, context, initializer=_end_with_parent)
+        pool = ProcessPoolExecutor(n_process, spawn, initializer=_end_with_parent)
         try:
             yield from _schedule(pool, pipeline, batches, n_process)
             pool.shutdown()
@@ -109,8 +96,8 @@ def predict_in_processes(
         finally:
             # After this no process is started, and none is waited for.
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in context.started:
-                if process.is_alive():
+            for process in active_children():
+                if process not in others:
                     process.kill()
 
 
@@ -143,7 +130,7 @@ def _schedule(
                 reading = None
                 continue
             with _without_interrupt():
-                running.append(pool.submit(_work, pipeline, batch))
+                running.append(pool.submit(predict_batch, pipeline, batch))
             reading = _read(batches)
 
 
@@ -166,7 +153,7 @@ def _read(batches: Iterator[Batch]) -> "Future[Batch | None]":
 def _without_interrupt() -> Iterator[None]:
     """Hide Ctrl-C, which a terminal sends to all processes, from those that start
     inside: this process ends them."""
-    if not hasattr(signal, "pthread_sigmask"):
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -194,17 +181,13 @@ def _shared_processors(n_process: int) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def _work(pipeline: PipelineSource, batch: Batch) -> Lines:
-    return predict_batch(pipeline.load(), batch)
-
-
 def _end_with_parent() -> None:
     """End this process when its parent ends, in any way."""
-    Thread(target=_watch, daemon=True).start()
 
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            connection.wait([parent.sentinel])
+            os._exit(1)
 
-def _watch() -> None:
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+    Thread(target=watch, daemon=True).start()

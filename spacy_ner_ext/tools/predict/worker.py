@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,12 +21,8 @@ BLOCK = 2**20
 
 @dataclass(frozen=True)
 class PipelineSource:
-    """A pipeline that any process can load.
-
-    name: A folder, or the name of an installed package.
-    overrides: Settings of its config by their full names, as JSON.
-    code: A Python file with registered functions that it needs.
-    """
+    """A pipeline that any process can load, from a folder or an installed package;
+    `overrides` are settings of its config by their full names, as JSON."""
 
     name: str
     overrides: str = "{}"
@@ -39,41 +35,29 @@ class PipelineSource:
         return load_pipeline(self.name, json.loads(self.overrides))
 
     def digest(self) -> str:
-        """Compute a digest of all its files.
+        """A digest of all its files.
 
         RAISES (UserError): If there is no such folder or package.
         """
-        digest = hashlib.sha256()
-        folder = self._folder()
-        for path in _files(folder):
-            digest.update(f"{path.relative_to(folder)}\0".encode())
-            _add(digest, path)
-        if self.code is not None:
-            _add(digest, self.code)
-        return digest.hexdigest()
-
-    def _folder(self) -> Path:
+        folder = Path(self.name)
         if util.is_package(self.name):
-            return util.get_package_path(self.name)
-        if not Path(self.name).is_dir():
+            folder = util.get_package_path(self.name)
+        elif not folder.is_dir():
             raise UserError(
                 f"{self.name} is not a pipeline: there is no such folder or package; "
                 "give the folder that training wrote, such as training/model-best"
             )
-        return Path(self.name)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield path
-
-
-def _add(digest: "hashlib._Hash", path: Path) -> None:
-    digest.update(f"{path.stat().st_size}\0".encode())
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(BLOCK), b""):
-            digest.update(block)
+        paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        files = {path.relative_to(folder).as_posix(): path for path in paths}
+        files |= {"--code": self.code} if self.code else {}
+        digest = hashlib.sha256()
+        for name, path in files.items():
+            if "__pycache__" not in path.parts:
+                digest.update(f"{name}\0{path.stat().st_size}\0".encode())
+                with path.open("rb") as file:
+                    while block := file.read(BLOCK):
+                        digest.update(block)
+        return digest.hexdigest()
 
 
 class Lines(NamedTuple):
@@ -89,18 +73,20 @@ class Lines(NamedTuple):
     entities: int = 0
     replaced: int = 0
 
-    def add_counts(self, other: "Lines") -> "Lines":
-        """The counts of both, without the lines."""
-        return Lines(b"", *map(sum, zip(self[1:], other[1:])))
 
-
-def predict_batch(nlp: Language, items: Sequence[Item]) -> Lines:
+def predict_batch(pipeline: PipelineSource, items: Sequence[Item]) -> Lines:
     """Predict a batch.
 
     RAISES (UserError): If a text is too long, or a component fails.
     """
+    nlp = pipeline.load()
     for item in items:
-        _check_length(nlp, item)
+        size = len(item.content) if isinstance(item.content, str) else 0
+        if size > nlp.max_length:
+            raise item.place.error(
+                f"the text has {size:,} characters, and the pipeline takes "
+                f"{nlp.max_length:,} (max_length); cut it"
+            )
     texts = [item.content for item in items]
     lines, words, entities = [], 0, 0
     try:
@@ -118,11 +104,3 @@ def predict_batch(nlp: Language, items: Sequence[Item]) -> Lines:
         lines.append(f"{item.head}, {to_json(result)[1:]}\n")
     replaced = sum(item.replaced for item in items)
     return Lines("".join(lines).encode(), len(lines), words, entities, replaced)
-
-
-def _check_length(nlp: Language, item: Item) -> None:
-    if isinstance(item.content, str) and len(item.content) > nlp.max_length:
-        raise item.place.error(
-            f"the text has {len(item.content):,} characters, and the pipeline takes "
-            f"{nlp.max_length:,} (max_length); cut it",
-        )

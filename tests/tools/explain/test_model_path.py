@@ -52,7 +52,7 @@ def check_complete(explanation):
 
 
 def state_of(nlp):
-    """What is not saved: forward functions, gradients, modes of torch modules."""
+    """State that is not saved: forward functions, gradients, modes of torch modules."""
     state = []
     for _, component in nlp.pipeline:
         for node in component.model.walk():
