@@ -82,7 +82,8 @@ def test_a_line_of_the_log_has_everything(grouped):
     assert 0 < last["gradient_norm"] <= last["gradient_norm_max"]
     assert last["gradient_spikes"] == 0
     assert last["words"] == 7 * 23 and last["words_per_second"] > 0
-    assert last["remaining_seconds"] == 0 and log[1]["remaining_seconds"] > 0
+    # Rounded: a few steps of a tiny pipeline take no tenth of a second.
+    assert last["remaining_seconds"] == 0 <= log[1]["remaining_seconds"]
     assert datetime.fromisoformat(last["timestamp"]).tzinfo is not None
     seconds = [line["seconds"] for line in log]
     assert seconds == sorted(seconds) and seconds[0] > 0
