@@ -58,7 +58,7 @@ class ConvertOptions:
         has each label, as in BIO,DIS=0.05,MYTH=0.02. After a split, only train.
     seed: Seed of everything that is random.
     shard_size: Write a folder of .spacy files of N documents each. 0 writes one file
-        up to 20,000 documents or 500,000 tokens, and a folder beyond that.
+        up to 20,000 documents or 250,000 tokens, and a folder beyond that.
     docs_of: conll, conllu, datasets: sentences per document; 0 joins all sentences of
         a document of the input.
     token_column: conll: column of the token, from 0, negative from the end; by default

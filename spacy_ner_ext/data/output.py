@@ -20,7 +20,7 @@ SHARD = re.compile(r"\d{5,}\.spacy")
 # One file holds up to this; a larger corpus becomes a folder of files of this size, so
 # that neither writing nor reading needs more memory for more documents.
 MAX_DOCS = 20_000
-MAX_TOKENS = 500_000
+MAX_TOKENS = 250_000
 # Everything that readers annotate. spaCy's default has NORM too, which they do not.
 ATTRS = (
     *("ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID", "SENT_START"),

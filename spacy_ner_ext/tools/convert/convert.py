@@ -35,7 +35,7 @@ def convert(
 
     Documents pass one by one, so the input may be of any size, and nothing is written
     unless all of them could be read. A .spacy file holds up to 20,000 documents or
-    500,000 tokens; a larger corpus becomes a folder of numbered .spacy files with the
+    250,000 tokens; a larger corpus becomes a folder of numbered .spacy files with the
     name of the target, which spaCy's Corpus reads as one.
 
         report = convert("train.conll", "corpus/train.spacy", docs_of=10)
