@@ -22,7 +22,8 @@ def load_pipeline(
     # Errors of damaged weights and of other packages have no common class.
     except Exception as err:
         raise UserError(
-            f"{model} is not a pipeline that can be loaded: {one_line(err)}"
+            f"{model} is not a pipeline that can be loaded; give its folder or the "
+            f"name of an installed package: {one_line(err)}"
         ) from err
 
 
