@@ -44,6 +44,12 @@ class Tokens:
     def ends(self) -> list[int]:
         return self.doc.to_array(["IDX", "LENGTH"]).sum(axis=1).tolist()
 
+    def touched(self, start: int, end: int) -> range:
+        """The tokens that a span touches."""
+        if self.in_words:
+            return range(start, end)
+        return range(bisect_right(self.ends, start), bisect_left(self.starts, end))
+
     def align(self, entity: Entity, place: Place, mode: str) -> Alignment:
         """Find the tokens of an entity, without white space at its ends, since spaCy
         refuses to train on it."""

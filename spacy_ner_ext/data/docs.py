@@ -94,6 +94,10 @@ class _Annotation(NamedTuple):
                 spans.append((found.start, found.end, entity))
             else:
                 missing.update(range(found.start, found.end))
+        for start, end in self.record.missing:
+            missing.update(tokens.touched(start, end))
+        if not self.record.is_complete:
+            missing.update(range(len(doc)))
         unique = self._without_duplicates(spans)
         ents = [_span(doc, span) for span in self._without_overlap(unique)]
         for span in unique:

@@ -28,6 +28,10 @@ class Record:
     words, spaces: The gold tokens, and whether a space follows each; None if unknown.
     entities: The entities; None if the text is not annotated.
     in_words: Whether entities count words in place of characters.
+    missing: Spans without annotation, counted as the entities are; what is neither
+        there nor in an entity is not an entity.
+    is_complete: Whether all entities are annotated; otherwise everything outside of
+        entities is missing.
     starts: The words that start a sentence; None if unknown.
     layers: Other annotation of the words, by the argument of `spacy.tokens.Doc`.
     document: The document that it is a part of.
@@ -39,6 +43,8 @@ class Record:
     spaces: list[bool] | None = None
     entities: list[Entity] | None = None
     in_words: bool = False
+    missing: list[tuple[int, int]] = field(default_factory=list)
+    is_complete: bool = True
     starts: list[int] | None = None
     layers: dict[str, list[Any]] = field(default_factory=dict)
     cats: dict[str, float] = field(default_factory=dict)
@@ -75,6 +81,9 @@ def _join(group: list[Record], docs_of: int) -> Record:
         joined.id = joined.document
     if joined.starts is None:
         joined.starts = [0]
+    if not joined.is_complete:
+        joined.is_complete = True
+        joined.missing.append((0, len(joined.words or ())))
     for record in group[1:]:
         assert joined.words is not None and record.words is not None
         assert joined.entities is not None and record.entities is not None
@@ -87,6 +96,9 @@ def _join(group: list[Record], docs_of: int) -> Record:
         joined.entities += [
             e._replace(start=n + e.start, end=n + e.end) for e in record.entities
         ]
+        joined.missing += [(n + start, n + end) for start, end in record.missing]
+        if not record.is_complete:
+            joined.missing.append((n, n + len(record.words)))
         starts = [0] if record.starts is None else record.starts
         joined.starts += [n + start for start in starts]
         for name, values in record.layers.items():

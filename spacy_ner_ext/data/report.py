@@ -19,6 +19,10 @@ MAX_EXAMPLES = 200
 # Everything that is noted, with its name in the printed report.
 KINDS = {
     "repaired": "tags repaired",
+    "relocated": "entities found at other offsets than given",
+    "merged": "answers merged with others about the same text",
+    "not_understood": "annotations not understood, left missing",
+    "bad_files": "files that could not be read, skipped",
     "trimmed": "entities trimmed of white space",
     "expanded": "entities expanded to whole tokens",
     "contracted": "entities contracted to whole tokens",
