@@ -10,6 +10,8 @@ from ..util.errors import Place
 from .record import Entity
 
 ALIGNMENTS = ("strict", "contract", "expand")
+# Kinds of notes about entities that begin or end inside a token.
+CUTTING = ("expanded", "contracted", "misaligned")
 EXCERPT = 40
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from spacy.tokens import Doc, Span
 
 from ..pipes.overlap import longest_first, select_disjoint
-from .align import Tokens
+from .align import CUTTING, Tokens
 from .lang import MakesDocs
 from .options import DEFAULT, ConvertOptions
 from .record import Entity, Record
@@ -90,6 +90,9 @@ class _Annotation(NamedTuple):
             found = tokens.align(entity, self.record.place, self.options.align)
             if found.kind:
                 self._note(found.kind, entity, found.what)
+            if not tokens.in_words and not entity.is_quoted:
+                self.report.n_offsets += 1
+                self.report.n_cutting += found.kind in CUTTING
             if found.is_kept:
                 spans.append((found.start, found.end, entity))
             else:

@@ -152,7 +152,7 @@ def _utf8(text: str) -> list[int]:
 
 
 def _one_line_end(width: Callable[[str], list[int]]) -> Callable[[str], list[int]]:
-    """Let CR LF count as one character."""
+    """Count CR LF as one character."""
 
     def count(text: str) -> list[int]:
         widths = width(text)

@@ -12,6 +12,7 @@ class Entity(NamedTuple):
 
     place: Where it is in the input, if not where its record is.
     values: Values of span extensions, by name.
+    is_quoted: Whether its text was found by a quote, so that its offsets are right.
     """
 
     start: int
@@ -19,6 +20,7 @@ class Entity(NamedTuple):
     label: str
     place: Place | None = None
     values: Mapping[str, Any] = {}
+    is_quoted: bool = False
 
 
 @dataclass

@@ -15,6 +15,8 @@ from ..util.errors import Place
 from ..util.files import replacing
 
 MAX_EXAMPLES = 200
+# A larger share of entities that begin or end inside a token is not the tokenizer's.
+MAX_CUTTING = 0.1
 
 # Everything that is noted, with its name in the printed report.
 KINDS = {
@@ -131,6 +133,8 @@ class ConversionReport(Counts):
     parts: Counts of train, dev and test if the documents were split.
     folders: Number of files by path, for outputs that became a folder of files.
     notes: Places that were changed or skipped, by kind: their count and the first 200.
+    n_offsets, n_cutting: Entities with offsets that no quote confirms, and how many of
+        them begin or end inside a token.
     more_warnings: Warnings in addition to those that follow from the counts.
     """
 
@@ -143,6 +147,8 @@ class ConversionReport(Counts):
     notes: dict[str, Notes] = field(
         default_factory=lambda: {kind: Notes() for kind in KINDS}
     )
+    n_offsets: int = 0
+    n_cutting: int = 0
     # Labels of the input, by old and new names.
     labels_seen: set[str] = field(default_factory=set)
     more_warnings: list[str] = field(default_factory=list)
@@ -180,6 +186,10 @@ class ConversionReport(Counts):
             found.append(f"{self.source}: no document is left")
         elif not self.entities and not self.cats:
             found.append(f"{self.source}: no entity in the whole corpus")
+        if self.n_cutting > MAX_CUTTING * self.n_offsets and self.n_cutting > 1:
+            what = f"{self.n_cutting} of {self.n_offsets} entities begin or end inside "
+            what += "a token: the offsets may count bytes or UTF-16 units"
+            found.append(f"{self.source}: {what}")
         if self.documents == 1 and self.sentences > 1:
             what = f"all {self.sentences} sentences became one document"
             found.append(f"{self.source}: {what}")

@@ -197,3 +197,34 @@ def test_every_entity_is_in_the_document_or_in_the_report(text, spans, align):
     }
     found = {(s.start_char, s.end_char, s.label_) for s in doc.spans["all"]}
     assert exact <= found
+
+
+def cutting_record(n_entities, n_cutting, **values):
+    text = "Oslo " * n_entities
+    ends = [5 * i + (3 if i < n_cutting else 4) for i in range(n_entities)]
+    entities = [Entity(5 * i, end, "LOC", **values) for i, end in enumerate(ends)]
+    return Record(PLACE, text=text, entities=entities)
+
+
+@pytest.mark.parametrize(
+    ("n_entities", "n_cutting", "values", "is_warned"),
+    [
+        (20, 3, {}, True),
+        (2, 2, {}, True),
+        (20, 2, {}, False),
+        (1, 1, {}, False),
+        (20, 20, {"is_quoted": True}, False),
+    ],
+)
+def test_many_entities_that_cut_tokens_are_warned_about(
+    n_entities, n_cutting, values, is_warned
+):
+    report = ConversionReport(source="in.jsonl")
+    record = cutting_record(n_entities, n_cutting, **values)
+    for doc in make_docs([record], NLP, report):
+        report.add(doc)
+    warning = (
+        f"in.jsonl: {n_cutting} of {n_entities} entities begin or end inside a token: "
+        "the offsets may count bytes or UTF-16 units"
+    )
+    assert (warning in report.warnings) == is_warned
