@@ -37,6 +37,8 @@ class ConvertOptions:
     format: Input format; by default it is recognized if it is certain.
     lang: Language of the tokenizer. Texts marked with another language are skipped;
         several languages are written en,de, and xx keeps all texts.
+    encoding: Encoding of text files, such as latin-1, cp1252 or utf-16; by default
+        UTF-8.
     align: What to do with entities whose boundaries are inside a token: strict drops
         them and leaves their tokens without annotation; contract keeps the tokens that
         are completely inside; expand takes all tokens that the entity touches.
@@ -88,6 +90,7 @@ class ConvertOptions:
 
     format: str | None = None
     lang: str = "en"
+    encoding: str | None = None
     align: str = "expand"
     spans_key: str | None = None
     labels: Sequence[str] = ()

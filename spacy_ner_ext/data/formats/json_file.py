@@ -5,7 +5,6 @@ more lines follow, or it is a single line that starts with a string as `["text",
 does, each line is a value.
 """
 
-import codecs
 import json
 import math
 import re
@@ -17,12 +16,11 @@ from typing import Any, NoReturn, TypeVar
 from srsly.msgpack import Packer
 
 from ...util.errors import Place, UserError
-from ..text import MAX_LINE, check_input, read_lines
+from ..text import MAX_LINE, check_input, read_chunks, read_first_line, read_lines
 
 T = TypeVar("T")
-CHUNK = 2**16
 BLANK = re.compile(r"[ \t\r\n]*")
-STARTS_WITH_STRING = re.compile(rb'\[\s*"')
+STARTS_WITH_STRING = re.compile(r'\[\s*"')
 EXCERPT = 40
 KIND_NAMES = {
     str: "a string",
@@ -62,29 +60,19 @@ def read_json_values(path: Path) -> Iterator[tuple[Place, Any]]:
 
 def _layout(path: Path) -> tuple[bool, bool]:
     """Whether a file is one array, and whether it is on a single line."""
-    try:
-        with path.open("rb") as file:
-            lines = iter(lambda: file.readline(MAX_LINE), b"")
-            first = next(filter(None, map(_strip, lines)), b"")
-            follows = any(map(_strip, lines))
-    except OSError as err:
-        raise UserError(f"cannot be read ({err.strerror})", path) from err
+    first, follows = read_first_line(path)
     if not first:
         raise UserError("the file holds no value; check how it was made", path)
-    if not first.startswith(b"["):
+    if not first.startswith("["):
         return False, False
     if follows:
         return not _is_whole(first), False
     return not STARTS_WITH_STRING.match(first), True
 
 
-def _strip(line: bytes) -> bytes:
-    return line.removeprefix(codecs.BOM_UTF8).strip()
-
-
-def _is_whole(line: bytes) -> bool:
+def _is_whole(line: str) -> bool:
     try:
-        DECODER.decode(line.decode("utf-8"))
+        DECODER.decode(line)
     except (ValueError, RecursionError):
         return False
     return True
@@ -111,7 +99,7 @@ class _Array:
         self.text = ""
         self.position = 0
         self.line = 1
-        self._chunks = _chunks(path)
+        self._chunks = read_chunks(path)
 
     @property
     def place(self) -> Place:
@@ -182,25 +170,6 @@ class _Array:
             more += following
         self.text, self.position = waiting + more, 0
         return bool(more)
-
-
-def _chunks(path: Path) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    line = 1
-    try:
-        with path.open("rb") as file:
-            for chunk in iter(lambda: file.read(CHUNK), b""):
-                text = decoder.decode(chunk)
-                if text:
-                    yield text
-                line += chunk.count(b"\n")
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError as err:
-        line += err.object.count(b"\n", 0, err.start)
-        what = f"byte 0x{err.object[err.start]:02x} is not UTF-8"
-        raise UserError(f"{what}; convert the file to UTF-8", path, line) from err
-    except OSError as err:
-        raise UserError(f"cannot be read ({err.strerror})", path) from err
 
 
 def parse_json(text: str, place: Place, name: str = "") -> Any:

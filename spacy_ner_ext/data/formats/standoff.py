@@ -13,7 +13,7 @@ from ...util.errors import Place, UserError
 from ..docs import reads_docs
 from ..record import Entity, Record
 from ..report import ConversionReport
-from ..text import BOM, MAX_LINE, read_lines
+from ..text import BOM, MAX_LINE, decode_text, read_lines
 
 TEXT, ANNOTATIONS = ".txt", ".ann"
 FRAGMENTS = ("merge", "parts")
@@ -267,9 +267,4 @@ def _read_text(path: Path) -> str:
         raw = path.read_bytes()
     except OSError as err:
         raise UserError(f"cannot be read ({err.strerror})", path) from err
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as err:
-        line = raw.count(b"\n", 0, err.start) + 1
-        what = f"byte 0x{raw[err.start]:02x} is not UTF-8; convert the file to UTF-8"
-        raise UserError(what, path, line) from err
+    return decode_text(raw, path)

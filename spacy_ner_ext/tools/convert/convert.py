@@ -14,6 +14,7 @@ from ...data.options import make_options
 from ...data.output import check_report, check_target, stale_parts, write_parts
 from ...data.report import ConversionReport, Counts
 from ...data.split.split import shape_docs
+from ...data.text import encoded_as, read_encoded
 from ...util.errors import Place, UserError
 from ...util.files import replacing
 
@@ -56,7 +57,8 @@ def convert(
     """
     path, target = Path(source), Path(target)
     options = make_options(settings)
-    format = options.format or guess_format(path)
+    with encoded_as(options.encoding):
+        format = options.format or guess_format(path)
     own = options.of_format
     reader = get_reader(format, own)
     parts, shard_size = options.parts, options.shard_size
@@ -68,7 +70,8 @@ def convert(
     report.parts = {part: Counts() for part in parts}
 
     def read(noted: ConversionReport) -> Iterator[Doc]:
-        return reader(path, nlp, report=noted, options=options, **own)
+        docs = reader(path, nlp, report=noted, options=options, **own)
+        return read_encoded(docs, options.encoding)
 
     for file in stale_parts(target, parts, shard_size, expected_parts):
         report.more_warnings.append(f"{file}: is from an earlier conversion")

@@ -16,6 +16,7 @@ from ...data.formats.registry import get_reader, guess_format
 from ...data.options import ConvertOptions, make_options
 from ...data.report import HARMLESS, KINDS, ConversionReport
 from ...data.split.split import shape_docs
+from ...data.text import encoded_as, read_encoded
 from ...util.errors import UserError
 from .base import DocsCorpus
 
@@ -52,7 +53,7 @@ def make_reader(
     path: File or folder to read.
     format, align, spans_key, labels, map, split_regex, max_length, downsample, limit,
         split, stratify, oversample, seed: See `ConvertOptions`.
-    options: Options of the format, such as `docs_of` or `tag_column`.
+    options: Options of the format, such as `docs_of` or `tag_column`, and `encoding`.
     lang: Languages to keep. None is the language of the pipeline.
     part: Part of `split` to read: "train", "dev" or "test". All corpora need the same
         `split` and `seed`.
@@ -62,8 +63,10 @@ def make_reader(
     """
     if path is None:
         raise UserError("Reader.v1 has no path; set --paths.train, for example")
-    format = format or guess_format(Path(path))
-    get_reader(format, options)
+    encoding = options.get("encoding")
+    with encoded_as(encoding):
+        format = format or guess_format(Path(path))
+    get_reader(format, options.keys() - {"encoding"})
     given: Dict[str, Any] = {"align": align, "spans_key": spans_key, "map": map}
     given |= {"split_regex": split_regex, "max_length": max_length, "split": split}
     given |= {"downsample": downsample, "limit": limit, "stratify": stratify}
@@ -102,7 +105,8 @@ class Reader(DocsCorpus):
         source, own = (Path(self.path), _Tokenizing(nlp)), options.of_format
 
         def read(noted: ConversionReport) -> Iterator[Doc]:
-            return read_format(*source, report=noted, options=options, **own)
+            docs = read_format(*source, report=noted, options=options, **own)
+            return read_encoded(docs, options.encoding)
 
         for part, doc in shape_docs(read, options, report):
             if not part or part == self.part:

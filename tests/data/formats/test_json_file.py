@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spacy_ner_ext.data import text as texts
 from spacy_ner_ext.data.formats import json_file
 from spacy_ner_ext.data.formats.json_file import (
     checked,
@@ -27,7 +28,7 @@ def read(tmp_path):
 
 @pytest.fixture(params=[2**16, 1, 7])
 def chunk(request, monkeypatch):
-    monkeypatch.setattr(json_file, "CHUNK", request.param)
+    monkeypatch.setattr(texts, "CHUNK", request.param)
 
 
 LAYOUTS = {
@@ -72,7 +73,7 @@ ERRORS = {
     "surrogate as key": ('{"\\udc00": 1}\n', 1, "\\udc00 is half of a surrogate"),
     "depth": ("1\n" + '{"a":' * 100_000, 2, "nested too deep"),
     "depth, whole": ("1\n" + "[" * 800 + "]" * 800, 2, "nested too deep"),
-    "encoding": (b"1\n\xff\n", 2, "byte 0xff at position 1 is not UTF-8"),
+    "encoding": (b"1\n\xff\n", 2, "byte 0xff is not UTF-8"),
     "empty": ("", None, "the file is empty"),
     "white space": ("\ufeff \n\n", None, "the file holds no value"),
     "array: trailing comma": ("[1,\n2,\n]", 3, "Expecting value"),
@@ -112,7 +113,7 @@ def test_missing_file_and_folder(tmp_path):
 @pytest.mark.parametrize("text", ['["{}",\n1]', '[\n["{}"]]'])
 def test_elements_have_a_limit(read, monkeypatch, text):
     monkeypatch.setattr(json_file, "MAX_LINE", 1000)
-    monkeypatch.setattr(json_file, "CHUNK", 100)
+    monkeypatch.setattr(texts, "CHUNK", 100)
     assert len(read(text.format("a" * 900))) == len(json.loads(text.format("")))
     with pytest.raises(UserError, match="more than 1000 characters, or no end"):
         read(text.format("a" * 5000))
