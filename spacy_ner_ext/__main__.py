@@ -1,6 +1,8 @@
 """Run the command line."""
 
-from .tools.app import main
+from .tools.app import app, main
+
+__all__ = ["app", "main"]
 
 if __name__ == "__main__":
     main()

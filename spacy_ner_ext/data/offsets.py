@@ -3,6 +3,7 @@
 import re
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
@@ -10,8 +11,9 @@ from typing import NamedTuple
 
 Span = tuple[int, int]
 
-# The quote may be this far from its offsets, if nothing else there is the same.
-MAX_SHIFT = 16
+# A quote may be this far from its offsets, if it occurs only once up to this distance.
+MAX_SHIFT = 5
+UNIQUE_WITHIN = 16
 # White space makes a span up to this many times longer than its quote.
 MAX_BLANKS = 8
 # Some tools write line ends and tabs of a quote as escapes.
@@ -29,8 +31,15 @@ class Found(NamedTuple):
     how: str = ""
 
 
+class Quote(NamedTuple):
+    """A quote, with the offsets of its fragments, which are usually one."""
+
+    spans: Sequence[Span]
+    text: str
+
+
 class Fragments(NamedTuple):
-    """Where a quote of several fragments is in the text, see `Found`."""
+    """Where the fragments of a quote are in the text, see `Found`."""
 
     spans: list[Span]
     how: str = ""
@@ -44,30 +53,39 @@ def find_quote(text: str, start: int, end: int, quote: str) -> Found | None:
     may reach past the end of the text, or miss the quote by a few characters if it is
     there only once.
     """
-    found = find_fragments(text, [(start, end)], quote)
+    (found,) = find_quotes(text, [Quote([(start, end)], quote)])
     return None if found is None else Found(*found.spans[0], found.how)
 
 
-def find_fragments(text: str, spans: Sequence[Span], quote: str) -> Fragments | None:
-    """Find a quote that consists of several spans, in the way of `find_quote`."""
-    given = list(spans)
-    if _fits(text, given, quote):
-        return Fragments(given)
-    if not _collapsed(quote):
-        return None
+def find_quotes(text: str, quotes: Sequence[Quote]) -> list[Fragments | None]:
+    """Find all quotes of a text in the way of `find_quote`. Where one could be at
+    several places, the offsets count or miss what those of most others do."""
+    candidates = [_candidates(text, quote) for quote in quotes]
+    hows = Counter(found[0].how for found in candidates if len(found) == 1)
+    usual = hows.most_common(1)[0][0] if hows else ""
+    narrowed = [
+        found if len(found) == 1 else [one for one in found if one.how == usual]
+        for found in candidates
+    ]
+    return [found[0] if len(found) == 1 else None for found in narrowed]
+
+
+def _candidates(text: str, quote: Quote) -> list[Fragments]:
+    """Where a quote may be: at its offsets, or by what they count, or else nearby."""
+    given = list(quote.spans)
+    if _fits(text, given, quote.text):
+        return [Fragments(given)]
+    if not _collapsed(quote.text):
+        return []
     found: dict[tuple[Span, ...], str] = {}
     for how, width in UNITS.items():
         positions = _positions(text, width)
         moved = [(_start(positions, a), _end(positions, b)) for a, b in given]
-        if _fits(text, moved, quote):
+        if _fits(text, moved, quote.text):
             trimmed = tuple(_trimmed(text, *span) for span in moved)
             found.setdefault(trimmed, f"the offsets count {how}")
-    if not found:
-        found = _nearby(text, given, quote)
-    if len(found) != 1:
-        return None
-    ((where, how),) = found.items()
-    return Fragments(list(where), how)
+    found = found or _nearby(text, given, quote.text)
+    return [Fragments(list(where), how) for where, how in found.items()]
 
 
 def _fits(text: str, spans: Sequence[Span], quote: str) -> bool:
@@ -95,10 +113,12 @@ def _nearby(
         shifts = (d for d in range(-MAX_SHIFT, MAX_SHIFT + 1) if d)
         moved = {tuple((a + d, b + d) for a, b in spans): _shift(d) for d in shifts}
         return {where: how for where, how in moved.items() if _fits(text, where, quote)}
-    matches = list(_matches(text, start - MAX_SHIFT, start + MAX_SHIFT, quote))
+    matches = list(_matches(text, start - UNIQUE_WITHIN, start + UNIQUE_WITHIN, quote))
     anchored = [match for match in matches if match[0] == start or match[1] == end]
     if len(anchored) == 1:
         return {(anchored[0],): _moved_side(anchored[0], spans[0], len(text))}
+    if all(abs(match[0] - start) > MAX_SHIFT for match in matches):
+        return {}
     return {(match,): _shift(match[0] - start) for match in matches}
 
 

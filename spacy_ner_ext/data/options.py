@@ -74,6 +74,8 @@ class ConvertOptions:
         has tags.
     fragments: standoff: turn an entity of several fragments into one entity from its
         start to its end (merge) or one entity per fragment (parts).
+    skip_bad: standoff: leave out documents that cannot be read, and report them; by
+        default they are an error that names all of them.
     dataset_split: datasets: split to read, such as train.
     dataset_config: datasets: configuration of a dataset on the hub.
     tokens_column: datasets: column of the tokens.
@@ -111,6 +113,7 @@ class ConvertOptions:
     scheme: str | None = None
     entity_key: str | None = None
     fragments: str | None = None
+    skip_bad: bool | None = None
     dataset_split: str | None = None
     dataset_config: str | None = None
     tokens_column: str | None = None

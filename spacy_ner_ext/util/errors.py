@@ -1,5 +1,6 @@
 """The error that commands report in one line, without a traceback."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +49,15 @@ class UserError(ValueError):
         if path is not None and line is not None:
             place = f"{Place(path, line, unit)}: "
         super().__init__(_printable(place) + _shortened(_printable(what)))
+
+
+def together(what: str, errors: Sequence[UserError], advice: str) -> UserError:
+    """Create one error that names the places and faults of all others, at any length,
+    with one advice in place of theirs."""
+    error = UserError(what)
+    faults = (str(err).rpartition("; ")[0] or str(err) for err in errors)
+    error.args = (f"{what}: {'; '.join(faults)}; {advice}",)
+    return error
 
 
 def one_line(err: BaseException) -> str:

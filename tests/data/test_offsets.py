@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from spacy_ner_ext.data.offsets import MAX_SHIFT, find_fragments, find_quote
+from spacy_ner_ext.data.offsets import MAX_SHIFT, Quote, find_quote, find_quotes
 
 
 def utf16(text):
@@ -112,7 +112,8 @@ def test_what_is_found_is_the_quote(text, start, end, quote):
 
 CASES = {
     "ambiguous shift": ("Ida saw Ida", 2, 5, "Ida", None),
-    "too far": ("x" * 40 + "Ida", 0, 3, "Ida", None),
+    "too far": ("Bob saw Ida", 2, 5, "Ida", None),
+    "far and near": ("Ida saw no Ida", 2, 5, "Ida", None),
     "not there": ("Ida ran", 0, 3, "Bob", None),
     "quote without a character": ("Ida ran", 1, 2, " ", None),
     "start after end": ("Ida ran", 3, 0, "Ida", (0, 3)),
@@ -150,11 +151,24 @@ def test_difference_is_described(name):
     assert find_quote(text, start, end, "Ida") == (4, 7, how)
 
 
+def find(text, *quotes):
+    return find_quotes(text, [Quote(spans, quote) for spans, quote in quotes])
+
+
 def test_fragments_are_found_together():
     text = "😀 left and right arms"
     spans = [(3, 7), (18, 22)]
-    found = find_fragments(text, spans, "left arms")
+    (found,) = find(text, (spans, "left arms"))
     assert found == ([(2, 6), (17, 21)], "the offsets count UTF-16 units")
-    found = find_fragments(text, [(1, 5), (16, 20)], "left arms")
+    (found,) = find(text, ([(1, 5), (16, 20)], "left arms"))
     assert found == ([(2, 6), (17, 21)], "the offsets are 1 character too small")
-    assert find_fragments(text, spans, "left legs") is None
+    assert find(text, (spans, "left legs")) == [None]
+
+
+def test_ambiguous_quote_is_where_the_offsets_of_others_lead():
+    text = "Ida saw Ida, then Bob"
+    sure, ambiguous = ([(16, 19)], "Bob"), ([(6, 9)], "Ida")
+    assert find(text, ambiguous) == [None]
+    found = find(text, ambiguous, sure)
+    how = "the offsets are 2 characters too small"
+    assert found == [([(8, 11)], how), ([(18, 21)], how)]

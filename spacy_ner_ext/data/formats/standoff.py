@@ -5,22 +5,23 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from spacy.tokens import Span
 
-from ...util.errors import Place, UserError
+from ...util.errors import Place, UserError, together
 from ..docs import reads_docs
+from ..offsets import Fragments, Quote, find_quotes
 from ..record import Entity, Record
 from ..report import ConversionReport
-from ..text import BOM, MAX_LINE, decode_text, read_lines
+from ..text import MAX_LINE, decode_text, read_lines
 
 TEXT, ANNOTATIONS = ".txt", ".ann"
 FRAGMENTS = ("merge", "parts")
 # More digits than the length of any text, and few enough for int().
 RANGE = r"[0-9]{1,18} [0-9]{1,18}"
 ENTITY = re.compile(rf"(T\S+)\t(\S+) ({RANGE}(?:;{RANGE})*)\t(.*)", re.DOTALL)
-ATTRIBUTE = re.compile(r"[AM]\S+\t(\S+) (\S+)(?: (.*))?", re.DOTALL)
+ATTRIBUTE = re.compile(r"^[AM]\S+\t(\S+) (\S+)(?: (.*))?", re.MULTILINE)
 OTHERS = {
     "N": "normalization",
     "E": "event",
@@ -28,108 +29,137 @@ OTHERS = {
     "*": "equivalence",
     "#": "note",
 }
-# Annotations that can have attributes, besides entities.
-TARGETS = "ER"
+# Other lines continue the one before, whose text has line ends.
+START = re.compile(r"[TAMNER#]\S*\t|\*\s|T\S+ +\S+ [0-9]+ [0-9]+ ")
 EXCERPT = 60
 
 
 @reads_docs
 def read_standoff(
-    path: Path, report: ConversionReport, *, fragments: str = "merge"
+    path: Path,
+    report: ConversionReport,
+    *,
+    fragments: str = "merge",
+    skip_bad: bool = False,
 ) -> Iterator[Record]:
     """Read a folder of any depth, or a .txt or .ann file."""
     if fragments not in FRAGMENTS:
         known = ", ".join(FRAGMENTS)
         raise UserError(f"unknown fragments '{fragments}'; choose one of {known}")
-    _define_extensions(path)
-    for name, text_path in _find_documents(path, report):
-        text = _read_text(text_path)
-        annotations_path = text_path.with_suffix(ANNOTATIONS)
-        entities = _Annotations(annotations_path, text, fragments, report).read()
-        yield Record(Place(text_path, 1), text=text, entities=entities, id=name)
+    documents = _find_documents(path, report)
+    _define_extensions(documents)
+    bad: list[UserError] = []
+    for name, text_path in documents:
+        try:
+            record = _read_document(name, text_path, fragments, report)
+        except UserError as err:
+            bad.append(err)
+            if skip_bad:
+                report.note("bad_files", Place(text_path, 1), str(err))
+        else:
+            yield record
+    if len(documents) == 1 and bad:
+        raise bad[0]
+    if bad and (not skip_bad or len(bad) == len(documents)):
+        what = f"{len(bad)} of {len(documents)} documents cannot be read"
+        raise together(what, bad, "correct them, or leave them out with --skip-bad")
+
+
+def _read_document(
+    name: str, text_path: Path, fragments: str, report: ConversionReport
+) -> Record:
+    _check_pair(text_path)
+    text = _read_text(text_path)
+    annotations_path = text_path.with_suffix(ANNOTATIONS)
+    entities = _Annotations(annotations_path, text, fragments, report).read()
+    return Record(Place(text_path, 1), text=text, entities=entities, id=name)
+
+
+class _TextBound(NamedTuple):
+    """A T line; its values are those of its attributes."""
+
+    place: Place
+    label: str
+    quote: Quote
+    values: dict[str, Any]
 
 
 @dataclass
 class _Annotations:
-    """The annotations of one text."""
+    """The annotations of one text, its T lines by name."""
 
     path: Path
     text: str
     fragments: str
     report: ConversionReport
-    # Entities and attributes by the name of a T line; names of events and relations.
-    entities: dict[str, list[Entity]] = field(default_factory=dict)
-    values: dict[str, dict[str, Any]] = field(default_factory=dict)
-    others: set[str] = field(default_factory=set)
+    lines: dict[str, _TextBound] = field(default_factory=dict)
 
     def read(self) -> list[Entity]:
         attributes = []
-        for number, line in read_lines(self.path):
-            place = Place(self.path, number)
+        for place, line in self._read_lines():
             if line.startswith("T"):
                 self._add_entity(line, place)
             elif line.startswith(("A", "M")):
                 attributes.append((line, place))
-            elif line.strip():
-                self._skip(line, place)
+            else:
+                what = f"{OTHERS[line[0]]} {line.split()[0]}"
+                self.report.note("skipped", place, what)
         # They may come before their entity.
         for line, place in attributes:
             self._add_attribute(line, place)
+        quotes = find_quotes(self.text, [line.quote for line in self.lines.values()])
         return [
-            entity._replace(values=self.values.get(name, {}))
-            for name, entities in self.entities.items()
-            for entity in entities
+            Entity(start, end, line.label, line.place, line.values, is_quoted=True)
+            for (name, line), found in zip(self.lines.items(), quotes)
+            for start, end in self._parts(name, line, found)
         ]
 
-    def _skip(self, line: str, place: Place) -> None:
-        name, tab, _ = line.partition("\t")
-        if line[0] not in OTHERS or not tab:
-            known = ", ".join([*"TAM", *OTHERS])
-            what = f"{line[:EXCERPT]!r} is not an annotation: it must start with one of"
-            raise place.error(f"{what} {known} and have a tab; correct it")
-        if line[0] in TARGETS:
-            self.others.add(name)
-        self.report.note("skipped", place, f"{OTHERS[line[0]]} {name}")
+    def _read_lines(self) -> Iterator[tuple[Place, str]]:
+        """Read each annotation with the lines that continue it."""
+        place, lines = Place(self.path, 1), list[str]()
+        for number, line in read_lines(self.path, keep_ends=True):
+            if START.match(line):
+                if lines:
+                    yield place, "".join(lines).rstrip()
+                place, lines = Place(self.path, number), [line]
+            elif lines and "\t" not in line:
+                lines.append(line)
+            elif line.strip():
+                known = ", ".join([*"TAM", *OTHERS])
+                what = f"{line[:EXCERPT].rstrip()!r} is not an annotation: it must "
+                what += f"start with one of {known} and have a tab; correct it"
+                raise Place(self.path, number).error(what)
+        if lines:
+            yield place, "".join(lines).rstrip()
 
     def _add_entity(self, line: str, place: Place) -> None:
         match = ENTITY.fullmatch(line)
         if match is None:
             what = f"{line[:EXCERPT]!r} is not an entity"
             raise place.error(f"{what}; write T1<TAB>LABEL START END<TAB>TEXT")
-        name, label, ranges, shown = match.groups()
-        if name in self.entities:
+        name, label, ranges, quote = match.groups()
+        if name in self.lines:
             raise place.error(f"{name} is given twice; rename one of them")
-        bounds = (range.split(" ") for range in ranges.split(";"))
+        bounds = (range.split() for range in ranges.split(";"))
         spans = [(int(start), int(end)) for start, end in bounds]
-        self._check(name, spans, shown, place)
-        parts = self._parts(sorted(spans), name, place)
-        self.entities[name] = [Entity(*part, label, place) for part in parts]
-
-    def _check(
-        self, name: str, spans: list[tuple[int, int]], shown: str, place: Place
-    ) -> None:
-        size = len(self.text)
-        for start, end in spans:
-            if not start < end <= size:
-                what = f"{name} from {start} to {end} is not in the text of {size}"
-                what += " characters" if start < end else " characters or is empty"
-                raise place.error(f"{what}; correct its offsets")
-        found = on_one_line(" ".join(self.text[start:end] for start, end in spans))
-        if found != on_one_line(shown):
-            what = f"{name} is {shown[:EXCERPT]!r}, but {found[:EXCERPT]!r} is at its "
-            what += "offsets; correct them"
-            if self.text.startswith(BOM):
-                what += ", or remove the byte order mark of the text"
-            raise place.error(what)
+        self.lines[name] = _TextBound(place, label, Quote(spans, quote), {})
 
     def _parts(
-        self, spans: list[tuple[int, int]], name: str, place: Place
+        self, name: str, line: _TextBound, found: Fragments | None
     ) -> list[tuple[int, int]]:
+        if found is None:
+            there = " ".join(self.text[start:end] for start, end in line.quote.spans)
+            what = f"{name} is {line.quote.text[:EXCERPT]!r}, but {there[:EXCERPT]!r} "
+            raise line.place.error(f"{what}is at its offsets; correct them")
+        if found.how:
+            self.report.note("relocated", line.place, f"{name}: {found.how}")
+        spans = sorted(found.spans)
         parts = spans[:1]
         for start, end in spans[1:]:
             first, last = parts[-1]
             if start < last:
-                raise place.error(f"fragments of {name} overlap; correct its offsets")
+                what = f"fragments of {name} overlap; correct its offsets"
+                raise line.place.error(what)
             if self.text[last:start].strip():
                 parts.append((start, end))
             else:
@@ -137,25 +167,20 @@ class _Annotations:
         if len(parts) > 1:
             done = "merged" if self.fragments == "merge" else "made entities"
             what = f"{name} has {len(parts)} fragments, {done}"
-            self.report.note("fragments", place, what)
+            self.report.note("fragments", line.place, what)
         if self.fragments == "merge":
             return [(parts[0][0], parts[-1][1])]
         return parts
 
     def _add_attribute(self, line: str, place: Place) -> None:
-        match = ATTRIBUTE.fullmatch(line)
-        if match is None:
-            what = f"{line[:EXCERPT]!r} is not an attribute"
-            raise place.error(f"{what}; write A1<TAB>NAME T1 VALUE")
-        name, target, value = match.groups()
-        if target in self.others:
-            self.report.note("skipped", place, f"attribute {name} of {target}")
+        match = ATTRIBUTE.match(line)
+        name, target, value = match.groups() if match else ("", "", "")
+        if target not in self.lines:
+            what = f"attribute {name} of {target}" if match else f"{line[:EXCERPT]!r}"
+            self.report.note("skipped", place, what)
             return
-        if target not in self.entities:
-            what = f"attribute {name} of {target}, which is not in the file"
-            raise place.error(f"{what}; correct or remove it")
         _check_extension(name, place)
-        values = self.values.setdefault(target, {})
+        values = self.lines[target].values
         if name in values:
             self.report.note("skipped", place, f"a second {name} of {target}")
         values.setdefault(name, value or True)
@@ -166,17 +191,14 @@ def on_one_line(text: str) -> str:
     return text.replace("\n", " ").replace("\r", " ")
 
 
-def _define_extensions(path: Path) -> None:
+def _define_extensions(documents: list[tuple[str, Path]]) -> None:
     """Define all attributes first, so that every document has those of all."""
-    for _, text_path in _find_documents(path, ConversionReport()):
-        annotations = text_path.with_suffix(ANNOTATIONS)
-        for number, line in read_lines(annotations):
-            match = ATTRIBUTE.fullmatch(line)
-            if match is not None:
-                name = match.group(1)
-                _check_extension(name, Place(annotations, number))
-                if not Span.has_extension(name):
-                    Span.set_extension(name, default=None)
+    for _, text_path in documents:
+        path = text_path.with_suffix(ANNOTATIONS)
+        content = path.read_bytes() if path.is_file() else b""
+        for match in ATTRIBUTE.finditer(content.decode("utf-8", "replace")):
+            if not Span.has_extension(match[1]):
+                Span.set_extension(match[1], default=None)
 
 
 def _check_extension(name: str, place: Place) -> None:
@@ -204,12 +226,9 @@ def _documents(path: Path, report: ConversionReport) -> list[tuple[str, Path]]:
         if path.suffix not in (TEXT, ANNOTATIONS):
             what = "is neither a folder nor a .txt or .ann file; give one of these"
             raise UserError(what, path)
-        _check_pair(path.with_suffix(TEXT))
         return [(path.stem, path.with_suffix(TEXT))]
     names = sorted(_names(path, report))
     documents = [(name, path / f"{name}{TEXT}") for name in names]
-    for _, text_path in documents:
-        _check_pair(text_path)
     if not documents:
         raise UserError("the folder holds no .txt file; check the path", path)
     return documents

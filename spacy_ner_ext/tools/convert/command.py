@@ -31,7 +31,11 @@ PARSERS: dict[str, tuple[Callable[[str, str | None], Any], str]] = {
     "oversample": (shares, "A,B=SHARE"),
     "categories": (names, "A,B"),
 }
-FLAGS = {"stratify": "--stratify", "exclusive": "--exclusive/--multi-label"}
+FLAGS = {
+    "stratify": "--stratify",
+    "skip_bad": "--skip-bad",
+    "exclusive": "--exclusive/--multi-label",
+}
 Input = Annotated[
     str,
     typer.Argument(

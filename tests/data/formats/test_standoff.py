@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
+from typer.testing import CliRunner
 
 from spacy_ner_ext.data.formats.registry import get_reader, get_writer
 from spacy_ner_ext.data.formats.standoff import read_standoff
@@ -11,6 +12,7 @@ from spacy_ner_ext.data.formats.standoff_writer import write_standoff
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.options import ConvertOptions
 from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.tools.app import app
 from spacy_ner_ext.util.errors import UserError
 
 
@@ -150,10 +152,12 @@ def test_carriage_returns_count(read):
 
 
 def test_byte_order_mark_of_the_text_counts(read):
-    (doc,), _ = read("\ufeff Ada", "\ufeffT1\tPER 2 5\tAda\n")
+    (doc,), report = read("\ufeff Ada", "\ufeffT1\tPER 2 5\tAda\n")
     assert spans(doc) == [(2, 5, "PER")]
-    with pytest.raises(UserError, match="remove the byte order mark of the text"):
-        read("\ufeff Ada", "T1\tPER 1 4\tAda\n")
+    assert counts(report) == {}
+    (doc,), report = read("\ufeff Ada", "T1\tPER 1 4\tAda\n")
+    assert spans(doc) == [(2, 5, "PER")]
+    assert whats(report, "relocated") == ["T1: the offsets count no byte order mark"]
 
 
 def test_offsets_count_code_points(read):
@@ -218,34 +222,15 @@ def test_nested_entities_go_to_the_group(read):
 ADA = "T1\tPER 0 3\tAda\n"
 ERRORS = {
     "other text": ("T1\tPER 0 3\tAdo\n", 1, "T1 is 'Ado', but 'Ada' is at its"),
-    "shifted": (ADA + "T2\tPER 5 8\tBob\n", 2, "T2 is 'Bob', but 'et '"),
-    "text shortened": ("T1\tPER 0 7\tAda\n", 1, "but 'Ada met' is at its"),
-    "past the end": ("T1\tPER 0 33\tAda\n", 1, "T1 from 0 to 33 is not in the text of"),
-    "huge": (f"T1\tPER 0 {10**17}\tAda\n", 1, "is not in the text of 12 characters"),
     "endless": (f"T1\tPER 0 {'9' * 5000}\tAda\n", 1, "is not an entity; write T1<TAB>"),
     "negative": ("T1\tPER -1 3\tAda\n", 1, "is not an entity; write T1<TAB>LABEL"),
-    "empty": (
-        "T1\tPER 3 3\t\n",
-        1,
-        "T1 from 3 to 3 is not in the text",
-    ),
-    "reversed": ("T1\tPER 3 0\tAda\n", 1, "or is empty; correct its offsets"),
     "overlapping": ("T1\tPER 0 3;1 3\tAda da\n", 1, "fragments of T1 overlap"),
     "no text": ("T1\tPER 0 3\n", 1, "'T1\\tPER 0 3' is not an entity"),
-    "spaces": ("T1 PER 0 3 Ada\n", 1, "is not an entity; write T1<TAB>LABEL START END"),
     "no label": ("T1\t0 3\tAda\n", 1, "is not an entity"),
-    "label of two words": ("T1\tA B 0 3\tAda\n", 1, "is not an entity"),
     "not a number": ("T1\tPER 0 x\tAda\n", 1, "is not an entity"),
     "other digits": ("T1\tPER 0 ٣\tAda\n", 1, "is not an entity"),
     "no name": ("T\tPER 0 3\tAda\n", 1, "is not an entity"),
     "twice": (ADA + "\n" + ADA, 3, "T1 is given twice; rename one"),
-    "unknown target": (ADA + "A1\tNegation T2\n", 2, "of T2, which is not in the file"),
-    "unknown event": ("A1\tNegation E1\n", 1, "of E1, which is not in the file"),
-    "no target": (
-        ADA + "A1\tNegation\n",
-        2,
-        "is not an attribute; write A1<TAB>NAME T1",
-    ),
     "unknown kind": (
         "X1\tPER 0 3\tAda\n",
         1,
@@ -258,7 +243,13 @@ ERRORS = {
     ),
     "encoding": (b"T1\tPER 0 3\tAd\xe4\n", 1, "byte 0xe4 at position 14 is not UTF-8"),
     "utf-16": (ADA.encode("utf-16"), 1, "byte 0xff at position 1 is not UTF-8"),
-    "carriage return": ("T1\tPER 0 3\tAda\rT2\n", 1, "a carriage return is inside"),
+    "carriage return": ("T1\tPER 0 3\tAda\rT2\n", 1, "T1 is 'Ada\\rT2', but 'Ada' is"),
+    "continued by another text": (ADA + "Bob\n", 1, "T1 is 'Ada\\nBob', but 'Ada' is"),
+    "continued with a tab": (ADA + "X\tBob\n", 2, "'X\\tBob' is not an annotation"),
+    "empty": ("T1\tPER 3 3\t\n", 1, "'T1\\tPER 3 3' is not an entity"),
+    "past the end": ("T1\tPER 40 43\tAda\n", 1, "T1 is 'Ada', but '' is at its"),
+    "spaces": ("T1 PER 0 3 Ada\n", 1, "is not an entity; write T1<TAB>LABEL START END"),
+    "label of two words": ("T1\tA B 0 3\tAda\n", 1, "is not an entity"),
 }
 
 
@@ -283,6 +274,110 @@ def test_computed_extension_is_an_error(read):
     Span.set_extension("my_flag", getter=lambda span: 1)
     with pytest.raises(UserError, match=r"a\.ann, line 2: attribute my_flag cannot"):
         read("Ada", ADA + "A1\tmy_flag T1\n")
+
+
+OFFSETS = {
+    "carriage return in the quote": ("Lena\r\nMoor", "0 10\tLena\r Moor", (0, 10), ""),
+    "line feed in the quote": ("Lena\nMoor ran", "0 9\tLena\nMoor", (0, 9), ""),
+    "blank lines in the quote": ("Lena\n\nMoor", "0 10\tLena\n\nMoor", (0, 10), ""),
+    "quote on the next line": ("Lena ran", "0 4\t\nLena", (0, 4), ""),
+    "label in the quote": ("Lena\nA1 steel", "0 7\tLena\nA1", (0, 7), ""),
+    "white space after the quote": ("Lena ran", "0 4\tLena \t ", (0, 4), ""),
+    "collapsed white space": ("Lena  Moor", "0 10\tLena Moor", (0, 10), ""),
+    "CR LF": ("Lena\r\nran\r\nfar", "9 12\tfar", (11, 14), "count CR LF as one"),
+    "UTF-16": ("😀 Lena", "3 7\tLena", (2, 6), "count UTF-16 units"),
+    "bytes": ("é Lena", "3 7\tLena", (2, 6), "count UTF-8 bytes"),
+    "shifted": ("see Lena", "2 6\tLena", (4, 8), "are 2 characters too small"),
+    "too long": ("see Lena run", "4 11\tLena", (4, 8), "is 3 characters too large"),
+    "past the end": ("see Lena", "4 99\tLena", (4, 8), "is past the end of the text"),
+    "end before start": (
+        "Lena",
+        "4 0\tLena",
+        (0, 4),
+        "are 4 characters too large",
+    ),
+    "fragments": ("😀 Le Na", "3 5;6 8\tLe Na", (2, 7), "count UTF-16 units"),
+}
+
+
+@pytest.mark.parametrize("case", OFFSETS)
+def test_quote_decides_about_offsets(read, case):
+    text, line, expected, how = OFFSETS[case]
+    (doc,), report = read(text, f"T1\tPER {line}\nT2\tPER {line}\n\n")
+    assert spans(doc) == [(*expected, "PER")]
+    notes = whats(report, "relocated")
+    assert len(notes) == 2 * bool(how)
+    assert all(how in note for note in notes)
+
+
+def test_broken_note_is_skipped_whole(read):
+    (doc,), report = read("Ada", "#1\tAnnotatorNotes T1\tsure?\nOr not?\n" + ADA)
+    assert spans(doc) == [(0, 3, "PER")]
+    assert whats(report, "skipped") == ["note #1"]
+
+
+BAD_ATTRIBUTES = {
+    "unknown target": ("A1\tNegation T2", "attribute Negation of T2"),
+    "unknown event": ("A1\tNegation E1", "attribute Negation of E1"),
+    "no target": ("A1\tNegation", "'A1\\tNegation'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ATTRIBUTES)
+def test_attribute_of_no_entity_is_skipped(read, case):
+    line, what = BAD_ATTRIBUTES[case]
+    (doc,), report = read("Ada", ADA + line + "\n")
+    assert spans(doc) == [(0, 3, "PER")]
+    assert whats(report, "skipped") == [what]
+
+
+@pytest.fixture
+def bad_folder(tmp_path):
+    folder = tmp_path / "in"
+    make_pair(folder, "good")
+    make_pair(folder, "a/other", annotations="T1\tPER 0 3\tBob\n")
+    make_pair(folder, "b", annotations="T1\tPER 0 3\n")
+    (folder / "c.ann").touch()
+    make_pair(folder, "d")
+    (folder / "d.txt").write_bytes(b"\xff")
+    return folder
+
+
+def test_all_bad_files_are_named_at_once(bad_folder, nlp):
+    with pytest.raises(UserError) as caught:
+        list(read_standoff(bad_folder, nlp))
+    message = str(caught.value)
+    assert message.startswith("4 of 5 documents cannot be read: ")
+    for name in ("a/other.ann, line 1", "b.ann, line 1", "c.ann", "d.txt, line 1"):
+        assert f"{bad_folder / name}: " in message
+    assert message.endswith("; correct them, or leave them out with --skip-bad")
+    assert "\n" not in message
+
+
+def test_bad_files_are_skipped_on_request(bad_folder, nlp):
+    report = ConversionReport()
+    (doc,) = read_standoff(bad_folder, nlp, report=report, skip_bad=True)
+    assert doc.user_data["id"] == "good"
+    assert counts(report) == {"bad_files": 4}
+    assert "its text c.txt is missing" in whats(report, "bad_files")[2]
+
+
+def test_one_bad_file_or_nothing_else_is_an_error(bad_folder, nlp):
+    with pytest.raises(UserError, match=r"b\.ann, line 1: 'T1"):
+        list(read_standoff(bad_folder / "b.txt", nlp, skip_bad=True))
+    (bad_folder / "good.txt").unlink()
+    with pytest.raises(UserError, match="5 of 5 documents cannot be read"):
+        list(read_standoff(bad_folder, nlp, skip_bad=True))
+
+
+def test_command_reports_bad_files(bad_folder, tmp_path):
+    source, target = str(bad_folder), str(tmp_path / "out.spacy")
+    failed = CliRunner().invoke(app, ["convert", source, target])
+    assert failed.exit_code == 1
+    assert not (tmp_path / "out.spacy").exists()
+    done = CliRunner().invoke(app, ["convert", source, target, "--skip-bad"])
+    assert done.exit_code == 0, done.output
+    assert "files that could not be read, skipped" in done.output
 
 
 def test_option_is_checked(read):
