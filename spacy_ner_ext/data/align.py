@@ -1,4 +1,4 @@
-"""Align character spans with tokens: what `--align` strict, contract and expand do."""
+"""Align character spans with tokens: what `--align` does."""
 
 from bisect import bisect_left, bisect_right
 from functools import cached_property
@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 from ..util.errors import Place
 from .record import Entity
 
-ALIGNMENTS = ("strict", "contract", "expand")
+ALIGNMENTS = ("strict", "contract", "expand", "split")
 # Kinds of notes about entities that begin or end inside a token.
 CUTTING = ("expanded", "contracted", "misaligned")
 EXCERPT = 40
@@ -58,12 +58,16 @@ class Tokens:
         self._check(entity, entity.place or place)
         if self.in_words:
             return self._trim(entity.start, entity.end)
-        quoted = self.text[entity.start : entity.end]
-        start = entity.start + len(quoted) - len(quoted.lstrip())
-        end = entity.start + len(quoted.rstrip())
+        start, end = self.trim(entity)
         if start >= end:
             return BLANK
         return self._align(start, end, mode, start > entity.start or end < entity.end)
+
+    def trim(self, entity: Entity) -> tuple[int, int]:
+        """The characters of an entity without white space at its ends."""
+        quoted = self.text[entity.start : entity.end]
+        start = entity.start + len(quoted) - len(quoted.lstrip())
+        return start, entity.start + len(quoted.rstrip())
 
     def _check(self, entity: Entity, place: Place) -> None:
         size = len(self.doc) if self.in_words else len(self.text)
@@ -84,7 +88,7 @@ class Tokens:
             kind = "trimmed" if is_trimmed else ""
             return Alignment(first, stop, kind, "loses white space at its ends")
         quoted = repr(self.text[start:end][:EXCERPT])
-        touched = _excerpt(self.doc[first:stop])
+        touched = excerpt(self.doc[first:stop])
         if mode == "expand":
             return Alignment(first, stop, "expanded", f"{quoted} becomes {touched}")
         lost = Alignment(
@@ -94,7 +98,7 @@ class Tokens:
         inner_stop = stop - (self.ends[stop - 1] > end)
         if mode == "strict" or inner >= inner_stop:
             return lost
-        what = f"{quoted} becomes {_excerpt(self.doc[inner:inner_stop])}"
+        what = f"{quoted} becomes {excerpt(self.doc[inner:inner_stop])}"
         kept = self._trim(inner, inner_stop)
         return kept._replace(kind="contracted", what=what) if kept.is_kept else lost
 
@@ -112,5 +116,6 @@ class Tokens:
         return Alignment(first, stop, "trimmed", f"loses {removed} blank tokens")
 
 
-def _excerpt(span: Span) -> str:
+def excerpt(span: Span) -> str:
+    """The start of a span, quoted."""
     return repr(span.text[:EXCERPT])

@@ -1,7 +1,9 @@
 """Create spaCy documents from the records that formats read."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +15,13 @@ from .lang import MakesDocs
 from .options import DEFAULT, ConvertOptions
 from .record import Entity, Record
 from .report import ConversionReport
+from .split_tokens import split_tokens
 
-# A span of tokens, and the entity of the input that it is made from.
+# A span of tokens, and the entity of the input that it is made from, without white
+# space at its ends.
 TokenSpan = tuple[int, int, Entity]
+SHARED = "shares a token with a different entity"
+ADVICE = "cut the token with --align split"
 
 
 def reads_docs(read: Callable[..., Iterator[Record]]) -> Callable[..., Iterator[Doc]]:
@@ -52,7 +58,11 @@ def make_docs(
             report.note("empty", record.place, "a text without tokens")
             continue
         if record.entities is not None:
-            _Annotation(record, report, options).add_to(doc)
+            annotation = _Annotation(record, report, options)
+            entities = list(annotation.select())
+            if options.align == "split" and not record.in_words:
+                doc = _split(doc, record, entities, nlp, report)
+            annotation.add_to(doc, entities)
         doc.cats = dict(record.cats)
         for key in ("id", "document", "lang", "meta"):
             if getattr(record, key):
@@ -73,6 +83,21 @@ def _tokenize(record: Record, nlp: MakesDocs) -> Doc:
     return Doc(nlp.vocab, words=words, spaces=record.spaces, **layers)
 
 
+def _split(
+    doc: Doc,
+    record: Record,
+    entities: list[Entity],
+    nlp: MakesDocs,
+    report: ConversionReport,
+) -> Doc:
+    cut = split_tokens(doc, record, entities, report)
+    if cut is None:
+        return doc
+    new = _tokenize(cut, nlp)
+    new.has_unknown_spaces = doc.has_unknown_spaces
+    return new
+
+
 class _Annotation(NamedTuple):
     """The entities of one record, which it adds to the document."""
 
@@ -80,13 +105,13 @@ class _Annotation(NamedTuple):
     report: ConversionReport
     options: ConvertOptions
 
-    def add_to(self, doc: Doc) -> None:
+    def add_to(self, doc: Doc, entities: list[Entity]) -> None:
         spans: list[TokenSpan] = []
         missing: set[int] = set()
         # `doc.text` joins all tokens.
         text = self.record.text if self.record.words is None else doc.text
         tokens = Tokens(doc, None if self.record.in_words else text)
-        for entity in self._selected():
+        for entity in entities:
             found = tokens.align(entity, self.record.place, self.options.align)
             if found.kind:
                 self._note(found.kind, entity, found.what)
@@ -94,7 +119,9 @@ class _Annotation(NamedTuple):
                 self.report.n_offsets += 1
                 self.report.n_cutting += found.kind in CUTTING
             if found.is_kept:
-                spans.append((found.start, found.end, entity))
+                bounds = found[:2] if tokens.in_words else tokens.trim(entity)
+                trimmed = entity._replace(start=bounds[0], end=bounds[1])
+                spans.append((found.start, found.end, trimmed))
             else:
                 missing.update(range(found.start, found.end))
         for start, end in self.record.missing:
@@ -114,8 +141,9 @@ class _Annotation(NamedTuple):
         place = entity.place or self.record.place
         self.report.note(kind, place, f"{entity.label} {what}")
 
-    def _selected(self) -> Iterator[Entity]:
-        # Before overlaps are resolved: a label that is not wanted hides no other.
+    def select(self) -> Iterator[Entity]:
+        """The entities with wanted labels, before overlaps are resolved: a label that
+        is not wanted hides no other."""
         for entity in self.record.entities or ():
             place = entity.place or self.record.place
             label = self.options.filter.select(entity.label, place, self.report)
@@ -126,22 +154,37 @@ class _Annotation(NamedTuple):
         unique: dict[tuple[int, int, str], TokenSpan] = {}
         for start, end, entity in sorted(spans, key=lambda span: span[:2]):
             key = (start, end, entity.label)
-            if key in unique:
+            first = unique.setdefault(key, (start, end, entity))[2]
+            if first is entity:
+                continue
+            if (first.start, first.end) == (entity.start, entity.end):
                 self._note("duplicates", entity, "is given twice")
-            unique.setdefault(key, (start, end, entity))
+            else:
+                self._note("same_token", entity, f"{SHARED} and is dropped; {ADVICE}")
         return list(unique.values())
 
     def _without_overlap(self, spans: list[TokenSpan]) -> list[TokenSpan]:
-        key = self.options.spans_key
         bounds = [span[:2] for span in spans]
         order = longest_first(bounds)
         kept = set(select_disjoint(bounds, order))
-        where = f"is only in doc.spans['{key}']" if key else "is dropped"
+        chosen = [spans[i] for i in sorted(kept)]
         for i in order:
             if i not in kept:
-                what = f"overlaps another entity and {where}"
-                self._note("overlapping", spans[i][2], what)
-        return [spans[i] for i in sorted(kept)]
+                self._note_overlap(spans[i], chosen)
+        return chosen
+
+    def _note_overlap(self, span: TokenSpan, chosen: list[TokenSpan]) -> None:
+        key = self.options.spans_key
+        where = f"is only in doc.spans['{key}']" if key else "is dropped"
+        start, end, entity = span
+        # Those that were chosen do not overlap, so they are in the order of their ends.
+        first = bisect_right(chosen, start, key=itemgetter(1))
+        stop = bisect_left(chosen, end, key=itemgetter(0))
+        others = [other for _, _, other in chosen[first:stop]]
+        if any(o.start < entity.end and entity.start < o.end for o in others):
+            self._note("overlapping", entity, f"overlaps another entity and {where}")
+        else:
+            self._note("same_token", entity, f"{SHARED} and {where}; {ADVICE}")
 
     def _set_values(self, span: Span, entity: Entity) -> None:
         for name, value in entity.values.items():

@@ -41,7 +41,9 @@ class ConvertOptions:
         UTF-8.
     align: What to do with entities whose boundaries are inside a token: strict drops
         them and leaves their tokens without annotation; contract keeps the tokens that
-        are completely inside; expand takes all tokens that the entity touches.
+        are completely inside; expand takes all tokens that the entity touches; split
+        cuts the tokens there, so the corpus has tokens that the tokenizer does not
+        produce.
     spans_key: Write all entities, including nested ones, to this span group as well;
         doc.ents has only those that do not overlap, the longest first.
     labels: Keep entities with these labels. The tokens of other entities become O.

@@ -28,8 +28,10 @@ KINDS = {
     "trimmed": "entities trimmed of white space",
     "expanded": "entities expanded to whole tokens",
     "contracted": "entities contracted to whole tokens",
+    "split": "tokens cut where an entity begins or ends",
     "misaligned": "entities dropped, boundaries inside tokens",
     "duplicates": "duplicate entities, kept once",
+    "same_token": "entities that share a token with a different one",
     "overlapping": "entities overlapping a longer or earlier one",
     "fragments": "entities with several fragments",
     "dropped": "entities dropped",
@@ -51,7 +53,7 @@ KINDS = {
 # Requested, or without any loss: their places are only in the JSON report.
 HARMLESS = (
     *("comments", "deselected", "relabelled", "other_language", "unsampled"),
-    *("unused", "cut", "repeated"),
+    *("unused", "cut", "repeated", "split"),
 )
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.util import filter_spans
 
+from spacy_ner_ext.data.align import ALIGNMENTS
 from spacy_ner_ext.data.docs import make_docs
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.options import ConvertOptions
@@ -37,7 +38,7 @@ def counts(report):
     return {kind: notes.count for kind, notes in report.notes.items() if notes.count}
 
 
-@pytest.mark.parametrize("align", ["strict", "contract", "expand"])
+@pytest.mark.parametrize("align", ALIGNMENTS)
 def test_entities_of_whole_tokens_are_kept(align):
     doc, report = make(("man", "X"), ("New  York", "LOC"), align=align)
     assert ents(doc) == [("man", "X"), ("New  York", "LOC")]
@@ -164,11 +165,100 @@ def test_unknown_alignment():
         ConvertOptions(align="widen")
 
 
+@pytest.mark.parametrize("spans_key", [None, "sc"])
+@pytest.mark.parametrize(
+    ("marks", "in_ents", "in_group"),
+    [
+        # One label: the spans would be the same one.
+        ([("Paris", "LOC"), ("Lyon", "LOC")], 1, 1),
+        ([("Paris", "LOC"), ("Lyon", "ORG")], 1, 2),
+        # Not given twice, as the characters differ.
+        ([("Paris", "LOC"), ("Paris_", "LOC")], 1, 1),
+        ([("from Paris", "LOC"), ("Lyon today", "LOC")], 1, 2),
+    ],
+)
+def test_different_entities_in_one_token_are_noted_as_that(
+    marks, in_ents, in_group, spans_key
+):
+    text = "The train from Paris_Lyon today"
+    doc, report = make(*marks, text=text, spans_key=spans_key)
+    assert len(doc.ents) == in_ents
+    if spans_key:
+        assert len(doc.spans["sc"]) == in_group
+    assert counts(report) == {"expanded": 2, "same_token": 1}
+    ((_, what),) = report.notes["same_token"].examples
+    assert "shares a token with a different entity" in what
+    assert what.endswith("cut the token with --align split")
+    assert ("only in doc.spans['sc']" in what) == bool(spans_key and in_group == 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "marks", "tokens"),
+    [
+        ("from Paris_Lyon.", ["Paris", "Lyon"], ["from ", "Paris", "_", "Lyon", "."]),
+        ("the Paris_Lyon line", ["Lyon"], ["the ", "Paris_", "Lyon ", "line"]),
+        ("in 12mg doses", ["mg", "12"], ["in ", "12", "mg ", "doses"]),
+        ("in 12mg doses", [" 12", "mg doses"], ["in ", "12", "mg ", "doses"]),
+        ("a  xyz", ["  xy"], ["a ", " ", "xy", "z"]),
+        ("whole words", ["words"], ["whole ", "words"]),
+    ],
+)
+def test_tokens_are_cut_where_entities_begin_and_end(text, marks, tokens):
+    doc, report = make(*((mark, "X") for mark in marks), text=text, align="split")
+    assert [token.text_with_ws for token in doc] == tokens
+    assert {ent.text for ent in doc.ents} == {mark.strip() for mark in marks}
+    assert doc.text == text
+    assert set(counts(report)) <= {"split", "trimmed"}
+
+
+def test_only_selected_entities_cut_tokens():
+    marks = [("Paris", "LOC"), ("Lyon", "OTHER")]
+    options = {"align": "split", "labels": ("LOC",)}
+    doc, _ = make(*marks, text="Paris_Lyon", **options)
+    assert [token.text for token in doc] == ["Paris", "_Lyon"]
+
+
+def test_cut_gold_tokens_keep_spaces_sentences_and_layers():
+    record = Record(
+        PLACE,
+        words=["New York", "12mg", "stay", "Bye"],
+        spaces=[False, True, True, False],
+        starts=[0, 3],
+        entities=[Entity(0, 3, "A"), Entity(8, 10, "N"), Entity(10, 12, "UNIT")],
+        layers={
+            "heads": [2, 2, 2, 3],
+            "deps": ["nsubj", "obj", "ROOT", "ROOT"],
+            "tags": ["NN", "CD", "VB", "UH"],
+        },
+    )
+    options = ConvertOptions(align="split")
+    (doc,) = make_docs([record], NLP, ConversionReport(), options)
+    assert doc.text == "New York12mg stay Bye"
+    words = [token.text_with_ws for token in doc]
+    assert words == ["New ", "York", "12", "mg ", "stay ", "Bye"]
+    assert ents(doc) == [("New", "A"), ("12", "N"), ("mg", "UNIT")]
+    assert [sent.text for sent in doc.sents] == ["New York12mg stay", "Bye"]
+    assert [token.head.text for token in doc] == [
+        *("stay", "New", "stay", "12", "stay", "Bye")
+    ]
+    assert [token.tag_ for token in doc] == ["", "", "", "", "VB", "UH"]
+    assert not doc.has_unknown_spaces
+
+
+def test_cut_gold_tokens_without_known_spaces_stay_so():
+    entities = [Entity(3, 4, "N")]
+    record = Record(PLACE, words=["in", "1a"], entities=entities)
+    options = ConvertOptions(align="split")
+    (doc,) = make_docs([record], NLP, ConversionReport(), options)
+    assert [token.text for token in doc] == ["in", "1", "a"]
+    assert doc.has_unknown_spaces
+
+
 @settings(deadline=None)
 @given(
     st.text(min_size=1, max_size=40),
     st.lists(st.tuples(st.integers(0, 39), st.integers(1, 9), st.sampled_from("XYZ"))),
-    st.sampled_from(["strict", "contract", "expand"]),
+    st.sampled_from(ALIGNMENTS),
 )
 def test_every_entity_is_in_the_document_or_in_the_report(text, spans, align):
     text = text.encode("utf8", "ignore").decode("utf8") or "a"
@@ -184,8 +274,15 @@ def test_every_entity_is_in_the_document_or_in_the_report(text, spans, align):
     )
     noted = counts(report)
     lost = ("duplicates", "dropped", "misaligned")
-    assert len(doc.spans["all"]) == len(marks) - sum(noted.get(k, 0) for k in lost)
-    assert len(doc.ents) == len(doc.spans["all"]) - noted.get("overlapping", 0)
+    in_group, in_ents = len(doc.spans["all"]), len(doc.ents)
+    n_shared = noted.get("same_token", 0)
+    n_not_in_group = len(marks) - in_group - sum(noted.get(k, 0) for k in lost)
+    assert 0 <= n_not_in_group <= n_shared
+    n_only_in_group = noted.get("overlapping", 0) + n_shared - n_not_in_group
+    assert in_ents == in_group - n_only_in_group
+    if align == "split":
+        assert n_shared == 0 and "misaligned" not in noted
+        assert doc.text == text
     assert list(doc.ents) == filter_spans(doc.spans["all"])
     for span in doc.spans["all"]:
         assert span[0].text.strip() and span[-1].text.strip()
