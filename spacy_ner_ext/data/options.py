@@ -87,6 +87,9 @@ class ConvertOptions:
     text_column: table, textcat: column of the texts.
     spans_column: table: column of the spans.
     label_column: textcat: column of the categories.
+    annotator: jsonl, table: read only what this annotator did, by name or id. By
+        default, the first annotation of a text in Label Studio and Argilla, and all
+        records of other tools.
     exclusive: textcat: whether every text must have exactly one category.
     categories: textcat: all categories. If not given, those of the file.
     more: Options of a reader that is not part of this package.
@@ -124,6 +127,7 @@ class ConvertOptions:
     text_column: str | None = None
     spans_column: str | None = None
     label_column: str | None = None
+    annotator: str | None = None
     exclusive: bool | None = None
     categories: Sequence[str] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)

@@ -1,8 +1,8 @@
-"""Read a file of JSON values one by one, JSON lines or one array, and check values.
+"""Read a file of JSON values one by one, a sequence or an array, and check values.
 
 A file that starts with "[" is one array. But if its first line is a complete array and
 more lines follow, or it is a single line that starts with a string as `["text", {}]`
-does, each line is a value.
+does, the file is a sequence of values.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 from srsly.msgpack import Packer
 
 from ...util.errors import Place, UserError
-from ..text import MAX_LINE, check_input, read_chunks, read_first_line, read_lines
+from ..text import MAX_LINE, check_input, read_chunks, read_first_line
 
 T = TypeVar("T")
 BLANK = re.compile(r"[ \t\r\n]*")
@@ -46,16 +46,13 @@ DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 
 
 def read_json_values(path: Path) -> Iterator[tuple[Place, Any]]:
-    """Read a file of JSON lines or of one array, with one value in memory at a time."""
+    """Read a file of JSON values or of one array, one value in memory at a time."""
     check_input(path)
     is_array, is_single_line = _layout(path)
-    if not is_array:
-        for number, line in read_lines(path):
-            if line.strip():
-                yield Place(path, number), parse_json(line, Place(path, number))
-        return
-    for index, (place, value) in enumerate(_read_array(path), start=1):
-        yield Place(path, index, "element") if is_single_line else place, value
+    values = _Values(path, is_array)
+    for index, (place, value) in enumerate(values, start=1):
+        is_element = is_array and is_single_line
+        yield Place(path, index, "element") if is_element else place, value
 
 
 def _layout(path: Path) -> tuple[bool, bool]:
@@ -78,28 +75,31 @@ def _is_whole(line: str) -> bool:
     return True
 
 
-def _read_array(path: Path) -> Iterator[tuple[Place, Any]]:
-    array = _Array(path)
-    array.skip("[")
-    if not array.skip("]"):
-        yield array.place, array.element()
-        while array.skip(","):
-            yield array.place, array.element()
-        if not array.skip("]"):
-            raise array.error("Expecting ',' or ']'", array.position)
-    if array.next():
-        raise array.error("something follows its end", array.position)
+class _Values:
+    """The values of a file, or the elements of its array, a part of them in memory."""
 
-
-class _Array:
-    """An array of which only a part is in memory."""
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, is_array: bool) -> None:
         self.path = path
+        self.is_array = is_array
         self.text = ""
         self.position = 0
         self.line = 1
         self._chunks = read_chunks(path)
+
+    def __iter__(self) -> Iterator[tuple[Place, Any]]:
+        if not self.is_array:
+            while self.next():
+                yield self.place, self.value()
+            return
+        self.skip("[")
+        if not self.skip("]"):
+            yield self.place, self.value()
+            while self.skip(","):
+                yield self.place, self.value()
+            if not self.skip("]"):
+                raise self.error("Expecting ',' or ']'", self.position)
+        if self.next():
+            raise self.error("something follows its end", self.position)
 
     @property
     def place(self) -> Place:
@@ -108,8 +108,9 @@ class _Array:
 
     def error(self, what: str, position: int) -> UserError:
         line = self.line + self.text.count("\n", self.position, position)
+        kind = "array" if self.is_array else "value"
         advice = "correct it, or check whether the file is complete"
-        return UserError(f"is not a JSON array ({what}); {advice}", self.path, line)
+        return UserError(f"is not a JSON {kind} ({what}); {advice}", self.path, line)
 
     def next(self) -> str:
         """The next character that is not blank; empty at the end."""
@@ -124,7 +125,7 @@ class _Array:
         self._advance(self.position + is_next)
         return is_next
 
-    def element(self) -> Any:
+    def value(self) -> Any:
         place = self.place
         value, end = self._decode()
         check_storable(value, place)
@@ -133,22 +134,27 @@ class _Array:
 
     def _decode(self) -> tuple[Any, int]:
         while True:
+            found, error = None, None
             try:
-                value, end = DECODER.raw_decode(self.text, self.position)
-                after = self._after_blank(end)
-                if self.text[after : after + 1] in ("]", ","):
-                    return value, end
-                error = self.error("Expecting ',' or ']'", after)
+                found = DECODER.raw_decode(self.text, self.position)
+                after = self._after_blank(found[1])
+                if self.is_array and self.text[after : after + 1] not in ("]", ","):
+                    error = self.error("Expecting ',' or ']'", after)
+                elif after < len(self.text):
+                    return found
             except JSONDecodeError as err:
                 error = self.error(err.msg.removesuffix(" at"), err.pos)
             except (ValueError, RecursionError) as err:
                 raise bad_value(err, self.place) from err
             if len(self.text) - self.position > MAX_LINE:
-                what = f"an element has more than {MAX_LINE} characters, or no end"
+                what = f"a value has more than {MAX_LINE} characters, or no end"
                 raise self.place.error(f"{what}; correct it")
             # What looks wrong may only be cut off.
             if not self._read():
-                raise error
+                if error is not None:
+                    raise error
+                assert found is not None
+                return found
 
     def _after_blank(self, position: int) -> int:
         found = BLANK.match(self.text, position)
@@ -160,7 +166,7 @@ class _Array:
         self.position = position
 
     def _read(self) -> bool:
-        """Read at least as much again, so that long elements are parsed few times."""
+        """Read at least as much again, so that long values are parsed few times."""
         waiting = self.text[self.position :]
         more = next(self._chunks, "")
         while more and len(more) < len(waiting):

@@ -1,140 +1,271 @@
-"""Read the spans and the gold tokens of a JSON record."""
+"""Read the spans, answers and gold tokens of a JSON record, as many tools name them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from ...util.errors import Place
-from ..record import Entity
+from ..offsets import find_quote
+from ..record import Entity, Record
 from ..report import NotedPlace
-from .json_file import checked, excerpt, field
+from .json_file import checked, excerpt, field, name_of
+from .table_file import read_tokens
 
-ADVICE = "correct the tokens or leave out 'tokens'"
-
-
-def read_spans(items: Sequence[Any], text: str, place: NotedPlace) -> list[Entity]:
-    """Read annotated spans."""
-    return [span for item in items for span in _spans(item, text, place)]
-
-
-def _spans(item: Any, text: str, place: NotedPlace) -> Iterator[Entity]:
-    if isinstance(item, list):
-        if len(item) != 3:
-            what = f"span {excerpt(item)} is not a start, an end and a label"
-            raise place.error(f"{what}; correct it")
-        item = dict(zip(("start", "end", "label"), item))
-    checked(item, dict, "a span", place)
-    start, end = _offset(item, "start", place), _offset(item, "end", place)
-    if item.get("text") is not None:
-        surface = field(item, "text", str, place)
-        start, end = _located(start, end, surface, text, place)
-    labels = _labels(item, place)
-    if not labels:
-        place.note("dropped", f"the span from {start} to {end} has no label")
-    for label in labels:
-        yield Entity(start, end, label, place)
+STARTS = ("start", "start_offset", "startOffset", "start_idx", "begin")
+ENDS = ("end", "end_offset", "endOffset", "end_idx")
+LABELS = ("label", "labels", "type", "tag_name", "tag", "entity_type", "displayName")
+# These are labels where none of the others is, and quotes otherwise.
+OTHER_LABELS = ("obj", "entity", "name")
+QUOTES = ("text", "quote", "surface", "word", "mention", *OTHER_LABELS)
+ANSWERS = ("accept", "reject", "ignore")
+MAX_CATEGORY = 64
+# JSON, tags of tokens, numbers that are not of categories.
+NOT_PLAIN = re.compile(r"^\s*[\[{]|\n|^[BIESLU]-\S|^-?\d*\.\d+$")
+# More than any text has characters, and few enough for an int.
+MAX_DIGITS = 18
 
 
-def _offset(item: dict[str, Any], name: str, place: Place) -> int:
-    long_name = f"{name}_offset"
-    return field(item, long_name if long_name in item else name, int, place)
+def read_answer(values: Mapping[str, Any], place: Place) -> str:
+    """Read the answer about an example, a span or an option; empty if there is none."""
+    answer = name_of(values, "answer", place)
+    if answer and answer not in ANSWERS:
+        raise place.error(f"the answer is '{answer}'; use one of {', '.join(ANSWERS)}")
+    return answer
 
 
-def _labels(item: dict[str, Any], place: Place) -> list[str]:
-    if "labels" not in item:
-        return [field(item, "label", str, place)]
-    labels = field(item, "labels", list, place)
-    return [checked(label, str, "a label", place) for label in labels]
+class Annotators:
+    """The annotators whose work is read, all or the one that is wanted."""
+
+    def __init__(self, wanted: str | None) -> None:
+        self.wanted = wanted
+        self.names: dict[str, None] = {}
+        self.known: set[str] = set()
+
+    def skips(self, annotator: Any, place: NotedPlace) -> bool:
+        """Whether what an annotator made is to be left out; it is noted then."""
+        if annotator is None:
+            return self.wanted is not None
+        keys = annotator.values() if isinstance(annotator, dict) else [annotator]
+        names = [str(key) for key in keys if isinstance(key, str | int)]
+        self.names.update(dict.fromkeys(names[:1]))
+        self.known.update(names)
+        if self.wanted is None or self.wanted in names:
+            return False
+        place.note("skipped", f"annotation of {', '.join(names)}")
+        return True
+
+
+def first(values: Mapping[str, Any], names: Iterable[str]) -> str:
+    """The first of some names that has a value; empty if none has."""
+    return next((name for name in names if values.get(name) is not None), "")
+
+
+def is_plain_label(value: Any) -> bool:
+    """Whether a value can only be the name of a category."""
+    if not isinstance(value, str):
+        return type(value) is int
+    return 0 < len(value.strip()) <= MAX_CATEGORY and not NOT_PLAIN.search(value)
+
+
+def has_offsets(value: Any) -> bool:
+    """Whether a value is an object with a start and an end."""
+    return isinstance(value, dict) and bool(first(value, (*STARTS, "span", "index")))
+
+
+def add_spans(
+    record: Record, items: Iterable[Any], place: NotedPlace, *, inclusive: bool = False
+) -> None:
+    """Add spans to a record; those that were not accepted are missing.
+
+    inclusive: Whether the end is the last character or word, not the one after it.
+    """
+    record.entities = record.entities or []
+    for item in items:
+        span = _as_object(item, place)
+        start, end = _bounds(span, place)
+        end += inclusive or "index" in span
+        label_name, labels = _labels(span, place)
+        quote = first(span, (name for name in QUOTES if name != label_name))
+        if quote and not record.in_words and isinstance(span[quote], str):
+            start, end = _located(start, end, span[quote], record.text, place)
+        answer = read_answer(span, place)
+        if answer in ("reject", "ignore"):
+            what = f"{', '.join(labels)} from {start} to {end}, the answer is {answer}"
+            place.note("rejected", what)
+        elif not labels:
+            place.note("not_understood", f"the span from {start} to {end} has no label")
+        else:
+            values = span.get("values", {})
+            record.entities += [Entity(start, end, n, None, values) for n in labels]
+            continue
+        size = len(record.words or ()) if record.in_words else len(record.text)
+        record.missing.append((max(start, 0), min(end, size)))
+
+
+def _as_object(item: Any, place: Place) -> dict[str, Any]:
+    if not isinstance(item, list):
+        return checked(item, dict, "a span", place)
+    if len(item) == 4 and item[3] in (None, "", 0):
+        item = item[:3]  # spaCy's id in a knowledge base
+    if len(item) != 3:
+        what = f"span {excerpt(item)} is not a start, an end and a label"
+        raise place.error(f'{what}; write each span as [0, 3, "PER"]')
+    if isinstance(item[0], str) and type(item[1]) is type(item[2]) is int:
+        return dict(zip(("label", "start", "end"), item))
+    return dict(zip(("start", "end", "label"), item))
+
+
+def _bounds(span: Mapping[str, Any], place: Place) -> tuple[int, int]:
+    inner = span.get("globalOffsets") or span
+    if inner is span and not first(span, STARTS):
+        inner = span.get(first(span, ("span", "index")), span)
+    if isinstance(inner, list) and len(inner) > 1 - ("index" in span):
+        inner = {"start": inner[0], "end": inner[-1]}
+    checked(inner, dict, "the place of a span", place)
+    names = (first(inner, STARTS) or STARTS[0], first(inner, ENDS) or ENDS[0])
+    return _offset(inner, names[0], place), _offset(inner, names[1], place)
+
+
+def _offset(span: Mapping[str, Any], name: str, place: Place) -> int:
+    value = span.get(name)
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        return int(value[:MAX_DIGITS])
+    return field(span, name, int, place)
+
+
+def _labels(span: Mapping[str, Any], place: Place) -> tuple[str, list[str]]:
+    name = first(span, LABELS) or next((n for n in LABELS if n in span), "")
+    name = name or first(span, OTHER_LABELS) or LABELS[0]
+    value = span[name] if isinstance(span.get(name), list) else [span.get(name)]
+    if name not in span:
+        field(span, name, str, place)
+    return name, [read_label(label, f"'{name}'", place) for label in value]
+
+
+def read_label(value: Any, name: str, place: Place) -> str:
+    """Check a label, which must have a name."""
+    if type(value) is int:
+        what = f"the label {value} is a number without its name"
+        raise place.error(f"{what}; export the names of labels, or replace it")
+    return checked(value, str, name, place)
 
 
 def _located(
-    start: int,
-    end: int,
-    surface: str,
-    text: str,
-    place: NotedPlace,
+    start: int, end: int, quote: str, text: str, place: NotedPlace
 ) -> tuple[int, int]:
-    """Check the text of a span, and repair offsets in UTF-16 units."""
-    if not 0 <= start <= end or text[start:end] == surface:
+    if not quote.strip() or (0 <= start == end <= len(text)):
         return start, end
-    moved = _characters(text, start), _characters(text, end)
-    if text[slice(*moved)] == surface:
-        what = f"span {start} to {end} counts UTF-16 units, and is {moved[0]} to "
-        place.note("repaired", f"{what}{moved[1]} in characters")
-        return moved
-    what = f"the span from {start} to {end} is {excerpt(text[start:end])}"
-    advice = f"but its 'text' is {excerpt(surface)}; correct its start and end"
-    raise place.error(f"{what}, {advice}")
+    found = find_quote(text, start, end, quote)
+    if found is None:
+        what = f"the span from {start} to {end} is {excerpt(text[max(start, 0) : end])}"
+        advice = f"but its text is {excerpt(quote)}; correct its start and end"
+        raise place.error(f"{what}, {advice}")
+    if found.how:
+        what = f"{excerpt(quote)} is at {found.start} to {found.end}: {found.how}"
+        place.note("relocated", what)
+    return found.start, found.end
 
 
-def _characters(text: str, n_units: int) -> int:
-    """The number of characters in the first UTF-16 units of a text."""
-    units = text.encode("utf-16-le")[: 2 * n_units]
-    return len(units.decode("utf-16-le", "ignore"))
+def add_tokens(record: Record, values: Mapping[str, Any], place: NotedPlace) -> None:
+    """Take the gold tokens, if they spell the text, and the starts of sentences."""
+    name = first(values, ("tokens", "words"))
+    tokens = field(values, name, list, place)
+    given = read_tokens(values, len(tokens), place)
+    is_unknown = values.get("unknown_spaces") is True
+    if name == "words" and all(isinstance(word, str) and word for word in tokens):
+        spaces = given["spaces"] or [True] * len(tokens)
+        parts = [word + " " * space for word, space in zip(tokens, spaces)]
+        if "".join(parts) == record.text:
+            is_unknown = given["spaces"] is None
+            starts = accumulate(map(len, parts), initial=0)
+            tokens = [{"text": w, "start": n} for w, n in zip(tokens, starts)]
+    spans = [span[:2] for span in (record.entities or ())] + record.missing
+    if not _spell(record, tokens, given["starts"], place):
+        return
+    in_words = _count_words(record, spans)
+    if in_words is not None and record.is_complete:
+        record.in_words = True
+        n = len(record.entities or ())
+        record.missing = in_words[n:]
+        if record.entities is not None:
+            moved = zip(record.entities, in_words)
+            record.entities = [e._replace(start=s, end=t) for e, (s, t) in moved]
+    if is_unknown:
+        record.spaces = None
 
 
-def read_words(
-    tokens: Sequence[Any], text: str, place: Place
-) -> tuple[list[str], list[bool]]:
-    """Read the words, and whether a space follows each."""
+def add_words(record: Record, text: str, place: NotedPlace) -> None:
+    """Take the white space between the words of a record from its text."""
+    record.text = text
+    numbers = _spell(record, record.words or [], record.starts, place)
+    if numbers:
+        record.missing = [(numbers[s], numbers[e - 1] + 1) for s, e in record.missing]
+        record.entities = [
+            e._replace(start=numbers[e.start], end=numbers[e.end - 1] + 1)
+            for e in record.entities or ()
+        ]
+
+
+def _spell(
+    record: Record,
+    tokens: Sequence[Any],
+    starts: Sequence[int] | None,
+    place: NotedPlace,
+) -> list[int]:
+    """Take the words of a record from tokens; the number of each token is returned,
+    nothing if the tokens do not spell the text."""
+    text, position = record.text, 0
     words: list[str] = []
     spaces: list[bool] = []
-    position = 0
-    for i, token in enumerate(tokens):
-        word = field(checked(token, dict, "a token", place), "text", str, place)
-        if not word or not text.startswith(word, position):
-            what = f"token {i}, {word!r}, is not at character {position} of the text"
-            raise place.error(f"{what}; {ADVICE}")
-        position += len(word)
-        has_space = _has_space(tokens, i, position, text, place)
-        if has_space and not text.startswith(" ", position):
-            what = f"no space follows token {i}, {word!r}, at character {position}"
-            raise place.error(f"{what}; {ADVICE}")
-        position += has_space
-        words.append(word)
-        spaces.append(has_space)
-    if position != len(text):
-        what = f"the tokens spell {position} of {len(text)} characters of the text"
-        raise place.error(f"{what}; {ADVICE}")
-    return words, spaces
+    numbers: list[int] = []
+    for token in [*tokens, None]:
+        word, start = "", len(text)
+        if token is not None:
+            word, start = _word(token, text, position, place)
+        gap = text[position:start]
+        is_wrong = token is not None and not (word and text.startswith(word, start))
+        if is_wrong or gap.strip() or start < position:
+            place.note("skipped", "tokens that do not spell the text")
+            return []
+        if words and gap.startswith(" "):
+            spaces[-1], gap = True, gap[1:]
+        parts = [part for part in (gap, word) if part]
+        words += parts
+        spaces += [False] * len(parts)
+        numbers.append(len(words) - 1)
+        position = start + len(word)
+    record.words, record.spaces = words, spaces
+    record.starts = None if starts is None else [numbers[start] for start in starts]
+    return numbers[:-1]
 
 
-def _has_space(
-    tokens: Sequence[Any], i: int, end: int, text: str, place: Place
-) -> bool:
-    has_space = tokens[i].get("ws")
-    if isinstance(has_space, bool):
-        return has_space
-    if i + 1 == len(tokens):
-        return text.startswith(" ", end)
-    following = checked(tokens[i + 1], dict, "a token", place)
-    return field(following, "start", int, place) > end
+def _word(token: Any, text: str, position: int, place: Place) -> tuple[str, int]:
+    if isinstance(token, str):
+        token = {"text": token}
+    checked(token, dict, "a token", place)
+    if token.get("start") is None:
+        word = field(token, "text", str, place)
+        if not text.startswith(word, position):
+            position = len(text) - len(text[position:].lstrip())
+        return word, position
+    start = field(token, "start", int, place)
+    if "text" in token:
+        return field(token, "text", str, place), start
+    return text[max(start, 0) : field(token, "end", int, place)], start
 
 
-def read_starts(
-    values: Mapping[str, Any], n_words: int, place: Place
-) -> list[int] | None:
-    """Read "sent_starts": the words that start a sentence; None if it is missing."""
-    if values.get("sent_starts") is None:
-        return None
-    starts = field(values, "sent_starts", list, place)
-    for start in starts:
-        if not 0 <= checked(start, int, "a sentence start", place) < n_words:
-            what = f"a sentence starts at token {start}, but the last is {n_words - 1}"
-            raise place.error(f"{what}; correct 'sent_starts'")
-    return starts
-
-
-def spans_of_words(
-    entities: Sequence[Entity], words: Sequence[str], spaces: Sequence[bool]
-) -> list[Entity] | None:
-    """Count entities in words; None if the boundaries of one are not those of words."""
-    first: dict[int, int] = {}
+def _count_words(
+    record: Record, spans: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]] | None:
+    """Count spans in words; None if the boundaries of one are not those of words."""
+    first_word: dict[int, int] = {}
     end: dict[int, int] = {}
     position = 0
-    for i, (word, space) in enumerate(zip(words, spaces)):
-        first[position] = i
+    for i, (word, space) in enumerate(zip(record.words or (), record.spaces or ())):
+        first_word[position] = i
         end[position + len(word)] = i + 1
         position += len(word) + space
-    if any(e.start not in first or e.end not in end for e in entities):
+    if any(start not in first_word or stop not in end for start, stop in spans):
         return None
-    return [e._replace(start=first[e.start], end=end[e.end]) for e in entities]
+    return [(first_word[start], end[stop]) for start, stop in spans]

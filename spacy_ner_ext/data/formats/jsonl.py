@@ -1,4 +1,4 @@
-"""JSON of annotation tools, read in all `json_shapes` and written as in Prodigy."""
+"""JSON of annotation tools: all `json_shapes` are read, Prodigy's is written."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -7,22 +7,68 @@ from typing import Any
 
 from spacy.tokens import Doc, Span
 
-from ...util.errors import Place
+from ...util.errors import Place, UserError
 from ..docs import reads_docs
 from ..record import Record
 from ..report import ConversionReport, NotedPlace
 from .json_file import read_json_values
-from .json_shapes import read_record
+from .json_object import merge_key
+from .json_shapes import read_records
+from .json_spans import Annotators
 from .spans import NAMES, ExportedDoc, writes_docs
 
 
 @reads_docs
-def read_jsonl(path: Path, report: ConversionReport) -> Iterator[Record]:
-    """Read records of Prodigy, Doccano, Label Studio or spaCy 2."""
-    for place, value in read_json_values(path):
-        record = read_record(value, NotedPlace.of(place, report))
-        if record is not None:
-            yield record
+def read_jsonl(
+    path: Path, report: ConversionReport, *, annotator: str | None = None
+) -> Iterator[Record]:
+    """Read records of annotation tools; documents pass one by one, except answers
+    about one suggestion each, which are merged by text."""
+    return read_values(read_json_values(path), path, report, annotator)
+
+
+def read_values(
+    values: Iterable[tuple[Place, Any]],
+    path: Path,
+    report: ConversionReport,
+    annotator: str | None = None,
+) -> Iterator[Record]:
+    """Read JSON values or table rows of any shape."""
+    annotators = Annotators(annotator)
+    merged: dict[str, Record] = {}
+    for place, value in values:
+        noted = NotedPlace.of(place, report)
+        key = merge_key(value)
+        for record in read_records(value, noted, annotators):
+            if key is None:
+                yield record
+            elif key in merged:
+                _merge(merged[key], record)
+                if not record.is_complete or record.entities is None:
+                    noted.note("merged", "an answer about a text seen before")
+            else:
+                merged[key] = record
+    yield from merged.values()
+    names = ", ".join(annotators.names)
+    if annotator is not None and annotator not in annotators.known:
+        what = f"nothing is by the annotator '{annotator}'"
+        raise UserError(f"{what}; choose one of {names or 'none'}", path)
+    if annotator is None and len(annotators.names) > 1:
+        what = f"{path}: annotated by {names}; choose one with --annotator"
+        report.more_warnings.append(what)
+
+
+def _merge(record: Record, other: Record) -> None:
+    """Add what another record says about the same text."""
+    if record.entities is None or other.entities is None:
+        if record.entities is None:
+            record.entities, record.missing = other.entities, other.missing
+            record.is_complete = other.is_complete
+    else:
+        record.entities += other.entities
+        record.missing += other.missing
+        record.is_complete &= other.is_complete
+    record.cats.update(other.cats)
 
 
 @writes_docs

@@ -9,7 +9,6 @@ this folder and add them here.
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,13 +23,13 @@ from .dataset_source import SAVED_DATASET, data_files
 from .docbin import read_docbin
 from .inline import read_inline
 from .json_file import read_json_values
-from .json_shapes import guess_of_value
+from .json_shapes import guess_of_values
 from .jsonl import read_jsonl, write_jsonl
 from .standoff import read_standoff
 from .standoff_writer import write_standoff
 from .table import SUFFIXES as TABLE_SUFFIXES
 from .table import read_table
-from .table_file import JSON_SUFFIXES, read_rows
+from .table_file import JSON_SUFFIXES, parse_cells, read_rows
 from .textcat import read_textcat
 
 Reader = Callable[..., Iterator[Doc]]
@@ -68,7 +67,6 @@ WRITERS: dict[str, Writer] = {
 }
 # Arguments of all readers.
 RESERVED = ("path", "nlp", "report", "options")
-RECORDS = 100
 SUFFIXES = {
     ".spacy": "docbin",
     ".ann": "standoff",
@@ -135,13 +133,10 @@ def _of_file(path: Path) -> str | None:
     if suffix == ".txt":
         return "standoff" if path.with_suffix(".ann").is_file() else None
     if suffix in JSON_SUFFIXES:
-        return _first(guess_of_value(value) for _, value in read_json_values(path))
+        return guess_of_values(value for _, value in read_json_values(path))
     if suffix in TABLE_SUFFIXES:
-        found = _first(guess_of_value(row) for _, row in read_rows(path))
+        found = guess_of_values(
+            parse_cells(row, place, "text") for place, row in read_rows(path)
+        )
         return "table" if found == "jsonl" else found
     return None
-
-
-def _first(found: Iterator[str | None]) -> str | None:
-    # A single record may not be certain, such as a text alone.
-    return next((name for name in islice(found, RECORDS) if name), None)

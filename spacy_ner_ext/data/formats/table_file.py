@@ -1,6 +1,8 @@
 """Read tables with named columns row by row: .csv, .tsv, .jsonl, .json or .parquet."""
 
+import ast
 import csv
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_SUFFIXES = (".jsonl", ".json")
 SUFFIXES = (*DELIMITERS, *JSON_SUFFIXES, ".parquet")
 BATCH = 256
+# Columns whose cells must be JSON; others may be.
+JSON_COLUMNS = ("spans", "entities", "cats", "meta")
 
 
 def read_rows(path: Path, *, columns: Iterable[str] = ()) -> Iterator[Row]:
@@ -113,6 +117,40 @@ def _read_parquet(path: Path) -> Iterator[Row]:
     except (ArrowException, OSError, ValueError, OverflowError) as err:
         what = f"cannot be read as Parquet ({one_line(err)}); write the file again"
         raise UserError(what, path) from err
+
+
+def parse_cells(row: dict[str, Any], place: Place, text: str) -> dict[str, Any]:
+    """Parse the arrays and objects in the cells of a row, but not its text."""
+    return {
+        name: _parse_cell(value, name, place)
+        if isinstance(value, str) and name != text
+        else value
+        for name, value in row.items()
+    }
+
+
+def _parse_cell(cell: str, name: str, place: Place) -> Any:
+    if not cell.strip():
+        return None
+    must_be_json = name in JSON_COLUMNS
+    if not must_be_json and cell.lstrip()[0] not in "[{":
+        return cell
+    try:
+        return parse_json(cell, place, f"'{name}'")
+    except UserError:
+        value = _parse_python(cell)
+        if value is None and must_be_json:
+            raise
+    check_storable(value, place)
+    return cell if value is None else value
+
+
+def _parse_python(cell: str) -> Any:
+    """Parse a list or dictionary of Python, which pandas writes; None if it is not."""
+    try:
+        return json.loads(json.dumps(ast.literal_eval(cell.strip())))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
 
 
 def read_tokens(row: Mapping[str, Any], n_words: int, place: Place) -> dict[str, Any]:

@@ -9,9 +9,12 @@ from ..docs import reads_docs
 from ..record import Record
 from ..report import ConversionReport
 from .json_file import as_name, excerpt, field, name_of
-from .table_file import missing_columns, read_rows
+from .json_spans import first
+from .table_file import missing_columns, parse_cells, read_rows
 
 CATS_COLUMN = "cats"
+# Columns that say more about the category, or that are not about one.
+OTHERS = ("answer", "spans", "entities", "annotations", "start", "start_offset")
 
 
 @reads_docs
@@ -30,7 +33,12 @@ def read_textcat(
         raise UserError(what, path)
 
     def read() -> Iterator[Record]:
-        for place, row in read_rows(path, columns=[text_column]):
+        for place, cells in read_rows(path, columns=[text_column]):
+            row = parse_cells(cells, place, text_column)
+            other = first(row, OTHERS)
+            if other:
+                what = f"'{other}' is more than a category of the text"
+                raise place.error(f"{what}; use --format jsonl, or table")
             cats = _cats(row, label_column, list(categories), place)
             true = [label for label, value in cats.items() if value]
             if exclusive and len(true) != 1:
@@ -74,7 +82,7 @@ def _cats(
 
 
 def _label(value: Any, column: str, categories: Sequence[str], place: Place) -> str:
-    label = as_name(value, f"'{column}'", place)
+    label = "" if value is None else as_name(value, f"'{column}'", place)
     if not label.strip():
         raise place.error(f"'{column}' is empty; give the text a category")
     if not categories or label in categories:
@@ -90,5 +98,5 @@ def _label(value: Any, column: str, categories: Sequence[str], place: Place) -> 
 def _truth(value: Any, label: str, place: Place) -> float:
     if value not in (0, 1):
         what = f"category '{label}' is {excerpt(value)}, neither 0 nor 1"
-        raise place.error(f"{what}; round it")
+        raise place.error(f"{what}; correct it, or use --format jsonl")
     return float(value)

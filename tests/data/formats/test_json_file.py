@@ -36,6 +36,10 @@ LAYOUTS = {
     "blank lines": ("\n1\r\n \t\r\n2", [("line", 2, 1), ("line", 4, 2)]),
     "byte order mark": ("\ufeff1\n", [("line", 1, 1)]),
     "arrays, one a line": ("[1]\n\n[2]\n", [("line", 1, [1]), ("line", 3, [2])]),
+    "indented objects": (
+        '{\n"a": 1\n}\n\n{"a":\n2} {}',
+        [("line", 1, {"a": 1}), ("line", 5, {"a": 2}), ("line", 6, {})],
+    ),
     "one pair": ('["a", {}]\n', [("line", 1, ["a", {}])]),
     "array on a line": ("[1, [2]]\n", [("element", 1, 1), ("element", 2, [2])]),
     "empty array": ("\ufeff []\n", []),
@@ -59,10 +63,9 @@ def test_values_and_their_places(read, chunk, case):
 
 
 ERRORS = {
-    "indented object": ('{\n"a": 1\n}\n', 1, "write one value a line, or one array"),
-    "two values": ("1\n1 2\n", 2, "Extra data at character 3"),
-    "cut line": ('{"a": 1}\n{"a": \n', 2, "Expecting value"),
-    "control character": ('"a\tb"\n', 1, "Invalid control character at character 3"),
+    "comma after a line": ('{"a": 1},\n{"a": 2}\n', 1, "Expecting value"),
+    "cut line": ('{"a": 1}\n{"a": \n', 3, "check whether the file is complete"),
+    "control character": ('"a\tb"\n', 1, "Invalid control character"),
     "trailing comma": ('{"a": 1,}\n', 1, "is not a JSON value"),
     "NaN": ('{"a": 1}\n{"a": NaN}\n', 2, "NaN is not a JSON number"),
     "infinity": ("-Infinity\n", 1, "-Infinity is not a JSON number"),

@@ -197,8 +197,11 @@ def test_label_studio_results_of_other_kinds(read):
     assert doc.cats == {"A": 1.0}
     assert sorted(span.label_ for span in doc.spans["sc"]) == ["LOC", "PER", "X", "Y"]
     whats = [what for _, what in report.notes["skipped"].examples]
-    assert whats == ["further annotation", "prediction", "result of type relation"]
-    assert report.notes["dropped"].count == 1
+    other = 'further annotation, by "unknown"; see --annotator'
+    assert whats == [other, "prediction", "result of type relation"]
+    what = "the span from 4 to 7 has no label"
+    assert report.notes["not_understood"].examples[0][1] == what
+    assert doc[1].ent_iob_ == "B"
 
 
 def test_cancelled_annotations(read):
@@ -227,11 +230,11 @@ def test_offsets_in_utf_16_units_are_repaired(read):
     region = {"start": 3, "end": 8, "text": "Ann𝒜", "labels": ["PER"]}
     (doc,), report = read({"text": text, "label": [region]})
     assert [(ent.start_char, ent.end_char) for ent in doc.ents] == [(2, 6)]
-    (place, what), *_ = report.notes["repaired"].examples
+    (place, what), *_ = report.notes["relocated"].examples
     assert place.number == 1
-    assert what == "span 3 to 8 counts UTF-16 units, and is 2 to 6 in characters"
-    with pytest.raises(UserError, match="its 'text' is"):
-        read({"text": text, "label": [{**region, "start": 4}]})
+    assert what == '"Ann𝒜" is at 2 to 6: the offsets count UTF-16 units'
+    with pytest.raises(UserError, match="its text is"):
+        read({"text": text, "label": [{**region, "text": "Bob"}]})
 
 
 def test_relations_and_other_annotation_are_skipped(read):
@@ -244,8 +247,8 @@ def test_relations_and_other_annotation_are_skipped(read):
 
 WORD = {"text": "Ann", "start": 0, "end": 3, "ws": True}
 ERRORS = {
-    "number": (3, "3 is not a record of a known shape; write one of: "),
-    "other keys": ({"sentence": "a"}, '{"sentence": "a"} is not a record'),
+    "number": (3, "3 is not a record of a known shape; write {"),
+    "other keys": ({"phrase": "a"}, '{"phrase": "a"} is not a record'),
     "three values": (["a", {}, 1], '["a", {}, 1] is not a record'),
     "no text": ([1, {}], "the first of two values is 1, not a string"),
     "old tags": (["a", ["O"]], 'the second of two values is ["O"], not an object'),
@@ -277,8 +280,8 @@ ERRORS = {
     "nothing": ({"text": "a", "spans": [[0, 0, "A"]]}, "0 to 0 is empty"),
     "backwards": ({"text": "ab", "spans": [[2, 1, "A"]]}, "correct its start and end"),
     "surface": (
-        {"text": "Ann ran", "spans": [{"start": 0, "end": 3, "text": "Bob"}]},
-        "span from 0 to 3 is \"Ann\", but its 'text' is",
+        {"text": "Ann", "spans": [{"start": 0, "end": 3, "label": "A", "text": "Bo"}]},
+        'span from 0 to 3 is "Ann", but its text is "Bo"; correct',
     ),
     "answer": (
         {"text": "a", "answer": "maybe"},
@@ -288,26 +291,19 @@ ERRORS = {
     "option": ({"text": "a", "options": ["A"]}, 'an option is "A", not an object'),
     "option id": ({"text": "a", "options": [{}]}, "'id' of an option is null, not a"),
     "accept": ({"text": "a", "accept": [None]}, "an accepted option is null, not"),
-    "meta": ({"text": "a", "meta": "b"}, "'meta' is \"b\", not an object"),
+    "meta": ({"text": "a", "meta": "b"}, "'meta' is not a JSON value"),
     "id": ({"text": "a", "id": 1.5}, "'id' is 1.5, not a string"),
-    "tokens": ({"text": "a", "tokens": ["a"]}, 'a token is "a", not an object'),
+    "tokens": ({"text": "a", "tokens": [3]}, "a token is 3, not an object"),
     "token": ({"text": "a", "tokens": [{"id": 0}]}, "'text' is missing, found id"),
-    "other token": (
-        {"text": "Ann ran", "tokens": [WORD, {"text": "##an", "ws": False}]},
-        "token 1, '##an', is not at character 4 of the text; correct the tokens",
-    ),
-    "empty token": ({"text": "", "tokens": [{"text": ""}]}, "token 0, '', is not at"),
-    "no space": ({"text": "Ann", "tokens": [WORD]}, "no space follows token 0, 'Ann'"),
-    "few tokens": ({"text": "Ann ran", "tokens": [WORD]}, "spell 4 of 7 characters"),
     "start": (
         {"text": "Ann ", "tokens": [WORD], "sent_starts": [1]},
-        "a sentence starts at token 1, but the last is 0",
+        "'sent_starts' holds 1, not a number from 0 to 0",
     ),
     "task without text": (task([], data={"a": "x", "b": "y"}), "no 'text', but a, b"),
     "task without data": ({"data": {}, "annotations": []}, "no 'text', but nothing"),
     "annotations": (task(annotations={"a": 1}), "'annotations' is {\"a\": 1}, not an"),
     "result": ({"data": {"text": "a"}, "annotations": [{}]}, "'result' is missing"),
-    "value": (task([{"type": "labels"}]), "'value' is missing, found type"),
+    "value": (task([{"value": 3}]), "the value of a result is 3, not an object"),
     "choice": (
         task([{"type": "choices", "value": {"choices": [1]}}]),
         "a choice is 1, not a string",

@@ -144,7 +144,7 @@ ERRORS = {
         [{"text": "a", "label": None}],
         {},
         1,
-        "'label' is null, not a string",
+        "'label' is empty; give",
     ),
     "empty label": ([{"text": "a", "label": " "}], {}, 1, "'label' is empty; give"),
     "empty name": ([{"text": "a", "label": {"": 1}}], {}, 1, "'label' is empty; give"),

@@ -1,0 +1,228 @@
+"""Read an object of a text and its annotation, as of Prodigy and Doccano."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..record import Record
+from ..report import NotedPlace
+from .json_file import as_name, checked, field
+from .json_spans import (
+    STARTS,
+    Annotators,
+    add_spans,
+    add_tokens,
+    first,
+    has_offsets,
+    read_answer,
+    read_label,
+)
+from .table_file import read_data
+
+Values = Mapping[str, Any]
+TEXTS = ("text", "data", "content", "sentence", "document")
+LABELS = ("label", "labels", "annotation")
+SPANS = ("spans", "entities", *LABELS, "annotations", "ents", "denotations")
+# Marks of an annotated text, even if it has no span and no category.
+MARKS = ("answer", "accept", "tokens")
+KNOWN = (
+    *TEXTS,
+    *SPANS,
+    *MARKS,
+    "cats",
+    "options",
+    "meta",
+    "words",
+    "spaces",
+    "sent_starts",
+)
+# Prodigy's views: whose answer is about one suggestion, or about all entities, and
+# whose spans are not entities.
+BINARY_VIEWS = ("ner", "spans", "classification")
+MANUAL_VIEWS = ("ner_manual", "spans_manual", None)
+OTHER_VIEWS = ("classification", "choice", "pos", "pos_manual", "dep")
+ROW_STARTS = ("start", "start_offset")
+
+
+def has_text(value: Any) -> bool:
+    """Whether a value is an object with a text."""
+    return isinstance(value, dict) and bool(first(value, TEXTS))
+
+
+def is_annotated(value: Any) -> bool:
+    """Whether a value is a text with annotation that is not a plain category."""
+    if not has_text(value):
+        return False
+    given = (value[key] for key in SPANS if key in value)
+    items = (item for v in given for item in (v if isinstance(v, list) else [v]))
+    has_spans = any(isinstance(item, list | dict) for item in items)
+    return has_spans or any(key in value for key in (*MARKS, "spans", "entities"))
+
+
+def is_span_row(value: Any) -> bool:
+    """Whether a value is one span of a text, with the text in each row."""
+    is_row = isinstance(value, dict) and isinstance(value.get("text"), str)
+    return is_row and any(name in value for name in ROW_STARTS)
+
+
+def merge_key(value: Any) -> str | None:
+    """The text that a value is about, if others of the file may be about it, too."""
+    is_part = is_span_row(value) or (isinstance(value, dict) and _is_binary(value))
+    return str(value["text"]) if is_part else None
+
+
+def _is_binary(values: Values) -> bool:
+    """Whether the answer is about a suggestion, not about all of a text."""
+    is_answered = values.get("answer") in ("accept", "reject")
+    if not is_answered or not isinstance(values.get("text"), str):
+        return False
+    if values.get("_view_id") is not None:
+        return values["_view_id"] in BINARY_VIEWS
+    spans = values.get("spans")
+    if isinstance(values.get("label"), str):
+        return not spans and not values.get("options")
+    # Without a view, as in older versions: suggestions have a score.
+    is_one = isinstance(spans, list) and len(spans) == 1 and isinstance(spans[0], dict)
+    return is_one and "score" in (spans or [{}])[0]
+
+
+def read_span_row(
+    values: Values, place: NotedPlace, annotators: Annotators
+) -> Iterator[Record]:
+    """Read one span of a text; without a start, the text has no entity."""
+    record = Record(place, text=values["text"], entities=[])
+    span = {name: value for name, value in values.items() if name != "text"}
+    if span.get(first(span, ROW_STARTS)) is not None:
+        add_spans(record, [span], place)
+    yield record
+
+
+def read_object(
+    values: Values, place: NotedPlace, annotators: Annotators
+) -> Iterator[Record]:
+    """Read a text with spans and categories, in the sense of its answer."""
+    answer, view = read_answer(values, place), values.get("_view_id")
+    is_binary = _is_binary(values)
+    if annotators.skips(values.get("_annotator_id", values.get("_session_id")), place):
+        return
+    is_discarded = values.get("status") in ("Discarded", "discarded")
+    if is_discarded or answer == "ignore" or (answer == "reject" and not is_binary):
+        place.note("rejected", f"the answer is {answer or values['status']}")
+        return
+    name = first(values, TEXTS)
+    others = {key: value for key, value in values.items() if key != name}
+    record = Record(
+        place, text=field(values, name, str, place), **read_data(others, place)
+    )
+    for key in SPANS:
+        if others.get(key) is not None:
+            _add_annotation(record, key, others[key], view, place)
+    record.cats = {**_read_options(values, place), **record.cats}
+    if is_binary:
+        _judge(record, answer == "accept", place)
+    elif answer == "accept" and record.entities is None and not record.cats:
+        is_manual = view in MANUAL_VIEWS and (view is not None or "tokens" in values)
+        record.entities = [] if is_manual else None
+    if isinstance(values.get("tokens", values.get("words")), list):
+        add_tokens(record, values, place)
+    for _ in _list(values, "relations", place):
+        place.note("skipped", "relation")
+    is_empty = record.entities is None and not record.cats
+    for key, value in values.items():
+        if is_empty and isinstance(value, list | dict) and value and key not in KNOWN:
+            place.note("not_understood", f"'{key}'")
+    yield record
+
+
+def _judge(record: Record, is_accepted: bool, place: NotedPlace) -> None:
+    """Apply the answer about a suggestion; nothing is known about all else."""
+    record.is_complete = record.entities is None
+    if is_accepted:
+        return
+    for start, end, label, *_ in record.entities or ():
+        record.missing.append((start, end))
+        place.note("rejected", f"{label} from {start} to {end}")
+    record.entities = None if record.entities is None else []
+    record.cats = dict.fromkeys(record.cats, 0.0)
+
+
+def _list(values: Values, name: str, place: NotedPlace) -> list[Any]:
+    return [] if values.get(name) is None else field(values, name, list, place)
+
+
+def _add_annotation(
+    record: Record, key: str, value: Any, view: Any, place: NotedPlace
+) -> None:
+    if key == "spans" and view in OTHER_VIEWS:
+        place.note("skipped", f"spans of the view {view}")
+        return
+    if isinstance(value, dict):
+        value = _from_dict(value, key, record, place)
+    given = [value] if key in LABELS and isinstance(value, str) else value
+    items = checked(given, list, f"'{key}'", place)
+    if key in LABELS and all(isinstance(item, str) for item in items) and items:
+        record.cats.update(dict.fromkeys(items, 1.0))
+    elif items and all(_is_category(item) for item in items):
+        names = [read_label(item["label"], "'label'", place) for item in items]
+        record.cats.update(dict.fromkeys(names, 1.0))
+    else:
+        add_spans(record, [span for item in items for span in _points(item)], place)
+
+
+def _is_category(item: Any) -> bool:
+    """Whether an annotation of Doccano is about the whole text."""
+    is_named = isinstance(item, dict) and "label" in item and "points" not in item
+    return is_named and not has_offsets(item) and "end" not in item
+
+
+def _points(item: Any) -> list[Any]:
+    """The spans of an item; Dataturks has several, with inclusive ends."""
+    points = item.get("points") if isinstance(item, dict) else None
+    if not isinstance(points, list):
+        return [item]
+    label = item.get("label")
+    return [
+        {"index": [p.get("start"), p.get("end")], "label": label, "text": p.get("text")}
+        for p in points
+        if isinstance(p, dict)
+    ]
+
+
+def _from_dict(
+    value: dict[str, Any], key: str, record: Record, place: NotedPlace
+) -> list[Any]:
+    """The spans in columns, by group, by label and quote, or the labels of a text."""
+    lists = [v for v in value.values() if isinstance(v, list)]
+    if first(value, STARTS):
+        if len(lists) < len(value) or len({len(v) for v in lists}) > 1:
+            what = f"'{key}' holds lists of unequal length"
+            raise place.error(f"{what}; give each span all its values")
+        return [dict(zip(value, row)) for row in zip(*lists)]
+    if key == "annotation" and isinstance(value.get("labels"), list):
+        return list(value["labels"])
+    if key == "spans" and len(lists) == len(value):
+        groups = [name for name, group in value.items() if group]
+        used = groups[:1] if not record.entities else []
+        for name in groups[len(used) :]:
+            place.note("skipped", f"span group '{name}'")
+        return list(value[used[0]]) if used else []
+    if value and all(isinstance(quotes, dict) for quotes in value.values()):
+        return [
+            {"index": span, "label": label, "text": quote}
+            for label, quotes in value.items()
+            for quote, spans in quotes.items()
+            for span in checked(spans, list, f"'{label}'", place)
+        ]
+    return checked(value, list, f"'{key}'", place)
+
+
+def _read_options(values: Values, place: NotedPlace) -> dict[str, float]:
+    cats: dict[str, float] = {}
+    for option in _list(values, "options", place):
+        name = checked(option, dict, "an option", place).get("id")
+        answer = read_answer(option, place)
+        if answer != "ignore":
+            is_true = float(answer == "accept")
+            cats[as_name(name, "'id' of an option", place)] = is_true
+    for name in _list(values, "accept", place):
+        cats[as_name(name, "an accepted option", place)] = 1.0
+    return cats

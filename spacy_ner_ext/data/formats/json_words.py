@@ -1,0 +1,161 @@
+"""Read JSON records of words: tags, or entities that count words."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, chain
+from typing import Any
+
+from ..record import Entity, Record
+from ..report import NotedPlace
+from .json_file import checked, excerpt, field, name_of
+from .json_spans import Annotators, add_spans, add_words, first
+from .tags import SchemeSurvey, parse_tag, tags_to_spans
+
+Values = Mapping[str, Any]
+WORDS = ("tokens", "words", "tokenized_text", "sentences", "sentence")
+TAGS = ("ner_tags", "tags", "ner", "bio_tags", "labels", "label")
+ENTITIES = ("ner", "entities", "spans")
+TAG = re.compile(r"O|[BIESLU]-\S.*")
+NO_TAG = ("-", "", None)
+
+
+def find_tags(value: Any) -> tuple[list[str], list[Any]] | None:
+    """Find the words and tags of a record; None if it has no tags."""
+    if not isinstance(value, dict):
+        return None
+    words = value.get(first(value, WORDS))
+    if isinstance(value.get("text"), str) and not isinstance(words, list):
+        words = value["text"].split()
+    if not isinstance(words, list) or not _all_strings(words):
+        return None
+    for name in TAGS:
+        tags = value.get(name)
+        if isinstance(tags, str):
+            tags = tags.split() if len(tags.split()) == len(words) > 1 else None
+        given = [t for t in tags if t not in NO_TAG] if isinstance(tags, list) else []
+        if given and all(map(_is_tag, given)):
+            return words, list(tags or ())
+    return None
+
+
+def _all_strings(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(v, str) for v in values)
+
+
+def _is_tag(value: Any) -> bool:
+    return type(value) is int or (isinstance(value, str) and bool(TAG.fullmatch(value)))
+
+
+def has_tags(value: Any) -> bool:
+    """Whether a value has words and tags, under any names."""
+    return find_tags(value) is not None
+
+
+def is_dataset_row(value: Any) -> bool:
+    """Whether a value has tokens and tags, named as datasets have them."""
+    return isinstance(value, dict) and "tokens" in value and "ner_tags" in value
+
+
+def read_tags(
+    values: Values, place: NotedPlace, annotators: Annotators
+) -> Iterator[Record]:
+    """Read words and tags."""
+    found = find_tags(values)
+    if found is None:
+        raise place.error("the tags cannot be read; try --format datasets")
+    record = _tagged(*found, place)
+    record.id = name_of(values, "id", place)
+    if isinstance(values.get("text"), str):
+        add_words(record, values["text"], place)
+    yield record
+
+
+def _tagged(words: list[str], tags: Sequence[Any], place: NotedPlace) -> Record:
+    parsed = [("O", "") if tag in NO_TAG else _parse(tag, place) for tag in tags]
+    if len(tags) != len(words):
+        what = f"{len(words)} words have {len(tags)} tags; give each word one tag"
+        raise place.error(what)
+    survey = SchemeSurvey()
+    survey.add(parsed, range(len(parsed)))
+    spans, repairs = tags_to_spans(parsed, survey.scheme())
+    for _, what in repairs:
+        place.note("repaired", what)
+    record = Record(place, words=words, in_words=True)
+    record.missing = [(i, i + 1) for i, tag in enumerate(tags) if tag in NO_TAG]
+    record.entities = [Entity(*span, place) for span in spans]
+    return record
+
+
+def _parse(tag: Any, place: NotedPlace) -> tuple[str, str]:
+    if type(tag) is int:
+        what = f"tag {tag} is a number; name the tags with --format datasets"
+        raise place.error(f"{what} and --tag-names")
+    found = parse_tag(checked(tag, str, "a tag", place))
+    if found is None:
+        what = f"tag {excerpt(tag)} is not O or a prefix and a label such as B-PER"
+        raise place.error(f"{what}; correct it")
+    return found
+
+
+def is_spacy_json(value: Any) -> bool:
+    """Whether a value has the JSON format of spaCy's training data."""
+    return isinstance(value, dict) and isinstance(value.get("paragraphs"), list)
+
+
+def read_spacy_json(
+    values: Values, place: NotedPlace, annotators: Annotators
+) -> Iterator[Record]:
+    """Read each paragraph as a document."""
+    for paragraph in values["paragraphs"]:
+        checked(paragraph, dict, "a paragraph", place)
+        sentences = field(paragraph, "sentences", list, place)
+        lists = [field(s, "tokens", list, place) for s in sentences]
+        tokens = [checked(token, dict, "a token", place) for token in chain(*lists)]
+        words = [field(token, "orth", str, place) for token in tokens]
+        record = _tagged(words, [token.get("ner") for token in tokens], place)
+        record.starts = _starts(lists)
+        if isinstance(paragraph.get("raw"), str):
+            add_words(record, paragraph["raw"], place)
+        for cat in paragraph.get("cats") or ():
+            value = field(cat, "value", float, place)
+            record.cats[field(cat, "label", str, place)] = float(value)
+        yield record
+
+
+def _starts(lists: Sequence[Sequence[Any]]) -> list[int]:
+    sizes = [len(words) for words in lists if words]
+    return list(accumulate(sizes, initial=0))[: len(sizes)]
+
+
+def counts_words(value: Any) -> bool:
+    """Whether a value has entities that count its words, as GLiNER has them."""
+    if not isinstance(value, dict) or isinstance(value.get("text"), str):
+        return False
+    words = value.get(first(value, WORDS))
+    is_nested = isinstance(words, list) and all(map(_all_strings, words))
+    found = value.get(first(value, ENTITIES))
+    return (is_nested or _all_strings(words)) and isinstance(found, list)
+
+
+def read_word_spans(
+    values: Values, place: NotedPlace, annotators: Annotators
+) -> Iterator[Record]:
+    """Read the entities of words, whose end in "ner" is inclusive."""
+    words, key = values[first(values, WORDS)], first(values, ENTITIES)
+    spans = values[key]
+    record = Record(place, in_words=True)
+    record.id = name_of(values, "doc_key", place) or name_of(values, "id", place)
+    if words and isinstance(words[0], list):
+        record.starts = _starts(words)
+        words = list(chain(*words))
+        spans = [
+            span
+            for sentence in spans
+            for span in checked(sentence, list, f"'{key}'", place)
+        ]
+    record.words = words
+    add_spans(record, spans, place, inclusive=key == "ner")
+    for key in ("relations", "clusters"):
+        for _ in values.get(key) or ():
+            place.note("skipped", key)
+    yield record
