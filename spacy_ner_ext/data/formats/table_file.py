@@ -23,7 +23,8 @@ DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_SUFFIXES = (".jsonl", ".json")
 SUFFIXES = (*DELIMITERS, *JSON_SUFFIXES, ".parquet")
 BATCH = 256
-# Columns whose cells must be JSON; others may be.
+# Columns whose cells are not JSON, or must be.
+NAMES = ("id", "document", "lang")
 JSON_COLUMNS = ("spans", "entities", "cats", "meta")
 
 
@@ -123,16 +124,16 @@ def parse_cells(row: dict[str, Any], place: Place, text: str) -> dict[str, Any]:
     """Parse the arrays and objects in the cells of a row, but not its text."""
     return {
         name: _parse_cell(value, name, place)
-        if isinstance(value, str) and name != text
+        if isinstance(value, str) and name not in (text, *NAMES)
         else value
         for name, value in row.items()
     }
 
 
 def _parse_cell(cell: str, name: str, place: Place) -> Any:
-    if not cell.strip():
-        return None
     must_be_json = name in JSON_COLUMNS
+    if not cell.strip():
+        return None if must_be_json or not cell else cell
     if not must_be_json and cell.lstrip()[0] not in "[{":
         return cell
     try:
@@ -174,7 +175,7 @@ def read_data(row: Mapping[str, Any], place: Place) -> dict[str, Any]:
     meta = _object(row, "meta", place)
     check_storable(meta, place)
     return {
-        **{key: name_of(row, key, place) for key in ("id", "document", "lang")},
+        **{key: name_of(row, key, place) for key in NAMES},
         "cats": {
             name: _truth(value, name, place)
             for name, value in _object(row, "cats", place).items()
