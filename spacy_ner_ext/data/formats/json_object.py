@@ -161,7 +161,7 @@ def _add_annotation(
     items = checked(given, list, f"'{key}'", place)
     if key in LABELS and all(isinstance(item, str) for item in items) and items:
         record.cats.update(dict.fromkeys(items, 1.0))
-    elif items and all(_is_category(item) for item in items):
+    elif key == "annotations" and items and all(map(_is_category, items)):
         names = [read_label(item["label"], "'label'", place) for item in items]
         record.cats.update(dict.fromkeys(names, 1.0))
     else:
@@ -170,8 +170,11 @@ def _add_annotation(
 
 def _is_category(item: Any) -> bool:
     """Whether an annotation of Doccano is about the whole text."""
-    is_named = isinstance(item, dict) and "label" in item and "points" not in item
-    return is_named and not has_offsets(item) and "end" not in item
+    return (
+        isinstance(item, dict)
+        and item.keys() >= {"label", "user"}
+        and not has_offsets(item)
+    )
 
 
 def _points(item: Any) -> list[Any]:

@@ -16,6 +16,7 @@ from .json_spans import Annotators, first, is_plain_label
 Values = Mapping[str, Any]
 # Lists of records in one object: of NER Annotator, LightTag and Rasa.
 LISTS = ("annotations", "examples", "common_examples")
+LABELS = ("label", "labels")
 RECORDS = 100
 
 
@@ -33,10 +34,17 @@ def read_records(
 
 def guess_of_values(values: Iterable[Any]) -> str | None:
     """Guess the format of JSON values or table rows; None if it is not certain."""
-    found = {guess_of_value(value) for value in islice(values, RECORDS)}
+    known = list(islice(values, RECORDS))
+    found = [guess_of_value(value) for value in known]
     # A record without spans may have a category alone.
     order = ("jsonl", "datasets", "textcat")
-    return next((format for format in order if format in found), None)
+    format = next((format for format in order if format in found), None)
+    others = (v for v, guess in zip(known, found) if guess is None)
+    if format == "textcat" and any(
+        isinstance(v, dict) and first(v, LABELS) and v[first(v, LABELS)] for v in others
+    ):
+        return None
+    return format
 
 
 def guess_of_value(value: Any) -> str | None:

@@ -100,7 +100,10 @@ def add_spans(
             record.entities += [Entity(start, end, n, None, values) for n in labels]
             continue
         size = len(record.words or ()) if record.in_words else len(record.text)
-        record.missing.append((max(start, 0), min(end, size)))
+        if not 0 <= start < end <= size:
+            what = f"the span from {start} to {end} is not in the text of {size}"
+            raise place.error(f"{what}; correct its start and end")
+        record.missing.append((start, end))
 
 
 def _as_object(item: Any, place: Place) -> dict[str, Any]:

@@ -1,0 +1,439 @@
+"""Files of annotation tools as they export them: recognized and read, or refused."""
+# ruff: noqa: E501
+
+import json
+
+import pytest
+
+from spacy_ner_ext.data.formats.registry import get_reader, guess_format
+from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.options import ConvertOptions
+from spacy_ner_ext.data.report import ConversionReport
+from spacy_ner_ext.util.errors import UserError
+
+NLP = BlankPipeline("en")
+TEXT = "Ida Berg met Bo in Oslo"
+IDA = {"start": 0, "end": 8, "text": "Ida Berg", "labels": ["PER"]}
+OSLO = {"start": 19, "end": 23, "text": "Oslo", "labels": ["LOC"]}
+BOTH = "Ida Berg/PER Oslo/LOC"
+ALL = "B I O O O B"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read_file(name, content, **options):
+        path = tmp_path / name
+        if not isinstance(content, str):
+            content = "\n".join(map(json.dumps, content))
+        path.write_text(content, "utf-8", newline="\n")
+        report = ConversionReport(source=str(path))
+        reader = get_reader(guess_format(path), options)
+        chosen = ConvertOptions(lang="xx", spans_key="sc")
+        return list(reader(path, NLP, report=report, options=chosen, **options)), report
+
+    return read_file
+
+
+def found(doc):
+    ents = " ".join(f"{ent.text}/{ent.label_}" for ent in doc.ents)
+    return ents, " ".join(token.ent_iob_ or "?" for token in doc), doc.cats
+
+
+def noted(report):
+    return {
+        kind: [what for _, what in n.examples]
+        for kind, n in report.notes.items()
+        if n.count
+    }
+
+
+def task(*results, **values):
+    return {
+        "id": 1,
+        "data": {"text": TEXT},
+        "annotations": [{"result": [*results]}],
+        **values,
+    }
+
+
+def labels(region, **values):
+    return {
+        "id": str(region["start"]),
+        "type": "labels",
+        "from_name": "ner",
+        "to_name": "text",
+        "value": region,
+        **values,
+    }
+
+
+def answer(start, end, label, answer="accept", **values):
+    span = {"start": start, "end": end, "label": label}
+    return {
+        "text": TEXT,
+        "_view_id": "ner",
+        "spans": [span],
+        "answer": answer,
+        **values,
+    }
+
+
+def rows(*rows):
+    return "\n".join(rows) + "\n"
+
+
+NONE = "? ? ? ? ? ?"
+NOTHING = "O O O O O O"
+PLAIN = [[0, 8, "PER"], [19, 23, "LOC"]]
+ARGILLA = [
+    {"label": "PER", "start": 0, "end": 8},
+    {"label": "LOC", "start": 19, "end": 23},
+]
+# By name: the file, its content, and the entities, tags and categories of each document.
+FILES = {
+    "Label Studio": ("a.json", [task(labels(IDA), labels(OSLO))], [(BOTH, ALL, {})]),
+    "Label Studio, results without types": (
+        "a.json",
+        [task({"value": IDA}, {"value": OSLO}, {"value": {"choices": ["A"]}})],
+        [(BOTH, ALL, {"A": 1.0})],
+    ),
+    "Label Studio, only relations": (
+        "a.json", [task({"type": "relation", "from_id": "a", "to_id": "b"})], [("", NONE, {})],
+    ),
+    "Label Studio, nothing found": ("a.json", [task()], [("", NOTHING, {})]),
+    "Label Studio, only predictions": (
+        "a.json", [{"data": {"text": TEXT}, "annotations": [], "predictions": [{"result": [labels(IDA)]}]}], [("", NONE, {})],
+    ),
+    "Label Studio, annotations null": ("a.json", [{"data": {"text": TEXT}, "annotations": None}, task(labels(IDA))], [("", NONE, {}), ("Ida Berg/PER", "B I O O O O", {})]),
+    "Label Studio, ground truth": (
+        "a.json",
+        [{"data": {"text": TEXT}, "annotations": [{"result": []}, {"result": [labels(IDA), labels(OSLO)], "ground_truth": True}]}],
+        [(BOTH, ALL, {})],
+    ),
+    "Label Studio, span without label": (
+        "a.json", [task(labels(IDA), labels({**OSLO, "labels": []}))], [("Ida Berg/PER", "B I O O O ?", {})],
+    ),
+    "Label Studio, other name of the text": (
+        "a.json", [{**task(labels(IDA)), "data": {"body": TEXT, "source": "web"}}], [("Ida Berg/PER", "B I O O O O", {})],
+    ),
+    "Label Studio, HTML": (
+        "a.json",
+        [{"data": {"html": "<p>Ida Berg <b>met</b> Bo in Oslo</p>"}, "annotations": [{"result": [
+            {"type": "hypertextlabels", "value": {"start": "/p[1]/text()[1]", "end": "/p[1]/text()[1]", "startOffset": 0, "endOffset": 8,
+             "globalOffsets": {"start": 0, "end": 8}, "text": "Ida Berg", "hypertextlabels": ["PER"]}},
+            {"type": "hypertextlabels", "value": {"start": "/p[1]/text()[2]", "end": "/p[1]/text()[2]", "startOffset": 7, "endOffset": 11,
+             "globalOffsets": {"start": 19, "end": 23}, "text": "Oslo", "hypertextlabels": ["LOC"]}}]}]}],
+        [(BOTH, ALL, {})],
+    ),
+    "Label Studio, rating": ("a.json", [task({"type": "rating", "value": {"rating": 4}})], [("", NONE, {})]),
+    "Label Studio, indented": ("a.json", json.dumps([task(labels(IDA), labels(OSLO))], indent=2), [(BOTH, ALL, {})]),
+    "JSON-MIN": ("a.json", [{"id": 1, "body": TEXT, "ner": [IDA, OSLO], "annotator": 1, "annotation_id": 3, "lead_time": 1.5}], [(BOTH, ALL, {})]),
+    "JSON-MIN, choice": ("a.json", [{"text": TEXT, "id": 1, "mood": "good", "annotator": 1, "annotation_id": 3}], [("", NONE, {"good": 1.0})]),
+    "JSON-MIN, choices": ("a.json", [{"text": TEXT, "id": 1, "mood": {"choices": ["a", "b"]}, "annotator": 1, "annotation_id": 3}], [("", NONE, {"a": 1.0, "b": 1.0})]),
+    "JSON-MIN, spans and a string": ("a.json", [{"text": TEXT, "id": 1, "ner": [IDA, OSLO], "note": "sure", "annotation_id": 3}], [(BOTH, ALL, {})]),
+    "JSON-MIN, taxonomy": ("a.json", [{"text": TEXT, "id": 1, "topic": [{"taxonomy": [["A"]]}], "annotation_id": 3}], [("", NONE, {})]),
+    "JSON-MIN, nothing found": ("a.json", [{"text": TEXT, "id": 1, "annotator": 1, "annotation_id": 3}], [("", NOTHING, {})]),
+    "Label Studio CSV": (
+        "a.csv",
+        rows("body,id,ner,annotator,annotation_id", f'{TEXT},1,"{json.dumps([IDA, OSLO]).replace(chr(34), chr(34) * 2)}",1,2', f"{TEXT},2,,1,3"),
+        [(BOTH, ALL, {}), ("", NOTHING, {})],
+    ),
+    "Label Studio TSV": (
+        "a.tsv",
+        rows("text\tid\tlabel\tannotator\tannotation_id", f'{TEXT}\t1\t"{json.dumps([IDA, OSLO]).replace(chr(34), chr(34) * 2)}"\t1\t2'),
+        [(BOTH, ALL, {})],
+    ),
+    "Label Studio CSV, choices": ("a.csv", rows("text,id,mood,annotator,annotation_id", f"{TEXT},1,good,1,2"), [("", NONE, {"good": 1.0})]),
+    "Doccano 1.0": ("a.jsonl", [{"id": 1, "text": TEXT, "labels": PLAIN}], [(BOTH, ALL, {})]),
+    "Doccano 1.5": ("a.jsonl", [{"id": 1, "data": TEXT, "label": PLAIN, "Comments": []}], [(BOTH, ALL, {})]),
+    "Doccano, annotations": (
+        "a.jsonl",
+        [{"id": 1, "text": TEXT, "annotations": [{"id": 1, "label": "PER", "start_offset": 0, "end_offset": 8, "user": 1}], "meta": {}, "annotation_approver": None}],
+        [("Ida Berg/PER", "B I O O O O", {})],
+    ),
+    "Doccano, entities": (
+        "a.jsonl",
+        [{"id": 1, "text": TEXT, "entities": [{"id": 1, "label": "PER", "start_offset": 0, "end_offset": 8}], "relations": [], "Comments": []}],
+        [("Ida Berg/PER", "B I O O O O", {})],
+    ),
+    "Doccano, unannotated first": (
+        "a.jsonl", [{"id": 1, "text": TEXT, "label": []}, {"id": 2, "text": TEXT, "label": PLAIN}], [("", NOTHING, {}), (BOTH, ALL, {})],
+    ),
+    "Doccano, classes": ("a.jsonl", [{"id": 1, "text": TEXT, "label": ["A"]}, {"id": 2, "text": TEXT, "label": ["B"]}], [("", NONE, {"A": 1.0, "B": 0.0}), ("", NONE, {"A": 0.0, "B": 1.0})]),
+    "Doccano, classes in annotations": ("a.jsonl", [{"id": 1, "text": TEXT, "annotations": [{"label": "A", "user": 1}]}], [("", NONE, {"A": 1.0})]),
+    "Prodigy, spans of the view choice": (
+        "a.jsonl",
+        [{"text": TEXT, "_view_id": "choice", "spans": [{"start": 0, "end": 8, "label": "PER"}], "options": [{"id": "A"}, {"id": "B"}], "accept": ["B"], "answer": "accept"}],
+        [("", NONE, {"A": 0.0, "B": 1.0})],
+    ),
+    "Prodigy, choice ignored": (
+        "a.jsonl",
+        [{"text": TEXT, "_view_id": "choice", "options": [{"id": "A"}], "accept": [], "answer": a} for a in ("ignore", "accept")],
+        [("", NONE, {"A": 0.0})],
+    ),
+    "Prodigy, option answers": (
+        "a.jsonl",
+        [{"text": TEXT, "options": [{"id": "A", "answer": "accept"}, {"id": "B", "answer": "reject"}, {"id": "C", "answer": "ignore"}], "answer": "accept"}],
+        [("", NONE, {"A": 1.0, "B": 0.0})],
+    ),
+    "Prodigy, parts of speech": (
+        "a.jsonl",
+        [{"text": TEXT, "_view_id": "pos_manual", "spans": [{"start": 0, "end": 3, "label": "PROPN"}], "answer": "accept"}],
+        [("", NONE, {})],
+    ),
+    "Prodigy, teach, not in a row": (
+        "a.jsonl",
+        [answer(0, 8, "PER"), {**answer(0, 2, "PER", "reject"), "text": "Bo ran"}, answer(19, 23, "PER", "reject"), answer(19, 23, "LOC"), answer(13, 15, "LOC", "reject"), answer(9, 12, "PER", "ignore")],
+        [(BOTH, "B I ? ? ? B", {}), ("", "? ?", {})],
+    ),
+    "Prodigy, teach of older versions": (
+        "a.jsonl",
+        [{"text": TEXT, "spans": [{"start": 19, "end": 23, "label": "LOC", "score": 0.5, "rank": 0}], "answer": a} for a in ("accept",)],
+        [("Oslo/LOC", "? ? ? ? ? B", {})],
+    ),
+    "Prodigy, teach and manual": (
+        "a.jsonl",
+        [{**answer(0, 8, "PER"), "text": TEXT}, {"text": "Bo ran", "_view_id": "ner_manual", "spans": [{"start": 0, "end": 2, "label": "PER"}], "answer": "accept"}],
+        [("Bo/PER", "B O", {}), ("Ida Berg/PER", "B I ? ? ? ?", {})],
+    ),
+    "Prodigy, classes asked one by one": (
+        "a.jsonl",
+        [{"text": TEXT, "label": label, "answer": a, "_view_id": "classification", "spans": [{"start": 0, "end": 3, "pattern": 1}]} for label, a in (("A", "accept"), ("B", "reject"), ("C", "ignore"))],
+        [("", NONE, {"A": 1.0, "B": 0.0})],
+    ),
+    "Prodigy, rejected manual": (
+        "a.jsonl",
+        [{**answer(0, 8, "PER", a), "_view_id": "ner_manual"} for a in ("reject", "ignore", "accept")],
+        [("Ida Berg/PER", "B I O O O O", {})],
+    ),
+    "Prodigy, spans null": ("a.jsonl", [{"text": TEXT, "spans": None, "answer": "accept", "_view_id": "ner_manual"}], [("", NOTHING, {})]),
+    "NER Annotator, indented": (
+        "a.json", json.dumps({"classes": ["PER"], "annotations": [[TEXT, {"entities": PLAIN}], None]}, indent=1), [(BOTH, ALL, {})],
+    ),
+    "Dataturks": (
+        "a.json",
+        [{"content": TEXT, "annotation": [{"label": ["PER"], "points": [{"start": 0, "end": 7, "text": "Ida Berg"}]}, {"label": ["LOC"], "points": [{"start": 19, "end": 22, "text": "Oslo"}]}], "extras": None, "metadata": {"first_done_at": 1}}, {"content": "Bo", "annotation": None}],
+        [(BOTH, ALL, {}), ("", "?", {})],
+    ),
+    "spaCy 2": ("a.json", json.dumps([[TEXT, {"entities": PLAIN}], ["Bo", {"entities": []}]]), [(BOTH, ALL, {}), ("", "O", {})]),
+    "spaCy 2, ids of a knowledge base": ("a.json", json.dumps([[TEXT, {"entities": [[0, 8, "PER", ""], [19, 23, "LOC", None]]}]]), [(BOTH, ALL, {})]),
+    "spaCy JSON": (
+        "a.json",
+        json.dumps([{"id": 0, "paragraphs": [{"sentences": [
+            {"tokens": [{"id": 0, "orth": "Ida", "ner": "B-PER", "tag": "NN"}, {"id": 1, "orth": "Berg", "ner": "L-PER"}]},
+            {"tokens": [{"orth": "met", "ner": "-"}, {"orth": "Bo", "ner": "O"}, {"orth": "in", "ner": "O"}, {"orth": "Oslo", "ner": "U-LOC"}]}]}]}]),
+        [(BOTH, "B I ? O O B", {})],
+    ),
+    "Doc.to_json": (
+        "a.json",
+        json.dumps({"text": TEXT, "ents": [{"start": 0, "end": 8, "label": "PER"}, {"start": 19, "end": 23, "label": "LOC"}], "sents": [{"start": 0, "end": 23}],
+            "tokens": [{"id": i, "start": s, "end": e} for i, (s, e) in enumerate([(0, 3), (4, 8), (9, 12), (13, 15), (16, 18), (19, 23)])], "spans": {"sc": [{"start": 0, "end": 3, "label": "X"}]}}, indent=1),
+        [(BOTH, ALL, {})],
+    ),
+    "Doc.to_json, span group": (
+        "a.json", [{"text": TEXT, "ents": [], "tokens": [], "spans": {"sc": [{"start": 0, "end": 8, "label": "PER", "kb_id": ""}]}}], [("Ida Berg/PER", "B I O O O O", {})],
+    ),
+    "GLiNER": ("a.json", json.dumps([{"tokenized_text": TEXT.split(), "ner": [[0, 1, "PER"], [5, 5, "LOC"]]}]), [(BOTH, ALL, {})]),
+    "SciERC": (
+        "a.jsonl",
+        [{"doc_key": "d", "sentences": [["Ida", "Berg", "met"], ["Bo", "in", "Oslo"]], "ner": [[[0, 1, "PER"], [0, 0, "FIRST"]], [[5, 5, "LOC"]]], "relations": [[], []], "clusters": []}],
+        [(BOTH, ALL, {})],
+    ),
+    "SpERT": ("a.json", json.dumps([{"tokens": TEXT.split(), "entities": [{"type": "PER", "start": 0, "end": 2}, {"type": "LOC", "start": 5, "end": 6}], "relations": []}]), [(BOTH, ALL, {})]),
+    "W2NER": ("a.json", json.dumps([{"sentence": TEXT.split(), "ner": [{"index": [0, 1], "type": "PER"}, {"index": [5], "type": "LOC"}]}]), [(BOTH, ALL, {})]),
+    "CLUENER, no label": ("a.json", [{"text": TEXT, "label": {"PER": {"Ida Berg": [[0, 7]]}, "LOC": {"Oslo": [[19, 22]]}}}, {"id": 1, "text": "Bo"}], [(BOTH, ALL, {}), ("", "?", {})]),
+    "CMeEE": ("a.json", json.dumps([{"text": TEXT, "entities": [{"start_idx": 0, "end_idx": 7, "type": "PER", "entity": "Ida Berg"}]}]), [("Ida Berg/PER", "B I O O O O", {})]),
+    "Argilla 1": ("a.jsonl", [{"text": TEXT, "tokens": TEXT.split(), "annotation": ARGILLA, "prediction": None, "status": "Validated"}, {"text": TEXT, "tokens": TEXT.split(), "annotation": None, "status": "Default"}], [(BOTH, ALL, {}), ("", NONE, {})]),
+    "Argilla 1, tuples": ("a.jsonl", [{"text": TEXT, "tokens": TEXT.split(), "annotation": [["PER", 0, 8], ["LOC", 19, 23]]}], [(BOTH, ALL, {})]),
+    "Argilla 2": (
+        "a.json",
+        json.dumps([{"id": "x", "fields": {"text": TEXT}, "responses": {"ner": [{"value": ARGILLA, "user_id": "u"}], "mood": [{"value": "good", "user_id": "u"}]}, "suggestions": {}, "status": "completed"}]),
+        [(BOTH, ALL, {"good": 1.0})],
+    ),
+    "Argilla 1 feedback": (
+        "a.json",
+        json.dumps([{"fields": {"text": TEXT}, "responses": [{"values": {"ner": {"value": ARGILLA}}, "status": "submitted", "user_id": "u"}]}, {"fields": {"text": TEXT}, "responses": [{"values": {}, "status": "discarded"}]}]),
+        [(BOTH, ALL, {})],
+    ),
+    "Rasa": ("a.json", json.dumps({"rasa_nlu_data": {"common_examples": [{"text": TEXT, "intent": "meet", "entities": [{"start": 19, "end": 23, "value": "oslo", "entity": "LOC"}]}]}}), [("Oslo/LOC", "O O O O O B", {})]),
+    "LightTag": ("a.json", json.dumps({"examples": [{"content": TEXT, "annotations": [{"start": 0, "end": 8, "tag_name": "PER", "value": "Ida Berg"}]}]}), [("Ida Berg/PER", "B I O O O O", {})]),
+    "PubAnnotation": ("a.json", [{"text": TEXT, "denotations": [{"id": "T1", "span": {"begin": 0, "end": 8}, "obj": "PER"}]}], [("Ida Berg/PER", "B I O O O O", {})]),
+    "a span a row": (
+        "a.csv", rows("text,start,end,label", f"{TEXT},0,8,PER", "Bo ran,,,", f"{TEXT},19,23,LOC"), [(BOTH, ALL, {}), ("", "O O", {})],
+    ),
+    "a span a line": ("a.jsonl", [{"text": TEXT, "start": 0, "end": 8, "label": "PER"}, {"text": TEXT, "start": 19, "end": 23, "label": "LOC"}], [(BOTH, ALL, {})]),
+    "tags of tokens": ("a.jsonl", [{"tokens": TEXT.split(), "tags": ["B-PER", "I-PER", "O", "O", "O", "B-LOC"]}], [(BOTH, ALL, {})]),
+    "tags of words, missing": ("a.jsonl", [{"words": TEXT.split(), "labels": ["B-PER", "I-PER", "-", None, "O", "B-LOC"]}], [(BOTH, "B I ? ? O B", {})]),
+    "tags in a string": ("a.csv", rows("text,labels", f"{TEXT},B-PER I-PER O O O B-LOC"), [(BOTH, ALL, {})]),
+    "lists of pandas": ("a.csv", rows("text,entities", f"{TEXT},\"[(0, 8, 'PER'), (19, 23, 'LOC')]\""), [(BOTH, ALL, {})]),
+    "dictionaries of pandas": ("a.csv", rows("text,label", f"{TEXT},\"[{{'start': 0, 'end': 8, 'label': 'PER'}}]\""), [("Ida Berg/PER", "B I O O O O", {})]),
+    "list of categories": ("a.csv", rows("text,label", f'{TEXT},"[""A"", ""B""]"'), [("", NONE, {"A": 1.0, "B": 1.0})]),
+    "mixed": (
+        "a.jsonl",
+        [{"text": "Bo", "label": "A"}, [TEXT, {"entities": PLAIN}], task(labels(IDA)), {"text": "Bo", "spans": []}],
+        [("", "?", {"A": 1.0}), (BOTH, ALL, {}), ("Ida Berg/PER", "B I O O O O", {}), ("", "O", {})],
+    ),
+    "offsets of other units": ("a.jsonl", [{"text": "\U0001f600 Ida ran", "spans": [{"start": 3, "end": 6, "label": "PER", "text": "Ida"}]}], [("Ida/PER", "O B O", {})]),
+    "offsets as strings": ("a.jsonl", [{"text": TEXT, "spans": [{"start": "0", "end": "8", "label": "PER"}]}], [("Ida Berg/PER", "B I O O O O", {})]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_file(read, case):
+    name, content, expected = FILES[case]
+    docs, _ = read(name, content)
+    assert [found(doc) for doc in docs] == expected
+
+
+ERRORS = {
+    "address": ("a.json", [{"data": {"text": "s3://bucket/a.txt"}, "annotations": []}], "is the address of a text"),
+    "address of an upload": ("a.json", [{"data": {"text": "/data/upload/1/a.txt"}, "annotations": []}], "is the address of a text"),
+    "which text": ("a.json", [{"id": 1, "data": {"a": "x", "b": "y"}, "annotations": []}], "name the text 'text'"),
+    "numbers of labels": ("a.jsonl", [{"text": TEXT, "annotations": [{"label": 3, "start_offset": 0, "end_offset": 8}]}], "the label 3 is a number without its name"),
+    "numbers of classes": ("a.jsonl", [{"text": TEXT, "annotations": [{"label": 3, "user": 1}]}], "the label 3 is a number without its name"),
+    "fewer tags": ("a.jsonl", [{"text": TEXT, "labels": ["B-PER", "O"]}], "6 words have 2 tags"),
+    "quotes without offsets": ("a.jsonl", [{"text": TEXT, "entities": [{"text": "Oslo", "label": "LOC"}]}], "'start' is missing"),
+    "quotes by label": ("a.jsonl", [{"text": TEXT, "entities": {"LOC": ["Oslo"]}}], "'entities' is {"),
+    "other quote": ("a.jsonl", [{"text": TEXT, "entities": [{"start": 0, "end": 3, "label": "LOC", "text": "Oslo"}]}], "but its text is \"Oslo\""),
+    "answer": ("a.jsonl", [{"text": TEXT, "answer": "yes"}], "the answer is 'yes'"),
+    "text null": ("a.jsonl", [{"text": TEXT, "spans": []}, {"text": None, "spans": []}], "line 2"),
+    "category and answer": ("a.jsonl", [{"text": "a", "label": "A"}, *({"text": "b", "label": "B"},) * 200, {"text": "c", "label": "A", "answer": "reject"}], "line 202: 'answer'"),
+    "word outside": ("a.json", [{"tokenized_text": ["a"], "ner": [[0, 1, "X"]]}], "is not in the text of 1 words"),
+    "rejected outside": ("a.jsonl", [{"text": "a", "spans": [{"start": 5, "end": 9, "label": "A", "answer": "reject"}]}], "5 to 9"),
+    "unknown": ("a.json", [{"foo": 1}], "the format is not certain"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_error_is_one_sentence(read, case):
+    name, content, what = ERRORS[case]
+    with pytest.raises(UserError) as caught:
+        read(name, content)
+    message = str(caught.value)
+    assert what in message
+    assert "\n" not in message
+
+
+ANN, BEN = {"id": 4, "email": "ann@x.org"}, 7
+BY_TWO = {
+    "Label Studio": [
+        {
+            "data": {"text": TEXT},
+            "annotations": [
+                {"result": [labels(IDA)], "completed_by": ANN},
+                {"result": [labels(OSLO)], "completed_by": BEN},
+            ],
+        }
+    ],
+    "JSON-MIN": [
+        {"text": TEXT, "ner": [IDA], "annotator": "ann@x.org", "annotation_id": 1},
+        {"text": TEXT, "ner": [OSLO], "annotator": 7, "annotation_id": 2},
+    ],
+    "Prodigy": [
+        {"text": TEXT, "spans": ARGILLA[:1], "_annotator_id": "ann@x.org"},
+        {"text": TEXT, "spans": ARGILLA[1:], "_annotator_id": "7"},
+    ],
+    "Argilla": [
+        {
+            "fields": {"text": TEXT},
+            "responses": {
+                "ner": [
+                    {"value": ARGILLA[:1], "user_id": "ann@x.org"},
+                    {"value": ARGILLA[1:], "user_id": "7"},
+                ]
+            },
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("tool", BY_TWO)
+def test_annotators(read, tool):
+    content = BY_TWO[tool]
+    docs, report = read("a.jsonl", content, annotator="7")
+    assert [found(doc)[0] for doc in docs] == ["Oslo/LOC"]
+    assert report.notes["skipped"].count == 1
+    docs, report = read("a.jsonl", content, annotator="ann@x.org")
+    assert [found(doc)[0] for doc in docs] == ["Ida Berg/PER"]
+    docs, report = read("a.jsonl", content)
+    assert found(docs[0])[0] == "Ida Berg/PER"
+    (warning,) = report.more_warnings
+    assert warning.endswith("choose one with --annotator")
+    with pytest.raises(UserError, match="nothing is by the annotator 'Cy'; choose one"):
+        read("a.jsonl", content, annotator="Cy")
+
+
+NOTES = {
+    "taxonomy": ([task({"type": "taxonomy", "value": {"taxonomy": [["A"]]}})], {"not_understood": ["result of type taxonomy"]}),
+    "relation": ([task(labels(IDA), {"type": "relation"})], {"skipped": ["result of type relation"]}),
+    "merged": (
+        [answer(0, 8, "PER"), answer(19, 23, "LOC", "reject")],
+        {"merged": ["an answer about a text seen before"], "rejected": ["LOC from 19 to 23"]},
+    ),
+    "unknown key": ([{"text": TEXT, "spans": []}, {"text": TEXT, "mentions": [1]}], {"not_understood": ["'mentions'"]}),
+    "string beside spans": ([{"text": TEXT, "id": 1, "ner": [IDA], "note": "x", "annotation_id": 3}], {"not_understood": ["'note'"]}),
+    "shifted": (
+        [{"text": TEXT, "spans": [{"start": 18, "end": 22, "label": "LOC", "text": "Oslo"}]}],
+        {"relocated": ['"Oslo" is at 19 to 23: the offsets are 1 character too small']},
+    ),
+    "word pieces": (
+        [{"text": "Idana", "tokens": [{"text": "Ida", "start": 0, "end": 3}, {"text": "##na", "start": 3, "end": 5}], "spans": []}],
+        {"skipped": ["tokens that do not spell the text"]},
+    ),
+    "NER Annotator": ([{"annotations": [["a", {"entities": []}], None]}], {"skipped": ["a text that was not annotated, null"]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NOTES)
+def test_what_is_noted(read, case):
+    content, expected = NOTES[case]
+    _, report = read("a.jsonl", content)
+    assert noted(report) == expected
+
+
+def test_attributes_of_regions(read):
+    about = {"id": "0", "value": {"start": 0, "end": 8}}
+    choice = {**about, "type": "choices", "from_name": "sure"}
+    choice["value"] = {**choice["value"], "choices": ["yes"]}
+    stars = {"id": "0", "type": "rating", "from_name": "stars", "value": {"rating": 3}}
+    (doc,), report = read("a.json", [task(labels(IDA), labels(OSLO), choice, stars)])
+    ida, oslo = doc.ents
+    assert (ida._.sure, ida._.stars) == ("yes", 3)
+    assert (oslo._.sure, oslo._.stars) == (None, None)
+    assert doc.cats == {}
+    assert noted(report) == {}
+
+
+def test_nested_entities_are_in_the_span_group(read):
+    content = [{"sentences": [["Ida", "Berg"]], "ner": [[[0, 1, "PER"], [0, 0, "X"]]]}]
+    (doc,), _ = read("a.jsonl", content)
+    assert [(s.text, s.label_) for s in doc.spans["sc"]] == [
+        ("Ida", "X"),
+        ("Ida Berg", "PER"),
+    ]
+
+
+GUESSES = {
+    "categories": ("a.csv", "text,label\nGood,pos\n", "textcat"),
+    "numbers of categories": ("a.csv", "text,label\nGood,1\n", "textcat"),
+    "spans in a cell": ("a.csv", 'text,label\nBo,"[[0, 2, ""PER""]]"\n', "table"),
+    "answers": ("a.jsonl", '{"text": "a", "label": "A", "answer": "accept"}', "jsonl"),
+    "category first": ("a.jsonl", '{"text": "a", "label": "A"}\n{"text": "b", "spans": []}', "jsonl"),
+    "tags": ("a.jsonl", '{"tokens": ["a"], "ner_tags": ["O"]}', "datasets"),
+    "text alone": ("a.jsonl", '{"text": "a"}', None),
+    "a tag a row": ("a.csv", "text,label\nIda,B-PER\nran,O\n", None),
+    "long text as label": ("a.jsonl", json.dumps({"text": "a", "label": "b " * 50}), None),
+    "decimals": ("a.csv", "text,label\na,0.75\n", None),
+    "nothing": ("a.jsonl", '{"a": 1}', None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", GUESSES)
+def test_guess(tmp_path, case):
+    name, content, format = GUESSES[case]
+    (tmp_path / name).write_text(content)
+    if format is None:
+        with pytest.raises(UserError, match="--format"):
+            guess_format(tmp_path / name)
+    else:
+        assert guess_format(tmp_path / name) == format
