@@ -66,11 +66,13 @@ class ConvertOptions:
     docs_of: conll, conllu, datasets: sentences per document; 0 joins all sentences of
         a document of the input.
     token_column: conll: column of the token, from 0, negative from the end; by default
-        the first.
+        the first of words.
     tag_column: conll: column of the tag, from 0, negative from the end; by default the
-        last.
-    delimiter: conll: what separates columns: tab; space (runs of spaces and tabs); or
-        auto, which is tab in lines that have one, else space.
+        column that has tags. Several columns, such as 2,3, are read together.
+    default_label: conll, conllu, datasets: label of tags without one (B, I, O).
+    delimiter: conll: what separates columns: tab; space (runs of spaces and tabs);
+        comma; semicolon; pipe, also of the tokens of a sentence on one line; or auto,
+        which tries them all.
     scheme: conll, conllu: tag scheme; auto recognizes it from all tags of the file.
     entity_key: conllu: key in MISC, or column, of the tags; by default the first that
         has tags.
@@ -113,7 +115,8 @@ class ConvertOptions:
     shard_size: int = 0
     docs_of: int | None = None
     token_column: int | None = None
-    tag_column: int | None = None
+    tag_column: int | Sequence[int] | None = None
+    default_label: str | None = None
     delimiter: str | None = None
     scheme: str | None = None
     entity_key: str | None = None

@@ -22,6 +22,15 @@ def numbers(option: str, value: str | None) -> tuple[float, ...]:
     return tuple(_number(option, name) for name in names(option, value))
 
 
+def whole_numbers(option: str, value: str | None) -> tuple[int, ...]:
+    """Read a list of whole numbers, such as "2,3"."""
+    try:
+        return tuple(map(int, names(option, value)))
+    except ValueError as err:
+        what = f"{option} {value} is not a list of whole numbers; write 2 or 2,3"
+        raise UserError(what) from err
+
+
 def renames(option: str, value: str | None) -> dict[str, str]:
     """Read pairs of an old and a new name, such as "A=B,C=D"."""
     found: dict[str, str] = {}

@@ -1,7 +1,7 @@
-"""CoNLL column files: one token a line, its tag in one of the columns."""
+"""CoNLL column files: one token a line, its tags in one or more of the columns."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,26 +9,24 @@ from spacy.tokens import Span
 
 from ...util.errors import Place, UserError
 from ..docs import reads_docs
-from ..record import Record, check_docs_of, group_sentences
+from ..record import Entity, Record, check_docs_of, group_sentences
 from ..report import ConversionReport, NotedPlace
-from ..text import check_input, read_lines
+from ..text import check_input
+from .brackets import read_brackets
+from .columns import DELIMITERS, Layout
 from .spans import ExportedDoc, without_overlap, writes_docs
 from .tags import (
+    DEFAULT_LABEL,
+    MISSING,
+    OUTSIDE,
     SchemeSurvey,
     Tag,
     find_scheme,
-    parse_tag,
     resolve_scheme,
     tagged_record,
 )
 
 DOCSTART = "-DOCSTART-"
-COMMENT = "# "
-NEWDOC = "# newdoc"
-DELIMITERS = ("auto", "tab", "space")
-# The columns of universalner.org: number, token, tag, "-", annotator.
-UNIVERSAL_NER = (1, 2)
-BLANKS = re.compile(r"[ \t]+")
 BREAKS = re.compile(r"[\t\n\r]")
 # The reader strips tags, so that a label cannot end in white space either.
 LABEL_BREAKS = re.compile(r"[\t\n\r]|\s(?=\s*$)")
@@ -40,9 +38,10 @@ def read_conll(
     report: ConversionReport,
     *,
     token_column: int | None = None,
-    tag_column: int | None = None,
+    tag_column: int | Sequence[int] | None = None,
     delimiter: str = "auto",
     scheme: str = "auto",
+    default_label: str = DEFAULT_LABEL,
     docs_of: int = 1,
 ) -> Iterator[Record]:
     """Read a column file as documents with gold tokens, sentences and entities."""
@@ -52,140 +51,93 @@ def read_conll(
         known = ", ".join(DELIMITERS)
         raise UserError(f"unknown delimiter '{delimiter}'; choose one of {known}")
     check_input(path)
-    layout = _Layout(path, delimiter)
-    layout.measure()
-    layout.choose_columns(token_column, tag_column)
-    # The file is read twice, first to check every line and recognize the scheme.
+    layout = Layout(path, delimiter, default_label, scheme)
+    layout.measure(token_column, tag_column)
+    # The file is read again, to check every line and recognize the scheme.
     survey = SchemeSurvey()
     for sentence in _sentences(layout, ConversionReport()):
-        survey.add(sentence.tags, sentence.lines)
-    if not survey.first_line:
+        for tags in sentence.layers(layout):
+            survey.add(tags, sentence.lines)
+    if not survey.first_line and None not in layout.tags.values():
         raise UserError("the file holds only comments; check --delimiter", path)
+    _check_annotated(survey, layout, report)
     report.scheme = find_scheme(survey, scheme, path)
     yield from group_sentences(_records(layout, report), docs_of)
 
 
-def _is_universal_ner(columns: tuple[str, ...]) -> bool:
-    """Whether a first line is like "1 Oslo B-LOC - annotator"."""
-    if len(columns) != 5 or columns[0] != "1":
-        return False
-    return parse_tag(columns[2].strip()) is not None and parse_tag(columns[-1]) is None
-
-
-@dataclass
-class _Layout:
-    """The columns of a file; `first` are those of the first token's line."""
-
-    path: Path
-    delimiter: str
-    token_column: int = 0
-    tag_column: int = -1
-    first_line: int = 0
-    first: tuple[str, ...] = ()
-
-    def measure(self) -> None:
-        # A line that may be a comment only counts if there is no other.
-        for number, line in read_lines(self.path):
-            if not line.strip() or line.startswith(DOCSTART):
-                continue
-            self.first, self.first_line = tuple(self.split(line)), number
-            if not line.startswith(COMMENT):
-                return
-        if not self.first:
-            raise UserError("the file holds no token; check how it was made", self.path)
-
-    def choose_columns(self, token_column: int | None, tag_column: int | None) -> None:
-        if _is_universal_ner(self.first):
-            self.token_column, self.tag_column = UNIVERSAL_NER
-        if token_column is not None:
-            self.token_column = token_column
-        if tag_column is not None:
-            self.tag_column = tag_column
-        self._check_columns()
-
-    def _check_columns(self) -> None:
-        width = len(self.first)
-        if width < 2:
-            what = "has 1 column, a token and a tag need 2; check --delimiter"
-            raise UserError(what, self.path, self.first_line)
-        columns = {"token": self.token_column, "tag": self.tag_column}
-        for name, column in columns.items():
-            if type(column) is not int:
-                what = f"{name}_column = {column!r} is not a whole number; correct it"
-                raise UserError(what)
-            if not -width <= column < width:
-                what = f"has {width} columns, so --{name}-column {column} is out of "
-                what += f"range; choose one from {-width} to {width - 1}"
-                raise UserError(what, self.path, self.first_line)
-        if self.token_column % width == self.tag_column % width:
-            what = f"column {self.tag_column} is both token and tag; choose two columns"
-            raise UserError(what, self.path, self.first_line)
-
-    def split(self, line: str) -> list[str]:
-        if self.delimiter == "tab" or (self.delimiter == "auto" and "\t" in line):
-            return line.split("\t")
-        # Not str.split(), which splits at a no-break space inside a token too.
-        return BLANKS.split(line.strip(" \t"))
-
-    def row(self, number: int, line: str) -> tuple[str, Tag] | None:
-        """Token and tag; None for a comment."""
-        columns = self.split(line)
-        fits = len(columns) == len(self.first)
-        text = columns[self.tag_column].strip() if fits else ""
-        tag = parse_tag(text)
-        if tag is not None:
-            return columns[self.token_column], tag
-        if line.startswith(COMMENT):
-            return None
-        if fits:
-            what = f"tag '{text}' is not O or a prefix and a label such as B-PER"
-            advice = "correct it or choose the column with --tag-column"
-        else:
-            found = f"{len(columns)} column{'s' * (len(columns) > 1)}"
-            what = f"has {found}, line {self.first_line} has {len(self.first)}"
-            advice = "correct it or check --delimiter"
-        raise UserError(f"{what}; {advice}", self.path, number)
+def _check_annotated(
+    survey: SchemeSurvey, layout: Layout, report: ConversionReport
+) -> None:
+    if survey.first_line.keys() == {MISSING[0]}:
+        what = "every tag is '-', '_' or empty, so nothing is annotated"
+        raise UserError(f"{what}; choose the column with --tag-column", layout.path)
+    if MISSING[0] in survey.first_line and OUTSIDE[0] not in survey.first_line:
+        what = "no token has the tag O, and those with '-' or no tag have no annotation"
+        report.more_warnings.append(f"{layout.path}: {what}")
 
 
 @dataclass
 class _Sentence:
     starts_document: bool = False
-    words: list[str] = field(default_factory=list)
-    tags: list[Tag] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
 
+    def layers(self, layout: Layout) -> list[list[Tag]]:
+        """The tags of each column of tags."""
+        return [
+            [tags[cells[column].strip()] for cells in self.rows]
+            for column, tags in layout.tags.items()
+            if tags is not None
+        ]
 
-def _sentences(layout: _Layout, report: ConversionReport) -> Iterator[_Sentence]:
+
+def _sentences(layout: Layout, report: ConversionReport) -> Iterator[_Sentence]:
     sentence = _Sentence()
-    for number, line in read_lines(layout.path):
-        starts_document = line.startswith(DOCSTART)
-        if line.strip() and not starts_document:
-            row = layout.row(number, line)
-            if row is not None:
-                sentence.words.append(row[0])
-                sentence.tags.append(row[1])
+    for number, line, cells in layout.rows():
+        starts_document = cells is None
+        if cells:
+            if layout.is_token(number, line, cells):
+                sentence.rows.append(cells)
                 sentence.lines.append(number)
-                continue
+            else:
+                report.note("comments", Place(layout.path, number), line)
+            continue
+        if starts_document and line.startswith("#"):
             report.note("comments", Place(layout.path, number), line)
-            if not line.startswith(NEWDOC):
-                continue
-            starts_document = True
-        if sentence.words:
+        if sentence.rows:
             yield sentence
             sentence = _Sentence()
         sentence.starts_document |= starts_document
-    if sentence.words:
+    if sentence.rows:
         yield sentence
 
 
-def _records(layout: _Layout, report: ConversionReport) -> Iterator[Record]:
+def _records(layout: Layout, report: ConversionReport) -> Iterator[Record]:
     n_documents = 0
     for sentence in _sentences(layout, report):
         n_documents += sentence.starts_document
         places = [Place(layout.path, line) for line in sentence.lines]
-        record = tagged_record(sentence.words, sentence.tags, places, report)
+        words = [
+            cells[layout.token_column].removeprefix(layout.language)
+            for cells in sentence.rows
+        ]
+        record = tagged_record(words, sentence.layers(layout), places, report)
+        for column, tags in layout.tags.items():
+            if tags is None:
+                cells = [cells[column] for cells in sentence.rows]
+                _add_brackets(record, cells, places, report)
         record.document = str(n_documents or "")
         yield record
+
+
+def _add_brackets(
+    record: Record, cells: list[str], places: list[Place], report: ConversionReport
+) -> None:
+    spans, faults = read_brackets(cells)
+    for i, what in faults:
+        report.note("dropped", places[i], what)
+    assert record.entities is not None
+    record.entities += [Entity(*span, places[span[0]]) for span in spans]
 
 
 @writes_docs

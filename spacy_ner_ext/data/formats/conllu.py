@@ -150,7 +150,7 @@ def _records(survey: _Survey, key: str, report: ConversionReport) -> Iterator[Re
                 report.note("skipped", token.word.place, what)
         record = tagged_record(
             [word.cells["FORM"] for word in sentence.words],
-            [_tag(word, key) or OUTSIDE for word in sentence.words],
+            [[_tag(word, key) or OUTSIDE for word in sentence.words]],
             [word.place for word in sentence.words],
             report,
         )

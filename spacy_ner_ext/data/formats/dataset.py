@@ -132,7 +132,7 @@ def _record(
         what = f"{len(words)} tokens have {len(tags)} tags; give each token one"
         raise place.error(what)
     if words and tags is not None:
-        record = tagged_record(words, tags, [place] * len(words), report)
+        record = tagged_record(words, [tags], [place] * len(words), report)
     else:
         record = Record(place, words=words, in_words=True)
         record.entities = None if tags is None else []

@@ -1,17 +1,18 @@
-"""Tag schemes: recognize the scheme of a file, and turn tags into spans.
+"""Tags: recognize the style and the scheme of a file, and turn tags into spans.
 
 | scheme | tags of "A B" and "C" (PER), adjacent | also called |
 |---|---|---|
-| iob1  | I I B: B- only where an entity follows one with the same label | iob |
+| iob1  | I I B: B- only where an entity follows one with the same label | iob, io |
 | iob2  | B I B: B- starts every entity | bio |
-| bioes | B E S: E- ends an entity, S- is one token | iobes |
+| bioes | B E S: E- ends an entity, S- is one token; M- is I-, W- is S- | iobes, bmes |
 | biluo | B L U: L- ends an entity, U- is one token | biluo |
 
-A file that may be iob1 or iob2 has the same spans in both.
+A file that may be iob1 or iob2 has the same spans in both. Styles are how prefix and
+label are written: B-PER, B_PER, PER-B, PER_B, b-per, a prefix or a label alone.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ...util.errors import Place, UserError
@@ -23,21 +24,85 @@ Span = tuple[int, int, str]
 Repair = tuple[int, str]
 
 OUTSIDE: Tag = ("O", "")
+# Of a token without annotation.
+MISSING: Tag = ("-", "")
+UNLABELED = {
+    **dict.fromkeys(("O", "o"), OUTSIDE),
+    **dict.fromkeys(("", "-", "_"), MISSING),
+}
+DEFAULT_LABEL = "ENTITY"
 SCHEMES = {"iob1": "OIB", "iob2": "OBI", "bioes": "OBIES", "biluo": "OBILU"}
-ALIASES = {"iob": "iob1", "bio": "iob2", "iobes": "bioes", "biluo": "biluo"}
+ALIASES = {
+    "iob": "iob1",
+    "io": "iob1",
+    "bio": "iob2",
+    "iobes": "bioes",
+    "bmes": "bioes",
+    "bmeow": "bioes",
+    "biluo": "biluo",
+}
 ONE_TOKEN = "SU"
 LAST = "EL"
+SAME_PREFIX = {"M": "I", "W": "S"}
+PREFIX, LABEL = "(?P<prefix>[BIESLUMW])", r"(?P<label>.*[^\W\d_].*)"
+# The first that most tags of a file have counts.
+STYLES = [
+    re.compile(flags + pattern)
+    for flags in ("", "(?i)")
+    for pattern in (
+        f"{PREFIX}-(?P<label>.+)",
+        f"{PREFIX}[_:.]{LABEL}",
+        f"{LABEL}[-_:.]{PREFIX}",
+    )
+]
+BARE = re.compile("[BIESLUMW]", re.IGNORECASE)
+# Labels without prefix in a file; more are not labels.
+MAX_LABELS = 500
 
 
-@lru_cache(maxsize=4096)
+def understand_tags(
+    texts: Collection[str],
+    *,
+    default_label: str = DEFAULT_LABEL,
+    scheme: str = "auto",
+    alone: bool = True,
+) -> dict[str, Tag]:
+    """Find the style of all tags of a file, and prefix and label of each of them.
+
+    alone: Whether prefixes or labels may be alone.
+    RETURNS: Tags by text, without those that cannot be understood; empty if that is
+        most of them.
+    """
+    found = {text: UNLABELED[text] for text in texts if text in UNLABELED}
+    rest = [text for text in texts if text not in UNLABELED]
+    styled = [_styled(rest, pattern) for pattern in STYLES]
+    best = max(styled, key=len)
+    if len(best) == len(rest):
+        return found | best
+    if alone and all(map(BARE.fullmatch, rest)):
+        return found | {text: _tag(text, default_label) for text in rest}
+    if 2 * len(best) >= len(rest):
+        return found | best
+    is_outside = OUTSIDE in found.values()
+    if alone and is_outside and scheme in ("auto", "iob1") and len(rest) <= MAX_LABELS:
+        return found | {
+            text: ("I", text) for text in rest if re.search(r"[^\W\d_]", text)
+        }
+    return {}
+
+
+def _styled(texts: Collection[str], pattern: re.Pattern[str]) -> dict[str, Tag]:
+    matches = ((text, pattern.fullmatch(text)) for text in texts)
+    return {text: _tag(m["prefix"], m["label"]) for text, m in matches if m}
+
+
+def _tag(prefix: str, label: str) -> Tag:
+    return SAME_PREFIX.get(prefix.upper(), prefix.upper()), label
+
+
 def parse_tag(text: str) -> Tag | None:
     """Split a tag such as "B-person" into prefix and label; None if it is not a tag."""
-    if text == "O":
-        return OUTSIDE
-    prefix, _, label = text.partition("-")
-    if prefix in tuple("BIESLU") and label:
-        return prefix, label
-    return None
+    return understand_tags([text], alone=False).get(text)
 
 
 def resolve_scheme(name: str) -> str:
@@ -134,7 +199,7 @@ def find_scheme(survey: SchemeSurvey, scheme: str, path: Path) -> str:
         check_clash(survey, path)
         return survey.scheme()
     for prefix, line in survey.first_line.items():
-        if prefix not in SCHEMES[scheme]:
+        if prefix not in SCHEMES[scheme] + MISSING[0]:
             what = f"a tag with {prefix}- does not belong to the scheme {scheme}"
             raise UserError(f"{what}; choose another --scheme", path, line)
     return scheme
@@ -142,21 +207,22 @@ def find_scheme(survey: SchemeSurvey, scheme: str, path: Path) -> str:
 
 def tagged_record(
     words: list[str],
-    tags: Sequence[Tag],
+    layers: Sequence[Sequence[Tag]],
     places: Sequence[Place],
     report: ConversionReport,
 ) -> Record:
-    """Make a record of the words and tags of a sentence, by the report's scheme."""
+    """Make a record of the words of a sentence and one or more layers of their tags,
+    by the report's scheme."""
     for word, place in zip(words, places, strict=True):
         if not word.strip():
             report.note("blank", place, f"token {word!r} has no visible character")
-    spans, repairs = tags_to_spans(tags, report.scheme)
-    for i, what in repairs:
-        report.note("repaired", places[i], what)
-    return Record(
-        places[0],
-        words=words,
-        entities=[Entity(*span, places[span[0]]) for span in spans],
-        in_words=True,
-        starts=[0],
-    )
+    record = Record(places[0], words=words, entities=[], in_words=True, starts=[0])
+    for tags in layers:
+        spans, repairs = tags_to_spans(tags, report.scheme)
+        for i, what in repairs:
+            report.note("repaired", places[i], what)
+        record.entities += [Entity(*span, places[span[0]]) for span in spans]
+    for i in range(len(words)):
+        if all(tags[i] == MISSING for tags in layers):
+            record.missing.append((i, i + 1))
+    return record

@@ -17,7 +17,7 @@ from ...data.formats.registry import READERS, WRITERS
 from ...data.formats.tags import SCHEMES
 from ...data.options import ConvertOptions
 from ...data.report import HARMLESS, KINDS, ConversionReport, Counts
-from ..options import names, numbers, renames, shares
+from ..options import names, numbers, renames, shares, whole_numbers
 from ..output import printer, progress
 from . import convert as conversion
 
@@ -30,6 +30,7 @@ PARSERS: dict[str, tuple[Callable[[str, str | None], Any], str]] = {
     "split": (numbers, "A,B,C"),
     "oversample": (shares, "A,B=SHARE"),
     "categories": (names, "A,B"),
+    "tag_column": (whole_numbers, "N,N"),
 }
 FLAGS = {
     "stratify": "--stratify",

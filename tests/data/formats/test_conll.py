@@ -6,6 +6,7 @@ from spacy.training import Corpus, Example
 
 from spacy_ner_ext.data.formats.conll import read_conll
 from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.options import ConvertOptions
 from spacy_ner_ext.data.report import MAX_EXAMPLES, ConversionReport
 from spacy_ner_ext.util.errors import UserError
 from tests.helpers.corpora import write_docs
@@ -206,11 +207,17 @@ def test_corpus_trains_on_the_tokens_of_the_file(read, tmp_path):
 ERRORS = {
     "too few columns": ("a\tO\nb\n", {}, 2, "has 1 column, line 1 has 2"),
     "too many columns": ("a O\n\nb x O\n", {}, 3, "has 3 columns, line 1 has 2"),
-    "comment without space": ("a\tO\n#note\n", {}, 2, "has 1 column,"),
     "one column": ("a\nb\n", {}, 1, "has 1 column, a token and a tag need 2"),
-    "unknown tag": ("a\tO\nb\tB_PER\n", {}, 2, "tag 'B_PER' is not O or"),
-    "no tag": ("a\tO\nb\t\n", {}, 2, "tag '' is not O or"),
-    "underscore": ("a\t_\n", {}, 1, "tag '_' is not O or"),
+    "unknown tag": ("a\tO\nb\tB-X\nc\tPER\n", {}, 3, "tag 'PER' is not O or"),
+    "not tags": ("a\tNN\nb\tVB\n", {}, 1, "tag 'NN' is not O or"),
+    "hash and no tag": ("a\tB-X\n#b\t?\n", {}, 2, "tag '?' is not O or"),
+    "no tag at all": ("a\t-\nb\t_\n", {}, None, "so nothing is annotated; choose"),
+    "gold and predicted": (
+        "a\tB-X\tB-X\nb\tO\tO\n",
+        {},
+        None,
+        "columns 1 (B-X), 2 (B-X) all hold tags; choose one with --tag-column",
+    ),
     "tag column": ("a\tO\n", {"tag_column": 2}, 1, "--tag-column 2 is out of range"),
     "token column": (
         "\na\tO\n",
@@ -218,7 +225,12 @@ ERRORS = {
         2,
         "--token-column -3 is out of range; choose one from -2 to 1",
     ),
-    "same column": ("a\tO\n", {"tag_column": 0}, 1, "both token and tag"),
+    "same column": (
+        "a\tO\n",
+        {"token_column": 1, "tag_column": 1},
+        1,
+        "both token and tag",
+    ),
     "clash": ("a\tU-X\n\nb\tB-X\nc\tE-X\n", {}, 4, "a tag with E-, but U- on line 1"),
     "not in scheme": ("a\tO\nb\tS-X\n", {"scheme": "iob2"}, 2, "S- does not belong"),
     "encoding": (b"a\tO\nM\xfcnchen\tO\n", {}, 2, "byte 0xfc at position 2 is not UTF"),
@@ -320,3 +332,147 @@ def test_line_ends_of_carriage_returns_are_an_error(tmp_path):
     path.write_bytes(b"Ann B-PER\rBob B-PER\r")
     with pytest.raises(UserError, match="line 1: a carriage return is inside"):
         list(read_conll(path, NLP, report=ConversionReport()))
+
+
+def check(read, text, expected, **options):
+    docs, report = read(text, **options)
+    found = [[(ent.text, ent.label_) for ent in doc.ents] for doc in docs]
+    assert [(doc.text.split(), e) for doc, e in zip(docs, found)] == expected
+    return docs, report
+
+
+ADA = [(["Ada", "Lund", "ran"], [("Ada Lund", "PER")])]
+STYLES = {
+    "iob2": "B-PER I-PER O",
+    "iob1": "I-PER I-PER O",
+    "bioes": "B-PER E-PER O",
+    "biluo": "B-PER L-PER O",
+    "bmes": "B-PER E-PER O",
+    "bmeow": "B-PER E-PER O",
+    "underscore": "B_PER I_PER O",
+    "colon": "B:PER I:PER O",
+    "suffix": "PER-B PER-I O",
+    "suffix, underscore": "PER_B PER_I O",
+    "lower case": "b-PER i-PER o",
+    "labels alone": "PER PER O",
+    "brackets": "(PER* *) *",
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("delimiter", ["\t", "  ", ",", ";"])
+def test_styles_of_tags(read, style, delimiter):
+    words = ["Ada", "Lund", "ran"]
+    rows = zip(words, STYLES[style].split())
+    text = "".join(f"{word}{delimiter}{tag}\n" for word, tag in rows)
+    check(read, text, ADA)
+
+
+def test_prefixes_without_labels(read):
+    text = "Ada\tB\nLund\tI\nran\tO\n"
+    check(read, text, [(ADA[0][0], [("Ada Lund", "ENTITY")])])
+    check(read, text, ADA, default_label="PER")
+
+
+def test_middle_and_single_tags(read):
+    text = "a\tB-X\nb\tM-X\nc\tE-X\nd\tW-Y\ne\tO\n"
+    _, report = check(read, text, [(list("abcde"), [("a b c", "X"), ("d", "Y")])])
+    assert report.scheme == "bioes"
+    assert counts(report) == {}
+
+
+def test_labels_with_spaces(read):
+    text = "Ada\tB-Given Name\nLund\tI-Given Name\nran\tO\n"
+    check(read, text, [(ADA[0][0], [("Ada Lund", "Given Name")])])
+
+
+@pytest.mark.parametrize("missing", ["-", "", "_"])
+def test_missing_tags(read, missing):
+    docs, report = read(f"Ada\tB-PER\nsaw\t{missing}\nBo\t{missing}\n")
+    assert [token.ent_iob_ for token in docs[0]] == ["B", "", ""]
+    assert "no token has the tag O" in report.warnings[0]
+    docs, report = read(f"Ada\tB-PER\nsaw\tO\nBo\t{missing}\n")
+    assert [token.ent_iob_ for token in docs[0]] == ["B", "O", ""]
+    assert report.warnings == []
+
+
+NESTED = "1\tAda\tB-PER\tO\n2\tof\tI-PER\tO\n3\tBern\tI-PER\tB-LOC\n4\tran\tO\tO\n"
+
+
+@pytest.mark.parametrize("columns", [None, (2, 3), [-2, -1]])
+def test_several_columns_of_tags(tmp_path, columns):
+    path = tmp_path / "a.tsv"
+    path.write_text(NESTED + "5\tLOC\tB-LOC\tO\n", encoding="utf8")
+    options = ConvertOptions(spans_key="sc", lang="xx")
+    docs = read_conll(path, NLP, options=options, tag_column=columns)
+    doc = next(iter(docs))
+    assert [(e.text, e.label_) for e in doc.ents] == [
+        ("Ada of Bern", "PER"),
+        ("LOC", "LOC"),
+    ]
+    assert [s.text for s in doc.spans["sc"]] == ["Ada of Bern", "Bern", "LOC"]
+
+
+LAYOUTS = {
+    "a sentence a line": "Ada|N|B-PER Lund|N|I-PER ran|V|O\n",
+    "two columns a line": "Ada|B-PER Lund|I-PER ran|O\n",
+    "pipes, a token a line": "Ada|B-PER\nLund|I-PER\nran|O\n",
+    "trailing tabs": "Ada\tB-PER\t\nLund\tI-PER\t\t\nran\tO\t\n",
+    "index": "1\tAda\tB-PER\n2\tLund\tI-PER\n3\tran\tO\n",
+    "index from 0": "0 Ada B-PER\n1 Lund I-PER\n2 ran O\n",
+    "offsets": "0\t3\tAda\tB-PER\n4\t8\tLund\tI-PER\n9\t12\tran\tO\n",
+    "tags first": "B-PER\tAda\nI-PER\tLund\nO\tran\n",
+    "chunks": "Ada N B-NP B-PER\nLund N I-NP I-PER\nran V B-VP O\n",
+    "annotator last": "1\tAda\tB-PER\t-\tx\n2\tLund\tI-PER\t-\tx\n3\tran\tO\t-\tx\n",
+    "nothing between": "Ada _ _ B-PER\nLund _ _ I-PER\nran _ _ O\n",
+    "header": "Word\tTag\nAda\tB-PER\nLund\tI-PER\nran\tO\n",
+    "names of sentences": (
+        "Sentence #,Word,POS,Tag\nSentence: 1,Ada,N,B-PER\n,Lund,N,I-PER\n,ran,V,O\n"
+    ),
+    "numbers of sentences": (
+        "sentence_id,words,labels\n0,Ada,B-PER\n0,Lund,I-PER\n0,ran,O\n"
+    ),
+    "row numbers": (
+        ",sentence_id,words,labels\n0,1,Ada,B-PER\n1,1,Lund,I-PER\n2,1,ran,O\n"
+    ),
+    "languages": "en:Ada\tB-PER\nen:Lund\tI-PER\nen:ran\tO\n",
+    "comments": "# id 1\tx\nAda\tB-PER\n#note\n##x\tAda ran\nLund\tI-PER\nran\tO\n",
+    "documents": "###MEDLINE:1\n\nAda\tB-PER\nLund\tI-PER\nran\tO\n",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(read, layout):
+    check(read, LAYOUTS[layout], ADA)
+
+
+def test_sentences_by_a_column(read):
+    expected = [(["Ada", "ran"], [("Ada", "PER")]), (["Bo", "sat"], [])]
+    check(read, "1,Ada,B-PER\n1,ran,O\n2,Bo,O\n2,sat,O\n", expected)
+    check(read, "1,Ada,B-PER\n2,ran,O\n1,Bo,O\n2,sat,O\n", expected)
+    text = "name,token,tag\nx,Ada,B-PER\nx,ran,O\ny,Bo,O\ny,sat,O\n"
+    check(read, text, expected)
+    text = (
+        "Sentence #,Word,Tag\nSentence: 1,Ada,B-PER\n,ran,O\nSentence: 2,Bo,O\n,sat,O\n"
+    )
+    check(read, text, expected)
+
+
+def test_quoted_cells_of_a_table(read):
+    text = 'Sentence #,Word,POS,Tag\nSentence: 1,"1,000","NN,X",B-N\n,"""","""",O\n'
+    check(read, text, [(["1,000", '"'], [("1,000", "N")])])
+
+
+def test_columns_of_ontonotes(read):
+    row = "bc/x 0 {i} {word} NN (S* - - - spk {ner} {rest}\n"
+    rows = [("Ada", "(PERSON*", "(ARG0*"), ("Lund", "*)", "*)"), ("ran", "*", "*")]
+    text = "#begin document (bc/x); part 000\n"
+    for i, (word, ner, rest) in enumerate(rows):
+        text += row.format(i=i, word=word, ner=ner, rest=rest + " -")
+    text += "\n" + row.format(i=0, word="Bern", ner="(GPE)", rest="-")
+    text += "#end document\n"
+    check(
+        read,
+        text,
+        [(ADA[0][0], [("Ada Lund", "PERSON")]), (["Bern"], [("Bern", "GPE")])],
+    )

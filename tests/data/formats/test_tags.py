@@ -37,15 +37,17 @@ def survey(*sentences):
         ("B-person", ("B", "person")),
         ("I-creative-work", ("I", "creative-work")),
         ("U-B-X", ("U", "B-X")),
-        ("", None),
+        ("", ("-", "")),
         ("B", None),
         ("B-", None),
-        ("-", None),
-        ("_", None),
+        ("-", ("-", "")),
+        ("_", ("-", "")),
+        ("PER_B", ("B", "PER")),
+        ("M-PER", ("I", "PER")),
         ("-X-", None),
         ("O-PER", None),
         ("BI-PER", None),
-        ("b-PER", None),
+        ("b-PER", ("B", "PER")),
         ("PER", None),
     ],
 )
@@ -127,8 +129,8 @@ def test_every_tagged_token_is_in_one_span(tags, scheme):
 
 
 def test_scheme_names():
-    names = {"iob": "iob1", "bio": "iob2", "iobes": "bioes", "biluo": "biluo"}
+    names = {"iob": "iob1", "bio": "iob2", "iobes": "bioes", "bmes": "bioes"}
     assert {name: resolve_scheme(name) for name in names} == names
     assert resolve_scheme("auto") == "auto"
-    with pytest.raises(UserError, match="unknown tag scheme 'bmes'; choose one of"):
-        resolve_scheme("bmes")
+    with pytest.raises(UserError, match="unknown tag scheme 'bmx'; choose one of"):
+        resolve_scheme("bmx")
