@@ -4,7 +4,7 @@ which of them have the tokens, the tags and the sentences."""
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -38,7 +38,7 @@ HEAD = 2000
 MAX_TEXTS = 5000
 
 # The tags of columns by their text; None for brackets.
-Tags = dict[int, dict[str, Tag] | None]
+Tags = Mapping[int, Mapping[str, Tag] | None]
 # A line number, the line, and its columns; empty for the end of a sentence, None for
 # the start of a document.
 Row = tuple[int, str, list[str] | None]
@@ -186,7 +186,7 @@ class Layout:
         elif not self.tags:
             self.tags = self.understand([self.width - 1])
         elif len(self.tags) > 1:
-            self._check_layers()
+            self._check_layers({i: tags or {} for i, tags in self.tags.items()})
         self.choose_token_column()
         if token_column is not None:
             self.token_column = self._index(token_column, "token")
@@ -307,28 +307,26 @@ class Layout:
         # Words may be like tags, such as B-52.
         return tags if i or len(tags) == len(texts) else {}
 
-    def _check_layers(self) -> None:
+    def _check_layers(self, found: Mapping[int, Mapping[str, Tag]]) -> None:
         """Several columns are layers of the same entities if they share labels, but
         not tags; otherwise one must be chosen."""
-        labels = [_labels(tags) for tags in self.tags.values()]
+        labels = [_labels(tags) for tags in found.values()]
         n_tagged = n_same = 0
         for _, _, cells in self.rows():
             if cells and self.fits(cells):
-                tags = [t.get(cells[i].strip(), OUTSIDE) for i, t in self.tags.items()]
+                tags = [t.get(cells[i].strip(), OUTSIDE) for i, t in found.items()]
                 n_tagged += any(label for _, label in tags)
                 n_same += len(set(tags)) == 1 and bool(tags[0][1])
         if all(names & labels[0] for names in labels) and n_same * 4 <= n_tagged:
             return
-        shown = ", ".join(
-            f"{i} ({max(tags, key=len)})" for i, tags in self.tags.items()
-        )
-        which = ",".join(map(str, self.tags))
+        shown = ", ".join(f"{i} ({max(tags, key=len)})" for i, tags in found.items())
+        which = ",".join(map(str, found))
         what = f"columns {shown} all hold tags; choose one with --tag-column, or read "
         raise UserError(f"{what}all with --tag-column {which}", self.path)
 
     def understand(self, columns: Iterable[int]) -> Tags:
         """The tags of some columns, whatever their style."""
-        found: Tags = {}
+        found: dict[int, dict[str, Tag] | None] = {}
         for i in columns:
             texts = list(self.columns[i].texts)
             tags = understand_tags(
@@ -379,7 +377,7 @@ class Layout:
             self.language = match[0]
 
 
-def _labels(tags: dict[str, Tag] | None) -> set[str]:
+def _labels(tags: Mapping[str, Tag] | None) -> set[str]:
     return {label for _, label in (tags or {}).values() if label}
 
 

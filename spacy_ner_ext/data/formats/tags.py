@@ -216,13 +216,22 @@ def tagged_record(
     for word, place in zip(words, places, strict=True):
         if not word.strip():
             report.note("blank", place, f"token {word!r} has no visible character")
-    record = Record(places[0], words=words, entities=[], in_words=True, starts=[0])
+    entities: list[Entity] = []
     for tags in layers:
         spans, repairs = tags_to_spans(tags, report.scheme)
         for i, what in repairs:
             report.note("repaired", places[i], what)
-        record.entities += [Entity(*span, places[span[0]]) for span in spans]
-    for i in range(len(words)):
-        if all(tags[i] == MISSING for tags in layers):
-            record.missing.append((i, i + 1))
-    return record
+        entities += [Entity(*span, places[span[0]]) for span in spans]
+    missing = [
+        (i, i + 1)
+        for i in range(len(words))
+        if all(tags[i] == MISSING for tags in layers) and layers
+    ]
+    return Record(
+        places[0],
+        words=words,
+        entities=entities,
+        in_words=True,
+        missing=missing,
+        starts=[0],
+    )
