@@ -183,18 +183,7 @@ def add_tokens(record: Record, values: Mapping[str, Any], place: NotedPlace) -> 
             is_unknown = given["spaces"] is None
             starts = accumulate(map(len, parts), initial=0)
             tokens = [{"text": w, "start": n} for w, n in zip(tokens, starts)]
-    spans = [span[:2] for span in (record.entities or ())] + record.missing
-    if not _spell(record, tokens, given["starts"], place):
-        return
-    in_words = _count_words(record, spans)
-    if in_words is not None and record.is_complete:
-        record.in_words = True
-        n = len(record.entities or ())
-        record.missing = in_words[n:]
-        if record.entities is not None:
-            moved = zip(record.entities, in_words)
-            record.entities = [e._replace(start=s, end=t) for e, (s, t) in moved]
-    if is_unknown:
+    if _spell(record, tokens, given["starts"], place) and is_unknown:
         record.spaces = None
 
 
@@ -256,19 +245,3 @@ def _word(token: Any, text: str, position: int, place: Place) -> tuple[str, int]
     if "text" in token:
         return field(token, "text", str, place), start
     return text[max(start, 0) : field(token, "end", int, place)], start
-
-
-def _count_words(
-    record: Record, spans: Sequence[tuple[int, int]]
-) -> list[tuple[int, int]] | None:
-    """Count spans in words; None if the boundaries of one are not those of words."""
-    first_word: dict[int, int] = {}
-    end: dict[int, int] = {}
-    position = 0
-    for i, (word, space) in enumerate(zip(record.words or (), record.spaces or ())):
-        first_word[position] = i
-        end[position + len(word)] = i + 1
-        position += len(word) + space
-    if any(start not in first_word or stop not in end for start, stop in spans):
-        return None
-    return [(first_word[start], end[stop]) for start, stop in spans]

@@ -9,10 +9,10 @@ from ...util.errors import Place
 from ..record import Record
 from ..report import NotedPlace
 from .json_file import checked, excerpt, field, name_of
-from .json_spans import Annotators, add_spans, first, has_offsets, is_plain_label
+from .json_object import read_object
+from .json_spans import Annotators, first, has_offsets, is_plain_label
 
 Values = Mapping[str, Any]
-Region = dict[str, Any]
 # The second is the name in versions before 1.0.
 ANNOTATIONS = ("annotations", "completions")
 LABELS = ("labels", "hypertextlabels")
@@ -45,12 +45,21 @@ def read_task(
     for _ in checked(values.get("predictions") or [], list, "'predictions'", place):
         place.note("skipped", "prediction")
     results = _objects(valid[0], "result", place) if valid else []
-    record = Record(place, id=name_of(values, "id", place))
-    regions = _sort_results(results, record, place)
+    regions, choices = _sort_results(results, place)
     names = [name_of(result, "to_name", place) for result in results]
     data = field(values, "data", dict, place)
     is_known = bool(valid) and (bool(regions) or not results)
-    yield _add_regions(record, data, names, regions if is_known else None, place)
+    text = _choose_text(data, names, regions, place)
+    # Paths in HTML, without offsets in its text.
+    lost = [r for r in regions if r["is_path"] and "globalOffsets" not in r]
+    for region in lost:
+        place.note("not_understood", f"region without offsets: {excerpt(region)}")
+    found = [region for region in regions if region not in lost]
+    spans = {"spans": found} if is_known else {}
+    read = {"text": text, "id": values.get("id"), "label": choices or None, **spans}
+    for record in read_object(read, place, Annotators(None)):
+        record.is_complete = not lost
+        yield record
 
 
 def _objects(values: Values, name: str, place: Place) -> list[dict[str, Any]]:
@@ -59,56 +68,53 @@ def _objects(values: Values, name: str, place: Place) -> list[dict[str, Any]]:
 
 
 def _sort_results(
-    results: list[dict[str, Any]], record: Record, place: NotedPlace
-) -> list[Region]:
-    """The labeled regions with their attributes; the choices become categories."""
-    regions: list[Region] = []
-    others: list[tuple[Any, dict[str, Any], dict[str, Any]]] = []
+    results: list[dict[str, Any]], place: NotedPlace
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The labeled regions with their attributes, and the choices about the text."""
+    regions: list[dict[str, Any]] = []
+    others: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    choices: list[str] = []
     for result in results:
-        key, value = (
-            result.get("id"),
-            checked(result.get("value") or {}, dict, "the value of a result", place),
-        )
+        value = result.get("value") or {}
+        checked(value, dict, "the value of a result", place)
         kind = first(value, LABELS)
         if kind:
-            regions.append({**value, "labels": value[kind], "values": {}, "id": key})
+            more = {"labels": value[kind], "values": {}, "id": result.get("id")}
+            is_path = str(value.get("start")).startswith("/")
+            regions.append({**value, **more, "is_path": is_path})
         else:
-            others.append((key, value, result))
-    for key, value, result in others:
+            others.append((result, value))
+    for result, value in others:
         kind = name_of(result, "type", place) or first(value, ("choices",))
-        targets = [r for r in regions if key is not None and _is_about(value, key, r)]
+        targets = [r for r in regions if _is_about(result.get("id"), value, r)]
         found = value.get(kind)
         for region in targets:
             is_one = isinstance(found, list) and len(found) == 1
             name = name_of(result, "from_name", place) or kind
             region["values"][name] = found[0] if is_one and found else found
         if kind == "choices" and not targets and not has_offsets(value):
-            for choice in field(value, kind, list, place):
-                record.cats[checked(choice, str, "a choice", place)] = 1.0
+            items = field(value, kind, list, place)
+            choices += [checked(item, str, "a choice", place) for item in items]
         elif not targets:
             note = "skipped" if kind == "relation" else "not_understood"
             place.note(note, f"result of type {kind or 'unknown'}")
-    return regions
+    return regions, choices
 
 
-def _is_about(value: Values, key: Any, region: Region) -> bool:
+def _is_about(id: Any, value: Values, region: Values) -> bool:
     bounds = ("start", "end")
     is_same = all(value.get(n, region.get(n)) == region.get(n) for n in bounds)
-    return is_same and region["id"] == key
+    return is_same and id is not None and region["id"] == id
 
 
-def _add_regions(
-    record: Record,
-    data: Values,
-    preferred: Sequence[str],
-    regions: list[Region] | None,
-    place: NotedPlace,
-) -> Record:
-    """Find the text that regions are of, and add them; None are not known."""
+def _choose_text(
+    data: Values, preferred: Sequence[str], regions: Sequence[Values], place: Place
+) -> str:
+    """Find the text that regions are of."""
     texts = {k: v for k, v in data.items() if isinstance(v, str) and v.strip()}
-    if any("globalOffsets" in region for region in regions or ()):
+    if any("globalOffsets" in region for region in regions):
         texts = {name: _text_of_html(value) for name, value in texts.items()}
-    quotes = [str(region.get("text", "")) for region in regions or ()]
+    quotes = [str(region.get("text", "")) for region in regions]
     names = [name for name in (*preferred, "text") if name in texts][:1]
     if quotes and not names:
         names = [n for n, text in texts.items() if all(q in text for q in quotes)]
@@ -116,35 +122,20 @@ def _add_regions(
     if len(names) != 1:
         what = f"there is no 'text', but {', '.join(data) or 'nothing'}"
         raise place.error(f"{what}; name the text 'text'")
-    record.text = texts[names[0]]
-    if ADDRESS.fullmatch(record.text.strip()):
-        what = f"{excerpt(record.text)} is the address of a text, not a text"
+    text = texts[names[0]]
+    if ADDRESS.fullmatch(text.strip()):
+        what = f"{excerpt(text)} is the address of a text, not a text"
         raise place.error(f"{what}; put the texts themselves into the file")
-    for region in regions or ():
-        if str(region.get("start")).startswith("/") and "globalOffsets" not in region:
-            place.note("not_understood", "a region of HTML without global offsets")
-            record.is_complete = False
-        else:
-            add_spans(record, [region], place)
-    if regions is not None and record.entities is None:
-        record.entities = []
-    return record
-
-
-class _Html(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
+    return text
 
 
 def _text_of_html(html: str) -> str:
-    parser = _Html()
+    parts: list[str] = []
+    parser = HTMLParser()
+    parser.handle_data = parts.append  # type: ignore
     parser.feed(html)
     parser.close()
-    return "".join(parser.parts)
+    return "".join(parts)
 
 
 def is_minimal(value: Any) -> bool:
@@ -155,43 +146,38 @@ def is_minimal(value: Any) -> bool:
     return has_key or any(_regions_of(control) for control in value.values())
 
 
-def _regions_of(control: Any) -> list[Region]:
-    items = [item for item in control if has_offsets(item)] if _is_list(control) else []
-    kinds = [first(item, LABELS) for item in items]
-    return [{**i, "labels": i[k]} for i, k in zip(items, kinds) if _is_list(i.get(k))]
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
+def _regions_of(control: Any) -> list[dict[str, Any]]:
+    items = control if isinstance(control, list) else []
+    found = [item for item in items if has_offsets(item) and first(item, LABELS)]
+    return [item for item in found if isinstance(item[first(item, LABELS)], list)]
 
 
 def read_minimal(
     values: Values, place: NotedPlace, annotators: Annotators
 ) -> Iterator[Record]:
-    """Read a record of JSON-MIN, in which a control can have any name."""
-    if annotators.skips(values.get("annotator"), place):
-        return
-    data = {name: value for name, value in values.items() if name not in AFTER}
-    names = list(data)
+    """Read a record of JSON-MIN, in which a control can have any name, as a task."""
+    names = [name for name in values if name not in AFTER]
     # Results come after "id", other columns of the task before it.
     cut = names.index("id") if "id" in names else 0
-    regions = [region for value in data.values() for region in _regions_of(value)]
-    record = Record(place, id=name_of(values, "id", place))
+    regions = [region for name in names for region in _regions_of(values[name])]
     preferred = names[:cut] if cut == 1 else []
-    _add_regions(record, data, preferred, regions, place)
+    data = {name: values[name] for name in names if name != "id"}
+    text = _choose_text(data, preferred, regions, place)
+    results: list[Values] = [{"value": region} for region in regions]
     for name in names[cut:]:
-        value = data[name]
-        found = value.get("choices") if isinstance(value, dict) else [value]
-        choices: list[Any] = found if isinstance(found, list) else [None]
-        if name == "id" or not value or value == record.text or _regions_of(value):
+        value = values[name]
+        given = value.get("choices") if isinstance(value, dict) else [value]
+        choices: list[Any] = given if isinstance(given, list) else [None]
+        if name == "id" or not value or value == text or _regions_of(value):
             continue
-        if not regions:
-            record.entities = None
-        if all(map(is_plain_label, choices)) and not regions:
-            record.cats.update({str(choice): 1.0 for choice in choices})
+        if not regions and all(map(is_plain_label, choices)):
+            labels = {"choices": list(map(str, choices))}
+            results.append({"type": "choices", "value": labels})
         else:
-            place.note("not_understood", f"'{name}'")
-    yield record
+            results.append({"type": f"'{name}'"})
+    annotation = {"completed_by": values.get("annotator"), "result": results}
+    task = {"id": values.get("id"), "data": {"text": text}, "annotations": [annotation]}
+    yield from read_task(task, place, annotators)
 
 
 def is_argilla(value: Any) -> bool:
@@ -203,30 +189,30 @@ def read_argilla(
     values: Values, place: NotedPlace, annotators: Annotators
 ) -> Iterator[Record]:
     """Read the first response to each question, or that of one annotator."""
-    record = Record(place, id=name_of(values, "id", place))
-    _add_regions(record, values["fields"], (), None, place)
+    read: dict[str, Any] = {"id": values.get("id")}
+    read["text"] = _choose_text(values["fields"], (), (), place)
     answered: set[str] = set()
     given = values.get("responses") or {}
     for question, answer in _responses(given, place):
         value, status = answer.get("value"), answer.get("status")
         items: list[Any] = value if isinstance(value, list) else [value]
+        if annotators.skips(answer.get("user_id"), place):
+            continue
         if status in ("discarded", "draft"):
             place.note("rejected", f"a response is {status}")
-        elif annotators.skips(answer.get("user_id"), place):
-            continue
         elif question in answered:
             place.note("skipped", "further response; see --annotator")
-        elif _is_list(value) and all(has_offsets(item) for item in items):
-            add_spans(record, items, place)
+        elif value == items and all(has_offsets(item) for item in items):
+            read["spans"] = [*read.get("spans", ()), *items]
         elif all(isinstance(item, str) and is_plain_label(item) for item in items):
-            record.cats.update(dict.fromkeys(items, 1.0))
+            read["label"] = [*read.get("label", ()), *items]
         else:
             place.note("not_understood", f"the response to '{question}'")
         answered.add(question)
     for _ in values.get("suggestions") or ():
         place.note("skipped", "suggestion")
     if answered or not given:
-        yield record
+        yield from read_object(read, place, Annotators(None))
 
 
 def _responses(given: Any, place: Place) -> Iterator[tuple[str, dict[str, Any]]]:

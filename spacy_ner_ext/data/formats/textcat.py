@@ -8,13 +8,11 @@ from ...util.errors import Place, UserError
 from ..docs import reads_docs
 from ..record import Record
 from ..report import ConversionReport
-from .json_file import as_name, excerpt, field, name_of
-from .json_spans import first
+from .json_file import as_name, excerpt, field
+from .jsonl import read_values
 from .table_file import missing_columns, parse_cells, read_rows
 
-CATS_COLUMN = "cats"
-# Columns that say more about the category, or that are not about one.
-OTHERS = ("answer", "spans", "entities", "annotations", "start", "start_offset")
+CATS = "cats"
 
 
 @reads_docs
@@ -32,32 +30,32 @@ def read_textcat(
         what = f"column '{text_column}' is both text and label; choose two columns"
         raise UserError(what, path)
 
-    def read() -> Iterator[Record]:
+    def rows() -> Iterator[tuple[Place, dict[str, Any]]]:
         for place, cells in read_rows(path, columns=[text_column]):
             row = parse_cells(cells, place, text_column)
-            other = first(row, OTHERS)
-            if other:
-                what = f"'{other}' is more than a category of the text"
-                raise place.error(f"{what}; use --format jsonl, or table")
-            cats = _cats(row, label_column, list(categories), place)
-            true = [label for label, value in cats.items() if value]
+            row["text"] = field(row, text_column, str, place)
+            row[CATS] = _cats(row, label_column, list(categories), place)
+            # An answer is about a single category.
+            is_asked = row.get("answer") is not None and len(row[CATS]) == 1
+            label = next(iter(row[CATS])) if is_asked else None
+            row[CATS] = None if is_asked else row[CATS]
+            yield place, {**row, "label": label, "labels": None}
+
+    def read(report: ConversionReport) -> Iterator[Record]:
+        for record in read_values(rows(), path, report):
+            true = [label for label, value in record.cats.items() if value]
             if exclusive and len(true) != 1:
                 found = ", ".join(true) or "none"
                 what = f"a text must have one category, but has {found}"
-                raise place.error(f"{what}; correct it, or use --multi-label")
-            yield Record(
-                place,
-                text=field(row, text_column, str, place),
-                cats=cats,
-                id=name_of(row, "id", place),
-                lang=name_of(row, "lang", place),
-            )
+                raise record.place.error(f"{what}; correct it, or use --multi-label")
+            record.entities = None
+            yield record
 
-    found = {label for record in read() for label in record.cats}
+    found = {label for record in read(ConversionReport()) for label in record.cats}
     every = dict.fromkeys(categories or sorted(found), 0.0)
     if not every:
         raise UserError("no text has a category; check how the file was made", path)
-    for record in read():
+    for record in read(report):
         record.cats = {**every, **record.cats}
         yield record
 
@@ -65,20 +63,20 @@ def read_textcat(
 def _cats(
     row: Mapping[str, Any], column: str, categories: Sequence[str], place: Place
 ) -> dict[str, float]:
-    if column not in row:
-        if CATS_COLUMN not in row:
-            raise missing_columns([column], row, place)
-        column = CATS_COLUMN
+    if column not in row and CATS not in row:
+        raise missing_columns([column], row, place)
+    column = column if column in row else CATS
     value = row[column]
-    if isinstance(value, dict):
-        # All objects of a Parquet column have the same keys.
-        given = {name: truth for name, truth in value.items() if truth is not None}
-        return {
-            _label(name, column, categories, place): _truth(truth, name, place)
-            for name, truth in given.items()
-        }
-    labels = value if isinstance(value, list) else [value]
-    return {_label(label, column, categories, place): 1.0 for label in labels}
+    given = value if isinstance(value, dict) else {}
+    for label, truth in given.items():
+        if truth not in (0, 1, None):
+            what = f"category '{label}' is {excerpt(truth)}, neither 0 nor 1"
+            raise place.error(f"{what}; correct it, or use --format jsonl")
+    labels = [label for label in given if given[label] is not None]
+    if not isinstance(value, dict):
+        labels = value if isinstance(value, list) else [value]
+    names = [_label(label, column, categories, place) for label in labels]
+    return {n: float(given.get(label, 1)) for n, label in zip(names, labels)}
 
 
 def _label(value: Any, column: str, categories: Sequence[str], place: Place) -> str:
@@ -93,10 +91,3 @@ def _label(value: Any, column: str, categories: Sequence[str], place: Place) -> 
         what = f"'{column}' is {excerpt(label)}, not one of {', '.join(categories)}"
         raise place.error(f"{what}; correct it")
     return by_index[label]
-
-
-def _truth(value: Any, label: str, place: Place) -> float:
-    if value not in (0, 1):
-        what = f"category '{label}' is {excerpt(value)}, neither 0 nor 1"
-        raise place.error(f"{what}; correct it, or use --format jsonl")
-    return float(value)

@@ -297,7 +297,6 @@ ERRORS = {
     "other quote": ("a.jsonl", [{"text": TEXT, "entities": [{"start": 0, "end": 3, "label": "LOC", "text": "Oslo"}]}], "but its text is \"Oslo\""),
     "answer": ("a.jsonl", [{"text": TEXT, "answer": "yes"}], "the answer is 'yes'"),
     "text null": ("a.jsonl", [{"text": TEXT, "spans": []}, {"text": None, "spans": []}], "line 2"),
-    "category and answer": ("a.jsonl", [{"text": "a", "label": "A"}, *({"text": "b", "label": "B"},) * 200, {"text": "c", "label": "A", "answer": "reject"}], "line 202: 'answer'"),
     "word outside": ("a.json", [{"tokenized_text": ["a"], "ner": [[0, 1, "X"]]}], "is not in the text of 1 words"),
     "rejected outside": ("a.jsonl", [{"text": "a", "spans": [{"start": 5, "end": 9, "label": "A", "answer": "reject"}]}], "5 to 9"),
     "unknown": ("a.json", [{"foo": 1}], "the format is not certain"),
@@ -371,7 +370,7 @@ NOTES = {
         {"merged": ["an answer about a text seen before"], "rejected": ["LOC from 19 to 23"]},
     ),
     "unknown key": ([{"text": TEXT, "spans": []}, {"text": TEXT, "mentions": [1]}], {"not_understood": ["'mentions'"]}),
-    "string beside spans": ([{"text": TEXT, "id": 1, "ner": [IDA], "note": "x", "annotation_id": 3}], {"not_understood": ["'note'"]}),
+    "string and spans": ([{"text": TEXT, "id": 1, "ner": [IDA], "note": "x", "annotation_id": 3}], {"not_understood": ["result of type 'note'"]}),
     "shifted": (
         [{"text": TEXT, "spans": [{"start": 18, "end": 22, "label": "LOC", "text": "Oslo"}]}],
         {"relocated": ['"Oslo" is at 19 to 23: the offsets are 1 character too small']},

@@ -81,6 +81,17 @@ def test_column_cats_stands_for_a_missing_label(read):
     assert cats(read(rows, "in.json")[0]) == [{"C": 1.0}]
 
 
+def test_answers(read):
+    rows = [
+        {"text": "a", "label": "A", "answer": answer}
+        for answer in ("reject", "ignore", "accept")
+    ]
+    rows[2]["text"] = "b"
+    docs, report = read(rows, "in.jsonl")
+    assert cats(docs) == [{"A": 0.0}, {"A": 1.0}]
+    assert report.notes["rejected"].count == 1
+
+
 def test_parquet(tmp_path, nlp):
     rows = [
         {"text": "a", "cats": {"A": 1.0, "B": None}, "id": 3},
