@@ -6,34 +6,37 @@ from pathlib import Path
 
 from ...util.errors import Place, UserError
 from ..docs import reads_docs
-from ..record import Record, check_docs_of, group_sentences
+from ..record import Entity, Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from ..text import check_input
+from .brackets import are_brackets, read_brackets
 from .conllu_sentences import (
     EXCERPT,
     LAYERS,
     Sentence,
     Word,
     cell_value,
-    check_layers,
-    has_parse,
+    find_fault,
     make_layers,
     read_sentences,
 )
 from .tags import (
+    DEFAULT_LABEL,
     OUTSIDE,
     SchemeSurvey,
     Tag,
     find_scheme,
-    parse_tag,
     resolve_scheme,
     tagged_record,
+    understand_tags,
 )
 
 # Columns and keys of MISC that may have the tags; the first that does is used.
 ENTITY_KEYS = ("NER", "NE", "name", "ner", "ne", "Name", "Entity", "entity")
 UNTAGGED = ("", "_", "*")
 MAX_LISTED = 10
+# What a prefix of a token is for its last word.
+AT_END = {"S": "E", "E": "E", "U": "L", "L": "L"}
 
 
 @reads_docs
@@ -43,6 +46,7 @@ def read_conllu(
     *,
     entity_key: str | None = None,
     scheme: str = "auto",
+    default_label: str = DEFAULT_LABEL,
     docs_of: int = 1,
 ) -> Iterator[Record]:
     """Read a CoNLL-U file as documents with gold tokens, entities and syntax."""
@@ -50,112 +54,134 @@ def read_conllu(
     scheme = resolve_scheme(scheme)
     check_input(path)
     survey = _Survey(path, ENTITY_KEYS if entity_key is None else (entity_key,))
-    # The file is read twice, first to check every line and find the tags.
+    # The file is read several times, first to check every line and find the tags.
     for sentence in read_sentences(path, ConversionReport()):
         survey.add(sentence)
-    key = survey.key()
-    report.scheme = find_scheme(survey.tags[key], scheme, path)
-    if survey.has_heads and survey.unparsed is not None:
-        what = "a word without HEAD or DEPREL, so the parses of the file are skipped"
-        report.note("skipped", survey.unparsed, what)
-    yield from group_sentences(_records(survey, key, report), docs_of)
+    survey.choose_key(default_label, scheme)
+    if survey.tags is not None:
+        tags = SchemeSurvey()
+        for sentence in read_sentences(path, ConversionReport()):
+            lines = [word.place.number for word in sentence.words]
+            tags.add(survey.read_tags(sentence), lines)
+        report.scheme = find_scheme(tags, scheme, path)
+    for record in group_sentences(_records(survey, default_label, report), docs_of):
+        if not any(record.layers.get("deps", ())):
+            # Heads alone would leave the sentences unknown.
+            record.layers.pop("heads", None)
+            record.layers.pop("deps", None)
+        yield record
 
 
 @dataclass
 class _Survey:
     """The annotation that a whole file has.
 
-    faults: The first value of each key that is not a tag.
+    values: The values of each of the keys, and where each is first.
+    tags: The tags under `key` by their text; None for brackets.
     filled: Columns of `LAYERS` that some word has.
     """
 
     path: Path
     keys: tuple[str, ...]
-    tags: dict[str, SchemeSurvey] = field(default_factory=dict)
-    faults: dict[str, tuple[str, Place]] = field(default_factory=dict)
+    values: dict[str, dict[str, Place]] = field(default_factory=dict)
+    key: str = ""
+    tags: dict[str, Tag] | None = None
+    fields: tuple[str, ...] = ()
     misc: dict[str, None] = field(default_factory=dict)
     filled: set[str] = field(default_factory=set)
-    unparsed: Place | None = None
     has_words: bool = False
-    has_heads: bool = False
+    is_parsed: bool = False
     has_spaces: bool = False
 
     def add(self, sentence: Sentence) -> None:
-        check_layers(sentence)
         self.has_words = True
+        self.fields = sentence.fields
         self.has_spaces |= sentence.has_text
-        for word in sentence.words:
-            self.misc.update(dict.fromkeys(word.misc))
-            self.filled.update(c for c in LAYERS if cell_value(word, c))
-            self.has_heads |= bool(cell_value(word, "HEAD"))
-            if self.unparsed is None and not has_parse(word):
-                self.unparsed = word.place
-        lines = [*sentence.words, *(token.word for token in sentence.multiwords)]
-        self.has_spaces |= any("SpaceAfter" in line.misc for line in lines)
-        self._add_columns(sentence)
-        for key in self.keys:
-            self._add_tags(key, sentence)
-
-    def _add_columns(self, sentence: Sentence) -> None:
+        self.is_parsed |= not find_fault(sentence)
         # CoNLL-U Plus prescribes a prefix for columns of projects: PARSEME:NE.
         for name in sentence.words[0].cells if sentence.words else ():
             prefix, _, plain = name.rpartition(":")
             if prefix and plain in self.keys and name not in self.keys:
                 self.keys += (name,)
+        for word in (*sentence.words, *(token.word for token in sentence.multiwords)):
+            self.misc.update(dict.fromkeys(word.misc))
+            self.filled.update(c for c in LAYERS if cell_value(word, c))
+            self.has_spaces |= "SpaceAfter" in word.misc
+            for key in self.keys:
+                if key in word.cells or key in word.misc:
+                    found = self.values.setdefault(key, {})
+                    found.setdefault(_value(word, key), word.place)
 
-    def _add_tags(self, key: str, sentence: Sentence) -> None:
-        if not any(key in word.cells or key in word.misc for word in sentence.words):
-            return
-        survey = self.tags.setdefault(key, SchemeSurvey())
-        tags = []
-        for word in sentence.words:
-            tag = _tag(word, key)
-            if tag is None:
-                fault = (_value(word, key), word.place)
-                self.faults.setdefault(key, fault)
-            tags.append(tag or OUTSIDE)
-        survey.add(tags, [word.place.number for word in sentence.words])
-
-    def key(self) -> str:
-        """The first key whose values are tags."""
+    def choose_key(self, default_label: str, scheme: str) -> None:
+        """Choose the first key whose values are tags."""
         for key in self.keys:
-            if key in self.tags and key not in self.faults:
-                return key
+            texts = [text for text in self.values.get(key, ()) if text not in UNTAGGED]
+            found = understand_tags(texts, default_label=default_label, scheme=scheme)
+            if key in self.values and len(found) == len(texts):
+                self.key, self.tags = key, found
+                return
+            if are_brackets(texts):
+                self.key = key
+                return
         advice = "choose a column or a key of MISC with --entity-key"
-        for value, place in self.faults.values():
-            what = f"'{value[:EXCERPT]}' is not O or a prefix and a label such as B-PER"
-            raise place.error(f"{what}; correct it or {advice}")
+        for key, places in self.values.items():
+            found = understand_tags(places, default_label=default_label)
+            for value in (v for v in places if v not in (*found, *UNTAGGED)):
+                what = f"'{value[:EXCERPT]}' is not O or a prefix and a label such as "
+                what += f"B-PER, in {key}; correct it or {advice}"
+                raise places[value].error(what)
         if not self.has_words:
             raise UserError("the file holds no word; check how it was made", self.path)
         listed = ", ".join(list(self.misc)[:MAX_LISTED]) or "none"
         what = f"no entities under {', '.join(self.keys)}; keys of MISC are: {listed}"
         raise UserError(f"{what}; {advice}", self.path)
 
+    def read_tags(
+        self, sentence: Sentence, report: ConversionReport | None = None
+    ) -> list[Tag]:
+        """The tags of the words; those of a token of several words are spread."""
+        tags = [self._tag(word) for word in sentence.words]
+        for start, end, word in sentence.multiwords:
+            tag = self._tag(word)
+            if tag[1] and any(label for _, label in tags[start:end]):
+                if report is not None and _differs(tag, tags[start:end]):
+                    what = f"tag of the token {word.cells['ID']}, not of a word"
+                    report.note("skipped", word.place, what)
+            elif tag[1]:
+                first = "B" if tag[0] in "BSU" else "I"
+                last = AT_END.get(tag[0], "I")
+                prefixes = [first, *"I" * (end - start - 2), last]
+                tags[start:end] = [(prefix, tag[1]) for prefix in prefixes]
+        return tags
+
+    def _tag(self, word: Word) -> Tag:
+        return (self.tags or {}).get(_value(word, self.key), OUTSIDE)
+
+
+def _differs(tag: Tag, tags: list[Tag]) -> bool:
+    return {label for _, label in tags} != {tag[1]}
+
 
 def _value(word: Word, key: str) -> str:
     return word.cells.get(key, word.misc.get(key, "_"))
 
 
-def _tag(word: Word, key: str) -> Tag | None:
-    value = _value(word, key)
-    return OUTSIDE if value in UNTAGGED else parse_tag(value)
-
-
-def _records(survey: _Survey, key: str, report: ConversionReport) -> Iterator[Record]:
-    is_parsed = survey.unparsed is None
+def _records(
+    survey: _Survey, default_label: str, report: ConversionReport
+) -> Iterator[Record]:
     for sentence in read_sentences(survey.path, report):
-        for token in sentence.multiwords:
-            if _value(token.word, key) not in (*UNTAGGED, "O"):
-                what = f"tag of the token {token.word.cells['ID']}, not of a word"
-                report.note("skipped", token.word.place, what)
-        record = tagged_record(
-            [word.cells["FORM"] for word in sentence.words],
-            [[_tag(word, key) or OUTSIDE for word in sentence.words]],
-            [word.place for word in sentence.words],
-            report,
-        )
+        places = [word.place for word in sentence.words]
+        words = [word.cells["FORM"] for word in sentence.words]
+        tags = survey.read_tags(sentence, report)
+        record = tagged_record(words, [tags], places, report)
+        if survey.tags is None:
+            cells = [_value(word, survey.key) for word in sentence.words]
+            spans, faults = read_brackets(cells, survey.fields, default_label)
+            record.entities = [Entity(*span, places[span[0]]) for span in spans]
+            for i, what in faults:
+                report.note("dropped", places[i], what)
         record.spaces = _spaces(sentence) if survey.has_spaces else None
-        record.layers = make_layers(sentence, survey.filled, is_parsed)
+        record.layers = make_layers(sentence, survey.filled, survey.is_parsed)
         record.id, record.document = sentence.id, sentence.document
         yield record
 

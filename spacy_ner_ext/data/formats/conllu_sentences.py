@@ -22,6 +22,9 @@ PLUS = re.compile(r"#\s*global\.columns\s*=\s*(.*)")
 NEWDOC = re.compile(r"#\s*newdoc\b(?:\s+id\s*=\s*(.*))?")
 SENT_ID = re.compile(r"#\s*sent_id\s*=\s*(.*)")
 TEXT = re.compile(r"#\s*text\s*=")
+FIELDS = re.compile(r"#\s*global\.Entity\s*=\s*(.*)")
+# Some corpora separate pairs by a space.
+PAIRS = re.compile(r"\||\s+(?=[^\s=|]+=)")
 ID = re.compile(r"([0-9]{1,9})(?:([-.])([0-9]{1,9}))?")
 EXCERPT = 40
 MISSING = ("_", "")
@@ -31,7 +34,7 @@ LAYERS = {"XPOS": "tags", "UPOS": "pos", "LEMMA": "lemmas", "FEATS": "morphs"}
 class Word(NamedTuple):
     """A line of a sentence, its columns, and the keys of its MISC."""
 
-    place: Place
+    place: NotedPlace
     cells: Mapping[str, str]
     misc: Mapping[str, str]
 
@@ -50,6 +53,8 @@ class Sentence:
 
     document: str = ""
     id: str = ""
+    # Parts of the brackets of entities, by name.
+    fields: tuple[str, ...] = ()
     # Its text is given, so that spaces are known.
     has_text: bool = False
     words: list[Word] = field(default_factory=list)
@@ -87,13 +92,15 @@ class _Reader:
                 what = f"token {word.cells['ID']} extends beyond the end of the "
                 what += f"sentence, which has {n_words} words; correct the ID"
                 raise word.place.error(what)
-        self.sentence = Sentence(sentence.document)
+        self.sentence = Sentence(sentence.document, fields=sentence.fields)
         return sentence
 
     def read_comment(self, line: str, place: NotedPlace) -> None:
         sentence = self.sentence
         if match := PLUS.match(line):
             self._set_columns(tuple(match[1].split()), place)
+        elif match := FIELDS.match(line):
+            sentence.fields = tuple(match[1].strip().split("-"))
         elif match := NEWDOC.match(line):
             self.n_documents += 1
             sentence.document = (match[1] or "").strip() or str(self.n_documents)
@@ -115,7 +122,7 @@ class _Reader:
             raise place.error("global.columns has a name twice; rename one")
         self.columns = columns
 
-    def _split(self, line: str, place: Place) -> Word:
+    def _split(self, line: str, place: NotedPlace) -> Word:
         cells = line.split("\t")
         if not self.columns and len(cells) in (len(COLUMNS), len(COLUMNS) + 1):
             self.columns = (*COLUMNS, ADDED_COLUMN)[: len(cells)]
@@ -157,7 +164,7 @@ class _Reader:
 def _misc(cell: str) -> dict[str, str]:
     if "=" not in cell:
         return {}
-    pairs = (pair.partition("=") for pair in cell.split("|"))
+    pairs = (pair.partition("=") for pair in PAIRS.split(cell))
     return {key.strip(): value.strip() for key, equals, value in pairs if equals}
 
 
@@ -169,44 +176,44 @@ def cell_value(word: Word, column: str) -> str:
     return "" if value in MISSING else value
 
 
-def check_layers(sentence: Sentence) -> None:
-    """Raise if parts of speech, features or heads are not valid in spaCy."""
-    for word in sentence.words:
-        part_of_speech = cell_value(word, "UPOS")
-        if part_of_speech not in IDS:
-            what = f"UPOS '{part_of_speech[:EXCERPT]}' is not a part of speech"
-            raise word.place.error(f"{what}; correct it or write _")
-        features = cell_value(word, "FEATS")
-        if features and not all(map(_is_feature, features.split("|"))):
-            what = f"FEATS '{features[:EXCERPT]}' is not like Case=Nom|Number=Sing"
-            raise word.place.error(f"{what}; correct it or write _")
-    heads = [_head(sentence, word) for word in sentence.words]
-    if None not in heads:
-        _check_tree(sentence, [head for head in heads if head is not None])
-
-
-def has_parse(word: Word) -> bool:
-    """Whether a word has a head and a relation to it."""
-    return bool(cell_value(word, "HEAD") and cell_value(word, "DEPREL"))
-
-
 def make_layers(
     sentence: Sentence, columns: set[str], is_parsed: bool
 ) -> dict[str, list]:
-    """Make the arguments of `Doc` from a sentence that was checked."""
+    """Make the arguments of `Doc` from a sentence. What spaCy cannot store is left out
+    and noted.
+
+    is_parsed: Whether some sentence of the file has a parse.
+    """
     layers: dict[str, list] = {
-        layer: [cell_value(word, column) for word in sentence.words]
+        layer: [_valid_value(word, column) for word in sentence.words]
         for column, layer in LAYERS.items()
         if column in columns
     }
+    fault = find_fault(sentence)
+    if fault and (is_parsed or any(cell_value(w, "HEAD") for w in sentence.words)):
+        sentence.words[0].place.note("skipped", f"a parse: {fault}")
     if is_parsed:
-        heads = [_head(sentence, word) or 0 for word in sentence.words]
+        # Without a relation, spaCy takes the head to be unknown.
+        heads = [0 if fault else _head(word) or 0 for word in sentence.words]
         layers["heads"] = [head - 1 if head else i for i, head in enumerate(heads)]
         layers["deps"] = [
             cell_value(word, "DEPREL") if head else "ROOT"
             for word, head in zip(sentence.words, heads, strict=True)
         ]
+        if fault:
+            layers["heads"] = [0] * len(heads)
+            layers["deps"] = [""] * len(heads)
     return layers
+
+
+def _valid_value(word: Word, column: str) -> str:
+    value = cell_value(word, column)
+    is_valid = column != "UPOS" or value in IDS
+    if column == "FEATS" and value:
+        is_valid = all(map(_is_feature, value.split("|")))
+    if not is_valid:
+        word.place.note("skipped", f"{column} {value[:EXCERPT]!r} is not valid")
+    return value if is_valid else ""
 
 
 def _is_feature(text: str) -> bool:
@@ -214,32 +221,30 @@ def _is_feature(text: str) -> bool:
     return bool(name and value) and "=" not in value
 
 
-def _head(sentence: Sentence, word: Word) -> int | None:
+def _head(word: Word) -> int | None:
     text = cell_value(word, "HEAD")
-    if not text:
-        return None
-    n_words = len(sentence.words)
     is_number = text.isascii() and text.isdecimal() and len(text) < 10
-    if not is_number or int(text) > n_words:
-        what = f"HEAD '{text[:EXCERPT]}' is not from 0 to {n_words}; correct it"
-        raise word.place.error(what)
-    return int(text)
+    return int(text) if is_number and cell_value(word, "DEPREL") else None
 
 
-def _check_tree(sentence: Sentence, heads: list[int]) -> None:
-    roots = [i for i, head in enumerate(heads) if not head]
-    if len(roots) > 1:
-        what = "is a second word with HEAD 0; give each sentence one root"
-        raise sentence.words[roots[1]].place.error(what)
+def find_fault(sentence: Sentence) -> str:
+    """What is wrong with the parse of a sentence; empty if nothing is."""
+    n_words = len(sentence.words)
+    heads = [_head(word) for word in sentence.words]
+    for i, head in enumerate(heads, start=1):
+        if head is None or head > n_words:
+            return f"word {i} has no valid HEAD and DEPREL"
+    if heads.count(0) > 1:
+        return "more than one word has HEAD 0"
     reaches_root = [head == 0 for head in heads]
-    for first in range(len(heads)):
+    for first in range(n_words):
         path: list[int] = []
         i = first
         while not reaches_root[i]:
-            if len(path) > len(heads):
-                what = f"the heads of word {first + 1} form a cycle; correct HEAD"
-                raise sentence.words[first].place.error(what)
+            if len(path) > n_words:
+                return f"the heads of word {first + 1} form a cycle"
             path.append(i)
-            i = heads[i] - 1
+            i = (heads[i] or 0) - 1
         for i in path:
             reaches_root[i] = True
+    return ""

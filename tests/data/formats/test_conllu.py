@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from spacy_ner_ext.data.formats.conllu import read_conllu
 from spacy_ner_ext.data.formats.registry import get_reader
 from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.options import ConvertOptions
 from spacy_ner_ext.data.report import ConversionReport
 from spacy_ner_ext.util.errors import UserError
 from tests.helpers.corpora import write_docs
@@ -100,11 +101,115 @@ def test_layers_are_saved(read, tmp_path):
 
 
 def test_a_parse_with_gaps_is_left_out_and_noted(read):
-    (first, _), report = read(f"{SENTENCE}\n{row(1, 'x', head=0)}")
-    assert not first.has_annotation("DEP")
-    assert first.has_annotation("TAG")
-    assert [number for number, _ in notes(report, "skipped")] == [5]
-    assert "the parses of the file are skipped" in notes(report, "skipped")[0][1]
+    (first, second), report = read(f"{SENTENCE}\n{row(1, 'x', head=0)}")
+    assert first.has_annotation("DEP")
+    assert second.has_annotation("TAG") is False
+    assert not second.has_annotation("DEP")
+    what = "a parse: word 1 has no valid HEAD and DEPREL"
+    assert notes(report, "skipped") == [(5, what)]
+
+
+BROKEN = {
+    "two roots": ([0, 0], ["root", "root"], "more than one word has HEAD 0"),
+    "circle": ([2, 1], ["a", "b"], "the heads of word 1 form a cycle"),
+    "own head": ([0, 2], ["root", "b"], "the heads of word 2 form a cycle"),
+    "outside": ([0, 3], ["root", "b"], "word 2 has no valid HEAD and DEPREL"),
+    "text": ([0, "x"], ["root", "b"], "word 2 has no valid HEAD and DEPREL"),
+    "huge": ([0, "9" * 5000], ["root", "b"], "word 2 has no valid HEAD and DEPREL"),
+    "no relation": ([0, 1], ["root", "_"], "word 2 has no valid HEAD and DEPREL"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+@pytest.mark.parametrize("docs_of", [1, 2])
+def test_a_broken_parse_is_left_out_of_its_sentence(read, case, docs_of):
+    heads, relations, what = BROKEN[case]
+    text = "".join(
+        row(i, "w", "NER=B-X", head=head, deprel=relation)
+        for i, (head, relation) in enumerate(zip(heads, relations), start=1)
+    )
+    docs, report = read(f"{text}\n{SENTENCE}", docs_of=docs_of)
+    assert notes(report, "skipped") == [(1, f"a parse: {what}")]
+    tokens = [token for doc in docs for token in doc]
+    assert [token.has_dep() for token in tokens] == [False] * 2 + [True] * 3
+    assert [sent.text for doc in docs for sent in doc.sents] == ["w w", "Ada ran."]
+    assert ents(docs[0])[:2] == [(0, 1, "X"), (1, 2, "X")]
+
+
+def test_values_that_are_not_valid_are_left_out(read):
+    (doc,), report = read(
+        row(1, "Ada", "NER=B-X", upos="propn", xpos="N")
+        + row(2, "ran", upos="VERB", feats="past")
+        + row(3, "on", upos="ADP", feats="A=b|C=d")
+    )
+    assert [token.pos_ for token in doc] == ["", "VERB", "ADP"]
+    assert [str(token.morph) for token in doc] == ["", "", "A=b|C=d"]
+    assert [token.tag_ for token in doc] == ["N", "", ""]
+    assert notes(report, "skipped") == [
+        (1, "UPOS 'propn' is not valid"),
+        (2, "FEATS 'past' is not valid"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tag", "scheme", "tags"),
+    [("B-X", "iob2", "BII"), ("S-X", "bioes", "BII"), ("U-X", "biluo", "BII")],
+)
+def test_tags_of_multiword_tokens_are_spread(read, tag, scheme, tags):
+    words = "".join(row(i, "w") for i in (1, 2, 3))
+    (doc,), report = read(row("1-3", "www", f"NER={tag}") + words)
+    assert ents(doc) == [(0, 3, "X")]
+    assert report.scheme == scheme
+    assert counts(report) == {}
+
+
+def test_pairs_of_misc_with_a_space_between_them(read):
+    (doc,), _ = read(
+        row(1, "Ada", "Gloss=a b name=B-PER") + row(2, "L", "SpaceAfter=No name=I-PER")
+    )
+    assert (doc.text, ents(doc)) == ("Ada L", [(0, 2, "PER")])
+
+
+def test_labels_without_prefixes(read):
+    text = row(1, "Ada", "NE=PER") + row(2, "L", "NE=PER") + row(3, "ran", "NE=O")
+    assert ents(read(text)[0][0]) == [(0, 2, "PER")]
+
+
+BRACKETS = {
+    "fields": ("# global.Entity = GRP-etype-infstat", "(1-person-new", "2-place-new"),
+    "CorefUD": ("# global.Entity = eid-etype-head", "(e1-person-1", "e2-place-1"),
+    "no fields": ("# x", "(e1-person-1", "e2-place-1"),
+    "type first": ("# x", "(person-1", "place-2"),
+}
+
+
+@pytest.mark.parametrize("case", BRACKETS)
+def test_brackets_of_entities_nest(tmp_path, nlp, case):
+    fields, first, second = BRACKETS[case]
+    name = "person-1" if case == "type first" else first[1:].split("-")[0]
+    path = tmp_path / "a.conllu"
+    path.write_text(
+        f"{fields}\n"
+        + row(1, "Ada", f"Entity={first}")
+        + row(2, "of", "_")
+        + row(3, "Bern", f"Entity=({second}){name})"),
+        encoding="utf8",
+    )
+    options = ConvertOptions(spans_key="sc", lang="xx")
+    (doc,) = read_conllu(path, nlp, options=options)
+    assert ents(doc) == [(0, 3, "person")]
+    spans = [(span.text.strip(), span.label_) for span in doc.spans["sc"]]
+    assert spans == [("Ada of Bern", "person"), ("Bern", "place")]
+
+
+def test_brackets_that_do_not_match(read):
+    text = row(1, "a", "Entity=(e1-per-1") + row(2, "b", "Entity=(e2-loc-1)e3)")
+    (doc,), report = read(text)
+    assert ents(doc) == [(1, 2, "loc")]
+    assert notes(report, "dropped") == [
+        (2, "bracket (e2-loc-1)e3) closes nothing"),
+        (1, "bracket (e1-per-1 is not closed"),
+    ]
 
 
 def test_crossing_arcs_stay_one_sentence(read):
@@ -220,28 +325,8 @@ ERRORS = {
     "range": (row("1-3", "xy") + X, {}, 1, "token 1-3 extends beyond the end of the"),
     "range reversed": (X + row("2-1", "y"), {}, 2, "token 2-1 has no words or"),
     "ranges": (row("1-2", "a") + row("1-3", "b"), {}, 2, "or overlaps an earlier one"),
-    "upos": (
-        X + row(2, "y", upos="NN P"),
-        {},
-        2,
-        "UPOS 'NN P' is not a part of speech",
-    ),
-    "feats": (X + row(2, "y", feats="A=b|C"), {}, 2, "FEATS 'A=b|C' is not like Case="),
-    "feats twice": (row(1, "y", feats="A=b=c"), {}, 1, "FEATS 'A=b=c' is not like"),
-    "head": (row(1, "x", head="y"), {}, 1, "HEAD 'y' is not from 0 to 1"),
-    "head outside": (row(1, "x", head=2), {}, 1, "HEAD '2' is not from 0 to 1"),
-    "head negative": (row(1, "x", head=-1), {}, 1, "HEAD '-1' is not from 0 to 1"),
-    "head huge": (row(1, "x", head="9" * 5000), {}, 1, "is not from 0 to 1"),
-    "own head": (row(1, "x", head=0) + row(2, "y", head=2), {}, 2, "word 2 form a"),
-    "circle": (
-        row(1, "x", head=2) + row(2, "y", head=3) + row(3, "z", head=2),
-        {},
-        1,
-        "the heads of word 1 form a cycle",
-    ),
-    "roots": (row(1, "x", head=0) + row(2, "y", head=0), {}, 2, "a second word with"),
     "tag": (
-        X + row(2, "y", "NER=PER"),
+        X + row(2, "y", "NER=PER") + row(3, "z", "NER=B-X"),
         {},
         2,
         "'PER' is not O or a prefix and a label",
