@@ -178,15 +178,13 @@ class _Values:
         return bool(more)
 
 
-def parse_json(text: str, place: Place, name: str = "") -> Any:
-    """Parse one JSON value; `name` says what it is if it is part of a line or row."""
+def parse_json(text: str, place: Place, name: str) -> Any:
+    """Parse one JSON value; `name` says what it is."""
     try:
         value = DECODER.decode(text)
     except JSONDecodeError as err:
         found = f"{err.msg.removesuffix(' at')} at character {err.pos + 1}"
-        advice = "correct it" if name else "write one value a line, or one array of all"
-        what = f"{name} is not a JSON value ({found}); {advice}".lstrip()
-        raise place.error(what) from err
+        raise place.error(f"{name} is not a JSON value ({found}); correct it") from err
     except (ValueError, RecursionError) as err:
         raise bad_value(err, place) from err
     check_storable(value, place)
@@ -220,6 +218,8 @@ def bad_value(err: Exception, place: Place) -> UserError:
 
 def field(values: Mapping[str, Any], name: str, kind: type[T], place: Place) -> T:
     """Get a required value of an object, of type str, int, float, list or dict."""
+    if not isinstance(values, Mapping):
+        raise place.error(f"{excerpt(values)} is not an object with '{name}'")
     if name not in values:
         there = ", ".join(values)[: 4 * EXCERPT] or "nothing"
         raise place.error(f"'{name}' is missing, found {there}; add it")

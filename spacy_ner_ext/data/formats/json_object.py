@@ -40,7 +40,6 @@ KNOWN = (
 BINARY_VIEWS = ("ner", "spans", "classification")
 MANUAL_VIEWS = ("ner_manual", "spans_manual", None)
 OTHER_VIEWS = ("classification", "choice", "pos", "pos_manual", "dep")
-ROW_STARTS = ("start", "start_offset")
 
 
 def has_text(value: Any) -> bool:
@@ -60,14 +59,22 @@ def is_annotated(value: Any) -> bool:
 
 def is_span_row(value: Any) -> bool:
     """Whether a value is one span of a text, with the text in each row."""
-    is_row = isinstance(value, dict) and isinstance(value.get("text"), str)
-    return is_row and any(name in value for name in ROW_STARTS)
+    is_row = isinstance(value, dict) and any(name in value for name in STARTS)
+    return is_row and bool(_row_text(value))
+
+
+def _row_text(row: Values) -> str:
+    """The name of the text: "text" may be that of the span, next to the whole."""
+    texts = [name for name in TEXTS if isinstance(row.get(name), str)]
+    return max(texts, key=lambda name: len(row[name]), default="")
 
 
 def merge_key(value: Any) -> str | None:
     """The text that a value is about, if others of the file may be about it, too."""
-    is_part = is_span_row(value) or (isinstance(value, dict) and _is_binary(value))
-    return str(value["text"]) if is_part else None
+    if is_span_row(value):
+        return str(value[_row_text(value)])
+    is_binary = isinstance(value, dict) and _is_binary(value)
+    return str(value["text"]) if is_binary else None
 
 
 def _is_binary(values: Values) -> bool:
@@ -89,9 +96,10 @@ def read_span_row(
     values: Values, place: NotedPlace, annotators: Annotators
 ) -> Iterator[Record]:
     """Read one span of a text; without a start, the text has no entity."""
-    record = Record(place, text=values["text"], entities=[])
-    span = {name: value for name, value in values.items() if name != "text"}
-    if span.get(first(span, ROW_STARTS)) is not None:
+    text = _row_text(values)
+    record = Record(place, text=values[text], entities=[])
+    span = {name: value for name, value in values.items() if name != text}
+    if first(span, STARTS):
         add_spans(record, [span], place)
     yield record
 
@@ -110,6 +118,9 @@ def read_object(
         return
     name = first(values, TEXTS)
     others = {key: value for key, value in values.items() if key != name}
+    if isinstance(values.get("cats"), list):
+        names = [read_label(cat, "a category", place) for cat in values["cats"]]
+        others["cats"] = dict.fromkeys(names, 1.0)
     record = Record(
         place, text=field(values, name, str, place), **read_data(others, place)
     )

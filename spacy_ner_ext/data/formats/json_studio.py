@@ -209,8 +209,8 @@ def read_argilla(
         else:
             place.note("not_understood", f"the response to '{question}'")
         answered.add(question)
-    for _ in values.get("suggestions") or ():
-        place.note("skipped", "suggestion")
+    if values.get("suggestions"):
+        place.note("skipped", "suggestions")
     if answered or not given:
         yield from read_object(read, place, Annotators(None))
 

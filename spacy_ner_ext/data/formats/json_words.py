@@ -13,7 +13,7 @@ from .tags import SchemeSurvey, parse_tag, tags_to_spans
 
 Values = Mapping[str, Any]
 WORDS = ("tokens", "words", "tokenized_text", "sentences", "sentence")
-TAGS = ("ner_tags", "tags", "ner", "bio_tags", "labels", "label")
+TAGS = ("ner_tags", "tags", "ner", "bio_tags", "iob_tags", "labels", "label")
 ENTITIES = ("ner", "entities", "spans")
 TAG = re.compile(r"O|[BIESLU]-\S.*")
 NO_TAG = ("-", "", None)
@@ -23,9 +23,9 @@ def find_tags(value: Any) -> tuple[list[str], list[Any]] | None:
     """Find the words and tags of a record; None if it has no tags."""
     if not isinstance(value, dict):
         return None
-    words = value.get(first(value, WORDS))
-    if isinstance(value.get("text"), str) and not isinstance(words, list):
-        words = value["text"].split()
+    words = value.get(first(value, (*WORDS, "text")))
+    if isinstance(words, str):
+        words = words.split()
     if not isinstance(words, list) or not _all_strings(words):
         return None
     for name in TAGS:
@@ -65,8 +65,9 @@ def read_tags(
         raise place.error("the tags cannot be read; try --format datasets")
     record = _tagged(*found, place)
     record.id = name_of(values, "id", place)
-    if isinstance(values.get("text"), str):
-        add_words(record, values["text"], place)
+    text = values.get("text", values.get("sentence"))
+    if isinstance(text, str):
+        add_words(record, text, place)
     yield record
 
 
@@ -116,7 +117,7 @@ def read_spacy_json(
         record.starts = _starts(lists)
         if isinstance(paragraph.get("raw"), str):
             add_words(record, paragraph["raw"], place)
-        for cat in paragraph.get("cats") or ():
+        for cat in checked(paragraph.get("cats") or [], list, "'cats'", place):
             value = field(cat, "value", float, place)
             record.cats[field(cat, "label", str, place)] = float(value)
         yield record
@@ -156,6 +157,6 @@ def read_word_spans(
     record.words = words
     add_spans(record, spans, place, inclusive=key == "ner")
     for key in ("relations", "clusters"):
-        for _ in values.get(key) or ():
+        if values.get(key):
             place.note("skipped", key)
     yield record

@@ -13,7 +13,7 @@ from ..record import Record
 from ..report import ConversionReport, NotedPlace
 from .json_file import read_json_values
 from .json_object import merge_key
-from .json_shapes import read_records
+from .json_shapes import guess_of_value, read_records
 from .json_spans import Annotators
 from .spans import NAMES, ExportedDoc, writes_docs
 
@@ -36,10 +36,14 @@ def read_values(
     """Read JSON values or table rows of any shape."""
     annotators = Annotators(annotator)
     merged: dict[str, Record] = {}
+    is_understood = False
     for place, value in values:
         noted = NotedPlace.of(place, report)
         key = merge_key(value)
         for record in read_records(value, noted, annotators):
+            if not is_understood:
+                has_any = record.entities is not None or bool(record.cats)
+                is_understood = has_any or guess_of_value(value) is not None
             if key is None:
                 yield record
             elif key in merged:
@@ -49,6 +53,11 @@ def read_values(
             else:
                 merged[key] = record
     yield from merged.values()
+    unknown = report.notes["not_understood"]
+    if unknown.count and not is_understood:
+        place, what = unknown.examples[0]
+        advice = 'write the entities as "spans": [[0, 3, "PER"]]'
+        raise place.error(f"{what} is not understood; {advice}")
     names = ", ".join(annotators.names)
     if annotator is not None and annotator not in annotators.known:
         what = f"nothing is by the annotator '{annotator}'"

@@ -54,7 +54,10 @@ def missing_columns(
 def _rows(path: Path) -> Iterator[Row]:
     suffix = path.suffix.lower()
     if suffix in DELIMITERS:
-        return _read_delimited(path, DELIMITERS[suffix])
+        header = next((line for _, line in read_lines(path, keep_ends=True)), "")
+        # Excel writes the separator of the country; names of columns have none.
+        separators = (DELIMITERS[suffix], ",", ";", "\t")
+        return _read_delimited(path, max(separators, key=header.count))
     if suffix in JSON_SUFFIXES:
         found = read_json_values(path)
         return ((place, checked(row, dict, "a row", place)) for place, row in found)

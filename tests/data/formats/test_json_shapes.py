@@ -261,6 +261,12 @@ FILES = {
     "a span a row": (
         "a.csv", rows("text,start,end,label", f"{TEXT},0,8,PER", "Bo ran,,,", f"{TEXT},19,23,LOC"), [(BOTH, ALL, {}), ("", "O O", {})],
     ),
+    "a span a row, with its text": (
+        "a.csv", rows("sentence;text;start;end;label", f"{TEXT};Ida Berg;0;8;PER", f"{TEXT};Oslo;19;23;LOC"), [(BOTH, ALL, {})],
+    ),
+    "Doccano, classes and entities": ("a.jsonl", [{"id": 1, "text": TEXT, "cats": ["A"], "entities": [[0, 8, "PER"]]}], [("Ida Berg/PER", "B I O O O O", {"A": 1.0})]),
+    "tags of a sentence": ("a.jsonl", [{"sentence": TEXT, "tags": ["B-PER", "I-PER", "O", "O", "O", "B-LOC"]}], [(BOTH, ALL, {})]),
+    "tags of a list of words": ("a.jsonl", [{"text": TEXT.split(), "labels": ["B-PER", "I-PER", "O", "O", "O", "B-LOC"]}], [(BOTH, ALL, {})]),
     "a span a line": ("a.jsonl", [{"text": TEXT, "start": 0, "end": 8, "label": "PER"}, {"text": TEXT, "start": 19, "end": 23, "label": "LOC"}], [(BOTH, ALL, {})]),
     "tags of tokens": ("a.jsonl", [{"tokens": TEXT.split(), "tags": ["B-PER", "I-PER", "O", "O", "O", "B-LOC"]}], [(BOTH, ALL, {})]),
     "tags of words, missing": ("a.jsonl", [{"words": TEXT.split(), "labels": ["B-PER", "I-PER", "-", None, "O", "B-LOC"]}], [(BOTH, "B I ? ? O B", {})]),
@@ -436,3 +442,10 @@ def test_guess(tmp_path, case):
             guess_format(tmp_path / name)
     else:
         assert guess_format(tmp_path / name) == format
+
+
+def test_a_file_of_which_nothing_is_understood_is_an_error(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "Bo", "mentions": [[0, 2]]}\n')
+    with pytest.raises(UserError, match="line 1: 'mentions' is not understood; write"):
+        list(get_reader("jsonl")(path, NLP))
