@@ -32,10 +32,11 @@ class Found(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """A quote, with the offsets of its fragments, which are usually one."""
+    """A quote, with the offsets of its fragments, which are usually one; with None as
+    text, its offsets are right if they are in the text."""
 
     spans: Sequence[Span]
-    text: str
+    text: str | None
 
 
 class Fragments(NamedTuple):
@@ -73,6 +74,8 @@ def find_quotes(text: str, quotes: Sequence[Quote]) -> list[Fragments | None]:
 def _candidates(text: str, quote: Quote) -> list[Fragments]:
     """Where a quote may be: at its offsets, or by what they count, or else nearby."""
     given = list(quote.spans)
+    if quote.text is None:
+        return [Fragments(given)] * _are_inside(text, given)
     if _fits(text, given, quote.text):
         return [Fragments(given)]
     if not _collapsed(quote.text):
@@ -89,10 +92,14 @@ def _candidates(text: str, quote: Quote) -> list[Fragments]:
 
 
 def _fits(text: str, spans: Sequence[Span], quote: str) -> bool:
-    if not all(0 <= start < end <= len(text) for start, end in spans):
+    if not _are_inside(text, spans):
         return False
     there = " ".join(text[start:end] for start, end in spans)
     return there == quote or _collapsed(there) == _collapsed(quote)
+
+
+def _are_inside(text: str, spans: Sequence[Span]) -> bool:
+    return all(0 <= start < end <= len(text) for start, end in spans)
 
 
 def _trimmed(text: str, start: int, end: int) -> Span:

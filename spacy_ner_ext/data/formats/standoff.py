@@ -5,19 +5,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import NoReturn
 
 from spacy.tokens import Span
 
 from ...util.errors import Place, UserError, together
 from ..docs import reads_docs
-from ..offsets import Fragments, Quote, find_quotes
+from ..mentions import EXCERPT, Mention, check_fragments, locate
+from ..offsets import Quote
 from ..record import Entity, Record
 from ..report import ConversionReport
 from ..text import MAX_LINE, decode_text, read_lines
 
 TEXT, ANNOTATIONS = ".txt", ".ann"
-FRAGMENTS = ("merge", "parts")
 # More digits than the length of any text, and few enough for int().
 RANGE = r"[0-9]{1,18} [0-9]{1,18}"
 ENTITY = re.compile(rf"(T\S+)\t(\S+) ({RANGE}(?:;{RANGE})*)\t(.*)", re.DOTALL)
@@ -31,7 +31,6 @@ OTHERS = {
 }
 # Other lines continue the one before, whose text has line ends.
 START = re.compile(r"[TAMNER#]\S*\t|\*\s|T\S+ +\S+ [0-9]+ [0-9]+ ")
-EXCERPT = 60
 
 
 @reads_docs
@@ -43,9 +42,7 @@ def read_standoff(
     skip_bad: bool = False,
 ) -> Iterator[Record]:
     """Read a folder of any depth, or a .txt or .ann file."""
-    if fragments not in FRAGMENTS:
-        known = ", ".join(FRAGMENTS)
-        raise UserError(f"unknown fragments '{fragments}'; choose one of {known}")
+    check_fragments(fragments)
     documents = _find_documents(path, report)
     _define_extensions(documents)
     bad: list[UserError] = []
@@ -75,15 +72,6 @@ def _read_document(
     return Record(Place(text_path, 1), text=text, entities=entities, id=name)
 
 
-class _TextBound(NamedTuple):
-    """A T line; its values are those of its attributes."""
-
-    place: Place
-    label: str
-    quote: Quote
-    values: dict[str, Any]
-
-
 @dataclass
 class _Annotations:
     """The annotations of one text, its T lines by name."""
@@ -92,7 +80,7 @@ class _Annotations:
     text: str
     fragments: str
     report: ConversionReport
-    lines: dict[str, _TextBound] = field(default_factory=dict)
+    mentions: dict[str, Mention] = field(default_factory=dict)
 
     def read(self) -> list[Entity]:
         attributes = []
@@ -107,12 +95,8 @@ class _Annotations:
         # They may come before their entity.
         for line, place in attributes:
             self._add_attribute(line, place)
-        quotes = find_quotes(self.text, [line.quote for line in self.lines.values()])
-        return [
-            Entity(start, end, line.label, line.place, line.values, is_quoted=True)
-            for (name, line), found in zip(self.lines.items(), quotes)
-            for start, end in self._parts(name, line, found)
-        ]
+        mentions = list(self.mentions.values())
+        return list(locate(self.text, mentions, self.fragments, self.report))
 
     def _read_lines(self) -> Iterator[tuple[Place, str]]:
         """Read each annotation with the lines that continue it."""
@@ -138,52 +122,26 @@ class _Annotations:
             what = f"{line[:EXCERPT]!r} is not an entity"
             raise place.error(f"{what}; write T1<TAB>LABEL START END<TAB>TEXT")
         name, label, ranges, quote = match.groups()
-        if name in self.lines:
+        if name in self.mentions:
             raise place.error(f"{name} is given twice; rename one of them")
         bounds = (range.split() for range in ranges.split(";"))
         spans = [(int(start), int(end)) for start, end in bounds]
-        self.lines[name] = _TextBound(place, label, Quote(spans, quote), {})
-
-    def _parts(
-        self, name: str, line: _TextBound, found: Fragments | None
-    ) -> list[tuple[int, int]]:
-        if found is None:
-            there = " ".join(self.text[start:end] for start, end in line.quote.spans)
-            what = f"{name} is {line.quote.text[:EXCERPT]!r}, but {there[:EXCERPT]!r} "
-            raise line.place.error(f"{what}is at its offsets; correct them")
-        if found.how:
-            self.report.note("relocated", line.place, f"{name}: {found.how}")
-        spans = sorted(found.spans)
-        parts = spans[:1]
-        for start, end in spans[1:]:
-            first, last = parts[-1]
-            if start < last:
-                what = f"fragments of {name} overlap; correct its offsets"
-                raise line.place.error(what)
-            if self.text[last:start].strip():
-                parts.append((start, end))
-            else:
-                parts[-1] = (first, end)
-        if len(parts) > 1:
-            done = "merged" if self.fragments == "merge" else "made entities"
-            what = f"{name} has {len(parts)} fragments, {done}"
-            self.report.note("fragments", line.place, what)
-        if self.fragments == "merge":
-            return [(parts[0][0], parts[-1][1])]
-        return parts
+        self.mentions[name] = Mention(place, name, label, Quote(spans, quote))
 
     def _add_attribute(self, line: str, place: Place) -> None:
         match = ATTRIBUTE.match(line)
         name, target, value = match.groups() if match else ("", "", "")
-        if target not in self.lines:
+        if target not in self.mentions:
             what = f"attribute {name} of {target}" if match else f"{line[:EXCERPT]!r}"
             self.report.note("skipped", place, what)
             return
         _check_extension(name, place)
-        values = self.lines[target].values
-        if name in values:
+        mention = self.mentions[target]
+        if name in mention.values:
             self.report.note("skipped", place, f"a second {name} of {target}")
-        values.setdefault(name, value or True)
+            return
+        values = {**mention.values, name: value or True}
+        self.mentions[target] = mention._replace(values=values)
 
 
 def on_one_line(text: str) -> str:

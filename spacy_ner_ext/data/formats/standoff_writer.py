@@ -11,9 +11,10 @@ from typing import Any
 from spacy.tokens import Doc, Span
 
 from ...util.errors import Place, UserError
+from ..mentions import EXCERPT
 from ..report import NotedPlace
 from .spans import ExportedDoc, writes_docs
-from .standoff import ANNOTATIONS, EXCERPT, TEXT, on_one_line
+from .standoff import ANNOTATIONS, TEXT, on_one_line
 
 # Characters that some file system or the reader does not accept.
 FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]')
