@@ -75,9 +75,9 @@ class ConvertOptions:
         which tries them all.
     scheme: conll, conllu: tag scheme; auto recognizes it from all tags of the file.
     entity_key: conllu: key in MISC, or column, of the tags; by default the first that
-        has tags.
-    fragments: standoff: turn an entity of several fragments into one entity from its
-        start to its end (merge) or one entity per fragment (parts).
+        has tags. webanno: layer, or feature such as NamedEntity.value, of the labels.
+    fragments: standoff, pubtator, bioc: turn an entity of several fragments into one
+        entity from its start to its end (merge) or one entity per fragment (parts).
     skip_bad: standoff: leave out documents that cannot be read, and report them; by
         default they are an error that names all of them.
     dataset_split: datasets: split to read, such as train.

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from spacy.tokens import Doc
 
 from ...util.errors import UserError
-from ..text import check_input
+from ..text import check_input, read_first_line
+from .bioc import is_bioc_xml, looks_like_bioc, read_bioc
 from .conll import read_conll, write_conll
 from .conllu import read_conllu
 from .dataset import read_datasets
@@ -25,12 +26,14 @@ from .inline import read_inline
 from .json_file import read_json_values
 from .json_shapes import guess_of_values
 from .jsonl import read_jsonl, write_jsonl
+from .pubtator import looks_like_pubtator, read_pubtator
 from .standoff import read_standoff
 from .standoff_writer import write_standoff
 from .table import SUFFIXES as TABLE_SUFFIXES
 from .table import read_table
 from .table_file import JSON_SUFFIXES, parse_cells, read_rows
 from .textcat import read_textcat
+from .webanno import looks_like_webanno, read_webanno
 
 Reader = Callable[..., Iterator[Doc]]
 Writer = Callable[..., None]
@@ -51,6 +54,9 @@ READERS: dict[str, Reader] = {
     "conll": read_conll,
     "conllu": read_conllu,
     "standoff": read_standoff,
+    "webanno": read_webanno,
+    "pubtator": read_pubtator,
+    "bioc": read_bioc,
     "jsonl": read_jsonl,
     "datasets": read_datasets,
     "table": read_table,
@@ -67,9 +73,15 @@ WRITERS: dict[str, Writer] = {
 }
 # Arguments of all readers.
 RESERVED = ("path", "nlp", "report", "options")
+BINARY = (".spacy", ".parquet", ".arrow")
+FIRST_LINES: dict[str, Callable[[str], bool]] = {
+    "webanno": looks_like_webanno,
+    "pubtator": looks_like_pubtator,
+}
 SUFFIXES = {
     ".spacy": "docbin",
     ".ann": "standoff",
+    ".pubtator": "pubtator",
     **dict.fromkeys((".conllu", ".conllup"), "conllu"),
     **dict.fromkeys((".conll", ".iob", ".iob2", ".bio"), "conll"),
 }
@@ -128,11 +140,20 @@ def _of_folder(path: Path) -> str | None:
 
 def _of_file(path: Path) -> str | None:
     suffix = path.suffix.lower()
+    if suffix not in BINARY:
+        line, _ = read_first_line(path)
+        for name, looks_like in FIRST_LINES.items():
+            if looks_like(line):
+                return name
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]
     if suffix == ".txt":
         return "standoff" if path.with_suffix(".ann").is_file() else None
+    if suffix == ".xml":
+        return "bioc" if is_bioc_xml(path) else None
     if suffix in JSON_SUFFIXES:
+        if any(looks_like_bioc(v) for _, v in islice(read_json_values(path), 1)):
+            return "bioc"
         return guess_of_values(value for _, value in read_json_values(path))
     if suffix in TABLE_SUFFIXES:
         found = guess_of_values(

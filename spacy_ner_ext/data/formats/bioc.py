@@ -1,0 +1,162 @@
+"""BioC, JSON or XML: passages with offsets, and annotations with theirs."""
+
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from ...util.errors import Place, UserError, one_line
+from ..docs import reads_docs
+from ..mentions import Mention, check_fragments, locate
+from ..offsets import Quote
+from ..record import Entity, Record
+from ..report import ConversionReport, NotedPlace
+from ..text import check_input
+from .json_file import checked, excerpt, field, name_of, read_json_values
+
+Values = Mapping[str, Any]
+# Keys of the documents of a collection; the second is that of the API of PubTator 3.
+COLLECTIONS = ("documents", "PubTator3")
+# Keys of the label, in the order in which they are looked up.
+LABELS = ("type", "label", "class", "category", "semantic_type", "entity_type")
+LISTS = ("annotation", "passage", "sentence", "relation", "location")
+
+
+@reads_docs
+def read_bioc(
+    path: Path, report: ConversionReport, *, fragments: str = "merge"
+) -> Iterator[Record]:
+    """Read documents, with a line feed between their passages or sentences."""
+    check_fragments(fragments)
+    check_input(path)
+    for number, value in enumerate(_read_documents(path), start=1):
+        place = NotedPlace.of(Place(path, number, "document"), report)
+        yield _read_document(value, place, fragments)
+
+
+def looks_like_bioc(value: Any) -> bool:
+    """Whether a JSON value is a collection or a document."""
+    return any(isinstance(found.get("passages"), list) for found in _documents(value))
+
+
+def is_bioc_xml(path: Path) -> bool:
+    """Whether a file is XML that starts as a collection."""
+    head = _head(path)
+    return head.startswith(b"<") and b"<collection" in head
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(1000).removeprefix(BOM_UTF8).lstrip()
+
+
+def _documents(value: Any) -> list[Values]:
+    if isinstance(value, list):
+        return [document for item in value for document in _documents(item)]
+    if not isinstance(value, dict):
+        return []
+    found = [value[key] for key in COLLECTIONS if isinstance(value.get(key), list)]
+    return [item for item in found[0] if isinstance(item, dict)] if found else [value]
+
+
+def _read_documents(path: Path) -> Iterator[Values]:
+    if _head(path).startswith(b"<"):
+        yield from _read_xml(path)
+        return
+    for place, value in read_json_values(path):
+        if not looks_like_bioc(value):
+            what = f"{excerpt(value)} is not a BioC collection or document"
+            raise place.error(f"{what}; it must have 'documents' or 'passages'")
+        yield from _documents(value)
+
+
+def _read_xml(path: Path) -> Iterator[Values]:
+    try:
+        for _, element in ElementTree.iterparse(path):
+            if element.tag == "document":
+                yield _from_xml(element)
+                element.clear()
+    except (ElementTree.ParseError, ValueError, LookupError) as err:
+        what = f"is not BioC XML ({one_line(err)}); correct it"
+        raise UserError(what, path) from err
+
+
+def _from_xml(element: ElementTree.Element) -> dict[str, Any]:
+    """The values of an element as in JSON, except that numbers are strings."""
+    values: dict[str, Any] = {**element.attrib, "infons": {}}
+    for child in element:
+        if child.tag == "infon":
+            values["infons"][child.get("key")] = child.text
+        elif child.tag in LISTS:
+            values.setdefault(f"{child.tag}s", []).append(_from_xml(child))
+        else:
+            values[child.tag] = child.text or ""
+    return values
+
+
+def _read_document(values: Values, place: NotedPlace, fragments: str) -> Record:
+    levels, parts = [values], list[Values]()
+    for passage in _objects(values, "passages", place):
+        sentences = _objects(passage, "sentences", place)
+        levels += [passage, *sentences]
+        parts += [passage] if passage.get("text") else sentences
+    texts = [(_number(p, "offset", place), field(p, "text", str, place)) for p in parts]
+    texts.sort(key=lambda item: item[0])
+    mentions: list[list[Mention]] = [[] for _ in texts]
+    for level in levels:
+        for _ in _objects(level, "relations", place):
+            place.note("skipped", "relation")
+        for annotation in _objects(level, "annotations", place):
+            _add_mention(annotation, mentions, [at for at, _ in texts], place)
+    entities: list[Entity] = []
+    record = Record(place, entities=entities, id=name_of(values, "id", place))
+    for (_, text), found in zip(texts, mentions):
+        start = len(record.text) + bool(record.text)
+        record.text += "\n" * bool(record.text) + text
+        for entity in locate(text, found, fragments, place.report, start):
+            if entity.label:
+                entities.append(entity)
+            else:
+                record.missing.append((entity.start, entity.end))
+    return record
+
+
+def _add_mention(
+    annotation: Values,
+    mentions: list[list[Mention]],
+    offsets: list[int],
+    place: NotedPlace,
+) -> None:
+    """Add an annotation to the mentions of its text, with offsets that count there."""
+    name = f"annotation {name_of(annotation, 'id', place)}".strip()
+    infons = checked(annotation.get("infons") or {}, dict, "'infons'", place)
+    label = next((infons[key] for key in LABELS if infons.get(key)), "")
+    checked(label, str, f"the type of {name}", place)
+    spans = []
+    for location in _objects(annotation, "locations", place):
+        start = _number(location, "offset", place)
+        spans.append((start, start + _number(location, "length", place)))
+    before = [i for i, at in enumerate(offsets) if spans and at <= spans[0][0]]
+    if not before:
+        place.note("skipped", f"{name} is not in a text")
+        return
+    if not label:
+        place.note("not_understood", f"{name} has no type")
+    at = offsets[before[-1]]
+    spans = [(start - at, end - at) for start, end in spans]
+    text = annotation.get("text") or None
+    quote = Quote(spans, text and checked(text, str, f"the text of {name}", place))
+    mentions[before[-1]].append(Mention(place, name, label, quote))
+
+
+def _objects(values: Values, name: str, place: Place) -> list[Values]:
+    items = checked(values.get(name) or [], list, f"'{name}'", place)
+    return [checked(item, dict, f"one of '{name}'", place) for item in items]
+
+
+def _number(values: Values, name: str, place: Place) -> int:
+    value = values.get(name)
+    if isinstance(value, str) and value.isdecimal() and len(value) < 19:
+        return int(value)
+    return field(values, name, int, place)

@@ -1,0 +1,199 @@
+"""WebAnno TSV 3, the export of INCEpTION and WebAnno: tokens with layers of spans."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...util.errors import Place, UserError
+from ..docs import reads_docs
+from ..mentions import EXCERPT
+from ..offsets import find_quote
+from ..record import Entity, Record
+from ..report import ConversionReport
+from ..text import check_input, read_lines
+
+HEADER = "#FORMAT=WebAnno TSV 3"
+# 1-2 is the second token of the first sentence, 1-2.1 a part of it.
+UNIT = re.compile(r"([0-9]+)-[0-9]+(\.[0-9]+)?\t(\d{1,18})-(\d{1,18})\t([^\t]+)(.*)")
+SEPARATOR = re.compile(r"(?<!\\)\|")
+# A label, and a number that all tokens of the same span have.
+VALUE = re.compile(r"(.*?)(?:\[([0-9]+)\])?", re.DOTALL)
+ESCAPED = re.compile(r"\\(.)")
+CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
+# Layers that do not mark entities, besides those with slots.
+OTHERS = ("POS", "Lemma", "Stem", "MorphologicalFeatures", "Chunk", "SurfaceForm")
+# Features that are labels.
+LABELS = ("value", "label", "type", "category", "class", "tag", "entity")
+
+
+def looks_like_webanno(line: str) -> bool:
+    """Whether this is the first line of a file."""
+    return line.startswith(HEADER)
+
+
+@reads_docs
+def read_webanno(
+    path: Path, report: ConversionReport, *, entity_key: str = ""
+) -> Iterator[Record]:
+    """Read a file, or each .tsv file of a folder, as one document."""
+    files = sorted(path.rglob("*.tsv")) if path.is_dir() else [path]
+    names: dict[str, None] = {}
+    has_labels = False
+    for file in files:
+        document = _Document(file, report, entity_key)
+        yield document.read()
+        names.update(dict.fromkeys(document.columns))
+        has_labels = has_labels or bool(document.labels)
+    if not has_labels:
+        what = f"it is not certain which of {', '.join(names) or 'no layers'} has the "
+        raise UserError(f"{what}labels; name it with --entity-key", path)
+
+
+class _Document:
+    """A file; its columns are named by layer and feature, as in NamedEntity.value."""
+
+    def __init__(self, path: Path, report: ConversionReport, entity_key: str) -> None:
+        self.path = path
+        self.report = report
+        self.entity_key = entity_key
+        self.columns: list[str] = []
+        # The layer of each column of labels.
+        self.labels: dict[int, str] = {}
+        self.counts: Counter[int] = Counter()
+        self.words: list[str] = []
+        self.spaces: list[bool] = []
+        # The first token of each sentence.
+        self.starts: dict[str, int] = {}
+        self.spans: dict[tuple[int, str], Entity] = {}
+        # Where the last token starts and ends in the document and by its offsets, and
+        # the rest of the sentence.
+        self.start = self.end = self.first = self.last = 0
+        self.rest: str | None = None
+        self.is_new = True
+
+    def read(self) -> Record:
+        check_input(self.path)
+        is_text = False
+        for number, line in read_lines(self.path):
+            place = Place(self.path, number)
+            if number == 1 and not looks_like_webanno(line):
+                what = f"{line[:EXCERPT]!r} is not {HEADER}; export as WebAnno TSV 3"
+                raise place.error(what)
+            if line.startswith("#Text="):
+                text = _unescaped(line.removeprefix("#Text="))
+                self.rest = f"{self.rest}\n{text}" if is_text else text
+                self.is_new = True
+            elif line.startswith("#T_"):
+                self._add_layer(line)
+            elif line.strip() and not line.startswith("#"):
+                self._add_unit(line, place)
+            is_text = line.startswith("#Text=")
+        for i, n in self.counts.items():
+            if i not in self.labels:
+                what = f"{n} values of {self.columns[i]}"
+                self.report.note("skipped", Place(self.path, 1), what)
+        return self._record()
+
+    def _record(self) -> Record:
+        found = self.spans.values()
+        return Record(
+            Place(self.path, 1),
+            words=self.words,
+            spaces=self.spaces,
+            entities=[e for e in found if e.label] if self.labels else None,
+            missing=[(e.start, e.end) for e in found if not e.label],
+            starts=list(self.starts.values()),
+            id=self.path.stem,
+        )
+
+    def _add_layer(self, line: str) -> None:
+        layer, *features = line[len("#T_SP=") :].split("|")
+        layer, features = layer.rpartition(".")[2], features or [""]
+        names = [f"{layer}.{name}" if name else layer for name in features]
+        # The feature after a slot is the layer of what fills it.
+        is_slot = [name.startswith("ROLE_") for name in features]
+        spans = [
+            i
+            for i, slots in enumerate(zip(is_slot, [False, *is_slot]))
+            if not any(slots) and line.startswith("#T_SP=")
+        ]
+        if self.entity_key:
+            wanted = (layer, f".{layer}") if len(spans) == 1 else ()
+            spans = [i for i in spans if self.entity_key in (names[i], *wanted)]
+        elif len(spans) > 1:
+            spans = [i for i in spans if features[i].lower() in LABELS]
+        is_other = layer in OTHERS or any(is_slot)
+        if len(spans) == 1 and (self.entity_key or not is_other):
+            self.labels[len(self.columns) + spans[0]] = layer
+        self.columns += names
+
+    def _add_unit(self, line: str, place: Place) -> None:
+        match = UNIT.fullmatch(line)
+        if match is None:
+            what = f"{line[:EXCERPT]!r} is not a token"
+            raise place.error(f"{what}; write 1-1<TAB>START-END<TAB>TOKEN")
+        sentence, part, begin, end, word, rest = match.groups()
+        start, stop = self._place(part, int(begin), int(end), _unescaped(word), place)
+        self.starts.setdefault(sentence, len(self.words) - 1)
+        values = rest.removesuffix("\t").split("\t")[1:]
+        if len(values) != len(self.columns):
+            what = f"has {len(values)} values, the header names {len(self.columns)}"
+            raise place.error(f"{what}; correct the line or the header")
+        for i, value in enumerate(values):
+            if value not in ("_", ""):
+                self.counts[i] += 1
+                for item in SEPARATOR.split(value) if i in self.labels else ():
+                    self._add_value(i, item, start, stop, place)
+
+    def _place(
+        self, part: str | None, begin: int, end: int, word: str, place: Place
+    ) -> tuple[int, int]:
+        """Where a token, or a part of the last one, is in the document."""
+        if part:
+            bounds = (begin - self.first, end - self.first)
+            found = find_quote(self.words[-1] if self.words else "", *bounds, word)
+            if found is None:
+                what = f"{word!r} is not a part of the token before it"
+                raise place.error(f"{what}; correct its offsets")
+            return self.start + found.start, self.start + found.end
+        gap = " " if begin > self.last and self.words else ""
+        if self.rest is not None:
+            gap_in_text, found_word, rest = self.rest.partition(word)
+            if not found_word:
+                what = f"the token {word!r} is not in the rest of its #Text"
+                raise place.error(f"{what}; correct one of them")
+            # The text of a sentence does not have the space before it.
+            gap = gap + gap_in_text if self.is_new else gap_in_text
+            self.rest, self.is_new = rest, False
+        if gap.startswith(" ") and self.words:
+            self.spaces[-1], self.end, gap = True, self.end + 1, gap[1:]
+        for piece in filter(None, (gap, word)):
+            self.words.append(piece)
+            self.spaces.append(False)
+            self.start, self.end = self.end, self.end + len(piece)
+        self.first, self.last = begin, end
+        return self.start, self.end
+
+    def _add_value(
+        self, column: int, item: str, start: int, end: int, place: Place
+    ) -> None:
+        match = VALUE.fullmatch(item)
+        assert match is not None
+        label, number = match.groups()
+        key = (column, number or f"{start} {end} {label}")
+        if label == "*":
+            has_feature = "." in self.columns[column]
+            label = "" if has_feature else self.labels[column]
+            if has_feature and key not in self.spans:
+                what = f"{self.columns[column]} has no value"
+                self.report.note("not_understood", place, what)
+        if key in self.spans:
+            known = self.spans[key]
+            start, end, place = known.start, max(known.end, end), known.place or place
+        entity = Entity(start, end, _unescaped(label), place, is_quoted=True)
+        self.spans[key] = entity
+
+
+def _unescaped(text: str) -> str:
+    return ESCAPED.sub(lambda match: CONTROLS.get(match[1], match[1]), text)
