@@ -9,6 +9,7 @@ this folder and add them here.
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
