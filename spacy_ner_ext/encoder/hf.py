@@ -1,7 +1,8 @@
 """Hugging Face encoders and their tokenizers: loading, and building from saved parts.
 
 Only `load_encoder` and `load_tokenizer` read from the hub or from a folder, and nothing
-is unpickled: weights are safetensors, a tokenizer is its tokenizer.json.
+is unpickled but tensors: weights are safetensors, or the pytorch_model.bin of a folder
+that has no others, read with weights_only; a tokenizer is its tokenizer.json.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def load_encoder(settings: PretrainedSettings) -> Encoder:
         encoder, report = AutoModel.from_pretrained(
             settings.name,
             trust_remote_code=settings.trust_remote_code,
-            use_safetensors=True,
+            use_safetensors=not _is_pickled(settings.name),
+            weights_only=True,
             torch_dtype="float32",
             output_loading_info=True,
             **options,
@@ -42,6 +44,13 @@ def load_encoder(settings: PretrainedSettings) -> Encoder:
     encoder = _encoder_alone(encoder)
     _report_missing(settings.name, encoder, report["missing_keys"])
     return encoder
+
+
+def _is_pickled(name: str) -> bool:
+    """Whether a folder has weights that torch pickled, and no safetensors."""
+    folder = Path(name)
+    is_safe = any(folder.glob("*.safetensors"))
+    return not is_safe and any(folder.glob("pytorch_model*.bin"))
 
 
 def _attention(settings: PretrainedSettings) -> dict[str, str]:

@@ -40,7 +40,8 @@ def build_transformer(
     saved pipeline contains config, tokenizer and weights.
 
     name: Name on the Hugging Face hub or path of a folder; the weights must be
-        safetensors, the tokenizer a fast one.
+        safetensors, or in a folder a pytorch_model.bin (read with weights_only), the
+        tokenizer a fast one.
     window: Pieces of a window, without special pieces.
     stride: Pieces from the start of one window to the start of the next.
     pooling: "mean", "sum", "first" or "last" of the pieces of a token.

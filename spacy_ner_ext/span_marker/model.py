@@ -46,7 +46,8 @@ def build_span_marker(
     instead, and gets `scorer.CandidateScores`.
 
     name: The encoder: name on the Hugging Face hub or path of a folder; the weights
-        must be safetensors, the tokenizer a fast one.
+        must be safetensors, or in a folder a pytorch_model.bin (read with
+        weights_only), the tokenizer a fast one.
     candidates: "all" marks all spans, as the original; "filtered" only those that a
         filter on the states of the text selects, which is trained with the rest. If
         None, "filtered", or "all" for a trained model without a filter. Used by

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy
 import pytest
@@ -377,11 +378,39 @@ def test_an_empty_folder(tmp_path):
     assert str(tmp_path) in message and "not a complete encoder" in message
 
 
-def test_a_folder_without_safetensors(tmp_path):
-    folder = make_encoder(tmp_path, "bert")
+def pickle_weights(folder, **more):
+    """Replace the safetensors of a folder by what torch.save wrote before them."""
     weights = AutoModel.from_pretrained(folder).state_dict()
     (folder / "model.safetensors").unlink()
-    torch.save(weights, folder / "pytorch_model.bin")
+    torch.save({**weights, **more}, folder / "pytorch_model.bin")
+
+
+def test_a_folder_with_pickled_weights_alone(tmp_path):
+    folder = make_encoder(tmp_path, "bert")
+    vectors = make_model(folder=folder).predict(make_docs(TEXT))
+    pickle_weights(folder)
+    model = make_model(folder=folder)
+    for found, wanted in zip(model.predict(make_docs(TEXT)), vectors):
+        numpy.testing.assert_array_equal(found, wanted)
+    # The saved pipeline needs no pickled weights.
+    shutil.rmtree(folder)
+    loaded = build_transformer(str(folder), window=16, stride=10).from_bytes(
+        model.to_bytes()
+    )
+    for found, wanted in zip(loaded.predict(make_docs(TEXT)), vectors):
+        numpy.testing.assert_array_equal(found, wanted)
+
+
+def test_pickled_objects_are_not_loaded(tmp_path):
+    folder = make_encoder(tmp_path, "bert")
+    pickle_weights(folder, more=Path())
+    message = explain(folder=folder)
+    assert str(folder) in message and "not a complete encoder" in message
+
+
+def test_a_folder_without_weights(tmp_path):
+    folder = make_encoder(tmp_path, "bert")
+    (folder / "model.safetensors").unlink()
     message = explain(folder=folder)
     assert str(folder) in message and "safetensors" in message
 
