@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from .entities import ScoredDoc, ScoredEntity
@@ -13,7 +14,8 @@ HALF = 0.5
 
 
 class SharedTaskScores:
-    """Collects nervaluate's counts of each document, if nervaluate is installed."""
+    """Collects nervaluate's counts of each document, if nervaluate is installed and no
+    entities overlap: it matches each entity with the first that it overlaps."""
 
     def __init__(self) -> None:
         try:
@@ -22,6 +24,7 @@ class SharedTaskScores:
         except ImportError:
             Evaluator = None
         self._evaluator: Any = Evaluator
+        self._n_overlapping = 0
         self._all: dict[str, Counter[str]] = defaultdict(Counter)
         self._labels: dict[str, dict[str, Counter[str]]] = defaultdict(
             lambda: defaultdict(Counter)
@@ -33,6 +36,9 @@ class SharedTaskScores:
         labels = sorted({entity.label for entity in (*gold, *predicted)})
         if not labels or self._evaluator is None:
             return
+        if _overlap(gold) or _overlap(predicted):
+            self._n_overlapping += 1
+            return
         # One document at a time needs only its own labels, and no memory.
         sides = [_to_json(gold)], [_to_json(predicted)]
         found = self._evaluator(*sides, tags=labels, loader="dict").evaluate()
@@ -41,19 +47,29 @@ class SharedTaskScores:
             _add(self._labels[label], counts)
 
     def result(self) -> dict[str, Any]:
-        """The part "nervaluate" of the result, None if it is not installed."""
-        if self._evaluator is None:
+        """The part "nervaluate" of the result, None if it is left out."""
+        if self._evaluator is None or self._n_overlapping:
             return {"nervaluate": None}
         labels = {label: _scores(self._labels[label]) for label in sorted(self._labels)}
         return {"nervaluate": {**_scores(self._all), "labels": labels}}
 
     def notes(self) -> Iterator[str]:
-        """Say how to install nervaluate if it is missing."""
+        """Say why nervaluate is left out."""
         if self._evaluator is None:
             yield (
                 "The schemes of nervaluate are left out, as it is not installed: with "
                 "Python 3.11 or newer, pip install 'spacy-ner-ext[report]'."
             )
+        elif self._n_overlapping:
+            yield (
+                "The schemes of nervaluate are left out, as entities overlap in "
+                f"{self._n_overlapping} documents, which nervaluate counts wrongly."
+            )
+
+
+def _overlap(entities: Sequence[ScoredEntity]) -> bool:
+    spans = sorted((entity.start, entity.end) for entity in entities)
+    return any(end > start for (_, end), (start, _) in pairwise(spans))
 
 
 def _to_json(entities: Sequence[ScoredEntity]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import sys
 from hypothesis import given, settings
 
 from spacy_ner_ext.tools.evaluate.shared_task import SharedTaskScores
-from tests.helpers.drawn_spans import any_spans, documents, scored
+from tests.helpers.drawn_spans import any_spans, documents, flat_spans, scored
 
 
 def collect(some):
@@ -27,7 +27,7 @@ if sys.version_info >= (3, 11):
     from nervaluate import Evaluator
 
     @settings(max_examples=100, deadline=None)
-    @given(documents(any_spans()))
+    @given(documents(flat_spans()))
     def test_scores_are_those_of_the_library(some):
         ours, notes = collect(some)
         sides = [[as_dicts(spans) for spans in side] for side in zip(*some)] or [[], []]
@@ -38,6 +38,24 @@ if sys.version_info >= (3, 11):
         for mine, other in pairs:
             for scheme, result in other.items():
                 assert mine[scheme] == vars(result)
+
+    @settings(max_examples=50, deadline=None)
+    @given(documents(any_spans()))
+    def test_with_overlapping_spans_they_are_left_out_with_a_note(some):
+        sides = [spans for document in some for spans in document]
+        n_tokens = [sum(end - start for start, end, _ in spans) for spans in sides]
+        covered = [
+            len({i for s, e, _ in spans for i in range(s, e)}) for spans in sides
+        ]
+        found, notes = collect(some)
+        if n_tokens == covered:
+            assert found is not None and not notes
+        else:
+            assert found is None
+            (note,) = notes
+            assert note.startswith(
+                "The schemes of nervaluate are left out, as entities"
+            )
 
 
 def test_without_the_library_its_scores_are_left_out(monkeypatch):
