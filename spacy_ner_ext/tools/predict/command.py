@@ -58,6 +58,16 @@ def predict(
     text_field: Annotated[
         str, typer.Option(metavar="NAME", help="The field that contains the text.")
     ] = TEXT,
+    max_length: Annotated[
+        Optional[int],
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Do not predict texts of more characters: their lines have an "
+            '"error", and null as "entities".',
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -73,6 +83,9 @@ def predict(
     "score" is null where a component gives none. Other fields of a .jsonl are carried
     through, except those of these names. Settings of the pipeline are overridden by
     their full names.
+
+    Texts may be of any length: those of more than 1,000,000 characters, spaCy's limit
+    (max_length of the pipeline), are predicted in windows.
 
     To resume an interrupted run, repeat the command: until the output is complete it is
     FILE.jsonl.part, with its settings in FILE.jsonl.part.json. Stdin must then be the
@@ -95,7 +108,7 @@ def predict(
         )
     use_device(gpu_id)
     pipeline = PipelineSource(model, overrides, code)
-    prediction = Prediction(pipeline, source, batch_size, n_process)
+    prediction = Prediction(pipeline, source, batch_size, n_process, max_length)
     if output == STDOUT:
         _run_to_stdout(prediction)
     else:
@@ -149,4 +162,6 @@ def _report(written: Lines, where: str) -> None:
     what = f"{written.entities} entities in {written.texts} texts"
     if written.replaced:
         what += f"; {written.replaced} input fields replaced by predictions"
+    if written.too_long:
+        what += f"; {written.too_long} longer than --max-length, not predicted"
     typer.echo(f"Wrote {where} ({what})", err=True)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -11,14 +11,15 @@ from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import minibatch
 
 from ...pipes.annotations import get_score
+from .long import Places, find_places, merge, predict_windows
 
 # Larger batches are not faster on the CPU, and return their results later.
 BATCH_SIZE = 64
 # The first so many words stay in the vocabulary and in the tokenizer's cache; later
 # ones are forgotten after each batch.
 KEPT_WORDS = 50_000
-# Predicted fields of a result.
-FIELDS = ("entities", "spans", "cats")
+# Fields of a result.
+FIELDS = ("entities", "spans", "cats", "error")
 # One encoder for all results, where json.dumps would make one for each.
 to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 # Further digits are rounding errors of 32-bit arithmetic.
@@ -46,7 +47,9 @@ def predict(
     """Predict the entities of a stream of texts, in its order.
 
     Memory does not grow with the number of texts: the vocabulary forgets words that
-    come after the first 50,000 in a memory zone of spaCy around each batch.
+    come after the first 50,000 in a memory zone of spaCy around each batch. A text of
+    more than `nlp.max_length` characters is predicted in windows of 100,000 characters
+    that overlap and begin where sentences, or else words, begin.
 
     nlp: The pipeline.
     texts: The texts. Of a document the tokens are used, not its annotation.
@@ -59,17 +62,42 @@ def predict(
     RAISES (ValueError): If an error handler of a component skips a text.
     """
     for batch in minibatch(texts, batch_size):
+        long = {i for i, text in enumerate(batch) if _is_long(nlp, text)}
         # No object of spaCy leaves the zone, so it may end before results are used.
         with _memory_zone(nlp):
-            made = (_make_doc(nlp, text) for text in batch)
-            docs = nlp.pipe(made, batch_size=batch_size)
+            short = [text for i, text in enumerate(batch) if i not in long]
+            docs = _run(nlp, short, batch_size)
             found = [{"text": doc.text, **describe(doc)} for doc in docs]
-        if len(found) != len(batch):
-            raise ValueError(
-                f"of {len(batch)} texts the pipeline gave back {len(found)}, as an "
-                "error handler of a component skips texts: remove it"
-            )
-        yield from found
+        results = iter(found)
+        for i, text in enumerate(batch):
+            yield _predict_long(nlp, str(text)) if i in long else next(results)
+
+
+def _is_long(nlp: Language, text: str | Doc | Words) -> bool:
+    return isinstance(text, str) and len(text) > nlp.max_length
+
+
+def _run(
+    nlp: Language, texts: Sequence[str | Doc | Words], batch_size: int = 1
+) -> list[Doc]:
+    made = (_make_doc(nlp, text) for text in texts)
+    docs = list(nlp.pipe(made, batch_size=batch_size))
+    if len(docs) != len(texts):
+        raise ValueError(
+            f"of {len(texts)} texts the pipeline gave back {len(docs)}, as an error "
+            "handler of a component skips texts: remove it"
+        )
+    return docs
+
+
+def _predict_long(nlp: Language, text: str) -> dict[str, Any]:
+    def run(part: str) -> tuple[dict[str, Any], Places]:
+        with _memory_zone(nlp):
+            (doc,) = _run(nlp, [part])
+            return describe(doc), find_places(doc)
+
+    windows = list(predict_windows(text, nlp.max_length, run))
+    return {"text": text, **merge(windows)}
 
 
 def _make_doc(nlp: Language, text: str | Doc | Words) -> Doc:
@@ -77,6 +105,13 @@ def _make_doc(nlp: Language, text: str | Doc | Words) -> Doc:
         return nlp.make_doc(text)
     words, spaces = Words.of(text) if isinstance(text, Doc) else text
     return Doc(nlp.vocab, words=words, spaces=spaces)
+
+
+def n_characters(text: str | Words) -> int:
+    """The length of a text."""
+    if isinstance(text, str):
+        return len(text)
+    return sum(map(len, text.words)) + sum(text.spaces)
 
 
 def _memory_zone(nlp: Language) -> AbstractContextManager[object]:

@@ -8,11 +8,12 @@ had started threads before.
 import os
 import signal
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import active_children, connection, get_context, parent_process
 from threading import Thread
 from typing import Any
@@ -27,6 +28,7 @@ from .predict import BATCH_SIZE
 from .worker import Lines, PipelineSource, predict_batch
 
 Batch = list[Item]
+Predict = Callable[[Batch], Lines]
 # One that is predicted, and one that waits.
 BATCHES_PER_PROCESS = 2
 
@@ -39,6 +41,7 @@ class Prediction:
     source: Source
     batch_size: int = BATCH_SIZE
     n_process: int = 1
+    max_length: int | None = None
 
     def settings(self) -> dict[str, Any]:
         """What the results depend on, except for the texts."""
@@ -47,6 +50,7 @@ class Prediction:
             "overrides": self.pipeline.overrides,
             "format": self.source.format,
             "text_field": self.source.text_field,
+            "max_length": self.max_length,
             "version": __version__,
         }
 
@@ -64,19 +68,20 @@ class Prediction:
                 yield lines
 
     def _predict(self, batches: Iterator[Batch]) -> Generator[Lines, None, None]:
+        predict = partial(predict_batch, self.pipeline, max_length=self.max_length)
         if self.n_process > 1:
-            yield from predict_in_processes(self.pipeline, batches, self.n_process)
+            yield from predict_in_processes(predict, batches, self.n_process)
             return
         self.pipeline.load()
         for batch in batches:
-            yield predict_batch(self.pipeline, batch)
+            yield predict(batch)
 
 
 # --- Processes ----------------------------------------------------------------
 
 
 def predict_in_processes(
-    pipeline: PipelineSource, batches: Iterator[Batch], n_process: int
+    predict: Predict, batches: Iterator[Batch], n_process: int
 ) -> Generator[Lines, None, None]:
     """Predict batches, which a thread reads ahead; yields results in their order.
 
@@ -86,7 +91,7 @@ def predict_in_processes(
     with _shared_processors(n_process):
         pool = ProcessPoolExecutor(n_process, spawn, initializer=_end_with_parent)
         try:
-            yield from _schedule(pool, pipeline, batches, n_process)
+            yield from _schedule(pool, predict, batches, n_process)
             pool.shutdown()
         except BrokenProcessPool as err:
             raise UserError(
@@ -103,7 +108,7 @@ def predict_in_processes(
 
 def _schedule(
     pool: ProcessPoolExecutor,
-    pipeline: PipelineSource,
+    predict: Predict,
     batches: Iterator[Batch],
     n_process: int,
 ) -> Iterator[Lines]:
@@ -130,7 +135,7 @@ def _schedule(
                 reading = None
                 continue
             with _without_interrupt():
-                running.append(pool.submit(predict_batch, pipeline, batch))
+                running.append(pool.submit(predict, batch))
             reading = _read(batches)
 
 

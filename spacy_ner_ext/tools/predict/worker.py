@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spacy import util
 from spacy.language import Language
@@ -14,7 +14,7 @@ from spacy.language import Language
 from ...util.errors import UserError, one_line
 from ..loading import import_functions, load_pipeline
 from .inputs import Item
-from .predict import predict, to_json
+from .predict import n_characters, predict, to_json
 
 BLOCK = 2**20
 
@@ -65,6 +65,7 @@ class Lines(NamedTuple):
 
     words: Words of the texts, separated by white space.
     replaced: Fields of the input that a prediction of the same name replaced.
+    too_long: Texts that are longer than a maximum, and were not predicted.
     """
 
     data: bytes = b""
@@ -72,35 +73,46 @@ class Lines(NamedTuple):
     words: int = 0
     entities: int = 0
     replaced: int = 0
+    too_long: int = 0
 
 
-def predict_batch(pipeline: PipelineSource, items: Sequence[Item]) -> Lines:
-    """Predict a batch.
+def predict_batch(
+    pipeline: PipelineSource, items: Sequence[Item], max_length: int | None = None
+) -> Lines:
+    """Predict a batch, except for texts of more than `max_length` characters, which get
+    an "error".
 
-    RAISES (UserError): If a text is too long, or a component fails.
+    RAISES (UserError): If a component fails.
     """
     nlp = pipeline.load()
-    for item in items:
-        size = len(item.content) if isinstance(item.content, str) else 0
-        if size > nlp.max_length:
-            raise item.place.error(
-                f"the text has {size:,} characters, and the pipeline takes "
-                f"{nlp.max_length:,} (max_length); cut it"
-            )
-    texts = [item.content for item in items]
+    errors = {i: _too_long(item, max_length) for i, item in enumerate(items)}
+    texts = [item.content for i, item in enumerate(items) if not errors[i]]
     lines, words, entities = [], 0, 0
     try:
-        found = list(predict(nlp, texts, batch_size=len(items)))
+        found = iter(list(predict(nlp, texts, batch_size=len(items))))
     # The errors of other packages, or of a GPU out of memory, have no common class.
     except Exception as err:
         raise UserError(
             f"the pipeline fails between {items[0].place} and {items[-1].place} "
             f"({type(err).__name__}: {one_line(err)}); if memory ran out, lower "
-            "--batch-size"
+            "--batch-size, or leave out long texts with --max-length"
         ) from err
-    for item, result in zip(items, found, strict=True):
-        words += len(result.pop("text").split())
-        entities += len(result["entities"])
+    for i, item in enumerate(items):
+        result: dict[str, Any] = {"entities": None, "error": errors[i]}
+        if not errors[i]:
+            result = next(found)
+            words += len(result.pop("text").split())
+            entities += len(result["entities"])
         lines.append(f"{item.head}, {to_json(result)[1:]}\n")
     replaced = sum(item.replaced for item in items)
-    return Lines("".join(lines).encode(), len(lines), words, entities, replaced)
+    too_long = sum(map(bool, errors.values()))
+    data = "".join(lines).encode()
+    return Lines(data, len(lines), words, entities, replaced, too_long)
+
+
+def _too_long(item: Item, max_length: int | None) -> str:
+    if max_length is None:
+        return ""
+    size = n_characters(item.content)
+    what = f"the text has {size:,} characters, more than --max-length {max_length:,}"
+    return what if size > max_length else ""

@@ -280,6 +280,54 @@ def test_a_process_that_fails_ends_the_command(call, slow, tmp_path, word, what)
 # --- Errors ------------------------------------------------------------
 
 
+def test_a_text_over_the_limit_of_spacy(call, model, tmp_path):
+    long = "It rains . " * 100_000 + "Anna Berg lives in New York ."
+    write_lines(tmp_path / "in.txt", [TEXTS[0], long, TEXTS[1]])
+    code, _, err = call("predict", model, "in.txt", "--output", "out.jsonl")
+    assert (code, "in 3 texts)" in err) == (0, True)
+    results = read(tmp_path / "out.jsonl")
+    assert [result["text"] for result in results] == [TEXTS[0], long, TEXTS[1]]
+    for found in results[1]["entities"]:
+        assert long[found["start"] : found["end"]] == found["text"]
+    assert ("LOC", "New York") in entities(results[1])
+
+
+@pytest.mark.parametrize("n_process", [1, 2])
+def test_texts_over_a_maximum_get_an_error(call, model, tmp_path, n_process):
+    lines = [
+        {"text": text, "error": "mine"} for text in (TEXTS[0], "a" * 101, TEXTS[1])
+    ]
+    write_lines(tmp_path / "in.jsonl", map(json.dumps, lines))
+    options = ("--max-length", 100, "--batch-size", 2, "--n-process", n_process)
+    code, _, err = call("predict", model, "in.jsonl", "-o", "out.jsonl", *options)
+    assert code == 0
+    assert "4 entities in 3 texts" in err
+    assert "3 input fields replaced by predictions; 1 longer than --max-length" in err
+    results = read(tmp_path / "out.jsonl")
+    assert [len(result["entities"] or ()) for result in results] == [2, 0, 2]
+    assert results[1] == {
+        "text": "a" * 101,
+        "entities": None,
+        "error": "the text has 101 characters, more than --max-length 100",
+    }
+    assert "error" not in results[0]
+
+
+def test_a_line_with_an_error_is_kept_by_a_run_that_resumes(call, model, tmp_path):
+    write_lines(tmp_path / "in.jsonl", [json.dumps({"text": "a" * 20}), "no json"])
+    options = ("in.jsonl", "-o", "out.jsonl", "--batch-size", "1")
+    assert call("predict", model, *options, "--max-length", "10")[0] == 1
+    part = (tmp_path / "out.jsonl.part").read_bytes()
+    write_lines(
+        tmp_path / "in.jsonl", [json.dumps({"text": "a" * 20}), '{"text": "b"}']
+    )
+    code, _, err = call("predict", model, *options, "--max-length", "30")
+    assert code == 1 and "was started with max_length 10, not 30" in err
+    code, _, err = call("predict", model, *options, "--max-length", "10")
+    assert code == 0 and "1 of them by earlier runs" in err
+    assert (tmp_path / "out.jsonl").read_bytes().startswith(part)
+
+
 @pytest.mark.parametrize(
     ("args", "what"),
     [
@@ -292,7 +340,7 @@ def test_a_process_that_fails_ends_the_command(call, slow, tmp_path, word, what)
         (["in.txt", "--gpu-id", "0", "--n-process", "2"], "exclude each other"),
         (["bad.jsonl"], "bad.jsonl, line 2: is not a JSON object"),
         (["latin.txt"], "latin.txt, line 2: byte 0xe9 at position 2 is not UTF-8"),
-        (["long.txt"], "line 1: the text has 1,000,001 characters"),
+        (["in.txt", "--max-length", "0"], "--max-length"),
         (["in.txt", "--treshold", "1"], "no such option --treshold"),
     ],
 )
@@ -301,7 +349,6 @@ def test_errors_are_one_sentence(call, model, tmp_path, args, what):
     write_lines(tmp_path / "in.jsonl", ['{"text": "a"}'])
     write_lines(tmp_path / "bad.jsonl", ['{"text": "a"}', '{"text": 3}'])
     write_lines(tmp_path / "in.csv", TEXTS)
-    write_lines(tmp_path / "long.txt", ["a" * 1_000_001])
     (tmp_path / "latin.txt").write_bytes(
         b"a\n\xc3\xa9\xe9\n".replace(b"\xc3\xa9", b"b")
     )
