@@ -5,6 +5,7 @@ from importlib import import_module
 # As in typing, which spaCy has not imported yet.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .pipes.annotations import get_score
     from .tools.calibrate.calibrate import calibrate
     from .tools.convert.convert import convert
     from .tools.evaluate.evaluate import evaluate
@@ -21,6 +22,7 @@ __all__ = [
     "convert",
     "evaluate",
     "explain",
+    "get_score",
     "predict",
     "train",
 ]
@@ -31,6 +33,7 @@ _PUBLIC = {
     "convert": ("tools.convert.convert", "convert"),
     "evaluate": ("tools.evaluate.evaluate", "evaluate"),
     "explain": ("tools.explain.explain", "explain"),
+    "get_score": ("pipes.annotations", "get_score"),
     "predict": ("tools.predict.predict", "predict"),
     "train": ("tools.train.api", "train"),
 }

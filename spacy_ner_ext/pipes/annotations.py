@@ -1,6 +1,8 @@
 """Write predicted entities and their probabilities to doc.ents and span groups."""
 
+import warnings
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy
@@ -11,11 +13,27 @@ from .predictions import ScoredSpan
 from .spans import ENTS, PER_LABEL, blocked_tokens, expand, read_spans
 
 EXTENSION = "score"
+# Where scores are stored: not under the name of the extension, which may be another's.
+STORED = "spacy_ner_ext_score"
+FOREIGN = (
+    f"Another package has defined the extension Span._.{EXTENSION}, so its values are "
+    "not the probabilities of this pipeline: use spacy_ner_ext.get_score(span), or the "
+    '"scores" of a span group.'
+)
 
 
 def get_score(span: Span) -> float | None:
-    """The probability of a predicted entity, which is the value of `span._.score`.
+    """The probability of a predicted entity.
 
+    It is the value of `span._.score` too, unless another package has defined that
+    extension, as gliner-spacy does; then a warning says so.
+
+        from spacy_ner_ext import get_score
+
+        for ent in nlp("Anna Berg lives in Oslo.").ents:
+            print(ent.text, ent.label_, get_score(ent))
+
+    span: A span of `doc.ents` or of a span group.
     RETURNS: The probability, 0 to 1; None for a span that was not predicted by
         `crf_ner` or `span_marker_ner`.
     """
@@ -25,18 +43,20 @@ def get_score(span: Span) -> float | None:
 
 def _score_key(span: Span) -> tuple[str, str, int, int]:
     # The format of spaCy's own extensions, so that Doc.from_docs shifts the offsets.
-    return ("._.", EXTENSION, span.start_char, span.end_char)
+    return ("._.", STORED, span.start_char, span.end_char)
 
 
 def register_score_extension() -> None:
-    """Define `span._.score`."""
+    """Define `span._.score`, or warn once if another package has defined it."""
     if not Span.has_extension(EXTENSION):
         Span.set_extension(EXTENSION, getter=get_score)
     elif Span.get_extension(EXTENSION)[2] is not get_score:
-        raise ValueError(
-            f"The extension Span._.{EXTENSION} is already defined elsewhere: remove it "
-            f"with Span.remove_extension('{EXTENSION}') before creating the pipeline."
-        )
+        _warn_about_foreign()
+
+
+@cache
+def _warn_about_foreign() -> None:
+    warnings.warn(FOREIGN, stacklevel=2)
 
 
 def set_score(span: Span, score: float) -> None:

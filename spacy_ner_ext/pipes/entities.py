@@ -98,6 +98,8 @@ class EntityPipe(LabelledPipe):
         self, docs: Iterable[Doc], scores: Sequence[Sequence[ScoredSpan]]
     ) -> None:
         """Write the entities that `predict` returned to the documents."""
+        # Another package may have been imported since.
+        register_score_extension()
         overwrite = self.cfg["overwrite"]
         for doc, found in zip(docs, scores):
             write_spans(doc, found, self.labels, self.annotate, overwrite=overwrite)

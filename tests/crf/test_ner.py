@@ -6,7 +6,7 @@ import logging
 import numpy
 import pytest
 import spacy
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from thinc.api import fix_random_seed
 
@@ -15,7 +15,6 @@ from spacy_ner_ext.crf.marginals import tag_marginals
 from spacy_ner_ext.crf.ner import decode
 from spacy_ner_ext.crf.objectives import OBJECTIVES
 from spacy_ner_ext.crf.tags import MISSING, TagSet
-from spacy_ner_ext.pipes.annotations import register_score_extension
 from tests.helpers.lattices import enumerate_paths, random_lattice
 from tests.helpers.pipelines import (
     CORPUS,
@@ -233,18 +232,6 @@ def test_scores_are_kept_by_bytes_docbin_and_from_docs():
     unpacked = DocBin().from_bytes(packed).get_docs(nlp.vocab)
     for copies in (loaded, unpacked, [Doc.from_docs(docs)], [d.copy() for d in docs]):
         assert [ent._.score for doc in copies for ent in doc.ents] == scores
-
-
-def test_an_extension_of_another_package_is_an_error():
-    getter = Span.remove_extension("score")
-    Span.set_extension("score", default=0.5)
-    try:
-        with pytest.raises(ValueError, match=r"Span\._\.score is already defined"):
-            build("flat_biluo")
-    finally:
-        Span.remove_extension("score")
-        register_score_extension()
-    assert Span.get_extension("score") == getter
 
 
 # --- Span keys and overlaps --------------------------------------------------

@@ -2,17 +2,21 @@
 
 import numpy
 import pytest
+import spacy
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
+import spacy_ner_ext
 from spacy_ner_ext.pipes.annotations import (
+    _warn_about_foreign,
     flat_subset,
     get_score,
+    register_score_extension,
     write_group,
     write_spans,
 )
 from spacy_ner_ext.pipes.predictions import ScoredSpan
-from tests.helpers.pipelines import annotate, found
+from tests.helpers.pipelines import TEXTS, annotate, fitted, found
 
 VOCAB = Vocab()
 WORDS = ["Anna", "Berg", "saw", "New", "York", "today"]
@@ -102,3 +106,68 @@ def test_kept_entities_get_no_score():
     assert [get_score(ent) for ent in doc.ents] == [None, 0.5]
     write_spans(doc, predictions, ["PER", "LOC"], ["ents"], overwrite=True)
     assert [get_score(ent) for ent in doc.ents] == [1.0, 0.5]
+
+
+# --- An extension Span._.score of another package --------------------------------
+
+
+@pytest.fixture(params=["a default", "a getter"])
+def foreign_score(request):
+    """An extension as gliner-spacy defines it, when it is imported first."""
+    register_score_extension()
+    own = Span.remove_extension("score")
+    if request.param == "a default":
+        Span.set_extension("score", default=0.0)
+    else:
+        Span.set_extension("score", getter=lambda span: 0.0)
+    _warn_about_foreign.cache_clear()
+    yield request.param
+    Span.remove_extension("score")
+    register_score_extension()
+    assert Span.get_extension("score") == own
+
+
+@pytest.mark.parametrize("pipes", ["flat_biluo", "group"])
+def test_scores_are_found_although_another_package_has_the_extension(
+    foreign_score, pipes, tmp_path
+):
+    with pytest.warns(
+        UserWarning, match=r"use spacy_ner_ext.get_score\(span\)"
+    ) as seen:
+        nlp = fitted(pipes)
+        nlp.to_disk(tmp_path / "model")
+        loaded = spacy.load(tmp_path / "model")
+        doc = loaded(TEXTS[0])
+    assert len(seen) == 1
+    spans = list(doc.spans["sc"]) if pipes == "group" else list(doc.ents)
+    assert len(spans) == 2
+    scores = [get_score(span) for span in spans]
+    assert all(0.5 < score <= 1 for score in scores)
+    if pipes == "group":
+        assert doc.spans["sc"].attrs["scores"].tolist() == pytest.approx(scores)
+    # The value of the other package is its own.
+    assert [span._.score for span in spans] == [0.0, 0.0]
+    if foreign_score == "a default":
+        spans[0]._.score = 0.25
+        assert [get_score(span) for span in spans] == scores
+    [result] = spacy_ner_ext.predict(loaded, [TEXTS[0]])
+    shown = result["spans"]["sc"] if pipes == "group" else result["entities"]
+    assert [found["score"] for found in shown] == pytest.approx(scores, abs=1e-6)
+
+
+def test_an_extension_that_is_replaced_after_loading_is_noticed():
+    nlp = fitted("flat_biluo")
+    register_score_extension()
+    own = Span.get_extension("score")
+    _warn_about_foreign.cache_clear()
+    Span.set_extension("score", default=0.0, force=True)
+    try:
+        with pytest.warns(UserWarning, match="Another package"):
+            doc = nlp(TEXTS[0])
+    finally:
+        Span.remove_extension("score")
+        register_score_extension()
+    assert Span.get_extension("score") == own
+    assert [spacy_ner_ext.get_score(ent) for ent in doc.ents] == [
+        ent._.score for ent in doc.ents
+    ]
