@@ -94,6 +94,8 @@ class Layout:
     columns: list[Column] = field(default_factory=list)
     n_rows: int = 0
     n_sentences: int = 0
+    n_unfit: int = 0
+    is_found: bool = False
 
     # --- Lines to rows.
 
@@ -171,6 +173,7 @@ class Layout:
             self._add_columns(n_lines)
             self.tags = self._find_tags()
             if self.tags:
+                self.is_found = True
                 break
         if self.width < 2:
             what = "has 1 column, a token and a tag need 2; check --delimiter"
@@ -264,13 +267,13 @@ class Layout:
 
     def _add_columns(self, n_lines: int | None) -> None:
         self.columns = [Column() for _ in range(self.width)]
-        self.n_rows, self.n_sentences = 0, 0
+        self.n_rows = self.n_sentences = self.n_unfit = 0
         is_new = True
         for _, line, cells in islice(self.rows(), n_lines):
             if not cells:
                 is_new = True
             elif not self.fits(cells):
-                continue
+                self.n_unfit += not line.startswith("#")
             elif line.startswith(COMMENTS):
                 # It is a token if it has tags.
                 for column, cell in zip(self.columns, cells):
@@ -323,6 +326,23 @@ class Layout:
         which = ",".join(map(str, found))
         what = f"columns {shown} all hold tags; choose one with --tag-column, or read "
         raise UserError(f"{what}all with --tag-column {which}", self.path)
+
+    def is_certain(self) -> bool:
+        """Whether a file can hardly be anything but columns with tags."""
+        if not self.is_found or self.n_unfit * 10 > self.n_rows:
+            return False
+        has_sentences = self.n_sentences > 1 or self.sentence_column is not None
+        for i, tags in self.tags.items():
+            texts = self.columns[i].texts
+            if tags is None:
+                return self.is_ontonotes
+            if not {"O", "o"} & texts.keys() or len(tags) < 0.9 * len(texts):
+                return False
+            is_styled = any(map(str.isalpha, "".join(_labels(self._styled(i)))))
+            is_short = any(len(label) < 2 for label in _labels(tags))
+            if not is_styled and (is_short or not has_sentences):
+                return False
+        return True
 
     def understand(self, columns: Iterable[int]) -> Tags:
         """The tags of some columns, whatever their style."""

@@ -8,33 +8,29 @@ this folder and add them here.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 from spacy.tokens import Doc
 
 from ...util.errors import UserError
-from ..text import check_input, read_first_line
-from .bioc import is_bioc_xml, looks_like_bioc, read_bioc
+from .bioc import read_bioc
 from .conll import read_conll, write_conll
 from .conllu import read_conllu
 from .dataset import read_datasets
 from .dataset_source import SAVED_DATASET, data_files
 from .docbin import read_docbin
 from .inline import read_inline
-from .json_file import read_json_values
-from .json_shapes import guess_of_values
 from .jsonl import read_jsonl, write_jsonl
-from .pubtator import looks_like_pubtator, read_pubtator
+from .pubtator import read_pubtator
+from .recognize import recognize_file
 from .standoff import read_standoff
 from .standoff_writer import write_standoff
-from .table import SUFFIXES as TABLE_SUFFIXES
 from .table import read_table
-from .table_file import JSON_SUFFIXES, parse_cells, read_rows
 from .textcat import read_textcat
-from .webanno import looks_like_webanno, read_webanno
+from .webanno import read_webanno
 
 Reader = Callable[..., Iterator[Doc]]
 Writer = Callable[..., None]
@@ -74,18 +70,8 @@ WRITERS: dict[str, Writer] = {
 }
 # Arguments of all readers.
 RESERVED = ("path", "nlp", "report", "options")
-BINARY = (".spacy", ".parquet", ".arrow")
-FIRST_LINES: dict[str, Callable[[str], bool]] = {
-    "webanno": looks_like_webanno,
-    "pubtator": looks_like_pubtator,
-}
-SUFFIXES = {
-    ".spacy": "docbin",
-    ".ann": "standoff",
-    ".pubtator": "pubtator",
-    **dict.fromkeys((".conllu", ".conllup"), "conllu"),
-    **dict.fromkeys((".conll", ".iob", ".iob2", ".bio"), "conll"),
-}
+# A path does not keep the second slash.
+ADDRESS = re.compile(r"(https?|s3|hf):/+")
 
 
 def _look_up(functions: dict[str, T], format: str) -> T:
@@ -112,53 +98,31 @@ def get_writer(format: str) -> Writer:
 
 
 def guess_format(path: Path) -> str:
-    """Recognize a format."""
+    """Recognize a format.
+
+    RAISES (UserError): If it is not certain, with what was tried.
+    """
     if path.is_dir():
-        found = _of_folder(path)
-    elif not path.exists() and not path.suffix and len(path.parts) == 2:
+        return _of_folder(path)
+    if ADDRESS.match(str(path)):
+        address = ADDRESS.sub(r"\1://", str(path))
+        raise UserError(f"{address} is an address; download the file and give its name")
+    if not path.exists() and not path.suffix and len(path.parts) == 2:
         what = "there is no such file; for a dataset on the hub give --format datasets"
         raise UserError(what, path)
-    else:
-        check_input(path)
-        found = _of_file(path)
-    if found is None:
-        known = ", ".join(READERS)
-        what = "the format is not certain; name it with --format, one of"
-        raise UserError(f"{what} {known}", path)
-    return found
+    return recognize_file(path, READERS)
 
 
-def _of_folder(path: Path) -> str | None:
+def _of_folder(path: Path) -> str:
     if any((path / name).is_file() for name in SAVED_DATASET):
         return "datasets"
     files = data_files(path)
-    if files:
-        return "datasets" if _of_file(files[0]) == "datasets" else None
+    if files and recognize_file(files[0], READERS) == "datasets":
+        return "datasets"
     kinds = {".spacy": "docbin", ".ann": "standoff"}
     found = {kinds[file.suffix] for file in path.rglob("*") if file.suffix in kinds}
-    return found.pop() if len(found) == 1 else None
-
-
-def _of_file(path: Path) -> str | None:
-    suffix = path.suffix.lower()
-    if suffix not in BINARY:
-        line, _ = read_first_line(path)
-        for name, looks_like in FIRST_LINES.items():
-            if looks_like(line):
-                return name
-    if suffix in SUFFIXES:
-        return SUFFIXES[suffix]
-    if suffix == ".txt":
-        return "standoff" if path.with_suffix(".ann").is_file() else None
-    if suffix == ".xml":
-        return "bioc" if is_bioc_xml(path) else None
-    if suffix in JSON_SUFFIXES:
-        if any(looks_like_bioc(v) for _, v in islice(read_json_values(path), 1)):
-            return "bioc"
-        return guess_of_values(value for _, value in read_json_values(path))
-    if suffix in TABLE_SUFFIXES:
-        found = guess_of_values(
-            parse_cells(row, place, "text") for place, row in read_rows(path)
-        )
-        return "table" if found == "jsonl" else found
-    return None
+    if len(found) == 1 and not files:
+        return found.pop()
+    endings = ", ".join(sorted({file.suffix or file.name for file in path.iterdir()}))
+    what = f"the format of the folder is not recognized: it has {endings or 'nothing'}"
+    raise UserError(f"{what}; give one file, or name the format with --format", path)

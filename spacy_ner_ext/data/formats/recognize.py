@@ -1,0 +1,183 @@
+"""Recognize the format of a file by its content, and name those that are not read."""
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
+from pathlib import Path
+from typing import NoReturn
+
+from ...util.errors import UserError
+from ..text import check_input, read_chunks, read_first_line, read_lines
+from .columns import HEAD, Layout
+from .conllu_sentences import ID, PLUS
+from .json_file import read_json_values
+from .json_shapes import guess_of_values
+from .table_file import DELIMITERS, JSON_SUFFIXES, parse_cells, read_rows
+
+SUFFIXES = {
+    ".spacy": "docbin",
+    ".ann": "standoff",
+    **dict.fromkeys((".conllu", ".conllup"), "conllu"),
+    **dict.fromkeys((".conll", ".iob", ".iob2", ".bio"), "conll"),
+}
+Guess = Callable[[Path], str | None]
+EXCERPT = 60
+# Comments at the start that may name the columns.
+HEADERS = 20
+JSON = "write its texts and spans as JSON lines"
+UNPACK = "unpack it and give the file in it"
+# The start of files that are not texts, what they are, and the way out.
+BINARY = {
+    b"\x89HDF": ("HDF5, such as AnnData's .h5ad", JSON),
+    b"PK\x03\x04": ("a zip archive, such as .xlsx or .docx", UNPACK),
+    b"\x1f\x8b": ("compressed with gzip", UNPACK),
+    b"BZh": ("compressed with bzip2", UNPACK),
+    b"\xfd7zXZ": ("compressed with xz", UNPACK),
+    b"7z\xbc\xaf": ("a 7z archive", UNPACK),
+    b"%PDF": ("a PDF", "extract its text, and annotate that"),
+    b"SQLite format 3": ("an SQLite database", "export its rows as JSON lines"),
+    b"PAR1": ("a Parquet file", "rename it so that it ends in .parquet"),
+    b"ARROW1": ("an Arrow file", "write it as .parquet"),
+    b"\x80\x03": ("a Python pickle", JSON),
+    b"\x80\x04": ("a Python pickle", JSON),
+    b"\x80\x05": ("a Python pickle", JSON),
+    b"\xd0\xcf\x11\xe0": ("an old Office file", "save it as .csv or .txt"),
+}
+BRAT = "export it as BRAT or as JSON lines"
+# The same for texts; a format in place of the way out is read.
+TEXTS = {
+    r"#\s?FORMAT=WebAnno TSV 3": ("WebAnno or INCEpTION TSV 3", "webanno"),
+    r"#\s?FORMAT=WebAnno|# webanno\.custom": (
+        "an old TSV of WebAnno",
+        "export it as WebAnno TSV 3",
+    ),
+    r"[^|\s]+\|[ta]\|": ("PubTator", "pubtator"),
+    r'[{\[](?s:.){,4000}"passages"\s*:\s*\[(?s:.){,999}"offset"': ("BioC JSON", "bioc"),
+    r'\{(?s:.){,4000}"entities"\s*:\s*\{(?s:.){,999}"indices"': ("JSON of GATE", BRAT),
+    r'\{\s*"(%TYPES|_context|%FEATURE_STRUCTURES)"': ("JSON of a UIMA CAS", BRAT),
+    r"(?s:.){,500}<GateDocument": ("XML of GATE", BRAT),
+    r"(?s:.){,500}(<xmi:XMI|<CAS\b)": ("XMI of UIMA or INCEpTION", BRAT),
+    r"(?s:.){,500}(BioC\.dtd|<collection>)": ("BioC XML", "bioc"),
+    r"(?s:.){,500}<TEI\b": ("TEI XML", BRAT),
+    r"(?i:<!doctype html|<html)": ("an HTML page", "download the file itself"),
+    r"<\?xml|<!DOCTYPE|<\w[\w:]*( [^<>]*)?>\s*<": ("XML", BRAT),
+    r"version https://git-lfs": ("a pointer of Git LFS", "run 'git lfs pull'"),
+    r"https?://\S+\s*$": ("an address in place of a text", "download what is there"),
+    r'c="[^"\n]*" \d+:\d+ \d+:\d+\|\|t=': ("concepts of i2b2", BRAT),
+    r"\((TOP|ROOT|S)?\s*\((S|NP|TOP)\b": ("trees in brackets", JSON),
+    r"[^\n]*\[[A-Z]{2,} [^\[\]\n]+\]": (
+        "bracket notation such as [PER Ada]",
+        "write it as [Ada](PER) and read it with --format inline",
+    ),
+    r"[^\n]*\[[^\[\]\n]+\]\([A-Za-z][\w.-]*\)": (
+        "text with marks such as [Ada](PER)",
+        "read it with --format inline",
+    ),
+    r"[^\n]*<(\w+)>[^<>\n]+</\1>": (
+        "text with elements such as <PER>Ada</PER>",
+        "write it as [Ada](PER) and read it with --format inline",
+    ),
+}  # fmt: skip
+
+
+def recognize_file(path: Path, readers: Collection[str]) -> str:
+    """Recognize the format of a file.
+
+    RAISES (UserError): If it is not certain, with what the file looks like.
+    """
+    check_input(path)
+    suffix = path.suffix.lower()
+    is_annotated = suffix == ".txt" and path.with_suffix(".ann").is_file()
+    if suffix in (".spacy", ".ann") or is_annotated:
+        return "docbin" if suffix == ".spacy" else "standoff"
+    if suffix == ".parquet":
+        format, why = _try(_of_rows, path)
+        known = ", ".join(readers)
+        if format is None:
+            raise UserError(f"not {why}; give --format, one of {known}", path)
+        return format
+    with path.open("rb") as file:
+        start = file.read(16)
+    for signature, (what, advice) in BINARY.items():
+        if start.startswith(signature):
+            raise UserError(f"this is {what}; {advice}", path)
+    if start.startswith(b"\x78\x9c"):
+        return "docbin"
+    head = next(read_chunks(path), "").lstrip()
+    found, advice = next(
+        (named for pattern, named in TEXTS.items() if re.match(pattern, head)), ("", "")
+    )
+    if advice in readers:
+        return advice
+    if found and head.startswith("{"):
+        raise UserError(f"this is {found}; {advice}", path)
+    tried = [_try(guess, path) for guess in _guesses(suffix, head)]
+    for format, _ in tried:
+        if format:
+            return format
+    if found:
+        raise UserError(f"this is {found}; {advice}", path)
+    return SUFFIXES.get(suffix) or _fail(path, [why for _, why in tried], readers)
+
+
+def _guesses(suffix: str, head: str) -> list[Guess]:
+    if suffix in JSON_SUFFIXES:
+        return [_of_json]
+    others = [_of_rows] if suffix in DELIMITERS else []
+    return [_of_columns, *([_of_lines_of_json] if head[:1] in "{[" else []), *others]
+
+
+def _try(guess: Guess, path: Path) -> tuple[str | None, str]:
+    """The format, and what was tried and why the file does not have it."""
+    try:
+        return guess(path), f"{guess.__doc__}"
+    except UserError as err:
+        why = str(err).replace(str(path), "").strip(", :")
+        return None, f"{guess.__doc__}: {why}"
+
+
+def _of_columns(path: Path) -> str | None:
+    """columns with tags"""
+    lines = [line for _, line in islice(read_lines(path), HEAD) if line.strip()]
+    rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    is_plus = any(map(PLUS.match, lines[:HEADERS]))
+    if is_plus or (rows and sum(map(_is_conllu, rows)) > 0.9 * len(rows)):
+        return "conllu"
+    layout = Layout(path)
+    layout.measure(n_lines=HEAD)
+    return "conll" if layout.is_certain() else None
+
+
+def _is_conllu(cells: list[str]) -> bool:
+    if len(cells) not in (10, 11) or ID.fullmatch(cells[0]) is None:
+        return False
+    is_misc = cells[9].strip() in ("_", "") or "=" in cells[9]
+    return (is_misc or len(cells) == 11) and (cells[6] == "_" or cells[6].isdecimal())
+
+
+def _of_json(path: Path) -> str | None:
+    """JSON of a known tool"""
+    return guess_of_values(value for _, value in read_json_values(path))
+
+
+def _of_lines_of_json(path: Path) -> str | None:
+    """JSON of a known tool"""
+    # The readers of other formats want the name of the file to say that it is JSON.
+    return "jsonl" if _of_json(path) == "jsonl" else None
+
+
+def _of_rows(path: Path) -> str | None:
+    """a table with known columns"""
+    rows = read_rows(path)
+    found = guess_of_values(parse_cells(row, place, "text") for place, row in rows)
+    return "table" if found == "jsonl" else found
+
+
+def _fail(path: Path, tried: list[str], readers: Iterable[str]) -> NoReturn:
+    first, _ = read_first_line(path)
+    what = f"the format is not recognized; the first line is {first[:EXCERPT]!r}"
+    if path.suffix.lower() == ".txt":
+        tried = [*tried, f"BRAT: no {path.with_suffix('.ann').name} next to it"]
+    listed = "; ".join(f"not {one}" for one in tried)
+    advice = f"name the format with --format, one of {', '.join(readers)}"
+    raise UserError(f"{what} ({listed}); {advice}", path)
