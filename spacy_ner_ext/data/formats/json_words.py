@@ -9,7 +9,7 @@ from ..record import Entity, Record
 from ..report import NotedPlace
 from .json_file import checked, excerpt, field, name_of
 from .json_spans import Annotators, add_spans, add_words, first
-from .tags import SchemeSurvey, parse_tag, tags_to_spans
+from .tags import MISSING, SchemeSurvey, tags_to_spans, understand_tags
 
 Values = Mapping[str, Any]
 WORDS = ("tokens", "words", "tokenized_text", "sentences", "sentence")
@@ -33,9 +33,16 @@ def find_tags(value: Any) -> tuple[list[str], list[Any]] | None:
         if isinstance(tags, str):
             tags = tags.split() if len(tags.split()) == len(words) > 1 else None
         given = [t for t in tags if t not in NO_TAG] if isinstance(tags, list) else []
-        if given and all(map(_is_tag, given)):
+        if given and (all(map(_is_tag, given)) or _are_labels(given, tags, words)):
             return words, list(tags or ())
     return None
+
+
+def _are_labels(given: list[Any], tags: Any, words: list[str]) -> bool:
+    """Whether tags of another style, or without prefix, can be nothing else."""
+    if len(tags) != len(words) or "O" not in given or not _all_strings(given):
+        return False
+    return understand_tags({*given}).keys() == {*given}
 
 
 def _all_strings(values: Any) -> bool:
@@ -72,30 +79,28 @@ def read_tags(
 
 
 def _tagged(words: list[str], tags: Sequence[Any], place: NotedPlace) -> Record:
-    parsed = [("O", "") if tag in NO_TAG else _parse(tag, place) for tag in tags]
+    given = [tag or "" if tag in NO_TAG else tag for tag in tags]
+    if any(type(tag) is int for tag in given):
+        what = "the tags are numbers; name them with --format datasets and --tag-names"
+        raise place.error(what)
+    known = understand_tags({checked(tag, str, "a tag", place) for tag in given})
+    for tag in given:
+        if tag not in known:
+            what = f"tag {excerpt(tag)} is not O or a prefix and a label such as B-PER"
+            raise place.error(f"{what}; correct it")
     if len(tags) != len(words):
         what = f"{len(words)} words have {len(tags)} tags; give each word one tag"
         raise place.error(what)
+    parsed = [known[tag] for tag in given]
     survey = SchemeSurvey()
     survey.add(parsed, range(len(parsed)))
     spans, repairs = tags_to_spans(parsed, survey.scheme())
     for _, what in repairs:
         place.note("repaired", what)
     record = Record(place, words=words, in_words=True)
-    record.missing = [(i, i + 1) for i, tag in enumerate(tags) if tag in NO_TAG]
+    record.missing = [(i, i + 1) for i, tag in enumerate(parsed) if tag == MISSING]
     record.entities = [Entity(*span, place) for span in spans]
     return record
-
-
-def _parse(tag: Any, place: NotedPlace) -> tuple[str, str]:
-    if type(tag) is int:
-        what = f"tag {tag} is a number; name the tags with --format datasets"
-        raise place.error(f"{what} and --tag-names")
-    found = parse_tag(checked(tag, str, "a tag", place))
-    if found is None:
-        what = f"tag {excerpt(tag)} is not O or a prefix and a label such as B-PER"
-        raise place.error(f"{what}; correct it")
-    return found
 
 
 def is_spacy_json(value: Any) -> bool:

@@ -267,6 +267,8 @@ FILES = {
     "Doccano, classes and entities": ("a.jsonl", [{"id": 1, "text": TEXT, "cats": ["A"], "entities": [[0, 8, "PER"]]}], [("Ida Berg/PER", "B I O O O O", {"A": 1.0})]),
     "tags of a sentence": ("a.jsonl", [{"sentence": TEXT, "tags": ["B-PER", "I-PER", "O", "O", "O", "B-LOC"]}], [(BOTH, ALL, {})]),
     "tags of a list of words": ("a.jsonl", [{"text": TEXT.split(), "labels": ["B-PER", "I-PER", "O", "O", "O", "B-LOC"]}], [(BOTH, ALL, {})]),
+    "labels without prefix": ("a.jsonl", [{"tokens": TEXT.split(), "ner": ["PER", "PER", "O", "O", "O", "LOC"]}], [(BOTH, ALL, {})]),
+    "tags of another style": ("a.jsonl", [{"words": TEXT.split(), "tags": ["PER_B", "PER_I", "O", "O", "O", "LOC_B"]}], [(BOTH, ALL, {})]),
     "a span a line": ("a.jsonl", [{"text": TEXT, "start": 0, "end": 8, "label": "PER"}, {"text": TEXT, "start": 19, "end": 23, "label": "LOC"}], [(BOTH, ALL, {})]),
     "tags of tokens": ("a.jsonl", [{"tokens": TEXT.split(), "tags": ["B-PER", "I-PER", "O", "O", "O", "B-LOC"]}], [(BOTH, ALL, {})]),
     "tags of words, missing": ("a.jsonl", [{"words": TEXT.split(), "labels": ["B-PER", "I-PER", "-", None, "O", "B-LOC"]}], [(BOTH, "B I ? ? O B", {})]),
