@@ -23,7 +23,7 @@ TEXTS = ("text", "data", "content", "sentence", "document")
 LABELS = ("label", "labels", "annotation")
 SPANS = ("spans", "entities", *LABELS, "annotations", "ents", "denotations")
 # Marks of an annotated text, even if it has no span and no category.
-MARKS = ("answer", "accept", "tokens")
+MARKS = ("answer", "accept", "tokens", "annotation")
 KNOWN = (
     *TEXTS,
     *SPANS,
@@ -53,8 +53,13 @@ def is_annotated(value: Any) -> bool:
         return False
     given = (value[key] for key in SPANS if key in value)
     items = (item for v in given for item in (v if isinstance(v, list) else [v]))
-    has_spans = any(isinstance(item, list | dict) for item in items)
+    has_spans = any(isinstance(i, list | dict) and not are_truths(i) for i in items)
     return has_spans or any(key in value for key in (*MARKS, "spans", "entities"))
+
+
+def are_truths(value: Any) -> bool:
+    """Whether a value says which categories are true."""
+    return isinstance(value, dict) and all(v in (0, 1, None) for v in value.values())
 
 
 def is_span_row(value: Any) -> bool:

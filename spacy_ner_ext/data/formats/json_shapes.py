@@ -94,7 +94,8 @@ def _has_category(value: Any) -> bool:
     labels = value.get("label", value.get("labels"))
     labels = labels if isinstance(labels, list) else [labels]
     is_plain = all(map(is_plain_label, labels)) and bool(labels)
-    return is_plain or isinstance(value.get("cats"), dict)
+    is_named = json_object.are_truths(value.get("label"))
+    return is_plain or is_named or isinstance(value.get("cats"), dict)
 
 
 class Shape(NamedTuple):

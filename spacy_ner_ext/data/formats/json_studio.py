@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
+from itertools import zip_longest
 from typing import Any
 
 from ...util.errors import Place
@@ -17,6 +18,7 @@ Values = Mapping[str, Any]
 ANNOTATIONS = ("annotations", "completions")
 LABELS = ("labels", "hypertextlabels")
 ADDRESS = re.compile(r"(?:\w+:/|/data/(?:upload|local-files))/?\S*")
+RESPONSES = ".responses"
 # Columns of JSON-MIN that come after the results.
 AFTER = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time")
 
@@ -182,7 +184,10 @@ def read_minimal(
 
 def is_argilla(value: Any) -> bool:
     """Whether a value is a record of Argilla with fields and responses."""
-    return isinstance(value, dict) and isinstance(value.get("fields"), dict)
+    if not isinstance(value, dict):
+        return False
+    is_flat = any(key.endswith(RESPONSES) for key in value)
+    return is_flat or isinstance(value.get("fields"), dict)
 
 
 def read_argilla(
@@ -190,6 +195,8 @@ def read_argilla(
 ) -> Iterator[Record]:
     """Read the first response to each question, or that of one annotator."""
     read: dict[str, Any] = {"id": values.get("id")}
+    if "fields" not in values:
+        values = _nested(values, place)
     read["text"] = _choose_text(values["fields"], (), (), place)
     answered: set[str] = set()
     given = values.get("responses") or {}
@@ -211,8 +218,23 @@ def read_argilla(
         answered.add(question)
     if values.get("suggestions"):
         place.note("skipped", "suggestions")
-    if answered or not given:
+    if answered or not any(given.values() if isinstance(given, dict) else given):
         yield from read_object(read, place, Annotators(None))
+
+
+def _nested(values: Values, place: Place) -> Values:
+    """A record of Argilla in the columns of a dataset."""
+    responses = {}
+    for name in [name for name in values if name.endswith(RESPONSES)]:
+        answers = checked(values[name] or [], list, f"'{name}'", place)
+        users = checked(values.get(f"{name}.users") or [], list, "the users", place)
+        responses[name.removesuffix(RESPONSES)] = [
+            {"value": value, "user_id": user}
+            for value, user in zip_longest(answers, users[: len(answers)])
+        ]
+    hidden = ("id", "status", "_server_id")
+    fields = {k: v for k, v in values.items() if "." not in k and k not in hidden}
+    return {**values, "fields": fields, "responses": responses}
 
 
 def _responses(given: Any, place: Place) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -24,6 +24,7 @@ def find_tags(value: Any) -> tuple[list[str], list[Any]] | None:
     if not isinstance(value, dict):
         return None
     words = value.get(first(value, (*WORDS, "text")))
+    has_words = isinstance(words, list)
     if isinstance(words, str):
         words = words.split()
     if not isinstance(words, list) or not _all_strings(words):
@@ -33,6 +34,8 @@ def find_tags(value: Any) -> tuple[list[str], list[Any]] | None:
         if isinstance(tags, str):
             tags = tags.split() if len(tags.split()) == len(words) > 1 else None
         given = [t for t in tags if t not in NO_TAG] if isinstance(tags, list) else []
+        if not has_words and any(type(tag) is int for tag in given):
+            continue
         if given and (all(map(_is_tag, given)) or _are_labels(given, tags, words)):
             return words, list(tags or ())
     return None

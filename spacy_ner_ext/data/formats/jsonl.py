@@ -15,6 +15,7 @@ from .json_file import read_json_values
 from .json_object import merge_key
 from .json_shapes import guess_of_value, read_records
 from .json_spans import Annotators
+from .json_studio import is_minimal, is_task
 from .spans import NAMES, ExportedDoc, writes_docs
 
 
@@ -37,6 +38,7 @@ def read_values(
     annotators = Annotators(annotator)
     merged: dict[str, Record] = {}
     is_understood = False
+    empty = _Empty()
     for place, value in values:
         noted = NotedPlace.of(place, report)
         key = merge_key(value)
@@ -45,13 +47,14 @@ def read_values(
                 has_any = record.entities is not None or bool(record.cats)
                 is_understood = has_any or guess_of_value(value) is not None
             if key is None:
-                yield record
+                yield from empty.pass_on(record, value)
             elif key in merged:
                 _merge(merged[key], record)
                 if not record.is_complete or record.entities is None:
                     noted.note("merged", "an answer about a text seen before")
             else:
                 merged[key] = record
+    yield from empty.rest()
     yield from merged.values()
     unknown = report.notes["not_understood"]
     if unknown.count and not is_understood:
@@ -65,6 +68,33 @@ def read_values(
     if annotator is None and len(annotators.names) > 1:
         what = f"{path}: annotated by {names}; choose one with --annotator"
         report.more_warnings.append(what)
+
+
+class _Empty:
+    """Holds records of Label Studio without any result until a span is read: if there
+    are only categories in the file, nobody looked for entities."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Record] = []
+        self.has_spans = self.has_cats = False
+
+    def pass_on(self, record: Record, value: Any) -> list[Record]:
+        """The records that can be passed on."""
+        self.has_spans |= bool(record.entities)
+        self.has_cats |= bool(record.cats)
+        is_empty = record.entities == [] and (is_task(value) or is_minimal(value))
+        if self.has_spans or not (is_empty or self.waiting):
+            waiting, self.waiting = self.waiting, []
+            return [*waiting, record]
+        self.waiting.append(record)
+        return []
+
+    def rest(self) -> Iterator[Record]:
+        """The records that are left at the end."""
+        for record in self.waiting:
+            if self.has_cats and record.entities == []:
+                record.entities = None
+            yield record
 
 
 def _merge(record: Record, other: Record) -> None:

@@ -126,6 +126,13 @@ FILES = {
         [(BOTH, ALL, {})],
     ),
     "Label Studio, rating": ("a.json", [task({"type": "rating", "value": {"rating": 4}})], [("", NONE, {})]),
+    "Label Studio, choices and nothing": (
+        "a.json", [task(), task({"type": "choices", "value": {"choices": ["A"]}})], [("", NONE, {}), ("", NONE, {"A": 1.0})],
+    ),
+    "Label Studio, nothing, choices, spans": (
+        "a.json", [task(), task({"type": "choices", "value": {"choices": ["A"]}}), task(labels(IDA))],
+        [("", NOTHING, {}), ("", NONE, {"A": 1.0}), ("Ida Berg/PER", "B I O O O O", {})],
+    ),
     "Label Studio, indented": ("a.json", json.dumps([task(labels(IDA), labels(OSLO))], indent=2), [(BOTH, ALL, {})]),
     "JSON-MIN": ("a.json", [{"id": 1, "body": TEXT, "ner": [IDA, OSLO], "annotator": 1, "annotation_id": 3, "lead_time": 1.5}], [(BOTH, ALL, {})]),
     "JSON-MIN, choice": ("a.json", [{"text": TEXT, "id": 1, "mood": "good", "annotator": 1, "annotation_id": 3}], [("", NONE, {"good": 1.0})]),
@@ -249,6 +256,11 @@ FILES = {
         "a.json",
         json.dumps([{"id": "x", "fields": {"text": TEXT}, "responses": {"ner": [{"value": ARGILLA, "user_id": "u"}], "mood": [{"value": "good", "user_id": "u"}]}, "suggestions": {}, "status": "completed"}]),
         [(BOTH, ALL, {"good": 1.0})],
+    ),
+    "Argilla 1, classes": ("a.jsonl", [{"text": TEXT, "annotation": "A", "status": "Validated"}], [("", NONE, {"A": 1.0})]),
+    "Argilla 2, columns": (
+        "a.jsonl", [{"id": "1", "text": TEXT, "ner.responses": [ARGILLA], "ner.responses.users": ["u"], "ner.suggestion": None}, {"id": "2", "text": "Bo", "ner.responses": None}],
+        [(BOTH, ALL, {}), ("", "?", {})],
     ),
     "Argilla 1 feedback": (
         "a.json",
@@ -422,6 +434,8 @@ def test_nested_entities_are_in_the_span_group(read):
 
 GUESSES = {
     "categories": ("a.csv", "text,label\nGood,pos\n", "textcat"),
+    "truth of categories": ("a.jsonl", '{"text": "a", "label": {"A": 1, "B": 0}}', "textcat"),
+    "list of numbers": ("a.jsonl", '{"text": "a", "label": [1, 0]}', "textcat"),
     "numbers of categories": ("a.csv", "text,label\nGood,1\n", "textcat"),
     "spans in a cell": ("a.csv", 'text,label\nBo,"[[0, 2, ""PER""]]"\n', "table"),
     "answers": ("a.jsonl", '{"text": "a", "label": "A", "answer": "accept"}', "jsonl"),
