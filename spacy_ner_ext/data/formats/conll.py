@@ -13,7 +13,8 @@ from ..record import Entity, Record, check_docs_of, group_sentences
 from ..report import ConversionReport, NotedPlace
 from ..text import check_input
 from .brackets import read_brackets
-from .columns import DELIMITERS, Layout
+from .columns import DELIMITERS
+from .layout import Layout
 from .spans import ExportedDoc, without_overlap, writes_docs
 from .tags import (
     DEFAULT_LABEL,

@@ -1,4 +1,4 @@
-"""The formats by name: which function reads, which writes each, and how to guess one.
+"""The formats by name: which function reads and which writes each.
 
 A reader is `read_NAME(path, nlp, *, report=None, options=DEFAULT, **own)` and returns
 documents; `docs.reads_docs` makes it of a function that reads records. Its own options
@@ -8,9 +8,7 @@ this folder and add them here.
 """
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 from spacy.tokens import Doc
@@ -20,12 +18,10 @@ from .bioc import read_bioc
 from .conll import read_conll, write_conll
 from .conllu import read_conllu
 from .dataset import read_datasets
-from .dataset_source import SAVED_DATASET, data_files
 from .docbin import read_docbin
 from .inline import read_inline
 from .jsonl import read_jsonl, write_jsonl
 from .pubtator import read_pubtator
-from .recognize import recognize_file
 from .standoff import read_standoff
 from .standoff_writer import write_standoff
 from .table import read_table
@@ -70,8 +66,6 @@ WRITERS: dict[str, Writer] = {
 }
 # Arguments of all readers.
 RESERVED = ("path", "nlp", "report", "options")
-# A path does not keep the second slash.
-ADDRESS = re.compile(r"(https?|s3|hf):/+")
 
 
 def _look_up(functions: dict[str, T], format: str) -> T:
@@ -95,34 +89,3 @@ def get_reader(format: str, options: Iterable[str] = ()) -> Reader:
 def get_writer(format: str) -> Writer:
     """Look up the writer of a format."""
     return _look_up(WRITERS, format)
-
-
-def guess_format(path: Path) -> str:
-    """Recognize a format.
-
-    RAISES (UserError): If it is not certain, with what was tried.
-    """
-    if path.is_dir():
-        return _of_folder(path)
-    if ADDRESS.match(str(path)):
-        address = ADDRESS.sub(r"\1://", str(path))
-        raise UserError(f"{address} is an address; download the file and give its name")
-    if not path.exists() and not path.suffix and len(path.parts) == 2:
-        what = "there is no such file; for a dataset on the hub give --format datasets"
-        raise UserError(what, path)
-    return recognize_file(path, READERS)
-
-
-def _of_folder(path: Path) -> str:
-    if any((path / name).is_file() for name in SAVED_DATASET):
-        return "datasets"
-    files = data_files(path)
-    if files and recognize_file(files[0], READERS) == "datasets":
-        return "datasets"
-    kinds = {".spacy": "docbin", ".ann": "standoff"}
-    found = {kinds[file.suffix] for file in path.rglob("*") if file.suffix in kinds}
-    if len(found) == 1 and not files:
-        return found.pop()
-    endings = ", ".join(sorted({file.suffix or file.name for file in path.iterdir()}))
-    what = f"the format of the folder is not recognized: it has {endings or 'nothing'}"
-    raise UserError(f"{what}; give one file, or name the format with --format", path)

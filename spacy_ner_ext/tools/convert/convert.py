@@ -8,10 +8,11 @@ from typing import Any
 from spacy.tokens import Doc
 
 from ...data.formats.docbin import read_docbin
-from ...data.formats.registry import get_reader, get_writer, guess_format
+from ...data.formats.registry import get_reader, get_writer
 from ...data.lang import BlankPipeline, tokenizer_language
 from ...data.options import make_options
 from ...data.output import check_report, check_target, stale_parts, write_parts
+from ...data.recognize import guess_format
 from ...data.report import ConversionReport, Counts
 from ...data.split.split import shape_docs
 from ...data.text import encoded_as, read_encoded

@@ -12,8 +12,9 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ...data.filter import ANY_LANGUAGE
-from ...data.formats.registry import get_reader, guess_format
+from ...data.formats.registry import get_reader
 from ...data.options import ConvertOptions, make_options
+from ...data.recognize import guess_format
 from ...data.report import HARMLESS, KINDS, ConversionReport
 from ...data.split.split import shape_docs
 from ...data.text import encoded_as, read_encoded

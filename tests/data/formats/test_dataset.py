@@ -19,9 +19,9 @@ from spacy.tokens import Doc, Span
 
 from spacy_ner_ext.data.formats.arrow_writers import write_datasets
 from spacy_ner_ext.data.formats.dataset import read_datasets
-from spacy_ner_ext.data.formats.registry import guess_format
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.options import ConvertOptions
+from spacy_ner_ext.data.recognize import guess_format
 from spacy_ner_ext.data.report import ConversionReport
 from spacy_ner_ext.util.errors import UserError
 

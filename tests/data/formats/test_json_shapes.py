@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from spacy_ner_ext.data.formats.registry import get_reader, guess_format
+from spacy_ner_ext.data.formats.registry import get_reader
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.options import ConvertOptions
+from spacy_ner_ext.data.recognize import guess_format
 from spacy_ner_ext.data.report import ConversionReport
 from spacy_ner_ext.util.errors import UserError
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from spacy_ner_ext.data.formats.registry import get_reader, guess_format
+from spacy_ner_ext.data.formats.registry import get_reader
 from spacy_ner_ext.data.lang import BlankPipeline
+from spacy_ner_ext.data.recognize import guess_format
 from spacy_ner_ext.data.report import ConversionReport
 from spacy_ner_ext.data.text import encoded_as, read_encoded
 from spacy_ner_ext.util.errors import UserError

@@ -1,18 +1,20 @@
 """Recognize the format of a file by its content, and name those that are not read."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
-from ...util.errors import UserError
-from ..text import check_input, read_chunks, read_first_line, read_lines
-from .columns import HEAD, Layout
-from .conllu_sentences import ID, PLUS
-from .json_file import read_json_values
-from .json_shapes import guess_of_values
-from .table_file import DELIMITERS, JSON_SUFFIXES, parse_cells, read_rows
+from ..util.errors import UserError
+from .formats.conllu_sentences import ID, PLUS
+from .formats.dataset_source import SAVED_DATASET, data_files
+from .formats.json_file import read_json_values
+from .formats.json_shapes import guess_of_values
+from .formats.layout import HEAD, Layout
+from .formats.registry import READERS
+from .formats.table_file import DELIMITERS, JSON_SUFFIXES, parse_cells, read_rows
+from .text import check_input, read_chunks, read_first_line, read_lines
 
 SUFFIXES = {
     ".spacy": "docbin",
@@ -21,6 +23,8 @@ SUFFIXES = {
     **dict.fromkeys((".conll", ".iob", ".iob2", ".bio"), "conll"),
 }
 Guess = Callable[[Path], str | None]
+# A path does not keep the second slash.
+ADDRESS = re.compile(r"(https?|s3|hf):/+")
 EXCERPT = 60
 # Comments at the start that may name the columns.
 HEADERS = 20
@@ -80,11 +84,38 @@ TEXTS = {
 }  # fmt: skip
 
 
-def recognize_file(path: Path, readers: Collection[str]) -> str:
-    """Recognize the format of a file.
+def guess_format(path: Path) -> str:
+    """Recognize a format.
 
-    RAISES (UserError): If it is not certain, with what the file looks like.
+    RAISES (UserError): If it is not certain, with what was tried.
     """
+    if path.is_dir():
+        return _of_folder(path)
+    if ADDRESS.match(str(path)):
+        address = ADDRESS.sub(r"\1://", str(path))
+        raise UserError(f"{address} is an address; download the file and give its name")
+    if not path.exists() and not path.suffix and len(path.parts) == 2:
+        what = "there is no such file; for a dataset on the hub give --format datasets"
+        raise UserError(what, path)
+    return _of_file(path)
+
+
+def _of_folder(path: Path) -> str:
+    if any((path / name).is_file() for name in SAVED_DATASET):
+        return "datasets"
+    files = data_files(path)
+    if files and _of_file(files[0]) == "datasets":
+        return "datasets"
+    kinds = {".spacy": "docbin", ".ann": "standoff"}
+    found = {kinds[file.suffix] for file in path.rglob("*") if file.suffix in kinds}
+    if len(found) == 1 and not files:
+        return found.pop()
+    endings = ", ".join(sorted({file.suffix or file.name for file in path.iterdir()}))
+    what = f"the format of the folder is not recognized: it has {endings or 'nothing'}"
+    raise UserError(f"{what}; give one file, or name the format with --format", path)
+
+
+def _of_file(path: Path) -> str:
     check_input(path)
     suffix = path.suffix.lower()
     is_annotated = suffix == ".txt" and path.with_suffix(".ann").is_file()
@@ -92,7 +123,7 @@ def recognize_file(path: Path, readers: Collection[str]) -> str:
         return "docbin" if suffix == ".spacy" else "standoff"
     if suffix == ".parquet":
         format, why = _try(_of_rows, path)
-        known = ", ".join(readers)
+        known = ", ".join(READERS)
         if format is None:
             raise UserError(f"not {why}; give --format, one of {known}", path)
         return format
@@ -107,7 +138,7 @@ def recognize_file(path: Path, readers: Collection[str]) -> str:
     found, advice = next(
         (named for pattern, named in TEXTS.items() if re.match(pattern, head)), ("", "")
     )
-    if advice in readers:
+    if advice in READERS:
         return advice
     if found and head.startswith("{"):
         raise UserError(f"this is {found}; {advice}", path)
@@ -117,7 +148,7 @@ def recognize_file(path: Path, readers: Collection[str]) -> str:
             return format
     if found:
         raise UserError(f"this is {found}; {advice}", path)
-    return SUFFIXES.get(suffix) or _fail(path, [why for _, why in tried], readers)
+    return SUFFIXES.get(suffix) or _fail(path, [why for _, why in tried])
 
 
 def _guesses(suffix: str, head: str) -> list[Guess]:
@@ -173,11 +204,11 @@ def _of_rows(path: Path) -> str | None:
     return "table" if found == "jsonl" else found
 
 
-def _fail(path: Path, tried: list[str], readers: Iterable[str]) -> NoReturn:
+def _fail(path: Path, tried: list[str]) -> NoReturn:
     first, _ = read_first_line(path)
     what = f"the format is not recognized; the first line is {first[:EXCERPT]!r}"
     if path.suffix.lower() == ".txt":
         tried = [*tried, f"BRAT: no {path.with_suffix('.ann').name} next to it"]
     listed = "; ".join(f"not {one}" for one in tried)
-    advice = f"name the format with --format, one of {', '.join(readers)}"
+    advice = f"name the format with --format, one of {', '.join(READERS)}"
     raise UserError(f"{what} ({listed}); {advice}", path)
