@@ -69,15 +69,15 @@ TEXTS = {
     r"https?://\S+\s*$": ("an address in place of a text", "download what is there"),
     r'c="[^"\n]*" \d+:\d+ \d+:\d+\|\|t=': ("concepts of i2b2", BRAT),
     r"\((TOP|ROOT|S)?\s*\((S|NP|TOP)\b": ("trees in brackets", JSON),
-    r"[^\n]*\[[A-Z]{2,} [^\[\]\n]+\]": (
+    r"(?!\{)[^\n]*\[[A-Z]{2,} [^\[\]\n]+\]": (
         "bracket notation such as [PER Ada]",
         "write it as [Ada](PER) and read it with --format inline",
     ),
-    r"[^\n]*\[[^\[\]\n]+\]\([A-Za-z][\w.-]*\)": (
+    r"(?!\{)[^\n]*\[[^\[\]\n]+\]\([A-Za-z][\w.-]*\)": (
         "text with marks such as [Ada](PER)",
         "read it with --format inline",
     ),
-    r"[^\n]*<(\w+)>[^<>\n]+</\1>": (
+    r"(?!\{)[^\n]*<(\w+)>[^<>\n]+</\1>": (
         "text with elements such as <PER>Ada</PER>",
         "write it as [Ada](PER) and read it with --format inline",
     ),

@@ -7,6 +7,7 @@ from ..record import Record
 from ..report import NotedPlace
 from .json_file import as_name, checked, field
 from .json_spans import (
+    ENDS,
     STARTS,
     Annotators,
     add_spans,
@@ -64,8 +65,9 @@ def are_truths(value: Any) -> bool:
 
 def is_span_row(value: Any) -> bool:
     """Whether a value is one span of a text, with the text in each row."""
-    is_row = isinstance(value, dict) and any(name in value for name in STARTS)
-    return is_row and bool(_row_text(value))
+    if not isinstance(value, dict) or not _row_text(value):
+        return False
+    return all(any(name in value for name in names) for names in (STARTS, ENDS))
 
 
 def _row_text(row: Values) -> str:

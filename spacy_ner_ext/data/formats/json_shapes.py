@@ -11,7 +11,7 @@ from ..record import Record
 from ..report import NotedPlace
 from . import json_object, json_studio, json_words
 from .json_file import checked, excerpt
-from .json_spans import Annotators, first, is_plain_label
+from .json_spans import STARTS, Annotators, first, is_plain_label
 
 Values = Mapping[str, Any]
 # Lists of records in one object: of NER Annotator, LightTag and Rasa.
@@ -39,12 +39,9 @@ def guess_of_values(values: Iterable[Any]) -> str | None:
     # A record without spans may have a category alone.
     order = ("jsonl", "datasets", "textcat")
     format = next((format for format in order if format in found), None)
-    others = (v for v, guess in zip(known, found) if guess is None)
-    if format == "textcat" and any(
-        isinstance(v, dict) and first(v, LABELS) and v[first(v, LABELS)] for v in others
-    ):
-        return None
-    return format
+    others = [value for value, guess in zip(known, found) if guess is None]
+    has_other_labels = any(v.get(first(v, LABELS)) for v in others if type(v) is dict)
+    return None if format == "textcat" and has_other_labels else format
 
 
 def guess_of_value(value: Any) -> str | None:
@@ -91,6 +88,8 @@ def _read_list(
 def _has_category(value: Any) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("text"), str):
         return False
+    if first(value, STARTS):
+        return False
     labels = value.get("label", value.get("labels"))
     labels = labels if isinstance(labels, list) else [labels]
     is_plain = all(map(is_plain_label, labels)) and bool(labels)
@@ -99,12 +98,9 @@ def _has_category(value: Any) -> bool:
 
 
 class Shape(NamedTuple):
-    """A shape of JSON records.
+    """A shape of JSON records, and the format of such values; None if uncertain."""
 
-    format: The format that a value with this shape has; None if it is not certain.
-    """
-
-    example: str
+    name: str
     format: str | None
     fits: Callable[[Any], bool]
     read: Callable[[Any, NotedPlace, Annotators], Iterator[Record]]

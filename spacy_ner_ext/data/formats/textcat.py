@@ -13,6 +13,7 @@ from .jsonl import read_values
 from .table_file import missing_columns, parse_cells, read_rows
 
 CATS = "cats"
+USED = ("text", "label", CATS, "answer", "id", "lang")
 
 
 @reads_docs
@@ -36,10 +37,11 @@ def read_textcat(
             row["text"] = field(row, text_column, str, place)
             row[CATS] = _cats(row, label_column, list(categories), place)
             # An answer is about a single category.
-            is_asked = row.get("answer") is not None and len(row[CATS]) == 1
-            label = next(iter(row[CATS])) if is_asked else None
-            row[CATS] = None if is_asked else row[CATS]
-            yield place, {**row, "label": label, "labels": None}
+            if row.get("answer") is not None and len(row[CATS]) == 1:
+                row["label"] = next(iter(row.pop(CATS)))
+            else:
+                row.pop("label", None)
+            yield place, {name: row[name] for name in USED if name in row}
 
     def read(report: ConversionReport) -> Iterator[Record]:
         for record in read_values(rows(), path, report):

@@ -294,6 +294,7 @@ FILES = {
         [{"text": "Bo", "label": "A"}, [TEXT, {"entities": PLAIN}], task(labels(IDA)), {"text": "Bo", "spans": []}],
         [("", "?", {"A": 1.0}), (BOTH, ALL, {}), ("Ida Berg/PER", "B I O O O O", {}), ("", "O", {})],
     ),
+    "marks in the text": ("a.jsonl", [{"text": "[ORG Acme] <b>is</b> [Ada](PER)", "spans": []}], [("", " ".join("O" * len(NLP.make_doc("[ORG Acme] <b>is</b> [Ada](PER)"))), {})]),
     "offsets of other units": ("a.jsonl", [{"text": "\U0001f600 Ida ran", "spans": [{"start": 3, "end": 6, "label": "PER", "text": "Ida"}]}], [("Ida/PER", "O B O", {})]),
     "offsets as strings": ("a.jsonl", [{"text": TEXT, "spans": [{"start": "0", "end": "8", "label": "PER"}]}], [("Ida Berg/PER", "B I O O O O", {})]),
 }  # fmt: skip
@@ -320,7 +321,7 @@ ERRORS = {
     "text null": ("a.jsonl", [{"text": TEXT, "spans": []}, {"text": None, "spans": []}], "line 2"),
     "word outside": ("a.json", [{"tokenized_text": ["a"], "ner": [[0, 1, "X"]]}], "is not in the text of 1 words"),
     "rejected outside": ("a.jsonl", [{"text": "a", "spans": [{"start": 5, "end": 9, "label": "A", "answer": "reject"}]}], "5 to 9"),
-    "unknown": ("a.json", [{"foo": 1}], "the format is not certain"),
+    "unknown": ("a.json", [{"foo": 1}], "the format is not recognized"),
 }  # fmt: skip
 
 
@@ -436,6 +437,7 @@ def test_nested_entities_are_in_the_span_group(read):
 GUESSES = {
     "categories": ("a.csv", "text,label\nGood,pos\n", "textcat"),
     "truth of categories": ("a.jsonl", '{"text": "a", "label": {"A": 1, "B": 0}}', "textcat"),
+    "dates": ("a.csv", "text,label,start\na,A,2020-01-01\n", None),
     "list of numbers": ("a.jsonl", '{"text": "a", "label": [1, 0]}', "textcat"),
     "numbers of categories": ("a.csv", "text,label\nGood,1\n", "textcat"),
     "spans in a cell": ("a.csv", 'text,label\nBo,"[[0, 2, ""PER""]]"\n', "table"),

@@ -92,6 +92,11 @@ def test_answers(read):
     assert report.notes["rejected"].count == 1
 
 
+def test_other_columns_do_not_count(read):
+    docs, _ = read("text,label,start,end\na,A,2020-01-01,2021-01-01\n")
+    assert cats(docs) == [{"A": 1.0}]
+
+
 def test_parquet(tmp_path, nlp):
     rows = [
         {"text": "a", "cats": {"A": 1.0, "B": None}, "id": 3},
