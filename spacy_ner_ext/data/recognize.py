@@ -110,6 +110,9 @@ def _of_folder(path: Path) -> str:
     found = {kinds[file.suffix] for file in path.rglob("*") if file.suffix in kinds}
     if len(found) == 1 and not files:
         return found.pop()
+    tables = sorted(path.rglob("*.tsv"))
+    if tables and not found and _of_file(tables[0]) == "webanno":
+        return "webanno"
     endings = ", ".join(sorted({file.suffix or file.name for file in path.iterdir()}))
     what = f"the format of the folder is not recognized: it has {endings or 'nothing'}"
     raise UserError(f"{what}; give one file, or name the format with --format", path)

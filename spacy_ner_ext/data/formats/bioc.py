@@ -35,22 +35,6 @@ def read_bioc(
         yield _read_document(value, place, fragments)
 
 
-def looks_like_bioc(value: Any) -> bool:
-    """Whether a JSON value is a collection or a document."""
-    return any(isinstance(found.get("passages"), list) for found in _documents(value))
-
-
-def is_bioc_xml(path: Path) -> bool:
-    """Whether a file is XML that starts as a collection."""
-    head = _head(path)
-    return head.startswith(b"<") and b"<collection" in head
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(1000).removeprefix(BOM_UTF8).lstrip()
-
-
 def _documents(value: Any) -> list[Values]:
     if isinstance(value, list):
         return [document for item in value for document in _documents(item)]
@@ -61,14 +45,17 @@ def _documents(value: Any) -> list[Values]:
 
 
 def _read_documents(path: Path) -> Iterator[Values]:
-    if _head(path).startswith(b"<"):
+    with path.open("rb") as file:
+        is_xml = file.read(64).removeprefix(BOM_UTF8).lstrip().startswith(b"<")
+    if is_xml:
         yield from _read_xml(path)
         return
     for place, value in read_json_values(path):
-        if not looks_like_bioc(value):
+        documents = _documents(value)
+        if not any(isinstance(found.get("passages"), list) for found in documents):
             what = f"{excerpt(value)} is not a BioC collection or document"
             raise place.error(f"{what}; it must have 'documents' or 'passages'")
-        yield from _documents(value)
+        yield from documents
 
 
 def _read_xml(path: Path) -> Iterator[Values]:

@@ -42,12 +42,6 @@ def read_pubtator(
         yield Record(place, text=text, entities=entities, id=name)
 
 
-def looks_like_pubtator(line: str) -> bool:
-    """Whether the first line of a file is a title, such as 27|t|Effects of tea."""
-    match = TEXT.fullmatch(line)
-    return match is not None and match[2] in ("t", "a")
-
-
 def _read_documents(path: Path, report: ConversionReport) -> Iterator[_Document]:
     document: _Document | None = None
     for number, line in read_lines(path):

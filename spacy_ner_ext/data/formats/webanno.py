@@ -27,11 +27,6 @@ OTHERS = ("POS", "Lemma", "Stem", "MorphologicalFeatures", "Chunk", "SurfaceForm
 LABELS = ("value", "label", "type", "category", "class", "tag", "entity")
 
 
-def looks_like_webanno(line: str) -> bool:
-    """Whether this is the first line of a file."""
-    return line.startswith(HEADER)
-
-
 @reads_docs
 def read_webanno(
     path: Path, report: ConversionReport, *, entity_key: str = ""
@@ -77,7 +72,7 @@ class _Document:
         is_text = False
         for number, line in read_lines(self.path):
             place = Place(self.path, number)
-            if number == 1 and not looks_like_webanno(line):
+            if number == 1 and not line.startswith(HEADER):
                 what = f"{line[:EXCERPT]!r} is not {HEADER}; export as WebAnno TSV 3"
                 raise place.error(what)
             if line.startswith("#Text="):

@@ -181,6 +181,7 @@ def test_folder_in_which_one_file_has_no_layer(tmp_path):
     }.items():
         (folder / name).parent.mkdir(parents=True)
         (folder / f"{name}.tsv").write_text(text, "utf-8")
+    assert guess_format(folder) == "webanno"
     one, other = read_webanno(folder, NLP)
     assert [ent.label_ for ent in one.ents] == ["PER"]
     assert not other.has_annotation("ENT_IOB")
