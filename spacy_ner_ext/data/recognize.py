@@ -138,12 +138,11 @@ def _of_file(path: Path) -> str:
     if start.startswith(b"\x78\x9c"):
         return "docbin"
     head = next(read_chunks(path), "").lstrip()
-    found, advice = next(
-        (named for pattern, named in TEXTS.items() if re.match(pattern, head)), ("", "")
-    )
+    is_json = suffix in JSON_SUFFIXES or head.startswith(("{", "[{"))
+    found, advice = _named(head, is_json)
     if advice in READERS:
         return advice
-    if found and head.startswith("{"):
+    if found and is_json:
         raise UserError(f"this is {found}; {advice}", path)
     tried = [_try(guess, path) for guess in _guesses(suffix, head)]
     for format, _ in tried:
@@ -152,6 +151,14 @@ def _of_file(path: Path) -> str:
     if found:
         raise UserError(f"this is {found}; {advice}", path)
     return SUFFIXES.get(suffix) or _fail(path, [why for _, why in tried])
+
+
+def _named(head: str, is_json: bool) -> tuple[str, str]:
+    for pattern, named in TEXTS.items():
+        # Texts in JSON may have marks of any kind.
+        if (not is_json or "{" in pattern[:3]) and re.match(pattern, head):
+            return named
+    return "", ""
 
 
 def _guesses(suffix: str, head: str) -> list[Guess]:
