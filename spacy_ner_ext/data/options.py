@@ -82,8 +82,8 @@ class ConvertOptions:
         default they are an error that names all of them.
     dataset_split: datasets: split to read, such as train.
     dataset_config: datasets: configuration of a dataset on the hub.
-    tokens_column: datasets: column of the tokens.
-    tags_column: datasets: column of the tags.
+    tokens_column: datasets: column of the tokens, by default tokens or words.
+    tags_column: datasets: column of the tags, by default ner_tags, tags or the like.
     tag_names: datasets: JSON file with the names of tags that are numbers; by default
         labels.json next to the file.
     text_column: table, textcat: column of the texts.

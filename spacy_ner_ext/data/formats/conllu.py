@@ -35,7 +35,7 @@ from .tags import (
 ENTITY_KEYS = ("NER", "NE", "name", "ner", "ne", "Name", "Entity", "entity")
 UNTAGGED = ("", "_", "*")
 MAX_LISTED = 10
-# What a prefix of a token is for its last word.
+# The prefix of the last word of a token, by that of the token.
 AT_END = {"S": "E", "E": "E", "U": "L", "L": "L"}
 
 

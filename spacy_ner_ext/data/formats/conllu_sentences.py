@@ -228,7 +228,7 @@ def _head(word: Word) -> int | None:
 
 
 def find_fault(sentence: Sentence) -> str:
-    """What is wrong with the parse of a sentence; empty if nothing is."""
+    """Describe the fault of the parse of a sentence; empty if it has none."""
     n_words = len(sentence.words)
     heads = [_head(word) for word in sentence.words]
     for i, head in enumerate(heads, start=1):

@@ -15,10 +15,20 @@ from ..report import ConversionReport
 from ..text import check_input, read_lines
 from .dataset_source import NAMES_FILE, Source, open_source
 from .json_file import checked, excerpt, field, name_of, parse_json
+from .json_words import TAGS, WORDS
 from .table_file import missing_columns, read_data, read_tokens
-from .tags import SchemeSurvey, Tag, check_clash, parse_tag, tagged_record
+from .tags import (
+    DEFAULT_LABEL,
+    MISSING,
+    SchemeSurvey,
+    Tag,
+    check_clash,
+    tagged_record,
+    understand_tags,
+)
 
-TagNames = dict[int, Tag]
+# Tags by number or text.
+TagNames = dict[int | str, Tag]
 
 MULTINERD = "PER ORG LOC ANIM BIO CEL DIS EVE FOOD INST MEDIA MYTH PLANT TIME VEHI"
 KNOWN = {
@@ -37,20 +47,26 @@ def read_datasets(
     options: ConvertOptions = DEFAULT,
     dataset_split: str | None = None,
     dataset_config: str | None = None,
-    tokens_column: str = "tokens",
-    tags_column: str = "ner_tags",
+    tokens_column: str | None = None,
+    tags_column: str | None = None,
     tag_names: Path | None = None,
+    default_label: str = DEFAULT_LABEL,
     docs_of: int = 1,
 ) -> Iterator[Doc]:
     """Read the rows of a dataset as documents with gold tokens and entities."""
     check_docs_of(docs_of)
     report = ConversionReport() if report is None else report
     source = open_source(Path(path), dataset_split, dataset_config)
-    feature = source.features.get(tags_column)
-    names = find_tag_names(Path(path), feature, tag_names)
-    if names is None and _has_numbers(source, tags_column):
-        names = find_names_beside(Path(path))
-    columns = _Columns(tokens_column, tags_column, names or {})
+    first = next((row for _, row in source.rows()), {})
+    tokens = tokens_column or next(filter(first.__contains__, WORDS), WORDS[0])
+    tags = tags_column or next(filter(first.__contains__, TAGS), TAGS[0])
+    feature = source.features.get(tags)
+    names = find_tag_names(Path(path), feature, tag_names, default_label)
+    if names is None and _has_numbers(source, tags):
+        names = find_names_beside(Path(path), default_label)
+    columns = _Columns(tokens, tags, names or {})
+    if names is None:
+        columns = columns._replace(names=columns.understand(source, default_label))
     report.scheme = _find_scheme(source, columns, Path(path))
     records: Iterator[Record] = (
         _record(place, row, columns, report)
@@ -67,6 +83,16 @@ class _Columns(NamedTuple):
     tokens: str
     tags: str
     names: TagNames
+
+    def understand(self, source: Source, default_label: str) -> TagNames:
+        """Find the tags of all strings in the column of tags."""
+        lists = (row.get(self.tags) for _, row in source.rows())
+        found = (tag for tags in lists if isinstance(tags, list) for tag in tags)
+        texts = {tag for tag in found if isinstance(tag, str)}
+        names: TagNames = {}
+        for text, tag in understand_tags(texts, default_label=default_label).items():
+            names[text] = tag
+        return names
 
     def read_words(self, row: Mapping[str, Any], place: Place) -> list[str]:
         words = self._list(row, self.tokens, place)
@@ -85,11 +111,11 @@ class _Columns(NamedTuple):
         return field(row, column, list, place)
 
     def _tag(self, value: Any, place: Place) -> Tag:
-        tag = parse_tag(value) if isinstance(value, str) else None
-        if type(value) is int:
-            tag = self.names.get(value)
-            if tag is None:
-                raise place.error(self._unnamed(value))
+        tag = self.names.get(value) if isinstance(value, str | int) else None
+        if value is None:
+            return MISSING
+        if tag is None and type(value) is int:
+            raise place.error(self._unnamed(value))
         if tag is None:
             what = f"'{self.tags}' holds {excerpt(value)}, not O or a prefix and a "
             raise place.error(f"{what}label such as B-PER; correct it")
@@ -97,8 +123,9 @@ class _Columns(NamedTuple):
 
     def _unnamed(self, number: int) -> str:
         what = f"'{self.tags}' holds {number}, a number without a name"
-        if self.names:
-            return f"{what}; names go up to {max(self.names)}, check --tag-names"
+        numbers = [name for name in self.names if isinstance(name, int)]
+        if numbers:
+            return f"{what}; names go up to {max(numbers)}, check --tag-names"
         advice = 'name the tags with --tag-names FILE, a list such as ["O", "B-PER"]'
         return f"{what}; {advice}, or in labels.json next to the dataset"
 
@@ -111,10 +138,11 @@ def _has_numbers(source: Source, tags_column: str) -> bool:
 
 def _find_scheme(source: Source, columns: _Columns, path: Path) -> str:
     survey = SchemeSurvey()
-    unit = "tag" if columns.names else "row"
-    for number, tag in columns.names.items():
+    unit = "tag"
+    named = {n: tag for n, tag in columns.names.items() if isinstance(n, int)}
+    for number, tag in named.items():
         survey.add([tag], [number])
-    if not columns.names:
+    if not named:
         for place, row in source.rows():
             tags = columns.read_tags(row, place) or []
             survey.add(tags, [place.number] * len(tags))
@@ -161,21 +189,26 @@ def _joinable(records: Iterator[Record]) -> Iterator[Record]:
 
 
 def find_tag_names(
-    path: Path, feature: Any = None, names_path: Path | None = None
+    path: Path,
+    feature: Any = None,
+    names_path: Path | None = None,
+    default_label: str = DEFAULT_LABEL,
 ) -> TagNames | None:
     """Find names that are given, in the column's description, or known, if any."""
     if names_path is not None:
-        return _read_names(Path(names_path))
+        return _read_names(Path(names_path), default_label)
     names = class_names(feature)
     if names is None:
         names = KNOWN.get(path.as_posix())
-    return None if names is None else _parsed(enumerate(names), path)
+    return None if names is None else _parsed(enumerate(names), path, default_label)
 
 
-def find_names_beside(path: Path) -> TagNames | None:
+def find_names_beside(
+    path: Path, default_label: str = DEFAULT_LABEL
+) -> TagNames | None:
     """Read `labels.json` in the folder of a dataset, or next to its file, if any."""
     beside = (path if path.is_dir() else path.parent) / NAMES_FILE
-    return _read_names(beside) if beside.is_file() else None
+    return _read_names(beside, default_label) if beside.is_file() else None
 
 
 def class_names(feature: Any) -> list[str] | None:
@@ -192,12 +225,12 @@ def class_names(feature: Any) -> list[str] | None:
     return None
 
 
-def _read_names(path: Path) -> TagNames:
+def _read_names(path: Path, default_label: str) -> TagNames:
     check_input(path)
     text = "\n".join(line for _, line in read_lines(path))
     values = parse_json(text, Place(path, 1), "the text from here")
     if isinstance(values, list):
-        return _parsed(enumerate(values), path)
+        return _parsed(enumerate(values), path, default_label)
     if not isinstance(values, dict):
         what = f"holds {excerpt(values)}, not a list of tags"
         raise UserError(f'{what}; write one such as ["O", "B-PER"]', path)
@@ -206,7 +239,7 @@ def _read_names(path: Path) -> TagNames:
     for number in numbers:
         if numbers.count(number) > 1:
             raise UserError(f"number {number} has two names; keep one", path)
-    return _parsed(pairs, path)
+    return _parsed(pairs, path, default_label)
 
 
 def _pair(key: str, value: Any, path: Path) -> tuple[int, Any]:
@@ -218,13 +251,15 @@ def _pair(key: str, value: Any, path: Path) -> tuple[int, Any]:
     raise UserError(f"{what}; correct it", path)
 
 
-def _parsed(names: Iterable[tuple[int, Any]], path: Path) -> TagNames:
-    tags = {}
-    for number, name in names:
-        tag = parse_tag(name) if isinstance(name, str) else None
-        if tag is None:
+def _parsed(
+    names: Iterable[tuple[int, Any]], path: Path, default_label: str
+) -> TagNames:
+    named = dict(names)
+    texts = {name for name in named.values() if isinstance(name, str)}
+    known = understand_tags(texts, default_label=default_label)
+    for number, name in named.items():
+        if not isinstance(name, str) or name not in known:
             what = f"the name of tag {number}, {excerpt(name)}, is not O or a prefix"
             advice = "and a label such as B-PER; give the names with --tag-names"
             raise Place(path, number, "tag").error(f"{what} {advice}")
-        tags[number] = tag
-    return tags
+    return {number: known[name] for number, name in named.items()}

@@ -12,7 +12,7 @@ from .brackets import are_brackets
 from .columns import COMMENTS, DOCUMENT, MAX_TEXTS, Column, Rows, Tags
 from .tags import OUTSIDE, Tag, parse_tag, understand_tags
 
-# What "auto" tries, in this order; the first is tabs in lines that have one.
+# Delimiters that "auto" tries; the first is tabs in lines that have one, else space.
 TRIED = ("", "comma", "semicolon", "pipe")
 # Columns of the words and names of CoNLL-2012, which has more than these.
 ONTONOTES, WORDS, NAMES = "#begin document", 3, 10

@@ -252,7 +252,7 @@ MALFORMED = {
     "negative": ([row("a", [-1])], {}, 1, "'ner_tags' holds -1, a number without"),
     "true": ([row("a", [True])], {}, 1, "'ner_tags' holds true, not O or a prefix"),
     "float": ([row("a", [1.0])], {}, 1, "'ner_tags' holds 1.0, not O or a prefix"),
-    "null tag": ([row("a", [None])], {}, 1, "'ner_tags' holds null, not O or a"),
+    "object": ([row("a", [{}])], {}, 1, "'ner_tags' holds {}, not O or a prefix"),
     "no tag": ([row("a", ["PER"])], {}, 1, 'holds "PER", not O or a prefix and a'),
     "token": ([row([3])], {}, 1, "a token of 'tokens' is 3, not a string"),
     "null token": ([row([None])], {}, 1, "a token of 'tokens' is null, not a string"),
@@ -316,7 +316,10 @@ def test_error_names_line_and_value(tmp_path, case):
 
 
 BAD_NAMES = {
-    "label": ('["O", "PER"]', 'tag 1: the name of tag 1, "PER", is not O or a prefix'),
+    "label": (
+        '["O", "B-X", "I-X", "PER"]',
+        'tag 3: the name of tag 3, "PER", is not O or a prefix',
+    ),
     "number": ("[1, 2]", "the name of tag 0, 1, is not O"),
     "text": ("O B-PER", "is not a JSON value"),
     "value": ('"O"', 'holds "O", not a list of tags; write one such as ["O", "B-PER"]'),
@@ -559,3 +562,34 @@ def test_a_folder_of_files_is_read_by_name(tmp_path):
         UserError, match="has only one split; leave out --dataset-split"
     ):
         read(folder, dataset_split="train")
+
+
+STRINGS = {
+    "iob2": ["B-PER", "I-PER", "O"],
+    "suffix": ["PER_B", "PER_I", "O"],
+    "lower case": ["b-PER", "i-PER", "o"],
+    "bmes": ["B-PER", "E-PER", "O"],
+    "labels alone": ["PER", "PER", "O"],
+    "missing": ["B-PER", "I-PER", None],
+}
+
+
+@pytest.mark.parametrize("style", STRINGS)
+@pytest.mark.parametrize("names", [("tokens", "ner_tags"), ("words", "labels")])
+def test_styles_of_strings(tmp_path, style, names):
+    rows = [dict(zip(names, (["Ada", "Lund", "ran"], STRINGS[style])))]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf8")
+    (doc,) = read_datasets(path, BlankPipeline("en"))
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ada Lund", "PER")]
+    assert doc[2].ent_iob_ == ("" if style == "missing" else "O")
+
+
+@pytest.mark.parametrize("label", ["ENTITY", "PER"])
+def test_prefixes_without_labels(tmp_path, label):
+    path = tmp_path / "a.jsonl"
+    row = {"tokens": ["Ada", "Lund", "ran"], "ner_tags": [1, 2, 0]}
+    path.write_text(json.dumps(row), encoding="utf8")
+    (tmp_path / "labels.json").write_text('["O", "B", "I"]', encoding="utf8")
+    (doc,) = read_datasets(path, BlankPipeline("en"), default_label=label)
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ada Lund", label)]
