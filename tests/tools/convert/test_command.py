@@ -45,6 +45,26 @@ def test_converts_and_reports(run, tmp_path):
     assert [ent.label_ for ent in doc.ents] == ["LOC", "PER"]
 
 
+def test_tokens_are_cut_on_request(run, tmp_path):
+    spans = [{"start": 5, "end": 10, "label": "LOC"}]
+    spans.append({"start": 11, "end": 15, "label": "LOC"})
+    srsly.write_jsonl(
+        tmp_path / "a.jsonl", [{"text": "from Paris_Lyon", "spans": spans}]
+    )
+    done = run("convert", "a.jsonl", "a.spacy")
+    rows = table_rows(done.stdout)
+    assert (done.returncode, rows["entities"]) == (0, "1")
+    assert rows["entities that share a token with a different one"] == "1"
+    assert "cut the token with --align split" in done.stdout
+    done = run("convert", "a.jsonl", "a.spacy", "--align", "split")
+    rows = table_rows(done.stdout)
+    assert (done.returncode, rows["entities"], rows["tokens"]) == (0, "2", "4")
+    assert rows["tokens cut where an entity begins or ends"] == "2"
+    (doc,) = read_docs(tmp_path / "a.spacy", blank_vocab("en"))
+    assert doc.text == "from Paris_Lyon"
+    assert [ent.text for ent in doc.ents] == ["Paris", "Lyon"]
+
+
 def test_malformed_input_in_a_process(run, tmp_path):
     (tmp_path / "a.conll").write_text("a\tO\nb\n", encoding="utf-8")
     done = run("convert", "a.conll", "out/a.spacy")

@@ -56,6 +56,20 @@ def test_the_pipeline_makes_the_tokens_of_texts(tmp_path, nlp):
     assert example.get_aligned_ner() == ["O", "O", None]
 
 
+def test_split_tokens_are_those_of_training_with_gold_preproc(tmp_path, nlp):
+    path = tmp_path / "all.jsonl"
+    line = '{"text": "Oslo, Bergen", "spans": [{"start": 6, "end": 9, "label": "X"}]}'
+    path.write_text(f"{line}\n", encoding="utf-8")
+    (example,) = read(path, nlp, align="split")
+    assert [token.text for token in example.reference] == ["Oslo", ",", "Ber", "gen"]
+    # The tokenizer does not cut there, so the entity is not learned.
+    assert example.get_aligned_ner() == ["O", "O", None]
+    (example,) = read(path, nlp, align="split", gold_preproc=True)
+    assert [token.text for token in example.predicted] == ["Oslo", ",", "Ber", "gen"]
+    assert example.get_aligned_ner() == ["O", "O", "U-X", "O"]
+    assert example.predicted.text == "Oslo, Bergen"
+
+
 def test_all_that_convert_chooses_are_settings(corpus, nlp):
     settings = {"labels": ["PLACE"], "map": {"LOC": "PLACE"}, "options": {"docs_of": 4}}
     examples = read(corpus, nlp, **settings, limit=3)
