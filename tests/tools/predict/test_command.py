@@ -340,7 +340,6 @@ def test_a_line_with_an_error_is_kept_by_a_run_that_resumes(call, model, tmp_pat
         (["in.txt", "--gpu-id", "0", "--n-process", "2"], "exclude each other"),
         (["bad.jsonl"], "bad.jsonl, line 2: is not a JSON object"),
         (["latin.txt"], "latin.txt, line 2: byte 0xe9 at position 2 is not UTF-8"),
-        (["in.txt", "--max-length", "0"], "--max-length"),
         (["in.txt", "--treshold", "1"], "no such option --treshold"),
     ],
 )
