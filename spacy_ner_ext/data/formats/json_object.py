@@ -117,7 +117,11 @@ def read_object(
     """Read a text with spans and categories, in the sense of its answer."""
     answer, view = read_answer(values, place), values.get("_view_id")
     is_binary = _is_binary(values)
-    if annotators.skips(values.get("_annotator_id", values.get("_session_id")), place):
+    if _has_users(values):
+        values = {**values, "annotations": _of_user(values, annotators, place)}
+    elif annotators.skips(
+        values.get("_annotator_id", values.get("_session_id")), place
+    ):
         return
     is_discarded = values.get("status") in ("Discarded", "discarded")
     if is_discarded or answer == "ignore" or (answer == "reject" and not is_binary):
@@ -149,6 +153,21 @@ def read_object(
         if is_empty and isinstance(value, list | dict) and value and key not in KNOWN:
             place.note("not_understood", f"'{key}'")
     yield record
+
+
+def _has_users(values: Values) -> bool:
+    """Whether each annotation has its own annotator, as in Doccano."""
+    given = values.get("annotations")
+    return isinstance(given, list) and any(map(_user_of, given))
+
+
+def _user_of(annotation: Any) -> Any:
+    return annotation.get("user") if isinstance(annotation, dict) else None
+
+
+def _of_user(values: Values, annotators: Annotators, place: NotedPlace) -> list[Any]:
+    given = values["annotations"]
+    return [one for one in given if not annotators.skips(_user_of(one), place)]
 
 
 def _judge(record: Record, is_accepted: bool, place: NotedPlace) -> None:

@@ -113,7 +113,8 @@ def _choose_text(
     data: Values, preferred: Sequence[str], regions: Sequence[Values], place: Place
 ) -> str:
     """Find the text that regions are of."""
-    texts = {k: v for k, v in data.items() if isinstance(v, str) and v.strip()}
+    texts = {k: v for k, v in data.items() if isinstance(v, str)}
+    texts = {k: v for k, v in texts.items() if v.strip()} or texts
     if any("globalOffsets" in region for region in regions):
         texts = {name: _text_of_html(value) for name, value in texts.items()}
     quotes = [str(region.get("text", "")) for region in regions]
@@ -122,6 +123,7 @@ def _choose_text(
         names = [n for n, text in texts.items() if all(q in text for q in quotes)]
     names = names or list(texts)
     if len(names) != 1:
+        checked(data.get("text", ""), str, "'text'", place)
         what = f"there is no 'text', but {', '.join(data) or 'nothing'}"
         raise place.error(f"{what}; name the text 'text'")
     text = texts[names[0]]
@@ -165,21 +167,31 @@ def read_minimal(
     preferred = names[:cut] if cut == 1 else []
     data = {name: values[name] for name in names if name != "id"}
     text = _choose_text(data, preferred, regions, place)
-    results: list[Values] = [{"value": region} for region in regions]
+    results: list[Values] = [{"id": _bounds(r), "value": r} for r in regions]
     for name in names[cut:]:
         value = values[name]
         given = value.get("choices") if isinstance(value, dict) else [value]
         choices: list[Any] = given if isinstance(given, list) else [None]
         if name == "id" or not value or value == text or _regions_of(value):
             continue
-        if not regions and all(map(is_plain_label, choices)):
+        if isinstance(value, list) and all(map(has_offsets, value)):
+            more = {"type": "choices", "from_name": name}
+            results += [{**more, "id": _bounds(item), "value": item} for item in value]
+        elif not regions and all(map(is_plain_label, choices)):
             labels = {"choices": list(map(str, choices))}
             results.append({"type": "choices", "value": labels})
         else:
             results.append({"type": f"'{name}'"})
     annotation = {"completed_by": values.get("annotator"), "result": results}
-    task = {"id": values.get("id"), "data": {"text": text}, "annotations": [annotation]}
+    # Rows of texts without annotation have empty cells.
+    is_annotated = bool(results or first(values, AFTER[:2]))
+    annotations = [annotation] if is_annotated else []
+    task = {"id": values.get("id"), "data": {"text": text}, "annotations": annotations}
     yield from read_task(task, place, annotators)
+
+
+def _bounds(region: Values) -> str:
+    return f"{region.get('start')} {region.get('end')}"
 
 
 def is_argilla(value: Any) -> bool:

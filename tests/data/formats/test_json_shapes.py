@@ -146,6 +146,12 @@ FILES = {
         rows("body,id,ner,annotator,annotation_id", f'{TEXT},1,"{json.dumps([IDA, OSLO]).replace(chr(34), chr(34) * 2)}",1,2', f"{TEXT},2,,1,3"),
         [(BOTH, ALL, {}), ("", NOTHING, {})],
     ),
+    "Label Studio CSV, not annotated": (
+        "a.csv",
+        rows("text,id,label,annotator,annotation_id", f"{TEXT},1,,,", f'{TEXT},2,"{json.dumps([IDA]).replace(chr(34), chr(34) * 2)}",1,2'),
+        [("", NONE, {}), ("Ida Berg/PER", "B I O O O O", {})],
+    ),
+    "Label Studio, empty text": ("a.json", [{"data": {"text": ""}, "annotations": [{"result": []}]}, task(labels(IDA))], [("Ida Berg/PER", "B I O O O O", {})]),
     "Label Studio TSV": (
         "a.tsv",
         rows("text\tid\tlabel\tannotator\tannotation_id", f'{TEXT}\t1\t"{json.dumps([IDA, OSLO]).replace(chr(34), chr(34) * 2)}"\t1\t2'),
@@ -354,6 +360,20 @@ BY_TWO = {
         {"text": TEXT, "spans": ARGILLA[:1], "_annotator_id": "ann@x.org"},
         {"text": TEXT, "spans": ARGILLA[1:], "_annotator_id": "7"},
     ],
+    "Doccano": [
+        {
+            "text": TEXT,
+            "annotations": [
+                {
+                    "start_offset": 0,
+                    "end_offset": 8,
+                    "label": "PER",
+                    "user": "ann@x.org",
+                },
+                {"start_offset": 19, "end_offset": 23, "label": "LOC", "user": 7},
+            ],
+        }
+    ],
     "Argilla": [
         {
             "fields": {"text": TEXT},
@@ -377,7 +397,8 @@ def test_annotators(read, tool):
     docs, report = read("a.jsonl", content, annotator="ann@x.org")
     assert [found(doc)[0] for doc in docs] == ["Ida Berg/PER"]
     docs, report = read("a.jsonl", content)
-    assert found(docs[0])[0] == "Ida Berg/PER"
+    first = "Ida Berg/PER Oslo/LOC" if tool == "Doccano" else "Ida Berg/PER"
+    assert found(docs[0])[0] == first
     (warning,) = report.more_warnings
     assert warning.endswith("choose one with --annotator")
     with pytest.raises(UserError, match="nothing is by the annotator 'Cy'; choose one"):
@@ -422,6 +443,14 @@ def test_attributes_of_regions(read):
     assert (ida._.sure, ida._.stars) == ("yes", 3)
     assert (oslo._.sure, oslo._.stars) == (None, None)
     assert doc.cats == {}
+    assert noted(report) == {}
+
+
+def test_attributes_of_regions_in_json_min(read):
+    status = {"start": 0, "end": 8, "text": "Ida Berg", "choices": ["sure"]}
+    values = {"text": TEXT, "id": 1, "ner": [IDA], "status": [status]}
+    (doc,), report = read("a.json", [{**values, "annotation_id": 3}])
+    assert doc.ents[0]._.status == "sure"
     assert noted(report) == {}
 
 
