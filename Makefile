@@ -43,10 +43,19 @@ test: $(VENV)/.installed
 test-all: test
 	$(PYTEST) -m slow
 
+SCHEMA = $(BIN)/check-jsonschema --quiet --builtin-schema
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet .github
+	$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
+	$(SCHEMA) vendor.dependabot .github/dependabot.yml
+	$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA) vendor.github-issue-forms .github/ISSUE_TEMPLATE/*_*.yml
+	$(SCHEMA) vendor.citation-file-format CITATION.cff
+	$(BIN)/pre-commit validate-config
 
 # The site, in site/. The variable suppresses an advertisement of the theme.
 docs: $(VENV)/.installed
