@@ -37,6 +37,9 @@ def bare(kind):
     folder = encoder_folder(kind)
     options = {"add_prefix_space": True} if kind in WITH_BYTES else {}
     tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    if options:
+        # transformers 5 ignores the option for a tokenizer without its own class.
+        tokenizer.backend_tokenizer.pre_tokenizer.add_prefix_space = True
     return bare_encoder(folder), tokenizer
 
 
