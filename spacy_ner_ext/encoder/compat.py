@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+from torch import Tensor
+
 FULL, LOCAL = "full_attention", "sliding_attention"
+LOW = torch.finfo(torch.float32).min
 
 
 def checkpoint_layers(encoder: Any) -> None:
@@ -17,14 +21,28 @@ def checkpoint_layers(encoder: Any) -> None:
         encoder.gradient_checkpointing_enable(options)
 
 
+def attention_mask(mask: Tensor) -> Tensor:
+    """A mask for each piece, bools of shape (n_rows, width, width), as the installed
+    version takes it: version 4 adds the dimension of heads, and version 5 does not."""
+    if not is_version_5():
+        return mask
+    return torch.zeros_like(mask, dtype=torch.float32).masked_fill(~mask, LOW)[:, None]
+
+
+def is_version_5() -> bool:
+    import transformers
+
+    return int(transformers.__version__.split(".")[0]) >= 5
+
+
 def readable(config: dict[str, Any]) -> dict[str, Any]:
     """A saved config as the installed version reads it. Version 5 reads those of
     version 4, but not the reverse: it writes the bases of rotary positions, and which
     layers attend locally, under names that version 4 ignores."""
-    import transformers
-
+    # With it, versions up to 4.50 do not choose the best attention.
+    config = {k: v for k, v in config.items() if k != "_attn_implementation_autoset"}
     rotary = config.get("rope_parameters")
-    if rotary is None or int(transformers.__version__.split(".")[0]) >= 5:
+    if rotary is None or is_version_5():
         return config
     if FULL not in rotary and LOCAL not in rotary:
         scaling = {key: value for key, value in rotary.items() if key != "rope_theta"}
