@@ -31,7 +31,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 PYTEST = HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false \
   $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-all lint docs build lock clean
+.PHONY: demo test test-all matrix lint docs build lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m spacy project run all
@@ -56,6 +56,10 @@ lint: $(VENV)/.installed
 	$(SCHEMA) vendor.github-issue-forms .github/ISSUE_TEMPLATE/*_*.yml
 	$(SCHEMA) vendor.citation-file-format CITATION.cff
 	$(BIN)/pre-commit validate-config
+
+# Other versions of Python and of the requirements; ROWS are arguments of the script.
+matrix: $(VENV)/.installed
+	$(BIN)/python scripts/matrix.py $(ROWS)
 
 # The site, in site/. The variable suppresses an advertisement of the theme.
 docs: $(VENV)/.installed
