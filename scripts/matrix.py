@@ -32,6 +32,7 @@ VERSIONS = (
 QUICK = (
     "tests/pipes/test_components.py",
     "tests/test_golden.py",
+    "tests/test_golden_encoders.py",
     "tests/test_registry.py",
     "tests/training/test_optimizer.py::test_spacy_train_applies_the_rates_of_groups",
     "tests/tools/convert/test_command.py::test_converts_and_reports",
