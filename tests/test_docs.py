@@ -16,6 +16,8 @@ ALL = ("README.md", *PAGES)
 COMMANDS = get_command(app).commands
 # Tests have no internet: whether what is linked is there is not checked.
 HOSTS = {"github.com", "spacy.io"}
+HOMEPAGE = "https://github.com/spacy-ner-ext/spacy-ner-ext"
+RAW = HOMEPAGE.replace("github.com", "raw.githubusercontent.com") + "/main/"
 
 
 def test_the_tour_of_training_runs_from_top_to_bottom(tmp_path):
@@ -55,16 +57,38 @@ def test_python_can_be_compiled(name):
         compile(text, name, "exec")
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", PAGES)
 def test_links_lead_to_files_and_known_hosts(name):
-    folder = ROOT if name == "README.md" else DOCS
-    text = re.sub(r"```.*?```|`[^`]+`", "", read(name), flags=re.S)
-    for target in re.findall(r"\]\(([^)#]+)", text):
+    for target in links(name):
         if "://" not in target:
-            assert is_there((folder / target).resolve()), target
+            assert is_there((DOCS / target.partition("#")[0]).resolve()), target
         else:
             parts = urlsplit(target)
             assert parts.scheme == "https" and parts.netloc in HOSTS, target
+
+
+def test_links_of_the_readme_work_on_pypi():
+    """They are absolute, and lead to files of this repository and their headings."""
+    found = links("README.md")
+    assert len(found) > 30
+    for target in found:
+        prefix = RAW if target.endswith(".png") else f"{HOMEPAGE}/blob/main/"
+        assert target.startswith(prefix), target
+        path, _, heading = target.removeprefix(prefix).partition("#")
+        assert (ROOT / path).is_file(), target
+        if heading:
+            text = (ROOT / path).read_text(encoding="utf8")
+            assert heading in map(anchor, re.findall(r"^#+ (.*)", text, re.M)), target
+
+
+def links(name):
+    text = re.sub(r"```.*?```|`[^`]+`", "", read(name), flags=re.S)
+    return re.findall(r"\]\(([^)]+)", text)
+
+
+def anchor(heading):
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def is_there(path):

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PATTERNS = ("*.md", "*.yml", "*.toml", "Makefile", "docs/*.md", "configs/*.cfg")
+PATTERNS = (
+    *("*.md", "*.yml", "*.toml", "*.cff", "Makefile", "docs/*.md", "configs/*.cfg"),
+    *(".github/**/*.yml", ".github/**/*.md", "packaging/**/*.*"),
+)
 SOURCES = ("spacy_ner_ext", "scripts", "benchmarks", "docs/extensions", "tests")
 # A phrase, and what to write in its place.
 BANNED = {

@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from spacy.util import logger
 from torch import nn
 
 from ..util.errors import one_line
+from .compat import readable
+from .empty_weights import allocate, without_weights
 from .pieces import Specials
 from .settings import ATTENTION, PretrainedSettings
 
@@ -37,7 +40,7 @@ def load_encoder(settings: PretrainedSettings) -> Encoder:
             trust_remote_code=settings.trust_remote_code,
             use_safetensors=not _is_pickled(settings.name),
             weights_only=True,
-            torch_dtype="float32",
+            torch_dtype=torch.float32,
             output_loading_info=True,
             **options,
         )
@@ -75,37 +78,38 @@ def load_tokenizer(settings: PretrainedSettings) -> Any:
             "choose an encoder that has a tokenizer.json, or remove use_fast = false "
             "from tokenizer_config."
         )
-    if "add_prefix_space" not in settings.tokenizer_config:
-        begin_with_space(tokenizer.backend_tokenizer)
+    starts = settings.tokenizer_config.get("add_prefix_space", True)
+    begin_with_space(tokenizer.backend_tokenizer, starts)
     return tokenizer
 
 
-def begin_with_space(tokenizer: Tokenizer) -> None:
+def begin_with_space(tokenizer: Tokenizer, starts: bool = True) -> None:
     """Start each word with the mark of a space, since words are cut one by one. The
-    argument add_prefix_space does the same, but converts slow tokenizers, such as
-    T5's."""
+    argument add_prefix_space does the same, but transformers 4 then converts slow
+    tokenizers, such as T5's, and 5 ignores it for tokenizers such as ModernBERT's."""
     from tokenizers.pre_tokenizers import ByteLevel
 
     if isinstance(tokenizer.pre_tokenizer, ByteLevel):
-        tokenizer.pre_tokenizer.add_prefix_space = True
+        tokenizer.pre_tokenizer.add_prefix_space = starts
 
 
 def build(config: dict[str, Any], settings: PretrainedSettings) -> Encoder:
     """Build an encoder from a saved config, offline; its weights are arbitrary."""
     from transformers import AutoConfig, AutoModel
-    from transformers.modeling_utils import no_init_weights
 
-    trust = settings.trust_remote_code
-    options = {"trust_remote_code": trust, "torch_dtype": "float32"}
-    with explained(settings), quiet(), no_init_weights():
+    config, trust = readable(config), settings.trust_remote_code
+    options = {"trust_remote_code": trust, "torch_dtype": torch.float32}
+    with explained(settings), quiet(), without_weights():
         if "auto_map" in config:
             # The code of such an encoder is not part of the pipeline.
             parsed = AutoConfig.from_pretrained(settings.name, trust_remote_code=trust)
             parsed.update(config)
         else:
             parsed = AutoConfig.for_model(**config)
-        encoder = AutoModel.from_config(parsed, **options, **_attention(settings))
-    return _encoder_alone(encoder)
+        model = AutoModel.from_config(parsed, **options, **_attention(settings))
+    encoder = _encoder_alone(model)
+    allocate(encoder)
+    return encoder
 
 
 def prepare(tokenizer: Tokenizer) -> Tokenizer:

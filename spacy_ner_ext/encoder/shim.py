@@ -12,6 +12,7 @@ from torch import Tensor
 
 from . import hf
 from .cache import EmbeddingCache
+from .compat import checkpoint_layers
 from .layer import TokenEncoder
 from .pieces import Ints, cut_windows, cut_words, make_batches
 from .settings import EncoderSettings
@@ -55,7 +56,7 @@ class EncoderShim(TorchShim):
         self._check_encoder(encoder)
         hf.freeze(encoder, settings)
         if settings.gradient_checkpointing:
-            encoder.gradient_checkpointing_enable({"use_reentrant": False})
+            checkpoint_layers(encoder)
         self._model = TokenEncoder(
             encoder,
             hf.width_of(encoder),

@@ -31,6 +31,12 @@ class KeyValueCache:
     values: Tensor
     bias: Tensor | None  # None if all pieces see all
 
+    @property
+    def is_relative(self) -> bool:
+        """Whether the bias is more than a mask: of relative positions, as in T5."""
+        bias = self.bias
+        return bias is not None and bool(((bias > -1e4) & (bias != 0)).any())
+
 
 @dataclass
 class EncodedText:

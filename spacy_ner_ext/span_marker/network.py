@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from ..encoder.compat import attention_mask
 from ..encoder.layer import DTYPES
 from ..encoder.pieces import Ints
 from .attention import Embeddings, MarkerAttention, TextAttention, TextDone
@@ -217,5 +218,6 @@ class SpanMarkerNetwork(nn.Module):
             arrays = append_markers(texts[batch], pairs[part], self.markers)
             ids, places, mask, rows, columns = map(self.move, arrays)
             mode = Embeddings(*self._embeddings(lookup, places + self.offset))
-            found.append(self._encode(mode, ids, mask)[rows, columns])
+            states = self._encode(mode, ids, attention_mask(mask))
+            found.append(states[rows, columns])
         return torch.cat(found)

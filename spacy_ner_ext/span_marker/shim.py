@@ -161,6 +161,8 @@ class SpanMarkerShim(TorchShim):
                 one, other = (model.mark(texts, each) for each in (pairs, swapped))
         except (RuntimeError, ValueError, IndexError, TypeError) as err:
             raise ValueError(self._explain(one_line(err)[:150])) from err
+        if any(layer.is_relative for layer in texts[0].layers):
+            raise ValueError(self._explain("its positions are relative"))
         if not torch.allclose(one, other.flip(0), atol=1e-4):
             raise ValueError(self._explain("pairs would see each other"))
         if torch.allclose(one[0], one[1], atol=1e-6):

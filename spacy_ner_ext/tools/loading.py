@@ -1,6 +1,8 @@
 """Load pipelines and the code that they need."""
 
+import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,10 @@ from spacy import util
 from spacy.language import Language
 
 from ..util.errors import UserError, one_line
+from ..util.extras import advice
+
+# What spaCy's errors say of names that spacy-transformers registers.
+SPACY_TRANSFORMERS = re.compile(r"factory for 'transformer'|'spacy-transformers\.")
 
 
 def load_pipeline(
@@ -21,10 +27,19 @@ def load_pipeline(
         return util.load_model(model, config=dict(overrides or {}))
     # Errors of damaged weights and of other packages have no common class.
     except Exception as err:
-        raise UserError(
+        raise missing_extra(model, err) or UserError(
             f"{model} is not a pipeline that can be loaded; give its folder or the "
             f"name of an installed package: {one_line(err)}"
         ) from err
+
+
+def missing_extra(what: str | Path, err: Exception) -> UserError | None:
+    """Name the extra that a pipeline or config needs, by spaCy's error about it; None
+    if the error has another reason."""
+    extra = "spacy-transformers"
+    if not SPACY_TRANSFORMERS.search(str(err)) or find_spec("spacy_transformers"):
+        return None
+    return UserError(f"{what} needs {extra}, which is not installed; {advice(extra)}")
 
 
 def import_functions(path: Path | None) -> None:

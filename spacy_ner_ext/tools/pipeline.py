@@ -1,5 +1,6 @@
 """Options of the commands that run a pipeline, the device, and loading."""
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Annotated, Optional
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
+from thinc.compat import has_cupy
 
 from ..util.errors import UserError, one_line
+from ..util.extras import advice
 from .loading import import_functions, load_pipeline
 
 MODEL_HELP = "The pipeline: a folder, or an installed package."
@@ -32,7 +35,10 @@ def use_device(gpu_id: int, *, silent: bool = True) -> None:
     try:
         setup_gpu(gpu_id, silent=silent)
     except ValueError as err:
-        raise UserError(f"--gpu-id {gpu_id} cannot be used: {one_line(err)}") from err
+        what = f"--gpu-id {gpu_id} cannot be used: {one_line(err)}"
+        if not has_cupy and platform.system() != "Darwin":
+            what += f"; {advice('cuda12x')}, or [cuda13x] for CUDA 13"
+        raise UserError(what) from err
 
 
 def open_pipeline(model: str | Path, *, gpu_id: int, code: Path | None) -> Language:

@@ -6,6 +6,11 @@ from types import ModuleType
 from .errors import UserError, one_line
 
 
+def advice(extra: str) -> str:
+    """The end of a sentence about what an extra installs."""
+    return f'install it with: pip install "spacy-ner-ext[{extra}]"'
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Import an optional module, or say which extra installs it.
 
@@ -18,6 +23,5 @@ def require(module: str, extra: str) -> ModuleType:
         return import_module(module)
     except ImportError as err:
         raise UserError(
-            f"{module} cannot be imported ({one_line(err)}); install it with: "
-            f'pip install "spacy-ner-ext[{extra}]"'
+            f"{module} cannot be imported ({one_line(err)}); {advice(extra)}"
         ) from err

@@ -4,7 +4,6 @@ import numpy
 import pytest
 import torch
 from thinc.api import fix_random_seed
-from transformers import AutoTokenizer
 
 from spacy_ner_ext.encoder.pieces import cut_words
 from tests.helpers.encoders import (
@@ -14,6 +13,7 @@ from tests.helpers.encoders import (
     WIDTH,
     WITH_BYTES,
     bare_encoder,
+    bare_tokenizer,
     encoder_folder,
     make_docs,
     make_model,
@@ -34,10 +34,7 @@ DOCS = [
 
 def bare(kind):
     """The encoder and its tokenizer as transformers loads them."""
-    folder = encoder_folder(kind)
-    options = {"add_prefix_space": True} if kind in WITH_BYTES else {}
-    tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-    return bare_encoder(folder), tokenizer
+    return bare_encoder(encoder_folder(kind)), bare_tokenizer(kind)
 
 
 def owner_of(piece, spans, length):

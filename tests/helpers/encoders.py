@@ -25,10 +25,13 @@ from transformers import (
     AlbertConfig,
     AlbertTokenizerFast,
     AutoModel,
+    AutoTokenizer,
     BartConfig,
     BartTokenizerFast,
     BertConfig,
     BertTokenizerFast,
+    CamembertConfig,
+    CamembertTokenizerFast,
     DebertaV2Config,
     DebertaV2TokenizerFast,
     DistilBertConfig,
@@ -234,6 +237,13 @@ KINDS = {
         unigram,
         ROBERTA_NAMES,
     ),
+    "camembert": (
+        CamembertConfig,
+        {**SIZES, "pad_token_id": 1},
+        CamembertTokenizerFast,
+        unigram,
+        ROBERTA_NAMES,
+    ),
     "deberta-v2": (
         DebertaV2Config,
         DEBERTA_SIZES,
@@ -309,6 +319,16 @@ def bare_encoder(folder):
     """The encoder as transformers loads it."""
     encoder = AutoModel.from_pretrained(folder).eval()
     return encoder.get_encoder() if encoder.config.is_encoder_decoder else encoder
+
+
+def bare_tokenizer(kind):
+    """The tokenizer as transformers loads it; words start as after a space."""
+    options = {"add_prefix_space": True} if kind in WITH_BYTES else {}
+    tokenizer = AutoTokenizer.from_pretrained(encoder_folder(kind), **options)
+    if options:
+        # transformers 5 ignores the option for a tokenizer without its own class.
+        tokenizer.backend_tokenizer.pre_tokenizer.add_prefix_space = True
+    return tokenizer
 
 
 def module_of(model):

@@ -293,7 +293,7 @@ def saved(tmp_path):
     rows = {"tokens": [["Anna", "ging"], ["ja"]], "ner_tags": [[1, 0], [0]]}
     dataset = datasets.Dataset.from_dict(rows, features=features)
     both = datasets.DatasetDict(train=dataset, validation=dataset)
-    both.save_to_disk(tmp_path / "saved")
+    both.save_to_disk(str(tmp_path / "saved"))
     return tmp_path / "saved"
 
 

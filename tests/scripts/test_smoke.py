@@ -100,37 +100,18 @@ def test_the_name_of_a_package_is_in_its_wheel():
     assert package_name(wheel) == "en_ner_demo"
 
 
-def copy_project(folder):
-    """setuptools leaves build folders behind, so it gets a copy."""
-    folder.mkdir()
-    for name in ("LICENSE", "README.md", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder / name)
-    ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("spacy_ner_ext", "tests"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    return folder
-
-
-def test_the_wheel_of_this_project_has_all_it_needs(tmp_path):
+def test_the_wheel_of_this_project_is_built_from_a_copy(tmp_path):
     """Needs a package index that has setuptools."""
-    build_wheel(copy_project(tmp_path / "source"), tmp_path / "wheels")
+    ignored = shutil.ignore_patterns("__pycache__")
+    package = tmp_path / "source" / "spacy_ner_ext"
+    shutil.copytree(ROOT / "spacy_ner_ext", package, ignore=ignored)
+    for name in ("LICENSE", "README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, package.parent)
+    before = set(package.parent.rglob("*"))
+    build_wheel(package.parent, tmp_path / "wheels")
     wheel = newest_wheel(tmp_path / "wheels")
-    assert list((tmp_path / "wheels").glob("*.whl")) == [wheel]
     assert wheel.name == f"spacy_ner_ext-{__version__}-py3-none-any.whl"
-    info = f"spacy_ner_ext-{__version__}.dist-info"
-    with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-        entry_points = archive.read(f"{info}/entry_points.txt").decode()
-    sources = {p.relative_to(ROOT).as_posix() for p in package_sources()}
-    assert {name for name in names if not name.startswith(info)} == sources
-    assert f"{info}/licenses/LICENSE" in names
-    assert "crf_ner = spacy_ner_ext.crf.ner:make_crf_ner" in entry_points
-
-
-def package_sources():
-    files = (ROOT / "spacy_ner_ext").rglob("*")
-    kinds = (".py", ".typed", ".jinja")
-    return [path for path in files if path.suffix in kinds]
+    assert set(package.parent.rglob("*")) == before
 
 
 def test_a_wheel_that_cannot_be_built_is_one_line(tmp_path, no_index):

@@ -135,7 +135,8 @@ def test_overfitting_finds_all_entities(name):
 
 
 def test_an_encoder_without_torchs_attention_learns_as_well():
-    nlp = fit(marker(ALL, "electra"))
+    eager = {"transformer_config": {"attn_implementation": "eager"}}
+    nlp = fit(marker({**ALL, **eager}))
     assert not shim_of(subject(nlp).model).model.structured
     assert [found(nlp(text)) for text in TEXTS] == [spans for _, spans in CORPUS]
 

@@ -13,8 +13,9 @@ import pytest
 import torch
 from thinc.api import fix_random_seed
 from torch.nn import functional
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel
 
+from spacy_ner_ext.encoder.compat import attention_mask
 from spacy_ner_ext.span_marker import scorer as scorer_module
 from spacy_ner_ext.span_marker.markers import Pairs
 from spacy_ner_ext.span_marker.model import build_span_marker, scorer_of, shim_of
@@ -24,7 +25,7 @@ from spacy_ner_ext.span_marker.windows import DocWords
 from tests.helpers.encoders import (
     N_POSITIONS,
     WIDTH,
-    WITH_BYTES,
+    bare_tokenizer,
     encoder_folder,
     make_encoder,
 )
@@ -115,8 +116,7 @@ def parts_of(kind):
     encoder = AutoModel.from_pretrained(folder, attn_implementation=how)
     if encoder.config.is_encoder_decoder:
         encoder = encoder.get_encoder()
-    options = {"add_prefix_space": True} if kind in WITH_BYTES else {}
-    return encoder.eval(), AutoTokenizer.from_pretrained(folder, **options)
+    return encoder.eval(), bare_tokenizer(kind)
 
 
 def unchanged(kind, network):
@@ -233,7 +233,7 @@ def states_by_hand(kind, encoder, network, text):
     pairs = list(pairs_of(places))
     row, positions, mask, columns = row_of(ids, pairs, network.markers, network.offset)
     if kind in BY_MASK:
-        states = run(encoder, row, positions, mask[None])
+        states = run(encoder, row, positions, attention_mask(mask[None]))
     else:
         states = states_by_attention(encoder, ids, pairs, row, positions, mask)
     return states[columns], states[torch.tensor(pairs)]

@@ -89,7 +89,7 @@ def write_datasets(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None
         # Without rows it would write no file, and could not read that.
         n_files = None if len(dataset) else 1
         with without_progress_bars():
-            dataset.save_to_disk(folder, num_shards=n_files)
+            dataset.save_to_disk(str(folder), num_shards=n_files)
 
 
 def _tags(n_tokens: int, spans: list[Span], numbers: dict[str, int]) -> list[int]:

@@ -58,7 +58,7 @@ class SharedTaskScores:
         if self._evaluator is None:
             yield (
                 "The schemes of nervaluate are left out, as it is not installed: with "
-                "Python 3.11 or newer, pip install 'spacy-ner-ext[report]'."
+                'Python 3.11 or newer, pip install "spacy-ner-ext[report]".'
             )
         elif self._n_overlapping:
             yield (

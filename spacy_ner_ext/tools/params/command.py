@@ -16,6 +16,7 @@ from ...training.groups import DEFAULT
 from ...training.optimizer import GroupedAdam
 from ...util.errors import UserError, one_line
 from ...util.weights import iter_weights
+from ..loading import missing_extra
 from ..options import read_overrides
 from ..output import printer
 
@@ -68,7 +69,7 @@ def params(
         loaded = util.load_config(config, overrides, interpolate=False)
         planned = list(plan(init_nlp(loaded)))
     except (ValueError, KeyError, OSError) as err:
-        raise UserError(
+        raise missing_extra(config, err) or UserError(
             f"{config} cannot be used for training: {one_line(err)}"
         ) from err
     rows = [each.row() for each in planned]

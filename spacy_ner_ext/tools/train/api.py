@@ -17,9 +17,10 @@ from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import DIR_MODEL_BEST
-from thinc.api import Config, require_gpu
+from thinc.api import Config
 
 from ...util.errors import UserError
+from ..pipeline import use_device
 from .checkpoint import Checkpoint, check_config, read_checkpoint
 from .progress import Progress, Result
 from .run import Callback, Run
@@ -99,7 +100,7 @@ def train(
         is not finite.
     """
     if gpu_id >= 0:
-        require_gpu(gpu_id)
+        use_device(gpu_id)
     resumes = resume or resume_to is not None
     if resumes and output is None:
         raise UserError("To resume a run, name its output folder.")
@@ -114,8 +115,9 @@ def train(
             loaded = extend(loaded, checkpoint, resume_to)
         settings = read_settings(loaded.interpolate(), given)
         nlp = _initialize(loaded, checkpoint, gpu_id)
-        prepare_output(folder, is_new=checkpoint is None)
         run = Run(nlp, settings, folder, checkpoint, callbacks, gpu_id, silent)
+        # After all that a setting can make impossible.
+        prepare_output(folder, is_new=checkpoint is None)
         reason, best = run(), run.progress.saved
         if best is None:
             raise UserError(

@@ -10,7 +10,7 @@ import typer
 from spacy.util import logger
 
 from ...util.errors import UserError, one_line
-from ..loading import import_functions
+from ..loading import import_functions, missing_extra
 from ..options import read_overrides
 from ..output import printer
 from ..pipeline import Code, GpuId, use_device
@@ -94,8 +94,9 @@ def train(
         )
     except UserError:
         raise
-    except (ValueError, KeyError) as err:
-        raise UserError(
+    # Loggers of other packages raise an ImportError where what they need is missing.
+    except (ValueError, KeyError, ImportError) as err:
+        raise missing_extra(config, err) or UserError(
             f"{config} cannot be used for training: {one_line(err)}"
         ) from err
     message = printer()

@@ -78,7 +78,7 @@ def bars_off():
 
 @pytest.fixture
 def saved(tmp_path, bars_off):
-    class_labels().save_to_disk(tmp_path / "saved")
+    class_labels().save_to_disk(str(tmp_path / "saved"))
     return tmp_path / "saved"
 
 
@@ -94,13 +94,13 @@ def test_saved_dataset(saved):
 
 def test_splits_are_chosen_by_name(tmp_path, bars_off):
     splits = {"train": class_labels(), "test": class_labels(ROWS[1:])}
-    DatasetDict(splits).save_to_disk(tmp_path / "d")
+    DatasetDict(splits).save_to_disk(str(tmp_path / "d"))
     assert ents(read(tmp_path / "d", dataset_split="test")[0]) == ENTS[1:]
     with pytest.raises(UserError, match=r"the splits train, test; .*--dataset-split"):
         read(tmp_path / "d")
     with pytest.raises(UserError, match="no split 'dev', only train, test"):
         read(tmp_path / "d", dataset_split="dev")
-    DatasetDict({"all": class_labels()}).save_to_disk(tmp_path / "one")
+    DatasetDict({"all": class_labels()}).save_to_disk(str(tmp_path / "one"))
     assert ents(read(tmp_path / "one")[0]) == ENTS
 
 
@@ -341,7 +341,7 @@ def test_names_that_do_not_fit(tmp_path, case):
 
 
 def test_number_without_name_in_a_saved_dataset(tmp_path, bars_off):
-    Dataset.from_list(ROWS).save_to_disk(tmp_path / "saved")
+    Dataset.from_list(ROWS).save_to_disk(str(tmp_path / "saved"))
     (tmp_path / "saved" / "labels.json").write_text(json.dumps(NAMES[:4]))
     assert ents(read(tmp_path / "saved")[0]) == ENTS
     (tmp_path / "saved" / "labels.json").write_text(json.dumps(NAMES[:3]))
@@ -472,7 +472,7 @@ def test_everything_written_comes_back(tmp_path, capfd):
     )
     assert other.text == "not annotated"
     assert counts(report) == {"blank": 1}
-    features = datasets.load_from_disk(tmp_path / "out").features
+    features = datasets.load_from_disk(str(tmp_path / "out")).features
     assert features["ner_tags"].feature.names == NAMES
 
 
@@ -491,7 +491,7 @@ def test_what_tags_cannot_hold_is_noted(tmp_path):
 
 def test_no_documents_make_a_dataset_without_rows(tmp_path):
     write([], tmp_path / "out")
-    assert len(datasets.load_from_disk(tmp_path / "out")) == 0
+    assert len(datasets.load_from_disk(str(tmp_path / "out"))) == 0
     with pytest.raises(UserError, match="the dataset has no row"):
         read(tmp_path / "out")
 

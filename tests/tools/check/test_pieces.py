@@ -3,7 +3,6 @@ import shutil
 import pytest
 import srsly
 from spacy.tokens import Doc, Span
-from transformers import AutoTokenizer
 
 from spacy_ner_ext.data.lang import blank_vocab
 from spacy_ner_ext.tools.check.check import check_files
@@ -11,7 +10,7 @@ from spacy_ner_ext.tools.check.limits import PieceLimit
 from spacy_ner_ext.tools.check.pieces import Distribution, PieceScan, PieceTokenizer
 from spacy_ner_ext.util.errors import UserError
 from tests.helpers.corpora import write_docs
-from tests.helpers.encoders import encoder_folder
+from tests.helpers.encoders import bare_tokenizer, encoder_folder
 
 VOCAB = blank_vocab("en")
 WORDS = ["Anna", "lives", "in", "New", "York", ",", "the", "ferry", "is", "late"]
@@ -35,7 +34,7 @@ def test_pieces_of_words_and_of_text(kind):
     spaces = [True] * len(WORDS)
     spaces[4] = spaces[-1] = False
     text = make_doc(spaces=spaces)
-    known = AutoTokenizer.from_pretrained(encoder_folder(kind), add_prefix_space=True)
+    known = bare_tokenizer(kind)
     of_words = known(WORDS, is_split_into_words=True, add_special_tokens=False)
     of_text = known(text.text, add_special_tokens=False)
     n_words, n_text = len(of_words["input_ids"]), len(of_text["input_ids"])

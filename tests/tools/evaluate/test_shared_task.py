@@ -62,4 +62,4 @@ def test_without_the_library_its_scores_are_left_out(monkeypatch):
     monkeypatch.setitem(sys.modules, "nervaluate.evaluator", None)
     found, (note,) = collect([([(0, 1, "A")], [])])
     assert found is None
-    assert "pip install 'spacy-ner-ext[report]'" in note
+    assert 'pip install "spacy-ner-ext[report]"' in note

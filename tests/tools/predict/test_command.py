@@ -129,7 +129,7 @@ def test_a_text_a_line(call, model, tmp_path):
     write_lines(tmp_path / "in.txt", [*TEXTS, "", "  "])
     code, out, err = call("predict", model, "in.txt", "--output", "new/out.jsonl")
     assert (code, out) == (0, "")
-    assert "Wrote new/out.jsonl: 7 lines (6 entities in 7 texts)" in err
+    assert f"Wrote {Path('new/out.jsonl')}: 7 lines (6 entities in 7 texts)" in err
     results = read(tmp_path / "new/out.jsonl")
     assert [result["text"] for result in results] == [*TEXTS, "", "  "]
     assert entities(results[0]) == [("PER", "Anna Berg"), ("LOC", "New York")]
