@@ -34,9 +34,12 @@ def find_tags(value: Any) -> tuple[list[str], list[Any]] | None:
         if isinstance(tags, str):
             tags = tags.split() if len(tags.split()) == len(words) > 1 else None
         given = [t for t in tags if t not in NO_TAG] if isinstance(tags, list) else []
-        if not has_words and any(type(tag) is int for tag in given):
-            continue
-        if given and (all(map(_is_tag, given)) or _are_labels(given, tags, words)):
+        # Next to a text that is not cut into words, other labels are categories.
+        is_tagged = all(isinstance(t, str) and TAG.fullmatch(t) for t in given)
+        if has_words and not is_tagged:
+            are_numbers = all(type(tag) is int for tag in given)
+            is_tagged = are_numbers or _are_labels(given, tags, words)
+        if given and is_tagged:
             return words, list(tags or ())
     return None
 
@@ -50,10 +53,6 @@ def _are_labels(given: list[Any], tags: Any, words: list[str]) -> bool:
 
 def _all_strings(values: Any) -> bool:
     return isinstance(values, list) and all(isinstance(v, str) for v in values)
-
-
-def _is_tag(value: Any) -> bool:
-    return type(value) is int or (isinstance(value, str) and bool(TAG.fullmatch(value)))
 
 
 def has_tags(value: Any) -> bool:

@@ -466,6 +466,7 @@ def test_nested_entities_are_in_the_span_group(read):
 GUESSES = {
     "categories": ("a.csv", "text,label\nGood,pos\n", "textcat"),
     "truth of categories": ("a.jsonl", '{"text": "a", "label": {"A": 1, "B": 0}}', "textcat"),
+    "blood groups": ("a.jsonl", json.dumps({"text": "one two", "labels": ["A", "O"]}), "textcat"),
     "dates": ("a.csv", "text,label,start\na,A,2020-01-01\n", None),
     "list of numbers": ("a.jsonl", '{"text": "a", "label": [1, 0]}', "textcat"),
     "numbers of categories": ("a.csv", "text,label\nGood,1\n", "textcat"),
