@@ -71,8 +71,8 @@ class ConvertOptions:
         column that has tags. Several columns, such as 2,3, are read together.
     default_label: conll, conllu, datasets: label of tags without one (B, I, O).
     delimiter: conll: what separates columns: tab; space (runs of spaces and tabs);
-        comma; semicolon; pipe, also of the tokens of a sentence on one line; or auto,
-        which tries them all.
+        comma; semicolon; pipe or slash, also of the tokens of a sentence on one line;
+        or auto, which tries them all.
     scheme: conll, conllu: tag scheme; auto recognizes it from all tags of the file.
     entity_key: conllu: key in MISC, or column, of the tags; by default the first that
         has tags. webanno: layer, or feature such as NamedEntity.value, of the labels.

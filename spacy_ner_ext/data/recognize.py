@@ -77,6 +77,10 @@ TEXTS = {
         "text with marks such as [Ada](PER)",
         "read it with --format inline",
     ),
+    r"[^\n]*<START(:[^<>\s]+)?> ": (
+        "text with marks of OpenNLP",
+        "write <START:PER> Ada <END> as [Ada](PER) and read it with --format inline",
+    ),
     r"(?!\{)[^\n]*<(\w+)>[^<>\n]+</\1>": (
         "text with elements such as <PER>Ada</PER>",
         "write it as [Ada](PER) and read it with --format inline",
@@ -186,7 +190,10 @@ def _of_columns(path: Path) -> str | None:
         return "conllu"
     layout = Layout(path)
     layout.measure(n_lines=HEAD)
-    return "conll" if layout.is_certain() else None
+    doubt = layout.find_doubt()
+    if doubt:
+        raise UserError(doubt)
+    return "conll"
 
 
 def _is_conllu(cells: list[str]) -> bool:
@@ -211,7 +218,12 @@ def _of_rows(path: Path) -> str | None:
     """a table with known columns"""
     rows = read_rows(path)
     found = guess_of_values(parse_cells(row, place, "text") for place, row in rows)
-    return "table" if found == "jsonl" else found
+    is_text = path.suffix.lower() in DELIMITERS
+    return (
+        "table"
+        if found == "jsonl" or (found and is_text and found != "textcat")
+        else found
+    )
 
 
 def _fail(path: Path, tried: list[str]) -> NoReturn:

@@ -204,6 +204,7 @@ CORPORA = {
         "sentence_id,words,labels\n0,Ada,B-PER\n0,Lund,I-PER\n1,Bern,B-LOC\n1,is,O\n",
         ADA,
     ),
+    "slashes": ("a.txt", "Ada/B-PER Lund/I-PER ran/O\nBern/B-LOC is/O\n", ADA),
     "semicolons": ("a.csv", "Ada;B-PER\nLund;I-PER\nran;O\n\nBern;B-LOC\n", ADA),
 }  # fmt: skip
 
@@ -249,6 +250,8 @@ NOT_COLUMNS = {
     "addresses": "Ada; Bern; O\nBo; Rome; X\n",
     "markdown": "# Notes\n\n| a | b |\n|---|---|\n| c | O |\n",
     "log": "2020-01-01 12:00 I-80 closed\n2020-01-02 13:00 I-95 open\n",
+    "parts of speech, slashes": "I/r came/v to/o\nBern/n ,/o\n",
+    "tags of a sentence": "Ada ran\tB-PER O\nhi\tO\n\nBern\tB-LOC\nAda B\tB-X I-X\n",
     "frequencies": "the 100\nof 50\n",
 }
 
@@ -264,7 +267,7 @@ def test_other_files_are_not_taken_for_columns(tmp_path, case, suffix):
     first = NOT_COLUMNS[case].split("\n")[0]
     assert "the format is not recognized; the first line is" in message
     assert first[:20] in message.replace("\\t", "\t")
-    assert "not columns with tags" in message
+    assert "not columns with tags: " in message
     assert "\n" not in message
 
 
@@ -280,6 +283,7 @@ NAMED = {
     "a.txt": ("https://example.org/a.txt\n", ["address", "download"]),
     "b.txt": ("[PER Ada Lund] ran\n", ["bracket notation", "--format inline"]),
     "c.txt": ("[Ada](PER) ran\n", ["--format inline"]),
+    "o.txt": ("<START:person> Ada <END> ran\n", ["OpenNLP", "--format inline"]),
     "d.txt": ("<PER>Ada</PER> ran\n", ["inline"]),
     "e.txt": ('c="pain" 1:1 1:1||t="problem"\n', ["i2b2"]),
     "f.txt": ("( (S (NP (NNP Ada)) (VP (VBD ran))))\n", ["trees in brackets"]),
@@ -326,6 +330,7 @@ FORMATS = {
     "a.txt": ('{"text": "Ada", "spans": [[0, 3, "PER"]]}\n', "jsonl"),
     "a.csv": ("text,label\nAda ran,A\n", "textcat"),
     "b.csv": ('text,spans\nAda,"[[0, 3, ""PER""]]"\n', "table"),
+    "c.csv": ("tokens,ner_tags\n\"['Ada']\",\"['B-PER']\"\n", "table"),
     "a.jsonl": ('{"tokens": ["Ada"], "ner_tags": ["B-PER"]}\n', "datasets"),
     "a.conll": ("# global.columns = ID FORM NER\n1\tAda\tB-PER\n", "conllu"),
     "b.conll": ("only\nwords\n", "conll"),

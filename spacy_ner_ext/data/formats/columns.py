@@ -14,8 +14,10 @@ BLANKS = re.compile(r"[ \t]+")
 # Lines that start a document, without or with a comment character.
 DOCUMENT = re.compile(r"-DOCSTART-|#\s?newdoc|#begin document|###MEDLINE")
 COMMENTS = ("# ", "#\t", "##")
-SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
-DELIMITERS = ("auto", "tab", "space", "comma", "semicolon", "pipe")
+# Those between the columns of a token where all tokens of a sentence are on one line.
+ITEMS = {"pipe": "|", "slash": "/"}
+SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", **ITEMS}
+DELIMITERS = ("auto", "space", *SEPARATORS)
 # A column with more different values does not have tags.
 MAX_TEXTS = 5000
 
@@ -72,7 +74,7 @@ class Rows:
     tags: Tags = field(default_factory=dict)
     language: str = ""
     is_ontonotes: bool = False
-    has_one_item: bool = False
+    has_items: bool = False
     columns: list[Column] = field(default_factory=list)
     n_rows: int = 0
     n_sentences: int = 0
@@ -81,8 +83,9 @@ class Rows:
 
     def split(self, line: str) -> list[list[str]]:
         """The columns of each token of a line."""
-        if self.delimiter == "pipe" and not self.has_one_item:
-            return [item.rsplit("|", max(self.width - 1, -1)) for item in line.split()]
+        if self.has_items:
+            separator, n = ITEMS[self.delimiter], max(self.width - 1, -1)
+            return [item.rsplit(separator, n) for item in line.split()]
         if self.delimiter in SEPARATORS or ("\t" in line and self.delimiter != "space"):
             separator = SEPARATORS.get(self.delimiter, "\t")
             cells = line.split(separator)
@@ -116,7 +119,7 @@ class Rows:
                             yield number, line, []
                         previous = name or previous
                     yield number, line, cells
-                if self.delimiter == "pipe" and not self.has_one_item:
+                if self.has_items:
                     yield number, line, []
 
     def _starts_sentence(self, name: str, previous: str) -> bool:

@@ -9,11 +9,11 @@ from itertools import islice
 from ...util.errors import UserError
 from ..text import read_lines
 from .brackets import are_brackets
-from .columns import COMMENTS, DOCUMENT, MAX_TEXTS, Column, Rows, Tags
+from .columns import COMMENTS, DOCUMENT, ITEMS, MAX_TEXTS, Column, Rows, Tags
 from .tags import OUTSIDE, Tag, parse_tag, understand_tags
 
 # Delimiters that "auto" tries; the first is tabs in lines that have one, else space.
-TRIED = ("", "comma", "semicolon", "pipe")
+TRIED = ("", "comma", "semicolon", "pipe", "slash")
 # Columns of the words and names of CoNLL-2012, which has more than these.
 ONTONOTES, WORDS, NAMES = "#begin document", 3, 10
 WORD_NAMES = ("word", "words", "token", "tokens", "form")
@@ -103,8 +103,8 @@ class Layout(Rows):
 
     def _measure_width(self, lines: list[tuple[int, str]]) -> None:
         self.width = self.header = 0
-        self.has_one_item = self.delimiter == "pipe" and all(
-            len(line.split()) == 1 for _, line in lines
+        self.has_items = self.delimiter in ITEMS and any(
+            len(line.split()) > 1 for _, line in lines
         )
         split = [
             (number, cells) for number, line in lines for cells in self.split(line)
@@ -181,22 +181,27 @@ class Layout(Rows):
         what = f"columns {shown} all hold tags; choose one with --tag-column, or read "
         raise UserError(f"{what}all with --tag-column {which}", self.path)
 
-    def is_certain(self) -> bool:
-        """Whether a file can hardly be anything but columns with tags."""
-        if not self.is_found or self.n_unfit * 10 > self.n_rows:
-            return False
+    def find_doubt(self) -> str:
+        """Say why a file may be something else than columns with tags; empty if it can
+        hardly be."""
+        if self.n_unfit * 10 > self.n_rows:
+            return "lines have different numbers of columns"
+        tags = {} if self.delimiter == "slash" else self.tags
         has_sentences = self.n_sentences > 1 or self.sentence_column is not None
-        for i, tags in self.tags.items():
+        for i, known in self.tags.items():
             texts = self.columns[i].texts
-            if tags is None:
-                return self.is_ontonotes
-            if not {"O", "o"} & texts.keys() or len(tags) < 0.9 * len(texts):
-                return False
+            if self.is_ontonotes and known is None:
+                return ""
+            unknown = [text for text in texts if text not in (known or {})]
+            if not self.is_found or len(unknown) > 0.1 * len(texts):
+                return f"'{unknown[0] if unknown else ''}' is not a tag such as B-PER"
+            if not {"O", "o"} & texts.keys():
+                return "no token has the tag O"
             is_styled = any(map(str.isalpha, "".join(_labels(self._styled(i)))))
-            is_short = any(len(label) < 2 for label in _labels(tags))
-            if not is_styled and (is_short or not has_sentences):
-                return False
-        return True
+            is_short = any(len(label) < 2 for label in _labels(tags.get(i)))
+            if not is_styled and (is_short or not tags or not has_sentences):
+                return "labels alone may be no tags; read them with --format conll"
+        return ""
 
     def understand(self, columns: Iterable[int]) -> Tags:
         """The tags of some columns, whatever their style."""

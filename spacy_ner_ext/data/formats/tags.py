@@ -56,6 +56,8 @@ STYLES = [
     )
 ]
 BARE = re.compile("[BIESLUMW]", re.IGNORECASE)
+# The tags of several words, which are not a label with spaces.
+SEVERAL = re.compile(r"\s([BIESLUMW]-|O\b)")
 # Labels without prefix in a file; more are not labels.
 MAX_LABELS = 500
 
@@ -83,17 +85,22 @@ def understand_tags(
         return found | {text: _tag(text, default_label) for text in rest}
     if 2 * len(best) >= len(rest):
         return found | best
-    is_outside = OUTSIDE in found.values()
-    if alone and is_outside and scheme in ("auto", "iob1") and len(rest) <= MAX_LABELS:
-        return found | {
-            text: ("I", text) for text in rest if re.search(r"[^\W\d_]", text)
-        }
+    # Labels alone are not mixed with tags that have prefixes.
+    is_mixed = bool(styled[0]) or any(map(SEVERAL.search, rest))
+    is_outside = OUTSIDE in found.values() and scheme in ("auto", "iob1")
+    if alone and is_outside and not is_mixed and len(rest) <= MAX_LABELS:
+        labels = [text for text in rest if any(map(str.isalpha, text))]
+        return found | {text: ("I", text) for text in labels}
     return {}
 
 
 def _styled(texts: Collection[str], pattern: re.Pattern[str]) -> dict[str, Tag]:
     matches = ((text, pattern.fullmatch(text)) for text in texts)
-    return {text: _tag(m["prefix"], m["label"]) for text, m in matches if m}
+    return {
+        text: _tag(m["prefix"], m["label"])
+        for text, m in matches
+        if m and not SEVERAL.search(text)
+    }
 
 
 def _tag(prefix: str, label: str) -> Tag:

@@ -11,6 +11,7 @@ from spacy_ner_ext.data.formats.tags import (
     parse_tag,
     resolve_scheme,
     tags_to_spans,
+    understand_tags,
 )
 from spacy_ner_ext.util.errors import UserError
 
@@ -134,3 +135,20 @@ def test_scheme_names():
     assert resolve_scheme("auto") == "auto"
     with pytest.raises(UserError, match="unknown tag scheme 'bmx'; choose one of"):
         resolve_scheme("bmx")
+
+
+UNDERSTOOD = {
+    "a label with spaces": (["B-Given Name", "O"], {}),
+    "one wrong tag": (["B-X", "I-X", "X", "O"], {"X"}),
+    "several tags": (["B-X I-X", "B-X O", "O"], {"B-X I-X", "B-X O", "O"}),
+    "labels with a prefix among them": (["B-X", "Y", "Z"], {"B-X", "Y", "Z"}),
+    "parts of speech": (["NN", "VB"], {"NN", "VB"}),
+    "labels alone": (["art-music", "person", "O"], {}),
+    "words": (["the", "O", "!"], {"!"}),
+}
+
+
+@pytest.mark.parametrize("case", UNDERSTOOD)
+def test_tags_that_are_not_understood(case):
+    texts, unknown = UNDERSTOOD[case]
+    assert set(texts) - understand_tags(texts).keys() == set(unknown)
