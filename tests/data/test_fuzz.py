@@ -25,7 +25,7 @@ FUZZ = settings(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=40,
+    max_examples=25,
     suppress_health_check=list(HealthCheck),
 )
 
@@ -413,3 +413,22 @@ KEYS = (
 )
 def test_any_json_is_read_or_named(value, format):
     check(format, {"a.json": lines(value, {"text": "Ida ran", "spans": []})})
+
+
+@pytest.mark.parametrize("case", ["brat", "brat text"])
+@FUZZ
+@given(st.lists(CHANGES, min_size=1, max_size=4))
+def test_an_entity_of_brat_has_the_text_of_its_line(case, changes):
+    files = dict(FILES[case][1])
+    name = next(iter(files))
+    content = files[name].encode("utf-8")
+    for change in changes:
+        content = changed(content, *change)
+    files[name] = content
+    docs = check("standoff", files, align="strict", fragments="parts") or []
+    lines = files["b/a.ann"]
+    quoted = lines if isinstance(lines, str) else lines.decode("utf-8", "replace")
+    words = set(re.split(r"\s+", quoted.replace("\\n", " ")))
+    for doc in docs:
+        for span in doc.spans["sc"]:
+            assert words.issuperset(span.text.split())
