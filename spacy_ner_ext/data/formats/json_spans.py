@@ -86,9 +86,11 @@ def add_spans(
         start, end = _bounds(span, place)
         end += inclusive or "index" in span
         label_name, labels = _labels(span, place)
-        quote = first(span, (name for name in QUOTES if name != label_name))
-        if quote and not record.in_words and isinstance(span[quote], str):
-            start, end = _located(start, end, span[quote], record.text, place)
+        name = first(span, (name for name in QUOTES if name != label_name))
+        quote = span[name] if name and not record.in_words else None
+        is_quoted = isinstance(quote, str)
+        if is_quoted:
+            start, end = _located(start, end, quote, record.text, place)
         answer = read_answer(span, place)
         if answer in ("reject", "ignore"):
             what = f"{', '.join(labels)} from {start} to {end}, the answer is {answer}"
@@ -97,7 +99,9 @@ def add_spans(
             place.note("not_understood", f"the span from {start} to {end} has no label")
         else:
             values = span.get("values", {})
-            record.entities += [Entity(start, end, n, None, values) for n in labels]
+            record.entities += [
+                Entity(start, end, n, None, values, is_quoted) for n in labels
+            ]
             continue
         size = len(record.words or ()) if record.in_words else len(record.text)
         if not 0 <= start < end <= size:
