@@ -88,8 +88,7 @@ def add_spans(
         label_name, labels = _labels(span, place)
         name = first(span, (name for name in QUOTES if name != label_name))
         quote = span[name] if name and not record.in_words else None
-        is_quoted = isinstance(quote, str)
-        if is_quoted:
+        if is_quoted := isinstance(quote, str):
             start, end = _located(start, end, quote, record.text, place)
         answer = read_answer(span, place)
         if answer in ("reject", "ignore"):
