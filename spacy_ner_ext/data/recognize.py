@@ -148,7 +148,11 @@ def _of_file(path: Path) -> str:
         return advice
     if found and is_json:
         raise UserError(f"this is {found}; {advice}", path)
-    tried = [_try(guess, path) for guess in _guesses(suffix, head)]
+    if suffix in JSON_SUFFIXES:
+        # The place of an error says more than a list of what was tried.
+        tried = [(_of_json(path), f"{_of_json.__doc__}")]
+    else:
+        tried = [_try(guess, path) for guess in _guesses(suffix, head)]
     for format, _ in tried:
         if format:
             return format
@@ -166,8 +170,6 @@ def _named(head: str, is_json: bool) -> tuple[str, str]:
 
 
 def _guesses(suffix: str, head: str) -> list[Guess]:
-    if suffix in JSON_SUFFIXES:
-        return [_of_json]
     others = [_of_rows] if suffix in DELIMITERS else []
     return [_of_columns, *([_of_lines_of_json] if head[:1] in "{[" else []), *others]
 
