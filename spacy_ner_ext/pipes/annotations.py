@@ -38,12 +38,16 @@ def get_score(span: Span) -> float | None:
         `crf_ner` or `span_marker_ner`.
     """
     user_data: dict[Any, Any] = span.doc.user_data
-    return user_data.get(_score_key(span), {}).get(span.label_)
+    # Earlier versions stored scores under the name of the extension.
+    names = (STORED, EXTENSION)
+    found = (user_data.get(_score_key(span, name)) for name in names)
+    scores = next((value for value in found if isinstance(value, dict)), {})
+    return scores.get(span.label_)
 
 
-def _score_key(span: Span) -> tuple[str, str, int, int]:
+def _score_key(span: Span, name: str) -> tuple[str, str, int, int]:
     # The format of spaCy's own extensions, so that Doc.from_docs shifts the offsets.
-    return ("._.", STORED, span.start_char, span.end_char)
+    return ("._.", name, span.start_char, span.end_char)
 
 
 def register_score_extension() -> None:
@@ -61,7 +65,7 @@ def _warn_about_foreign() -> None:
 
 def set_score(span: Span, score: float) -> None:
     user_data: Any = span.doc.user_data
-    user_data.setdefault(_score_key(span), {})[span.label_] = float(score)
+    user_data.setdefault(_score_key(span, STORED), {})[span.label_] = float(score)
 
 
 def flat_subset(spans: Iterable[tuple[Span, float]], taken: set[int]) -> list[Span]:

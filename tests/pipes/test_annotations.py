@@ -99,6 +99,17 @@ def test_a_score_is_stored_by_boundaries_and_label():
     assert get_score(Span(doc, 0, 1, "PER")) is None
 
 
+def test_scores_in_documents_of_earlier_versions_are_found():
+    doc = make_doc()
+    span = Span(doc, 0, 2, "PER")
+    key = ("._.", "score", span.start_char, span.end_char)
+    doc.user_data[key] = {"PER": 0.5}
+    assert get_score(span) == 0.5
+    # Another package stores a number there.
+    doc.user_data[key] = 0.75
+    assert get_score(span) is None
+
+
 def test_kept_entities_get_no_score():
     doc = annotate(make_doc(), GOLD[:1])
     predictions = predicted((0, 2, "PER", 1.0), (3, 5, "LOC", 0.5))
