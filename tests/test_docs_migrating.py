@@ -54,14 +54,6 @@ def test_the_diff_over_hashed_words_gives_a_pipeline_that_learns(tmp_path):
     assert numpy.abs(after - before).max() > 0
 
 
-def test_the_diff_over_a_transformer_can_be_filled(tmp_path):
-    path = migrated(1, tmp_path, gpu=True)
-    _, filled = fill_config(tmp_path / "filled.cfg", path, silent=True)
-    assert set(filled["components"]) == {"tok2vec", "crf_ner"}
-    assert filled["components"]["tok2vec"]["model"]["pooling"] == "mean"
-    assert "spacy-transformers" not in filled.to_str()
-
-
 def test_a_diff_that_does_not_fit_is_noticed():
     with pytest.raises(AssertionError, match="not once"):
         apply("-width = 3\n+width = 4\n", "\n[model]\nwidth = 33\n")
