@@ -64,7 +64,7 @@ def _read_xml(path: Path) -> Iterator[Values]:
             if element.tag == "document":
                 yield _from_xml(element)
                 element.clear()
-    except (ElementTree.ParseError, ValueError, LookupError) as err:
+    except (ElementTree.ParseError, ValueError, LookupError, RecursionError) as err:
         what = f"is not BioC XML ({one_line(err)}); correct it"
         raise UserError(what, path) from err
 

@@ -148,6 +148,10 @@ ERRORS = {
         "the type of annotation 1 is 3",
     ),
     "not BioC": ({"text": "a"}, "is not a BioC collection or document"),
+    "deep XML": (
+        f"<document>{'<annotation>' * 3000}{'</annotation>' * 3000}</document>",
+        "is not BioC XML (maximum recursion depth",
+    ),
     "broken XML": (XML[:300], "is not BioC XML"),
 }
 
