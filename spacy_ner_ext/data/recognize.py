@@ -23,6 +23,8 @@ SUFFIXES = {
     **dict.fromkeys((".conll", ".iob", ".iob2", ".bio"), "conll"),
 }
 Guess = Callable[[Path], str | None]
+# The format, what was tried and why it is not that, and the error.
+Tried = tuple[str | None, str, UserError | None]
 # A path does not keep the second slash.
 ADDRESS = re.compile(r"(https?|s3|hf):/+")
 EXCERPT = 60
@@ -129,7 +131,7 @@ def _of_file(path: Path) -> str:
     if suffix in (".spacy", ".ann") or is_annotated:
         return "docbin" if suffix == ".spacy" else "standoff"
     if suffix == ".parquet":
-        format, why = _try(_of_rows, path)
+        format, why, _ = _try(_of_rows, path)
         known = ", ".join(READERS)
         if format is None:
             raise UserError(f"not {why}; give --format, one of {known}", path)
@@ -150,15 +152,19 @@ def _of_file(path: Path) -> str:
         raise UserError(f"this is {found}; {advice}", path)
     if suffix in JSON_SUFFIXES:
         # The place of an error says more than a list of what was tried.
-        tried = [(_of_json(path), f"{_of_json.__doc__}")]
+        tried: list[Tried] = [(_of_json(path), f"{_of_json.__doc__}", None)]
     else:
         tried = [_try(guess, path) for guess in _guesses(suffix, head)]
-    for format, _ in tried:
+    for format, _, _ in tried:
         if format:
             return format
+    error = tried[-1][2]
+    has_text = "text" in re.findall(r"\w+", head.partition("\n")[0].lower())
+    if error and suffix in DELIMITERS and has_text:
+        raise error
     if found:
         raise UserError(f"this is {found}; {advice}", path)
-    return SUFFIXES.get(suffix) or _fail(path, [why for _, why in tried])
+    return SUFFIXES.get(suffix) or _fail(path, [why for _, why, _ in tried])
 
 
 def _named(head: str, is_json: bool) -> tuple[str, str]:
@@ -174,13 +180,13 @@ def _guesses(suffix: str, head: str) -> list[Guess]:
     return [_of_columns, *([_of_lines_of_json] if head[:1] in "{[" else []), *others]
 
 
-def _try(guess: Guess, path: Path) -> tuple[str | None, str]:
-    """The format, and what was tried and why the file does not have it."""
+def _try(guess: Guess, path: Path) -> Tried:
+    """The format, what was tried and why the file does not have it, and the error."""
     try:
-        return guess(path), f"{guess.__doc__}"
+        return guess(path), f"{guess.__doc__}", None
     except UserError as err:
         why = str(err).replace(str(path), "").strip(", :")
-        return None, f"{guess.__doc__}: {why}"
+        return None, f"{guess.__doc__}: {why}", err
 
 
 def _of_columns(path: Path) -> str | None:

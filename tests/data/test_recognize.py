@@ -231,7 +231,7 @@ def test_columns_that_could_all_be_meant_are_named(tmp_path):
     path = tmp_path / "hipe.tsv"
     path.write_text(HIPE, encoding="utf8")
     with pytest.raises(UserError, match=r"1 \(B-pers\), 3 \(B-pers.ind\) all hold tag"):
-        guess_format(path)
+        list(get_reader(guess_format(path))(path, NLP))
     (doc,) = get_reader("conll")(path, NLP, tag_column=1)
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ada Lund", "pers")]
 

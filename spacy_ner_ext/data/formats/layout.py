@@ -37,7 +37,8 @@ class Layout(Rows):
         tag_column: int | Sequence[int] | None = None,
         n_lines: int | None = None,
     ) -> None:
-        """Find delimiter, width and columns of the file, or of its first lines."""
+        """Find delimiter, width and columns of the file, or of its first lines only to
+        recognize it."""
         lines = self._sample()
         tried = TRIED if self.delimiter == "auto" else (self.delimiter,)
         for delimiter in (*tried, tried[0]):
@@ -53,6 +54,8 @@ class Layout(Rows):
         if self.width < 2:
             what = "has 1 column, a token and a tag need 2; check --delimiter"
             raise UserError(what, self.path, self.first[0])
+        if tag_column is None and len(self.tags) > 1 and n_lines is None:
+            self._check_layers({i: tags or {} for i, tags in self.tags.items()})
         self._choose_columns(token_column, tag_column)
 
     def _choose_columns(
@@ -63,8 +66,6 @@ class Layout(Rows):
             self.tags = self.understand([self._index(i, "tag") for i in given])
         elif not self.tags:
             self.tags = self.understand([self.width - 1])
-        elif len(self.tags) > 1:
-            self._check_layers({i: tags or {} for i, tags in self.tags.items()})
         self.choose_token_column()
         if token_column is not None:
             self.token_column = self._index(token_column, "token")

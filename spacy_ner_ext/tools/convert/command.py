@@ -77,7 +77,7 @@ def convert(
       python -m spacy_ner_ext convert train.jsonl corpus/train.spacy --align contract
     """
     for name, (parse, _) in PARSERS.items():
-        value = parse(f"--{name}", settings.pop(name))
+        value = parse(f"--{name.replace('_', '-')}", settings.pop(name))
         if value:
             settings[name] = value
     result = conversion.convert(
