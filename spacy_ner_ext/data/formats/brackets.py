@@ -3,11 +3,14 @@
 import re
 from collections.abc import Sequence
 
-from .tags import DEFAULT_LABEL, Repair, Span
+from ...util.errors import Place
+from ..record import Entity
+from ..report import ConversionReport
+from .tags import DEFAULT_LABEL
 
 BRACKETS = re.compile(r"[*_-]?|(\([^()]+\)?|[^()]*\))+")
 BRACKET = re.compile(r"\((?P<opened>[^()]+)(?P<closed>\))?|(?P<name>[^()]*)\)")
-GROUP = re.compile(r"(?P<type>[^\W\d_]\w*[^\W\d_])\b")
+GROUP = re.compile(r"[^\W\d_]\w*[^\W\d_]")
 
 
 def are_brackets(cells: Sequence[str]) -> bool:
@@ -16,34 +19,35 @@ def are_brackets(cells: Sequence[str]) -> bool:
 
 
 def read_brackets(
-    cells: Sequence[str], fields: Sequence[str] = (), default_label: str = DEFAULT_LABEL
-) -> tuple[list[Span], list[Repair]]:
-    """Read the entities of a sentence, which may nest or cross, and what is wrong.
+    cells: Sequence[str],
+    places: Sequence[Place],
+    report: ConversionReport,
+    fields: Sequence[str] = (),
+    default_label: str = DEFAULT_LABEL,
+) -> list[Entity]:
+    """Read the entities of a sentence, which may nest or cross.
 
     fields: What an opening bracket has, separated by "-"; "etype" is the label.
     """
-    spans: list[Span] = []
-    faults: list[Repair] = []
+    entities: list[Entity] = []
     opened: list[tuple[str, int]] = []
     for i, cell in enumerate(cells):
         for match in BRACKET.finditer(cell):
             name = (match["opened"] or match["name"] or "").strip("*")
             if match["opened"]:
                 opened.append((name, i))
-            if match["closed"] or not match["opened"]:
-                found = [o for o in opened if _belongs(name, o[0])]
-                if not found:
-                    faults.append((i, f"bracket {cell} closes nothing"))
+                if not match["closed"]:
                     continue
-                opened.remove(found[-1])
-                label = _label(found[-1][0], fields) or default_label
-                spans.append((found[-1][1], i + 1, label))
-    faults += [(i, f"bracket ({name} is not closed") for name, i in opened]
-    return spans, faults
-
-
-def _belongs(name: str, opened: str) -> bool:
-    return not name or opened == name or opened.startswith(f"{name}-")
+            found = [o for o in opened if not name or f"{o[0]}-".startswith(f"{name}-")]
+            if not found:
+                report.note("dropped", places[i], f"bracket {cell} closes nothing")
+                continue
+            opened.remove(found[-1])
+            start, label = found[-1][1], _label(found[-1][0], fields) or default_label
+            entities.append(Entity(start, i + 1, label, places[start]))
+    for name, i in opened:
+        report.note("dropped", places[i], f"bracket ({name} is not closed")
+    return entities
 
 
 def _label(opened: str, fields: Sequence[str]) -> str:

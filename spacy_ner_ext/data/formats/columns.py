@@ -12,7 +12,7 @@ from .tags import DEFAULT_LABEL, Tag
 
 BLANKS = re.compile(r"[ \t]+")
 # Lines that start a document, without or with a comment character.
-DOCUMENT = re.compile(r"-DOCSTART-|#\s?newdoc|#begin document|###MEDLINE")
+DOCUMENT = re.compile(r"-DOCSTART-|#\s?newdoc(?!\t)|#begin document|###MEDLINE")
 COMMENTS = ("# ", "#\t", "##")
 # Those between the columns of a token where all tokens of a sentence are on one line.
 ITEMS = {"pipe": "|", "slash": "/"}

@@ -9,7 +9,7 @@ from spacy.tokens import Span
 
 from ...util.errors import Place, UserError
 from ..docs import reads_docs
-from ..record import Entity, Record, check_docs_of, group_sentences
+from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport, NotedPlace
 from ..text import check_input
 from .brackets import read_brackets
@@ -123,22 +123,13 @@ def _records(layout: Layout, report: ConversionReport) -> Iterator[Record]:
             for cells in sentence.rows
         ]
         record = tagged_record(words, sentence.layers(layout), places, report)
+        assert record.entities is not None
         for column, tags in layout.tags.items():
             if tags is None:
-                cells = [cells[column] for cells in sentence.rows]
-                _add_brackets(record, cells, places, report)
+                brackets = [cells[column] for cells in sentence.rows]
+                record.entities += read_brackets(brackets, places, report)
         record.document = str(n_documents or "")
         yield record
-
-
-def _add_brackets(
-    record: Record, cells: list[str], places: list[Place], report: ConversionReport
-) -> None:
-    spans, faults = read_brackets(cells)
-    for i, what in faults:
-        report.note("dropped", places[i], what)
-    assert record.entities is not None
-    record.entities += [Entity(*span, places[span[0]]) for span in spans]
 
 
 @writes_docs

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from ...util.errors import Place, UserError
 from ..docs import reads_docs
-from ..record import Entity, Record, check_docs_of, group_sentences
+from ..record import Record, check_docs_of, group_sentences
 from ..report import ConversionReport
 from ..text import check_input
 from .brackets import are_brackets, read_brackets
 from .conllu_sentences import (
+    COLUMNS,
     EXCERPT,
     LAYERS,
     Sentence,
     Word,
-    cell_value,
     find_fault,
     make_layers,
     read_sentences,
@@ -78,6 +78,7 @@ class _Survey:
 
     values: The values of each of the keys, and where each is first.
     tags: The tags under `key` by their text; None for brackets.
+    names: All columns and keys of MISC.
     filled: Columns of `LAYERS` that some word has.
     """
 
@@ -86,54 +87,48 @@ class _Survey:
     values: dict[str, dict[str, Place]] = field(default_factory=dict)
     key: str = ""
     tags: dict[str, Tag] | None = None
-    fields: tuple[str, ...] = ()
-    misc: dict[str, None] = field(default_factory=dict)
+    names: dict[str, None] = field(default_factory=dict)
     filled: set[str] = field(default_factory=set)
-    has_words: bool = False
     is_parsed: bool = False
     has_spaces: bool = False
 
     def add(self, sentence: Sentence) -> None:
-        self.has_words = True
-        self.fields = sentence.fields
-        self.has_spaces |= sentence.has_text
-        self.is_parsed |= not find_fault(sentence)
+        self.is_parsed = self.is_parsed or not find_fault(sentence)
         # CoNLL-U Plus prescribes a prefix for columns of projects: PARSEME:NE.
-        for name in sentence.words[0].cells if sentence.words else ():
+        for name in sentence.words[0].cells:
             prefix, _, plain = name.rpartition(":")
             if prefix and plain in self.keys and name not in self.keys:
                 self.keys += (name,)
         for word in (*sentence.words, *(token.word for token in sentence.multiwords)):
-            self.misc.update(dict.fromkeys(word.misc))
-            self.filled.update(c for c in LAYERS if cell_value(word, c))
-            self.has_spaces |= "SpaceAfter" in word.misc
+            self.names.update(dict.fromkeys(word.cells))
+            self.filled.update(column for column in LAYERS if word.value(column))
             for key in self.keys:
-                if key in word.cells or key in word.misc:
+                if key in word.cells:
                     found = self.values.setdefault(key, {})
-                    found.setdefault(_value(word, key), word.place)
+                    found.setdefault(word.cells[key], word.place)
+        self.has_spaces |= sentence.has_text or "SpaceAfter" in self.names
 
     def choose_key(self, default_label: str, scheme: str) -> None:
         """Choose the first key whose values are tags."""
-        for key in self.keys:
-            texts = [text for text in self.values.get(key, ()) if text not in UNTAGGED]
-            found = understand_tags(texts, default_label=default_label, scheme=scheme)
-            if key in self.values and len(found) == len(texts):
-                self.key, self.tags = key, found
-                return
-            if are_brackets(texts):
-                self.key = key
-                return
         advice = "choose a column or a key of MISC with --entity-key"
-        for key, places in self.values.items():
-            found = understand_tags(places, default_label=default_label)
-            for value in (v for v in places if v not in (*found, *UNTAGGED)):
-                what = f"'{value[:EXCERPT]}' is not O or a prefix and a label such as "
-                what += f"B-PER, in {key}; correct it or {advice}"
-                raise places[value].error(what)
-        if not self.has_words:
+        faults = []
+        for key in filter(self.values.__contains__, self.keys):
+            texts = [text for text in self.values[key] if text not in UNTAGGED]
+            tags = understand_tags(texts, default_label=default_label, scheme=scheme)
+            unknown = [text for text in texts if text not in tags]
+            if not unknown or are_brackets(texts):
+                self.key, self.tags = key, None if unknown else tags
+                return
+            what = f"'{unknown[0][:EXCERPT]}' is not O or a prefix and a label such as "
+            what += f"B-PER, in {key}; correct it or {advice}"
+            faults.append(self.values[key][unknown[0]].error(what))
+        if faults:
+            raise faults[0]
+        if not self.names:
             raise UserError("the file holds no word; check how it was made", self.path)
-        listed = ", ".join(list(self.misc)[:MAX_LISTED]) or "none"
-        what = f"no entities under {', '.join(self.keys)}; keys of MISC are: {listed}"
+        others = [name for name in self.names if name not in COLUMNS]
+        what = f"no entities under {', '.join(self.keys)}; other columns and keys of "
+        what += f"MISC are: {', '.join(others[:MAX_LISTED]) or 'none'}"
         raise UserError(f"{what}; {advice}", self.path)
 
     def read_tags(
@@ -142,28 +137,20 @@ class _Survey:
         """The tags of the words; those of a token of several words are spread."""
         tags = [self._tag(word) for word in sentence.words]
         for start, end, word in sentence.multiwords:
-            tag = self._tag(word)
-            if tag[1] and any(label for _, label in tags[start:end]):
-                if report is not None and _differs(tag, tags[start:end]):
-                    what = f"tag of the token {word.cells['ID']}, not of a word"
-                    report.note("skipped", word.place, what)
-            elif tag[1]:
-                first = "B" if tag[0] in "BSU" else "I"
-                last = AT_END.get(tag[0], "I")
+            prefix, label = self._tag(word)
+            labels = {label for _, label in tags[start:end]}
+            if label and not any(labels):
+                first = "B" if prefix in "BSU" else "I"
+                last = AT_END.get(prefix, "I")
                 prefixes = [first, *"I" * (end - start - 2), last]
-                tags[start:end] = [(prefix, tag[1]) for prefix in prefixes]
+                tags[start:end] = [(prefix, label) for prefix in prefixes]
+            elif label and labels != {label} and report is not None:
+                what = f"tag of the token {word.cells['ID']}, not of a word"
+                report.note("skipped", word.place, what)
         return tags
 
     def _tag(self, word: Word) -> Tag:
-        return (self.tags or {}).get(_value(word, self.key), OUTSIDE)
-
-
-def _differs(tag: Tag, tags: list[Tag]) -> bool:
-    return {label for _, label in tags} != {tag[1]}
-
-
-def _value(word: Word, key: str) -> str:
-    return word.cells.get(key, word.misc.get(key, "_"))
+        return (self.tags or {}).get(word.cells.get(self.key, ""), OUTSIDE)
 
 
 def _records(
@@ -175,11 +162,10 @@ def _records(
         tags = survey.read_tags(sentence, report)
         record = tagged_record(words, [tags], places, report)
         if survey.tags is None:
-            cells = [_value(word, survey.key) for word in sentence.words]
-            spans, faults = read_brackets(cells, survey.fields, default_label)
-            record.entities = [Entity(*span, places[span[0]]) for span in spans]
-            for i, what in faults:
-                report.note("dropped", places[i], what)
+            cells = [word.cells.get(survey.key, "_") for word in sentence.words]
+            record.entities = read_brackets(
+                cells, places, report, sentence.fields, default_label
+            )
         record.spaces = _spaces(sentence) if survey.has_spaces else None
         record.layers = make_layers(sentence, survey.filled, survey.is_parsed)
         record.id, record.document = sentence.id, sentence.document
@@ -188,13 +174,12 @@ def _records(
 
 def _spaces(sentence: Sentence) -> list[bool]:
     spaces = [_has_space(word) for word in sentence.words]
-    for token in sentence.multiwords:
-        forms = [word.cells["FORM"] for word in sentence.words[token.start : token.end]]
-        is_split = "".join(forms) == token.word.cells["FORM"]
-        spaces[token.start : token.end] = [not is_split] * len(forms)
-        spaces[token.end - 1] = _has_space(token.word)
+    for start, end, token in sentence.multiwords:
+        form = "".join(word.cells["FORM"] for word in sentence.words[start:end])
+        spaces[start:end] = [form != token.cells["FORM"]] * (end - start)
+        spaces[end - 1] = _has_space(token)
     return spaces
 
 
 def _has_space(word: Word) -> bool:
-    return word.misc.get("SpaceAfter") != "No"
+    return word.cells.get("SpaceAfter") != "No"

@@ -1,8 +1,9 @@
 """Read the sentences of CoNLL-U files, and their syntax as arguments of `Doc`."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,31 +13,43 @@ from ...util.errors import Place
 from ..report import ConversionReport, NotedPlace
 from ..text import read_lines
 
-COLUMNS = (
-    *("ID", "FORM", "LEMMA", "UPOS", "XPOS"),
-    *("FEATS", "HEAD", "DEPREL", "DEPS", "MISC"),
-)
+COLUMNS = ["ID", "FORM", "LEMMA", "UPOS", "XPOS"]
+COLUMNS += ["FEATS", "HEAD", "DEPREL", "DEPS", "MISC"]
 # The name of an eleventh column.
 ADDED_COLUMN = "NER"
-PLUS = re.compile(r"#\s*global\.columns\s*=\s*(.*)")
-NEWDOC = re.compile(r"#\s*newdoc\b(?:\s+id\s*=\s*(.*))?")
-SENT_ID = re.compile(r"#\s*sent_id\s*=\s*(.*)")
-TEXT = re.compile(r"#\s*text\s*=")
-FIELDS = re.compile(r"#\s*global\.Entity\s*=\s*(.*)")
+PLUS = re.compile(r"#\s*global\.columns\s*=")
+COMMENT = re.compile(
+    r"#\s*(global\.columns|global\.Entity|newdoc|sent_id|text)\b"
+    r"(?:\s+id\b)?(?:\s*=\s*(.*))?"
+)
 # Some corpora separate pairs by a space.
 PAIRS = re.compile(r"\||\s+(?=[^\s=|]+=)")
 ID = re.compile(r"([0-9]{1,9})(?:([-.])([0-9]{1,9}))?")
+NUMBER = re.compile("[0-9]{1,9}")
+FEATURES = re.compile(r"[^=|]+=[^=|]+(\|[^=|]+=[^=|]+)*")
 EXCERPT = 40
 MISSING = ("_", "")
 LAYERS = {"XPOS": "tags", "UPOS": "pos", "LEMMA": "lemmas", "FEATS": "morphs"}
 
 
 class Word(NamedTuple):
-    """A line of a sentence, its columns, and the keys of its MISC."""
+    """A line of a sentence: its columns and the keys of its MISC."""
 
     place: NotedPlace
     cells: Mapping[str, str]
-    misc: Mapping[str, str]
+
+    def value(self, column: str) -> str:
+        """The content of a column; empty if it is missing."""
+        value = self.cells.get(column, "")
+        if column == "LEMMA" and value == self.cells["FORM"]:
+            return value
+        return "" if value in MISSING else value
+
+    @property
+    def head(self) -> int | None:
+        """The ID of its head, 0 for the root; None if it or the relation is missing."""
+        head = NUMBER.fullmatch(self.value("HEAD"))
+        return int(head[0]) if head and self.value("DEPREL") else None
 
 
 class Multiword(NamedTuple):
@@ -49,13 +62,15 @@ class Multiword(NamedTuple):
 
 @dataclass
 class Sentence:
-    """A sentence of syntactic words."""
+    """A sentence of syntactic words.
+
+    fields: The parts of the brackets of entities, by name.
+    has_text: Whether its text is given, so that spaces are known.
+    """
 
     document: str = ""
     id: str = ""
-    # Parts of the brackets of entities, by name.
-    fields: tuple[str, ...] = ()
-    # Its text is given, so that spaces are known.
+    fields: Sequence[str] = ()
     has_text: bool = False
     words: list[Word] = field(default_factory=list)
     multiwords: list[Multiword] = field(default_factory=list)
@@ -80,7 +95,7 @@ class _Reader:
     """The sentence and the columns while lines are read."""
 
     def __init__(self) -> None:
-        self.columns: tuple[str, ...] = ()
+        self.columns: list[str] = []
         self.n_documents = 0
         self.sentence = Sentence()
 
@@ -96,22 +111,23 @@ class _Reader:
         return sentence
 
     def read_comment(self, line: str, place: NotedPlace) -> None:
-        sentence = self.sentence
-        if match := PLUS.match(line):
-            self._set_columns(tuple(match[1].split()), place)
-        elif match := FIELDS.match(line):
-            sentence.fields = tuple(match[1].strip().split("-"))
-        elif match := NEWDOC.match(line):
+        match = COMMENT.match(line)
+        key, value = match.groups() if match else ("", None)
+        if key == "newdoc":
             self.n_documents += 1
-            sentence.document = (match[1] or "").strip() or str(self.n_documents)
-        elif match := SENT_ID.match(line):
-            sentence.id = match[1].strip()
-        elif TEXT.match(line):
-            sentence.has_text = True
-        else:
+            self.sentence.document = (value or "").strip() or str(self.n_documents)
+        elif value is None:
             place.note("comments", line)
+        elif key == "global.columns":
+            self._set_columns(value.split(), place)
+        elif key == "global.Entity":
+            self.sentence.fields = value.strip().split("-")
+        elif key == "sent_id":
+            self.sentence.id = value.strip()
+        else:
+            self.sentence.has_text = True
 
-    def _set_columns(self, columns: tuple[str, ...], place: Place) -> None:
+    def _set_columns(self, columns: list[str], place: Place) -> None:
         if self.columns and columns != self.columns:
             what = "the columns change inside the file; split it into two files"
             raise place.error(what)
@@ -125,14 +141,14 @@ class _Reader:
     def _split(self, line: str, place: NotedPlace) -> Word:
         cells = line.split("\t")
         if not self.columns and len(cells) in (len(COLUMNS), len(COLUMNS) + 1):
-            self.columns = (*COLUMNS, ADDED_COLUMN)[: len(cells)]
+            self.columns = [*COLUMNS, ADDED_COLUMN][: len(cells)]
         wanted = len(self.columns or COLUMNS)
         if len(cells) != wanted:
             found = f"{len(cells)} column{'s' * (len(cells) > 1)}"
             what = f"has {found}, not {wanted} separated by tabs; correct it"
             raise place.error(what)
-        named = dict(zip(self.columns, cells, strict=True))
-        return Word(place, named, _misc(named.get("MISC", "_")))
+        named = dict(zip(self.columns, cells))
+        return Word(place, {**_misc(named.get("MISC", "_")), **named})
 
     def read_word(self, line: str, place: NotedPlace) -> None:
         word = self._split(line, place)
@@ -168,14 +184,6 @@ def _misc(cell: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, equals, value in pairs if equals}
 
 
-def cell_value(word: Word, column: str) -> str:
-    """The content of a column; empty if it is missing."""
-    value = word.cells.get(column, "")
-    if column == "LEMMA" and value == word.cells["FORM"]:
-        return value
-    return "" if value in MISSING else value
-
-
 def make_layers(
     sentence: Sentence, columns: set[str], is_parsed: bool
 ) -> dict[str, list]:
@@ -184,67 +192,46 @@ def make_layers(
 
     is_parsed: Whether some sentence of the file has a parse.
     """
+    words = sentence.words
     layers: dict[str, list] = {
-        layer: [_valid_value(word, column) for word in sentence.words]
+        layer: [_valid_value(word, column) for word in words]
         for column, layer in LAYERS.items()
         if column in columns
     }
     fault = find_fault(sentence)
-    if fault and (is_parsed or any(cell_value(w, "HEAD") for w in sentence.words)):
-        sentence.words[0].place.note("skipped", f"a parse: {fault}")
-    if is_parsed:
+    if fault and (is_parsed or any(word.value("HEAD") for word in words)):
+        words[0].place.note("skipped", f"a parse: {fault}")
+    if is_parsed and fault:
         # Without a relation, spaCy takes the head to be unknown.
-        heads = [0 if fault else _head(word) or 0 for word in sentence.words]
-        layers["heads"] = [head - 1 if head else i for i, head in enumerate(heads)]
+        layers |= {"heads": [0] * len(words), "deps": [""] * len(words)}
+    elif is_parsed:
+        layers["heads"] = [(word.head or i) - 1 for i, word in enumerate(words, 1)]
         layers["deps"] = [
-            cell_value(word, "DEPREL") if head else "ROOT"
-            for word, head in zip(sentence.words, heads, strict=True)
+            word.value("DEPREL") if word.head else "ROOT" for word in words
         ]
-        if fault:
-            layers["heads"] = [0] * len(heads)
-            layers["deps"] = [""] * len(heads)
     return layers
 
 
 def _valid_value(word: Word, column: str) -> str:
-    value = cell_value(word, column)
+    value = word.value(column)
     is_valid = column != "UPOS" or value in IDS
     if column == "FEATS" and value:
-        is_valid = all(map(_is_feature, value.split("|")))
+        is_valid = FEATURES.fullmatch(value) is not None
     if not is_valid:
         word.place.note("skipped", f"{column} {value[:EXCERPT]!r} is not valid")
     return value if is_valid else ""
 
 
-def _is_feature(text: str) -> bool:
-    name, _, value = text.partition("=")
-    return bool(name and value) and "=" not in value
-
-
-def _head(word: Word) -> int | None:
-    text = cell_value(word, "HEAD")
-    is_number = text.isascii() and text.isdecimal() and len(text) < 10
-    return int(text) if is_number and cell_value(word, "DEPREL") else None
-
-
 def find_fault(sentence: Sentence) -> str:
     """Describe the fault of the parse of a sentence; empty if it has none."""
-    n_words = len(sentence.words)
-    heads = [_head(word) for word in sentence.words]
-    for i, head in enumerate(heads, start=1):
-        if head is None or head > n_words:
+    heads = {i: word.head for i, word in enumerate(sentence.words, start=1)}
+    for i, head in heads.items():
+        if head is None or head > len(heads):
             return f"word {i} has no valid HEAD and DEPREL"
-    if heads.count(0) > 1:
+    if list(heads.values()).count(0) > 1:
         return "more than one word has HEAD 0"
-    reaches_root = [head == 0 for head in heads]
-    for first in range(n_words):
-        path: list[int] = []
-        i = first
-        while not reaches_root[i]:
-            if len(path) > n_words:
-                return f"the heads of word {first + 1} form a cycle"
-            path.append(i)
-            i = (heads[i] or 0) - 1
-        for i in path:
-            reaches_root[i] = True
+    try:
+        TopologicalSorter({i: [head] for i, head in heads.items()}).prepare()
+    except CycleError as err:
+        return f"the heads of word {min(err.args[1])} form a cycle"
     return ""

@@ -10,7 +10,7 @@ from ...util.errors import UserError
 from ..text import read_lines
 from .brackets import are_brackets
 from .columns import COMMENTS, DOCUMENT, ITEMS, MAX_TEXTS, Column, Rows, Tags
-from .tags import OUTSIDE, Tag, parse_tag, understand_tags
+from .tags import OUTSIDE, UNLABELED, Tag, parse_tag, understand_tags
 
 # Delimiters that "auto" tries; the first is tabs in lines that have one, else space.
 TRIED = ("", "comma", "semicolon", "pipe", "slash")
@@ -148,6 +148,13 @@ class Layout(Rows):
         found = {i: self._styled(i) for i in range(self.width)}
         labeled = {i: tags for i, tags in found.items() if _labels(tags)}
         entities = {i: t for i, t in labeled.items() if not _labels(t) <= CHUNKS}
+        others = [column.texts.keys() for column in self.columns[1:]]
+        if len(entities) == self.width or any(
+            {"O"} <= o <= UNLABELED.keys() for o in others
+        ):
+            # One column has the words, which may be like tags.
+            labeled.pop(0, None)
+            entities.pop(0, None)
         if entities:
             return entities
         outside = [i for i in found if i and "O" in found[i] and i not in labeled]

@@ -338,7 +338,7 @@ ERRORS = {
         X,
         {"entity_key": "Ner"},
         None,
-        "no entities under Ner; keys of",
+        "no entities under Ner; other columns and keys of MISC are: NER; choose",
     ),
     "clash": (row(1, "x", "NER=U-A") + row(2, "y", "NER=E-A"), {}, 2, "no scheme has"),
     "not in scheme": (
