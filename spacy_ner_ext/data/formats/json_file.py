@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -20,6 +21,8 @@ from ..text import MAX_LINE, check_input, read_chunks, read_first_line
 
 T = TypeVar("T")
 BLANK = re.compile(r"[ \t\r\n]*")
+# The end of a value whose last character is the first here.
+ENDED = re.compile(r'["\]}]|.[ \t\r\n,\]]', re.DOTALL)
 STARTS_WITH_STRING = re.compile(r'\[\s*"')
 EXCERPT = 40
 KIND_NAMES = {
@@ -49,8 +52,7 @@ def read_json_values(path: Path) -> Iterator[tuple[Place, Any]]:
     """Read a file of JSON values or of one array, one value in memory at a time."""
     check_input(path)
     is_array, is_single_line = _layout(path)
-    values = _Values(path, is_array)
-    for index, (place, value) in enumerate(values, start=1):
+    for index, (place, value) in enumerate(_Values(path, is_array), start=1):
         is_element = is_array and is_single_line
         yield Place(path, index, "element") if is_element else place, value
 
@@ -62,17 +64,13 @@ def _layout(path: Path) -> tuple[bool, bool]:
         raise UserError("the file holds no value; check how it was made", path)
     if not first.startswith("["):
         return False, False
-    if follows:
-        return not _is_whole(first), False
-    return not STARTS_WITH_STRING.match(first), True
-
-
-def _is_whole(line: str) -> bool:
+    if not follows:
+        return not STARTS_WITH_STRING.match(first), True
     try:
-        DECODER.decode(line)
+        DECODER.decode(first)
     except (ValueError, RecursionError):
-        return False
-    return True
+        return True, False
+    return False, False
 
 
 class _Values:
@@ -88,78 +86,57 @@ class _Values:
 
     def __iter__(self) -> Iterator[tuple[Place, Any]]:
         if not self.is_array:
-            while self.next():
-                yield self.place, self.value()
+            while self._next():
+                yield self._value()
             return
-        self.skip("[")
-        if not self.skip("]"):
-            yield self.place, self.value()
-            while self.skip(","):
-                yield self.place, self.value()
-            if not self.skip("]"):
-                raise self.error("Expecting ',' or ']'", self.position)
-        if self.next():
-            raise self.error("something follows its end", self.position)
+        self._skip("[")
+        is_open = not self._skip("]")
+        while is_open:
+            yield self._value()
+            is_open = self._skip(",")
+            if not is_open and not self._skip("]"):
+                raise self._error("Expecting ',' or ']'", self.position)
+        if self._next():
+            raise self._error("something follows its end", self.position)
 
-    @property
-    def place(self) -> Place:
-        self.next()
-        return Place(self.path, self.line)
-
-    def error(self, what: str, position: int) -> UserError:
+    def _error(self, what: str, position: int) -> UserError:
         line = self.line + self.text.count("\n", self.position, position)
         kind = "array" if self.is_array else "value"
         advice = "correct it, or check whether the file is complete"
         return UserError(f"is not a JSON {kind} ({what}); {advice}", self.path, line)
 
-    def next(self) -> str:
+    def _next(self) -> str:
         """The next character that is not blank; empty at the end."""
         while True:
-            self._advance(self._after_blank(self.position))
+            self._advance(BLANK.match(self.text, self.position).end())  # type: ignore
             if self.position < len(self.text) or not self._read():
                 return self.text[self.position : self.position + 1]
 
-    def skip(self, character: str) -> bool:
+    def _skip(self, character: str) -> bool:
         """Advance over a character if it is next."""
-        is_next = self.next() == character
+        is_next = self._next() == character
         self._advance(self.position + is_next)
         return is_next
 
-    def value(self) -> Any:
-        place = self.place
-        value, end = self._decode()
-        check_storable(value, place)
+    def _value(self) -> tuple[Place, Any]:
+        self._next()
+        place = Place(self.path, self.line)
+        with explained(place):
+            value, end = self._decode()
+            PACKER.pack(value)
         self._advance(end)
-        return value
+        return place, value
 
     def _decode(self) -> tuple[Any, int]:
         while True:
-            found, error = None, None
             try:
-                found = DECODER.raw_decode(self.text, self.position)
-                after = self._after_blank(found[1])
-                if self.is_array and self.text[after : after + 1] not in ("]", ","):
-                    error = self.error("Expecting ',' or ']'", after)
-                elif after < len(self.text):
-                    return found
+                value, end = DECODER.raw_decode(self.text, self.position)
+                # A number may be cut off.
+                if ENDED.match(self.text, end - 1) or not self._read():
+                    return value, end
             except JSONDecodeError as err:
-                error = self.error(err.msg.removesuffix(" at"), err.pos)
-            except (ValueError, RecursionError) as err:
-                raise bad_value(err, self.place) from err
-            if len(self.text) - self.position > MAX_LINE:
-                what = f"a value has more than {MAX_LINE} characters, or no end"
-                raise self.place.error(f"{what}; correct it")
-            # What looks wrong may only be cut off.
-            if not self._read():
-                if error is not None:
-                    raise error
-                assert found is not None
-                return found
-
-    def _after_blank(self, position: int) -> int:
-        found = BLANK.match(self.text, position)
-        assert found is not None
-        return found.end()
+                if not self._read():
+                    raise self._error(err.msg.removesuffix(" at"), err.pos) from err
 
     def _advance(self, position: int) -> None:
         self.line += self.text.count("\n", self.position, position)
@@ -168,52 +145,59 @@ class _Values:
     def _read(self) -> bool:
         """Read at least as much again, so that long values are parsed few times."""
         waiting = self.text[self.position :]
-        more = next(self._chunks, "")
-        while more and len(more) < len(waiting):
-            following = next(self._chunks, "")
-            if not following:
-                break
-            more += following
-        self.text, self.position = waiting + more, 0
+        if len(waiting) > MAX_LINE:
+            what = f"a value has more than {MAX_LINE} characters, or no end; correct it"
+            raise UserError(what, self.path, self.line)
+        more: list[str] = []
+        size = 0
+        while size <= len(waiting) and (chunk := next(self._chunks, "")):
+            more.append(chunk)
+            size += len(chunk)
+        if more:
+            self.text, self.position = waiting + "".join(more), 0
         return bool(more)
 
 
 def parse_json(text: str, place: Place, name: str) -> Any:
     """Parse one JSON value; `name` says what it is."""
     try:
-        value = DECODER.decode(text)
+        with explained(place):
+            value = DECODER.decode(text)
+            PACKER.pack(value)
     except JSONDecodeError as err:
         found = f"{err.msg.removesuffix(' at')} at character {err.pos + 1}"
         raise place.error(f"{name} is not a JSON value ({found}); correct it") from err
-    except (ValueError, RecursionError) as err:
-        raise bad_value(err, place) from err
-    check_storable(value, place)
     return value
 
 
 def check_storable(value: Any, place: Place) -> None:
     """Raise if spaCy cannot store a value with a document."""
-    try:
+    with explained(place):
         PACKER.pack(value)
-    except (ValueError, OverflowError, RecursionError) as err:
-        raise bad_value(err, place) from err
-    except TypeError as err:
-        what = f"holds something that is not a plain JSON value ({err})"
-        raise place.error(f"{what}; leave it out") from err
 
 
-def bad_value(err: Exception, place: Place) -> UserError:
-    """Explain an error of parsing or storing a value, other than its syntax."""
+@contextmanager
+def explained(place: Place) -> Iterator[None]:
+    """Explain errors of parsing or storing a value, other than its syntax."""
+    try:
+        yield
+    except (JSONDecodeError, UserError):
+        raise
+    except (ValueError, OverflowError, RecursionError, TypeError) as err:
+        raise place.error(_explain(err)) from err
+
+
+def _explain(err: Exception) -> str:
     if isinstance(err, UnicodeEncodeError):
         half = f"\\u{ord(err.object[err.start]):04x}"
-        what = f"{half} is half of a surrogate pair; correct the text"
-    elif isinstance(err, RecursionError) or "recursion" in str(err):
-        what = "the value is nested too deep; leave out the nested part"
-    elif isinstance(err, OverflowError) or "digits" in str(err):
-        what = "a whole number has more than 64 bits; write it as a string"
-    else:
-        what = str(err)
-    return place.error(what)
+        return f"{half} is half of a surrogate pair; correct the text"
+    if isinstance(err, RecursionError) or "recursion" in str(err):
+        return "the value is nested too deep; leave out the nested part"
+    if isinstance(err, OverflowError) or "digits" in str(err):
+        return "a whole number has more than 64 bits; write it as a string"
+    if isinstance(err, TypeError):
+        return f"holds something that is not a plain JSON value ({err}); leave it out"
+    return str(err)
 
 
 def field(values: Mapping[str, Any], name: str, kind: type[T], place: Place) -> T:
