@@ -1,41 +1,21 @@
 """Read an object of a text and its annotation, as of Prodigy and Doccano."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from ..record import Record
-from ..report import NotedPlace
+from . import json_spans
 from .json_file import as_name, checked, field
-from .json_spans import (
-    ENDS,
-    STARTS,
-    Annotators,
-    add_spans,
-    add_tokens,
-    first,
-    has_offsets,
-    read_answer,
-    read_label,
-)
+from .json_spans import STARTS, ValuePlace, Values, first, read_answer, read_label
 from .table_file import read_data
 
-Values = Mapping[str, Any]
 TEXTS = ("text", "data", "content", "sentence", "document")
 LABELS = ("label", "labels", "annotation")
 SPANS = ("spans", "entities", *LABELS, "annotations", "ents", "denotations")
 # Marks of an annotated text, even if it has no span and no category.
 MARKS = ("answer", "accept", "tokens", "annotation")
-KNOWN = (
-    *TEXTS,
-    *SPANS,
-    *MARKS,
-    "cats",
-    "options",
-    "meta",
-    "words",
-    "spaces",
-    "sent_starts",
-)
+OTHERS = ("cats", "options", "meta", "words", "spaces", "sent_starts")
 # Prodigy's views: whose answer is about one suggestion, or about all entities, and
 # whose spans are not entities.
 BINARY_VIEWS = ("ner", "spans", "classification")
@@ -52,8 +32,8 @@ def is_annotated(value: Any) -> bool:
     """Whether a value is a text with annotation that is not a plain category."""
     if not has_text(value):
         return False
-    given = (value[key] for key in SPANS if key in value)
-    items = (item for v in given for item in (v if isinstance(v, list) else [v]))
+    given = [value.get(key) for key in SPANS]
+    items = chain(*(v if isinstance(v, list) else [v] for v in given))
     has_spans = any(isinstance(i, list | dict) and not are_truths(i) for i in items)
     return has_spans or any(key in value for key in (*MARKS, "spans", "entities"))
 
@@ -67,7 +47,8 @@ def is_span_row(value: Any) -> bool:
     """Whether a value is one span of a text, with the text in each row."""
     if not isinstance(value, dict) or not _row_text(value):
         return False
-    return all(any(name in value for name in names) for names in (STARTS, ENDS))
+    bounds = (json_spans.STARTS, json_spans.ENDS)
+    return all(any(name in value for name in names) for names in bounds)
 
 
 def _row_text(row: Values) -> str:
@@ -99,78 +80,50 @@ def _is_binary(values: Values) -> bool:
     return is_one and "score" in (spans or [{}])[0]
 
 
-def read_span_row(
-    values: Values, place: NotedPlace, annotators: Annotators
-) -> Iterator[Record]:
+def read_span_row(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read one span of a text; without a start, the text has no entity."""
     text = _row_text(values)
     record = Record(place, text=values[text], entities=[])
     span = {name: value for name, value in values.items() if name != text}
     if first(span, STARTS):
-        add_spans(record, [span], place)
+        json_spans.add_spans(record, [span], place)
     yield record
 
 
-def read_object(
-    values: Values, place: NotedPlace, annotators: Annotators
-) -> Iterator[Record]:
+def read_object(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read a text with spans and categories, in the sense of its answer."""
-    answer, view = read_answer(values, place), values.get("_view_id")
-    is_binary = _is_binary(values)
-    if _has_users(values):
-        values = {**values, "annotations": _of_user(values, annotators, place)}
-    elif annotators.skips(
-        values.get("_annotator_id", values.get("_session_id")), place
-    ):
+    answer, is_binary = read_answer(values, place), _is_binary(values)
+    given = values.get("annotations")
+    if isinstance(given, list) and any(map(_user_of, given)):
+        wanted = [one for one in given if not place.skips(_user_of(one))]
+        values = {**values, "annotations": wanted}
+    elif place.skips(values.get("_annotator_id", values.get("_session_id"))):
         return
     is_discarded = values.get("status") in ("Discarded", "discarded")
     if is_discarded or answer == "ignore" or (answer == "reject" and not is_binary):
         place.note("rejected", f"the answer is {answer or values['status']}")
         return
-    name = first(values, TEXTS)
-    others = {key: value for key, value in values.items() if key != name}
-    if isinstance(values.get("cats"), list):
-        names = [read_label(cat, "a category", place) for cat in values["cats"]]
-        others["cats"] = dict.fromkeys(names, 1.0)
-    record = Record(
-        place, text=field(values, name, str, place), **read_data(others, place)
-    )
-    for key in SPANS:
-        if others.get(key) is not None:
-            _add_annotation(record, key, others[key], view, place)
-    record.cats = {**_read_options(values, place), **record.cats}
+    record = read_annotation(values, place)
     if is_binary:
         _judge(record, answer == "accept", place)
     elif answer == "accept" and record.entities is None and not record.cats:
+        view = values.get("_view_id")
         is_manual = view in MANUAL_VIEWS and (view is not None or "tokens" in values)
         record.entities = [] if is_manual else None
-    if isinstance(values.get("tokens", values.get("words")), list):
-        add_tokens(record, values, place)
-    for _ in _list(values, "relations", place):
-        place.note("skipped", "relation")
     is_empty = record.entities is None and not record.cats
-    for key, value in values.items():
-        if is_empty and isinstance(value, list | dict) and value and key not in KNOWN:
+    unknown = values.keys() - {*TEXTS, *SPANS, *MARKS, *OTHERS} if is_empty else ()
+    for key in sorted(unknown):
+        if isinstance(values[key], list | dict) and values[key]:
             place.note("not_understood", f"'{key}'")
     yield record
 
 
-def _has_users(values: Values) -> bool:
-    """Whether each annotation has its own annotator, as in Doccano."""
-    given = values.get("annotations")
-    return isinstance(given, list) and any(map(_user_of, given))
-
-
 def _user_of(annotation: Any) -> Any:
+    """The annotator of one annotation, as in Doccano."""
     return annotation.get("user") if isinstance(annotation, dict) else None
 
 
-def _of_user(values: Values, annotators: Annotators, place: NotedPlace) -> list[Any]:
-    given = values["annotations"]
-    return [one for one in given if not annotators.skips(_user_of(one), place)]
-
-
-def _judge(record: Record, is_accepted: bool, place: NotedPlace) -> None:
+def _judge(record: Record, is_accepted: bool, place: ValuePlace) -> None:
     """Apply the answer about a suggestion; nothing is known about all else."""
     record.is_complete = record.entities is None
     if is_accepted:
@@ -182,53 +135,67 @@ def _judge(record: Record, is_accepted: bool, place: NotedPlace) -> None:
     record.cats = dict.fromkeys(record.cats, 0.0)
 
 
-def _list(values: Values, name: str, place: NotedPlace) -> list[Any]:
+def read_annotation(values: Values, place: ValuePlace) -> Record:
+    """Read a text with spans, categories, gold tokens and other data."""
+    name = first(values, TEXTS)
+    text = field(values, name, str, place)
+    others = {key: value for key, value in values.items() if key != name}
+    if isinstance(values.get("cats"), list):
+        names = [read_label(cat, "a category", place) for cat in values["cats"]]
+        others["cats"] = dict.fromkeys(names, 1.0)
+    record = Record(place, text=text, **read_data(others, place))
+    for key in SPANS:
+        if key == "spans" and values.get("_view_id") in OTHER_VIEWS:
+            place.note("skipped", f"spans of the view {values['_view_id']}")
+        elif others.get(key) is not None:
+            _add_annotation(record, key, others[key], place)
+    record.cats = {**_read_options(values, place), **record.cats}
+    if isinstance(values.get("tokens", values.get("words")), list):
+        json_spans.add_tokens(record, values, place)
+    for _ in _list(values, "relations", place):
+        place.note("skipped", "relation")
+    return record
+
+
+def _list(values: Values, name: str, place: ValuePlace) -> list[Any]:
     return [] if values.get(name) is None else field(values, name, list, place)
 
 
-def _add_annotation(
-    record: Record, key: str, value: Any, view: Any, place: NotedPlace
-) -> None:
-    if key == "spans" and view in OTHER_VIEWS:
-        place.note("skipped", f"spans of the view {view}")
-        return
+def _add_annotation(record: Record, key: str, value: Any, place: ValuePlace) -> None:
     if isinstance(value, dict):
         value = _from_dict(value, key, record, place)
     given = [value] if key in LABELS and isinstance(value, str) else value
     items = checked(given, list, f"'{key}'", place)
-    if key in LABELS and all(isinstance(item, str) for item in items) and items:
-        record.cats.update(dict.fromkeys(items, 1.0))
-    elif key == "annotations" and items and all(map(_is_category, items)):
-        names = [read_label(item["label"], "'label'", place) for item in items]
+    if items and all(_is_category(item, key) for item in items):
+        labels = [item["label"] if isinstance(item, dict) else item for item in items]
+        names = [read_label(label, "'label'", place) for label in labels]
         record.cats.update(dict.fromkeys(names, 1.0))
     else:
-        add_spans(record, [span for item in items for span in _points(item)], place)
+        spans = chain(*(_points(item, place) for item in items))
+        json_spans.add_spans(record, spans, place)
 
 
-def _is_category(item: Any) -> bool:
-    """Whether an annotation of Doccano is about the whole text."""
-    return (
-        isinstance(item, dict)
-        and item.keys() >= {"label", "user"}
-        and not has_offsets(item)
-    )
+def _is_category(item: Any, key: str) -> bool:
+    """Whether an item is about the whole text, in Doccano with its annotator."""
+    if not isinstance(item, dict) or key != "annotations":
+        return isinstance(item, str) and key in LABELS
+    return item.keys() >= {"label", "user"} and not json_spans.has_offsets(item)
 
 
-def _points(item: Any) -> list[Any]:
+def _points(item: Any, place: ValuePlace) -> list[Any]:
     """The spans of an item; Dataturks has several, with inclusive ends."""
-    points = item.get("points") if isinstance(item, dict) else None
-    if not isinstance(points, list):
+    if not isinstance(item, dict) or not isinstance(item.get("points"), list):
         return [item]
-    label = item.get("label")
+    points = [checked(point, dict, "a point", place) for point in item["points"]]
+    bounds = [[point.get("start"), point.get("end")] for point in points]
     return [
-        {"index": [p.get("start"), p.get("end")], "label": label, "text": p.get("text")}
-        for p in points
-        if isinstance(p, dict)
+        {"index": index, "label": item.get("label"), "text": point.get("text")}
+        for index, point in zip(bounds, points)
     ]
 
 
 def _from_dict(
-    value: dict[str, Any], key: str, record: Record, place: NotedPlace
+    value: dict[str, Any], key: str, record: Record, place: ValuePlace
 ) -> list[Any]:
     """The spans in columns, by group, by label and quote, or the labels of a text."""
     lists = [v for v in value.values() if isinstance(v, list)]
@@ -255,7 +222,7 @@ def _from_dict(
     return checked(value, list, f"'{key}'", place)
 
 
-def _read_options(values: Values, place: NotedPlace) -> dict[str, float]:
+def _read_options(values: Values, place: ValuePlace) -> dict[str, float]:
     cats: dict[str, float] = {}
     for option in _list(values, "options", place):
         name = checked(option, dict, "an option", place).get("id")

@@ -3,30 +3,26 @@
 To add a shape, write a function that reads it and add a row to the table.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
 from ..record import Record
-from ..report import NotedPlace
 from . import json_object, json_studio, json_words
 from .json_file import checked, excerpt
-from .json_spans import STARTS, Annotators, first, is_plain_label
+from .json_spans import STARTS, ValuePlace, Values, first, is_plain_label
 
-Values = Mapping[str, Any]
 # Lists of records in one object: of NER Annotator, LightTag and Rasa.
 LISTS = ("annotations", "examples", "common_examples")
 LABELS = ("label", "labels")
 RECORDS = 100
 
 
-def read_records(
-    value: Any, place: NotedPlace, annotators: Annotators
-) -> Iterator[Record]:
+def read_records(value: Any, place: ValuePlace) -> Iterator[Record]:
     """Read the records of a value of any shape; those that were rejected are noted."""
     for shape in SHAPES:
         if shape.fits(value):
-            yield from shape.read(value, place, annotators)
+            yield from shape.read(value, place)
             return
     what = f"{excerpt(value)} is not a record of a known shape"
     raise place.error(f'{what}; write {{"text": "", "spans": [[0, 3, "PER"]]}}')
@@ -53,9 +49,7 @@ def _is_pair(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2
 
 
-def _read_pair(
-    value: list[Any], place: NotedPlace, annotators: Annotators
-) -> Iterator[Record]:
+def _read_pair(value: list[Any], place: ValuePlace) -> Iterator[Record]:
     text = checked(value[0], str, "the first of two values", place)
     annotation = checked(value[1], dict, "the second of two values", place)
     kept: dict[str, Any] = {"text": text}
@@ -64,7 +58,7 @@ def _read_pair(
             kept[key] = item
         else:
             place.note("skipped", f"'{key}'")
-    return json_object.read_object(kept, place, annotators)
+    return json_object.read_object(kept, place)
 
 
 def _records_in(value: Any) -> list[Any]:
@@ -75,14 +69,12 @@ def _records_in(value: Any) -> list[Any]:
     return next((items for items in lists if isinstance(items, list)), [])
 
 
-def _read_list(
-    value: Values, place: NotedPlace, annotators: Annotators
-) -> Iterator[Record]:
+def _read_list(value: Values, place: ValuePlace) -> Iterator[Record]:
     for item in _records_in(value):
         if item is None:
             place.note("skipped", "a text that was not annotated, null")
         else:
-            yield from read_records(item, place, annotators)
+            yield from read_records(item, place)
 
 
 def _has_category(value: Any) -> bool:
@@ -103,7 +95,7 @@ class Shape(NamedTuple):
     name: str
     format: str | None
     fits: Callable[[Any], bool]
-    read: Callable[[Any, NotedPlace, Annotators], Iterator[Record]]
+    read: Callable[[Any, ValuePlace], Iterator[Record]]
 
 
 # The first that fits counts.

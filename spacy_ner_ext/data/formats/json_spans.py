@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
+from itertools import repeat
+from pathlib import Path
 from typing import Any
 
-from ...util.errors import Place
+from ...util.errors import Place, UserError
 from ..offsets import find_quote
 from ..record import Entity, Record
-from ..report import NotedPlace
+from ..report import ConversionReport, NotedPlace
 from .json_file import checked, excerpt, field, name_of
 from .table_file import read_tokens
 
+Values = Mapping[str, Any]
 STARTS = ("start", "start_offset", "startOffset", "start_idx", "begin")
 ENDS = ("end", "end_offset", "endOffset", "end_idx")
 LABELS = ("label", "labels", "type", "tag_name", "tag", "entity_type", "displayName")
@@ -26,7 +28,7 @@ NOT_PLAIN = re.compile(r"^\s*[\[{]|\n|^[BIESLU]-\S|^-?\d*\.\d+$")
 MAX_DIGITS = 18
 
 
-def read_answer(values: Mapping[str, Any], place: Place) -> str:
+def read_answer(values: Values, place: Place) -> str:
     """Read the answer about an example, a span or an option; empty if there is none."""
     answer = name_of(values, "answer", place)
     if answer and answer not in ANSWERS:
@@ -35,28 +37,46 @@ def read_answer(values: Mapping[str, Any], place: Place) -> str:
 
 
 class Annotators:
-    """The annotators whose work is read, all or the one that is wanted."""
+    """The annotators whose work is read, all or the one that is wanted, and the names
+    of those that were found."""
 
     def __init__(self, wanted: str | None) -> None:
         self.wanted = wanted
         self.names: dict[str, None] = {}
         self.known: set[str] = set()
 
-    def skips(self, annotator: Any, place: NotedPlace) -> bool:
+    def check(self, path: Path, report: ConversionReport) -> None:
+        """Raise if nothing is by the one that is wanted; warn if none of many is."""
+        found = ", ".join(self.names)
+        if self.wanted is None and len(self.names) > 1:
+            what = f"{path}: annotated by {found}; choose one with --annotator"
+            report.more_warnings.append(what)
+        elif self.wanted is not None and self.wanted not in self.known:
+            what = f"nothing is by the annotator '{self.wanted}'"
+            raise UserError(f"{what}; choose one of {found or 'none'}", path)
+
+
+class ValuePlace(NotedPlace):
+    """The place of a JSON value or row, with the annotators of its file."""
+
+    annotators: Annotators
+
+    def skips(self, annotator: Any) -> bool:
         """Whether what an annotator made is to be left out; it is noted then."""
+        found = self.annotators
         if annotator is None:
-            return self.wanted is not None
+            return found.wanted is not None
         keys = annotator.values() if isinstance(annotator, dict) else [annotator]
         names = [str(key) for key in keys if isinstance(key, str | int)]
-        self.names.update(dict.fromkeys(names[:1]))
-        self.known.update(names)
-        if self.wanted is None or self.wanted in names:
+        found.names.update(dict.fromkeys(names[:1]))
+        found.known.update(names)
+        if found.wanted is None or found.wanted in names:
             return False
-        place.note("skipped", f"annotation of {', '.join(names)}")
+        self.note("skipped", f"annotation of {', '.join(names)}")
         return True
 
 
-def first(values: Mapping[str, Any], names: Iterable[str]) -> str:
+def first(values: Values, names: Iterable[str]) -> str:
     """The first of some names that has a value; empty if none has."""
     return next((name for name in names if values.get(name) is not None), "")
 
@@ -81,32 +101,33 @@ def add_spans(
     inclusive: Whether the end is the last character or word, not the one after it.
     """
     record.entities = record.entities or []
+    size = len(record.words or ()) if record.in_words else len(record.text)
     for item in items:
         span = _as_object(item, place)
         start, end = _bounds(span, place)
         end += inclusive or "index" in span
-        label_name, labels = _labels(span, place)
-        name = first(span, (name for name in QUOTES if name != label_name))
-        quote = span[name] if name and not record.in_words else None
+        name, labels = _labels(span, place)
+        others = () if record.in_words else (other for other in QUOTES if other != name)
+        quote = span.get(first(span, others))
         if is_quoted := isinstance(quote, str):
             start, end = _located(start, end, quote, record.text, place)
-        answer = read_answer(span, place)
-        if answer in ("reject", "ignore"):
-            what = f"{', '.join(labels)} from {start} to {end}, the answer is {answer}"
-            place.note("rejected", what)
-        elif not labels:
-            place.note("not_understood", f"the span from {start} to {end} has no label")
-        else:
-            values = span.get("values", {})
+        answer, where = read_answer(span, place), f"from {start} to {end}"
+        if labels and answer in ("", "accept"):
+            given = span.get("values")
+            values = given if isinstance(given, dict) else {}
             record.entities += [
-                Entity(start, end, n, None, values, is_quoted) for n in labels
+                Entity(start, end, label, None, values, is_quoted) for label in labels
             ]
             continue
-        size = len(record.words or ()) if record.in_words else len(record.text)
         if not 0 <= start < end <= size:
-            what = f"the span from {start} to {end} is not in the text of {size}"
+            what = f"the span {where} is not in the text of {size}"
             raise place.error(f"{what}; correct its start and end")
         record.missing.append((start, end))
+        if labels:
+            what = f"{', '.join(labels)} {where}, the answer is {answer}"
+            place.note("rejected", what)
+        else:
+            place.note("not_understood", f"the span {where} has no label")
 
 
 def _as_object(item: Any, place: Place) -> dict[str, Any]:
@@ -122,7 +143,7 @@ def _as_object(item: Any, place: Place) -> dict[str, Any]:
     return dict(zip(("start", "end", "label"), item))
 
 
-def _bounds(span: Mapping[str, Any], place: Place) -> tuple[int, int]:
+def _bounds(span: Values, place: Place) -> tuple[int, int]:
     inner = span.get("globalOffsets") or span
     if inner is span and not first(span, STARTS):
         inner = span.get(first(span, ("span", "index")), span)
@@ -133,14 +154,14 @@ def _bounds(span: Mapping[str, Any], place: Place) -> tuple[int, int]:
     return _offset(inner, names[0], place), _offset(inner, names[1], place)
 
 
-def _offset(span: Mapping[str, Any], name: str, place: Place) -> int:
+def _offset(span: Values, name: str, place: Place) -> int:
     value = span.get(name)
     if isinstance(value, str) and value.isascii() and value.isdecimal():
         return int(value[:MAX_DIGITS])
     return field(span, name, int, place)
 
 
-def _labels(span: Mapping[str, Any], place: Place) -> tuple[str, list[str]]:
+def _labels(span: Values, place: Place) -> tuple[str, list[str]]:
     name = first(span, LABELS) or next((n for n in LABELS if n in span), "")
     name = name or first(span, OTHER_LABELS) or LABELS[0]
     value = span[name] if isinstance(span.get(name), list) else [span.get(name)]
@@ -173,27 +194,30 @@ def _located(
     return found.start, found.end
 
 
-def add_tokens(record: Record, values: Mapping[str, Any], place: NotedPlace) -> None:
+def add_tokens(record: Record, values: Values, place: NotedPlace) -> None:
     """Take the gold tokens, if they spell the text, and the starts of sentences."""
     name = first(values, ("tokens", "words"))
     tokens = field(values, name, list, place)
     given = read_tokens(values, len(tokens), place)
-    is_unknown = values.get("unknown_spaces") is True
     if name == "words" and all(isinstance(word, str) and word for word in tokens):
-        spaces = given["spaces"] or [True] * len(tokens)
-        parts = [word + " " * space for word, space in zip(tokens, spaces)]
-        if "".join(parts) == record.text:
-            is_unknown = given["spaces"] is None
-            starts = accumulate(map(len, parts), initial=0)
-            tokens = [{"text": w, "start": n} for w, n in zip(tokens, starts)]
-    if _spell(record, tokens, given["starts"], place) and is_unknown:
+        pairs = zip(tokens, given["spaces"] or repeat(True))
+        if "".join(word + " " * space for word, space in pairs) == record.text:
+            record.words, record.spaces = tokens, given["spaces"]
+            record.starts = given["starts"]
+            return
+    numbers = _spell(record, tokens, place)
+    if numbers and given["starts"] is not None:
+        record.starts = [numbers[start] for start in given["starts"]]
+    if numbers and values.get("unknown_spaces") is True:
         record.spaces = None
 
 
 def add_words(record: Record, text: str, place: NotedPlace) -> None:
     """Take the white space between the words of a record from its text."""
     record.text = text
-    numbers = _spell(record, record.words or [], record.starts, place)
+    numbers = _spell(record, record.words or [], place)
+    if numbers and record.starts is not None:
+        record.starts = [numbers[start] for start in record.starts]
     if numbers:
         record.missing = [(numbers[s], numbers[e - 1] + 1) for s, e in record.missing]
         record.entities = [
@@ -202,12 +226,7 @@ def add_words(record: Record, text: str, place: NotedPlace) -> None:
         ]
 
 
-def _spell(
-    record: Record,
-    tokens: Sequence[Any],
-    starts: Sequence[int] | None,
-    place: NotedPlace,
-) -> list[int]:
+def _spell(record: Record, tokens: Sequence[Any], place: NotedPlace) -> list[int]:
     """Take the words of a record from tokens; the number of each token is returned,
     nothing if the tokens do not spell the text."""
     text, position = record.text, 0
@@ -231,20 +250,17 @@ def _spell(
         numbers.append(len(words) - 1)
         position = start + len(word)
     record.words, record.spaces = words, spaces
-    record.starts = None if starts is None else [numbers[start] for start in starts]
     return numbers[:-1]
 
 
 def _word(token: Any, text: str, position: int, place: Place) -> tuple[str, int]:
     if isinstance(token, str):
         token = {"text": token}
-    checked(token, dict, "a token", place)
-    if token.get("start") is None:
+    start = checked(token, dict, "a token", place).get("start")
+    if start is None:
         word = field(token, "text", str, place)
-        if not text.startswith(word, position):
-            position = len(text) - len(text[position:].lstrip())
-        return word, position
-    start = field(token, "start", int, place)
+        return word, text.find(word, position)
+    field(token, "start", int, place)
     if "text" in token:
         return field(token, "text", str, place), start
     return text[max(start, 0) : field(token, "end", int, place)], start

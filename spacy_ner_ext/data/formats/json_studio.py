@@ -1,19 +1,18 @@
 """Read the exports of Label Studio (JSON, JSON-MIN, CSV) and of Argilla."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from itertools import zip_longest
 from typing import Any
 
 from ...util.errors import Place
 from ..record import Record
-from ..report import NotedPlace
 from .json_file import checked, excerpt, field, name_of
-from .json_object import read_object
-from .json_spans import Annotators, first, has_offsets, is_plain_label
+from .json_object import read_annotation
+from .json_spans import ValuePlace, Values, first, has_offsets, is_plain_label
 
-Values = Mapping[str, Any]
+Dict = dict[str, Any]
 # The second is the name in versions before 1.0.
 ANNOTATIONS = ("annotations", "completions")
 LABELS = ("labels", "hypertextlabels")
@@ -28,15 +27,13 @@ def is_task(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("data"), dict)
 
 
-def read_task(
-    values: Values, place: NotedPlace, annotators: Annotators
-) -> Iterator[Record]:
+def read_task(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read one annotation: by the annotator who is wanted, the one that is marked as
     ground truth, or the first."""
     key = first(values, ANNOTATIONS)
     given = _objects(values, key, place) if key else []
     valid = [one for one in given if not one.get("was_cancelled")]
-    valid = [a for a in valid if not annotators.skips(a.get("completed_by"), place)]
+    valid = [one for one in valid if not place.skips(one.get("completed_by"))]
     if given and not valid:
         place.note("rejected", "all annotations are cancelled or not wanted")
         return
@@ -46,53 +43,57 @@ def read_task(
         place.note("skipped", f"further annotation, by {author}; see --annotator")
     for _ in checked(values.get("predictions") or [], list, "'predictions'", place):
         place.note("skipped", "prediction")
-    results = _objects(valid[0], "result", place) if valid else []
-    regions, choices = _sort_results(results, place)
-    names = [name_of(result, "to_name", place) for result in results]
-    data = field(values, "data", dict, place)
-    is_known = bool(valid) and (bool(regions) or not results)
-    text = _choose_text(data, names, regions, place)
-    # Paths in HTML, without offsets in its text.
-    lost = [r for r in regions if r["is_path"] and "globalOffsets" not in r]
-    for region in lost:
+    results = _objects(valid[0], "result", place) if valid else None
+    yield _record(values, results, place)
+
+
+def _record(task: Values, results: list[Dict] | None, place: ValuePlace) -> Record:
+    regions, choices = _sort_results(results or [], place)
+    names = [name_of(result, "to_name", place) for result in results or ()]
+    text = _choose_text(field(task, "data", dict, place), names, regions, place)
+    read = {"text": text, "id": task.get("id"), "label": choices or None}
+    found = [region for region in regions if not _is_lost(region)]
+    if regions or results == []:
+        read["spans"] = found
+    for region in filter(_is_lost, regions):
         place.note("not_understood", f"region without offsets: {excerpt(region)}")
-    found = [region for region in regions if region not in lost]
-    spans = {"spans": found} if is_known else {}
-    read = {"text": text, "id": values.get("id"), "label": choices or None, **spans}
-    for record in read_object(read, place, Annotators(None)):
-        record.is_complete = not lost
-        yield record
+    record = read_annotation(read, place)
+    record.is_complete = len(found) == len(regions)
+    return record
 
 
-def _objects(values: Values, name: str, place: Place) -> list[dict[str, Any]]:
+def _is_lost(region: Values) -> bool:
+    """Whether a region has paths in HTML alone, without offsets in its text."""
+    return str(region.get("start")).startswith("/") and "globalOffsets" not in region
+
+
+def _objects(values: Values, name: str, place: Place) -> list[Dict]:
     items = field(values, name, list, place)
     return [checked(item, dict, f"a value of '{name}'", place) for item in items]
 
 
 def _sort_results(
-    results: list[dict[str, Any]], place: NotedPlace
-) -> tuple[list[dict[str, Any]], list[str]]:
+    results: list[Dict], place: ValuePlace
+) -> tuple[list[Dict], list[str]]:
     """The labeled regions with their attributes, and the choices about the text."""
-    regions: list[dict[str, Any]] = []
-    others: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    regions: list[Dict] = []
+    others: list[tuple[Dict, Dict]] = []
     choices: list[str] = []
     for result in results:
         value = result.get("value") or {}
-        checked(value, dict, "the value of a result", place)
-        kind = first(value, LABELS)
+        kind = first(checked(value, dict, "the value of a result", place), LABELS)
         if kind:
             more = {"labels": value[kind], "values": {}, "id": result.get("id")}
-            is_path = str(value.get("start")).startswith("/")
-            regions.append({**value, **more, "is_path": is_path})
+            regions.append({**value, **more})
         else:
             others.append((result, value))
     for result, value in others:
         kind = name_of(result, "type", place) or first(value, ("choices",))
+        name = name_of(result, "from_name", place) or kind
         targets = [r for r in regions if _is_about(result.get("id"), value, r)]
         found = value.get(kind)
+        is_one = isinstance(found, list) and len(found) == 1
         for region in targets:
-            is_one = isinstance(found, list) and len(found) == 1
-            name = name_of(result, "from_name", place) or kind
             region["values"][name] = found[0] if is_one and found else found
         if kind == "choices" and not targets and not has_offsets(value):
             items = field(value, kind, list, place)
@@ -147,47 +148,47 @@ def is_minimal(value: Any) -> bool:
     if not isinstance(value, dict) or "_view_id" in value:
         return False
     has_key = "annotation_id" in value or "lead_time" in value
-    return has_key or any(_regions_of(control) for control in value.values())
+    return has_key or any(map(_regions_of, value.values()))
 
 
-def _regions_of(control: Any) -> list[dict[str, Any]]:
+def _regions_of(control: Any) -> list[Dict]:
     items = control if isinstance(control, list) else []
-    found = [item for item in items if has_offsets(item) and first(item, LABELS)]
-    return [item for item in found if isinstance(item[first(item, LABELS)], list)]
+    found = [item for item in items if has_offsets(item)]
+    return [item for item in found if isinstance(item.get(first(item, LABELS)), list)]
 
 
-def read_minimal(
-    values: Values, place: NotedPlace, annotators: Annotators
-) -> Iterator[Record]:
+def read_minimal(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read a record of JSON-MIN, in which a control can have any name, as a task."""
     names = [name for name in values if name not in AFTER]
     # Results come after "id", other columns of the task before it.
     cut = names.index("id") if "id" in names else 0
-    regions = [region for name in names for region in _regions_of(values[name])]
-    preferred = names[:cut] if cut == 1 else []
     data = {name: values[name] for name in names if name != "id"}
-    text = _choose_text(data, preferred, regions, place)
+    regions = [region for value in data.values() for region in _regions_of(value)]
+    text = _choose_text(data, names[:cut] if cut == 1 else [], regions, place)
     results: list[Values] = [{"id": _bounds(r), "value": r} for r in regions]
     for name in names[cut:]:
-        value = values[name]
-        given = value.get("choices") if isinstance(value, dict) else [value]
-        choices: list[Any] = given if isinstance(given, list) else [None]
-        if name == "id" or not value or value == text or _regions_of(value):
-            continue
-        if isinstance(value, list) and all(map(has_offsets, value)):
-            more = {"type": "choices", "from_name": name}
-            results += [{**more, "id": _bounds(item), "value": item} for item in value]
-        elif not regions and all(map(is_plain_label, choices)):
-            labels = {"choices": list(map(str, choices))}
-            results.append({"type": "choices", "value": labels})
-        else:
-            results.append({"type": f"'{name}'"})
+        if name != "id" and values[name] != text:
+            results += _results_of(name, values[name], bool(regions))
     annotation = {"completed_by": values.get("annotator"), "result": results}
     # Rows of texts without annotation have empty cells.
     is_annotated = bool(results or first(values, AFTER[:2]))
     annotations = [annotation] if is_annotated else []
     task = {"id": values.get("id"), "data": {"text": text}, "annotations": annotations}
-    yield from read_task(task, place, annotators)
+    yield from read_task(task, place)
+
+
+def _results_of(name: str, value: Any, has_regions: bool) -> list[Values]:
+    """The results of a control other than labeled regions."""
+    if not value or _regions_of(value):
+        return []
+    if isinstance(value, list) and all(map(has_offsets, value)):
+        more = {"type": "choices", "from_name": name}
+        return [{**more, "id": _bounds(item), "value": item} for item in value]
+    given = value.get("choices") if isinstance(value, dict) else [value]
+    choices: list[Any] = given if isinstance(given, list) else [None]
+    if has_regions or not all(map(is_plain_label, choices)):
+        return [{"type": f"'{name}'"}]
+    return [{"type": "choices", "value": {"choices": list(map(str, choices))}}]
 
 
 def _bounds(region: Values) -> str:
@@ -202,26 +203,24 @@ def is_argilla(value: Any) -> bool:
     return is_flat or isinstance(value.get("fields"), dict)
 
 
-def read_argilla(
-    values: Values, place: NotedPlace, annotators: Annotators
-) -> Iterator[Record]:
+def read_argilla(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read the first response to each question, or that of one annotator."""
-    read: dict[str, Any] = {"id": values.get("id")}
-    if "fields" not in values:
+    if not isinstance(values.get("fields"), dict):
         values = _nested(values, place)
-    read["text"] = _choose_text(values["fields"], (), (), place)
+    text = _choose_text(values["fields"], (), (), place)
+    read: Dict = {"id": values.get("id"), "text": text}
     answered: set[str] = set()
     given = values.get("responses") or {}
     for question, answer in _responses(given, place):
         value, status = answer.get("value"), answer.get("status")
         items: list[Any] = value if isinstance(value, list) else [value]
-        if annotators.skips(answer.get("user_id"), place):
+        if place.skips(answer.get("user_id")):
             continue
         if status in ("discarded", "draft"):
             place.note("rejected", f"a response is {status}")
         elif question in answered:
             place.note("skipped", "further response; see --annotator")
-        elif value == items and all(has_offsets(item) for item in items):
+        elif value == items and all(map(has_offsets, items)):
             read["spans"] = [*read.get("spans", ()), *items]
         elif all(isinstance(item, str) and is_plain_label(item) for item in items):
             read["label"] = [*read.get("label", ()), *items]
@@ -231,7 +230,7 @@ def read_argilla(
     if values.get("suggestions"):
         place.note("skipped", "suggestions")
     if answered or not any(given.values() if isinstance(given, dict) else given):
-        yield from read_object(read, place, Annotators(None))
+        yield read_annotation(read, place)
 
 
 def _nested(values: Values, place: Place) -> Values:
@@ -249,7 +248,7 @@ def _nested(values: Values, place: Place) -> Values:
     return {**values, "fields": fields, "responses": responses}
 
 
-def _responses(given: Any, place: Place) -> Iterator[tuple[str, dict[str, Any]]]:
+def _responses(given: Any, place: Place) -> Iterator[tuple[str, Dict]]:
     if isinstance(given, dict):
         for question in given:
             for answer in _objects(given, question, place):

@@ -1,17 +1,15 @@
 """Read JSON records of words: tags, or entities that count words."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
 from typing import Any
 
 from ..record import Entity, Record
-from ..report import NotedPlace
 from .json_file import checked, excerpt, field, name_of
-from .json_spans import Annotators, add_spans, add_words, first
+from .json_spans import ValuePlace, Values, add_spans, add_words, first
 from .tags import MISSING, SchemeSurvey, tags_to_spans, understand_tags
 
-Values = Mapping[str, Any]
 WORDS = ("tokens", "words", "tokenized_text", "sentences", "sentence")
 TAGS = ("ner_tags", "tags", "ner", "bio_tags", "iob_tags", "labels", "label")
 ENTITIES = ("ner", "entities", "spans")
@@ -65,9 +63,7 @@ def is_dataset_row(value: Any) -> bool:
     return isinstance(value, dict) and "tokens" in value and "ner_tags" in value
 
 
-def read_tags(
-    values: Values, place: NotedPlace, annotators: Annotators
-) -> Iterator[Record]:
+def read_tags(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read words and tags."""
     found = find_tags(values)
     if found is None:
@@ -80,7 +76,7 @@ def read_tags(
     yield record
 
 
-def _tagged(words: list[str], tags: Sequence[Any], place: NotedPlace) -> Record:
+def _tagged(words: list[str], tags: Sequence[Any], place: ValuePlace) -> Record:
     given = [tag or "" if tag in NO_TAG else tag for tag in tags]
     if any(type(tag) is int for tag in given):
         what = "the tags are numbers; name them with --format datasets and --tag-names"
@@ -110,9 +106,7 @@ def is_spacy_json(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("paragraphs"), list)
 
 
-def read_spacy_json(
-    values: Values, place: NotedPlace, annotators: Annotators
-) -> Iterator[Record]:
+def read_spacy_json(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read each paragraph as a document."""
     for paragraph in values["paragraphs"]:
         checked(paragraph, dict, "a paragraph", place)
@@ -145,9 +139,7 @@ def counts_words(value: Any) -> bool:
     return (is_nested or _all_strings(words)) and isinstance(found, list)
 
 
-def read_word_spans(
-    values: Values, place: NotedPlace, annotators: Annotators
-) -> Iterator[Record]:
+def read_word_spans(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read the entities of words, whose end in "ner" is inclusive."""
     words, key = values[first(values, WORDS)], first(values, ENTITIES)
     spans = values[key]

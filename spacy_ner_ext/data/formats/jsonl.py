@@ -7,14 +7,14 @@ from typing import Any
 
 from spacy.tokens import Doc, Span
 
-from ...util.errors import Place, UserError
+from ...util.errors import Place
 from ..docs import reads_docs
 from ..record import Record
-from ..report import ConversionReport, NotedPlace
+from ..report import ConversionReport
 from .json_file import read_json_values
 from .json_object import merge_key
 from .json_shapes import guess_of_value, read_records
-from .json_spans import Annotators
+from .json_spans import Annotators, ValuePlace
 from .json_studio import is_minimal, is_task
 from .spans import NAMES, ExportedDoc, writes_docs
 
@@ -40,9 +40,10 @@ def read_values(
     is_understood = False
     empty = _Empty()
     for place, value in values:
-        noted = NotedPlace.of(place, report)
+        noted = ValuePlace(*place)
+        noted.report, noted.annotators = report, annotators
         key = merge_key(value)
-        for record in read_records(value, noted, annotators):
+        for record in read_records(value, noted):
             if not is_understood:
                 has_any = record.entities is not None or bool(record.cats)
                 is_understood = has_any or guess_of_value(value) is not None
@@ -61,13 +62,7 @@ def read_values(
         place, what = unknown.examples[0]
         advice = 'write the entities as "spans": [[0, 3, "PER"]]'
         raise place.error(f"{what} is not understood; {advice}")
-    names = ", ".join(annotators.names)
-    if annotator is not None and annotator not in annotators.known:
-        what = f"nothing is by the annotator '{annotator}'"
-        raise UserError(f"{what}; choose one of {names or 'none'}", path)
-    if annotator is None and len(annotators.names) > 1:
-        what = f"{path}: annotated by {names}; choose one with --annotator"
-        report.more_warnings.append(what)
+    annotators.check(path, report)
 
 
 class _Empty:
