@@ -31,16 +31,14 @@ class Source(NamedTuple):
 
 def open_source(path: Path, split: str | None, config: str | None) -> Source:
     """Open a file or a folder of them, a folder of `save_to_disk`, or a hub dataset."""
-    name = path.as_posix()
-    is_hub_id = HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES
-    if is_hub_id and not path.exists():
-        return _load(path, split, config)
-    if config is not None:
+    is_hub_id = HUB_ID.fullmatch(path.as_posix()) and path.suffix not in SUFFIXES
+    is_hub = is_hub_id and not path.exists()
+    if config is not None and not is_hub:
         what = "is a local path and has no configurations; leave out --dataset-config"
         raise UserError(what, path)
     files = data_files(path) if path.is_dir() else [path]
-    if not files:
-        return _load(path, split, None)
+    if is_hub or not files:
+        return _load(path, split, config)
     if not path.is_dir():
         check_input(path)
     if files[0].suffix.lower() not in FILE_SUFFIXES:

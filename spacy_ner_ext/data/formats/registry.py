@@ -9,6 +9,8 @@ this folder and add them here.
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from importlib import import_module
 from typing import Any, TypeVar
 
 from spacy.tokens import Doc
@@ -33,14 +35,9 @@ Writer = Callable[..., None]
 T = TypeVar("T")
 
 
-def _arrow_writer(name: str) -> Writer:
-    # pyarrow takes long to import, and may not be installed.
-    def write(*args: Any, **settings: Any) -> None:
-        from . import arrow_writers
-
-        getattr(arrow_writers, name)(*args, **settings)
-
-    return write
+def _write_arrow(name: str, *args: Any, **settings: Any) -> None:
+    # pyarrow takes long to import.
+    getattr(import_module(".arrow_writers", __package__), name)(*args, **settings)
 
 
 READERS: dict[str, Reader] = {
@@ -61,8 +58,8 @@ WRITERS: dict[str, Writer] = {
     "standoff": write_standoff,
     "conll": write_conll,
     "jsonl": write_jsonl,
-    "datasets": _arrow_writer("write_datasets"),
-    "parquet": _arrow_writer("write_parquet"),
+    "datasets": partial(_write_arrow, "write_datasets"),
+    "parquet": partial(_write_arrow, "write_parquet"),
 }
 # Arguments of all readers.
 RESERVED = ("path", "nlp", "report", "options")

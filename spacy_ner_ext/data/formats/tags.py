@@ -26,21 +26,11 @@ Repair = tuple[int, str]
 OUTSIDE: Tag = ("O", "")
 # Of a token without annotation.
 MISSING: Tag = ("-", "")
-UNLABELED = {
-    **dict.fromkeys(("O", "o"), OUTSIDE),
-    **dict.fromkeys(("", "-", "_"), MISSING),
-}
+UNLABELED = {"O": OUTSIDE, "o": OUTSIDE, "": MISSING, "-": MISSING, "_": MISSING}
 DEFAULT_LABEL = "ENTITY"
 SCHEMES = {"iob1": "OIB", "iob2": "OBI", "bioes": "OBIES", "biluo": "OBILU"}
-ALIASES = {
-    "iob": "iob1",
-    "io": "iob1",
-    "bio": "iob2",
-    "iobes": "bioes",
-    "bmes": "bioes",
-    "bmeow": "bioes",
-    "biluo": "biluo",
-}
+ALIASES = {"iob": "iob1", "io": "iob1", "bio": "iob2"}
+ALIASES |= dict.fromkeys(("iobes", "bmes", "bmeow"), "bioes")
 ONE_TOKEN = "SU"
 LAST = "EL"
 SAME_PREFIX = {"M": "I", "W": "S"}
@@ -187,29 +177,24 @@ def _start_fault(tags: Sequence[Tag], i: int, scheme: str) -> str:
     return ""
 
 
-def check_clash(survey: SchemeSurvey, path: Path, unit: str = "line") -> None:
-    """Raise if no scheme has all the prefixes that were found."""
-    biluo = [prefix for prefix in "LU" if prefix in survey.first_line]
-    bioes = [prefix for prefix in "ES" if prefix in survey.first_line]
-    if biluo and bioes:
-        clash = biluo[0], bioes[0]
-        first, second = sorted(clash, key=lambda prefix: survey.first_line[prefix])
-        where = f"{unit} {survey.first_line[first]}"
-        what = f"a tag with {second}-, but {first}- on {where}: no scheme has both "
-        what += "(E and S are bioes, L and U biluo); correct the tags"
-        raise UserError(what, path, survey.first_line[second], unit)
-
-
-def find_scheme(survey: SchemeSurvey, scheme: str, path: Path) -> str:
+def find_scheme(
+    survey: SchemeSurvey, scheme: str, path: Path, unit: str = "line"
+) -> str:
     """Recognize the scheme if it is "auto", or check the one that is given."""
-    if scheme == "auto":
-        check_clash(survey, path)
-        return survey.scheme()
-    for prefix, line in survey.first_line.items():
-        if prefix not in SCHEMES[scheme] + MISSING[0]:
+    lines = survey.first_line
+    biluo, bioes = (list(filter(lines.__contains__, two)) for two in ("LU", "ES"))
+    if scheme == "auto" and biluo and bioes:
+        first, second = sorted((biluo[0], bioes[0]), key=lines.__getitem__)
+        what = (
+            f"a tag with {second}-, but {first}- on {unit} {lines[first]}: no scheme "
+        )
+        what += "has both (E and S are bioes, L and U biluo); correct the tags"
+        raise UserError(what, path, lines[second], unit)
+    for prefix, line in lines.items():
+        if scheme != "auto" and prefix not in SCHEMES[scheme] + MISSING[0]:
             what = f"a tag with {prefix}- does not belong to the scheme {scheme}"
             raise UserError(f"{what}; choose another --scheme", path, line)
-    return scheme
+    return survey.scheme() if scheme == "auto" else scheme
 
 
 def tagged_record(

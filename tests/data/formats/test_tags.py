@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from spacy_ner_ext.data.formats.tags import (
     SCHEMES,
     SchemeSurvey,
-    check_clash,
+    find_scheme,
     parse_tag,
     resolve_scheme,
     tags_to_spans,
@@ -75,15 +75,14 @@ def test_parse_tag(text, tag):
 )
 def test_scheme_recognised_from_all_tags(sentences, scheme):
     found = survey(*sentences)
-    check_clash(found, Path("x.conll"))
-    assert found.scheme() == scheme
+    assert find_scheme(found, "auto", Path("x.conll")) == scheme
 
 
 @pytest.mark.parametrize("tags", ["L-A S-A", "U-A E-A", "E-A L-A", "S-A U-A"])
 def test_prefixes_of_two_schemes_clash(tags):
     first, second = (tag[0] for tag in tags.split())
     with pytest.raises(UserError, match=f"a tag with {second}-, but {first}- on line"):
-        check_clash(survey(tags), Path("x.conll"))
+        find_scheme(survey(tags), "auto", Path("x.conll"))
 
 
 @pytest.mark.parametrize(
