@@ -55,7 +55,7 @@ class Column:
 class Rows:
     """A column file and its layout.
 
-    first: The first row, and its line.
+    first: The line of the first row.
     width: The number of columns of most rows.
     header: The line with the names of the columns; 0 if none.
     tags: The tags of each column of tags by their text; empty for brackets.
@@ -65,7 +65,7 @@ class Rows:
     delimiter: str = "auto"
     default_label: str = DEFAULT_LABEL
     scheme: str = "auto"
-    first: tuple[int, int] = (0, 0)
+    first: int = 0
     width: int = 0
     header: int = 0
     names: list[str] = field(default_factory=list)
@@ -154,6 +154,6 @@ class Rows:
             advice = "B-PER; correct it or choose the column with --tag-column"
         else:
             found = f"{len(cells)} column{'s' * (len(cells) > 1)}"
-            what = f"has {found}, line {self.first[0]} has {self.width}; "
+            what = f"has {found}, line {self.first} has {self.width}; "
             advice = "correct it or check --delimiter"
         raise UserError(f"{what}{advice}", self.path, number)

@@ -86,7 +86,7 @@ class _Columns:
     tokens: str
     tags: str
     names: Mapping[int, Any] = field(default_factory=dict)
-    known: dict[int | str, Tag] = field(default_factory=dict)
+    known: dict[Any, Tag] = field(default_factory=dict)
 
     def find_tags(
         self, source: Source, path: Path, names_path: Path | None, default_label: str
@@ -111,7 +111,7 @@ class _Columns:
                 )
                 advice = "and a label such as B-PER; give the names with --tag-names"
                 raise Place(where, number, "tag").error(f"{what} {advice}")
-        self.known = {n: known[name] for n, name in self.names.items()} or {**known}
+        self.known = {n: known[name] for n, name in self.names.items()} or known
 
     def _values(self, source: Source) -> Iterator[Any]:
         lists = (row.get(self.tags) for _, row in source.rows())

@@ -53,7 +53,7 @@ class Layout(Rows):
                 break
         if self.width < 2:
             what = "has 1 column, a token and a tag need 2; check --delimiter"
-            raise UserError(what, self.path, self.first[0])
+            raise UserError(what, self.path, self.first)
         if tag_column is None and len(self.tags) > 1 and n_lines is None:
             self._check_layers({i: tags or {} for i, tags in self.tags.items()})
         self._choose_columns(token_column, tag_column)
@@ -72,7 +72,7 @@ class Layout(Rows):
         if self.token_column in self.tags:
             column = self.token_column
             what = f"column {column} is both token and tag; choose two columns"
-            raise UserError(what, self.path, self.first[0])
+            raise UserError(what, self.path, self.first)
         self.choose_sentence_column()
         self.find_language()
 
@@ -83,23 +83,19 @@ class Layout(Rows):
         if not -self.width <= column < self.width:
             what = f"has {self.width} columns, so --{name}-column {column} is out of "
             what += f"range; choose one from {-self.width} to {self.width - 1}"
-            raise UserError(what, self.path, self.first[0])
+            raise UserError(what, self.path, self.first)
         return column % self.width
 
     def _sample(self) -> list[tuple[int, str]]:
         lines = list(islice(read_lines(self.path), HEAD))
         self.is_ontonotes = any(line.startswith(ONTONOTES) for _, line in lines[:9])
-        rows = [
-            (number, line)
-            for number, line in lines
-            if line.strip() and not DOCUMENT.match(line)
-        ]
+        rows = [row for row in lines if row[1].strip() and not DOCUMENT.match(row[1])]
         # A line that may be a comment only counts if there is no other.
         found = [row for row in rows if not row[1].startswith("#")] or rows
-        if not found and len(lines) == HEAD:
-            raise UserError(f"has no token in its first {HEAD} lines", self.path)
         if not found:
-            raise UserError("the file holds no token; check how it was made", self.path)
+            where = f" in its first {HEAD} lines" * (len(lines) == HEAD)
+            what = f"the file holds no token{where}; check how it was made"
+            raise UserError(what, self.path)
         return found
 
     def _measure_width(self, lines: list[tuple[int, str]]) -> None:
@@ -107,18 +103,19 @@ class Layout(Rows):
         self.has_items = self.delimiter in ITEMS and any(
             len(line.split()) > 1 for _, line in lines
         )
-        split = [
-            (number, cells) for number, line in lines for cells in self.split(line)
-        ]
+        split = [(n, cells) for n, line in lines for cells in self.split(line)]
         widths = Counter(len(cells) for _, cells in split)
         self.width = min(widths) if self.is_ontonotes else widths.most_common(1)[0][0]
         fitting = [row for row in split if len(row[1]) == self.width]
         while self.width > 2 and not any(c[self.width - 1] for _, c in fitting):
             self.width -= 1
-        self.first = fitting[0][0], self.width
-        self.names = [name.strip().lower() for name in fitting[0][1][: self.width]]
-        if split[0][0] == fitting[0][0] and _is_header(self.names):
-            self.header = fitting[0][0]
+        self.first, cells = fitting[0]
+        self.names = [name.strip().lower() for name in cells[: self.width]]
+        has_names = {*WORD_NAMES} & {*self.names} and any(
+            map(TAG_NAME.match, self.names)
+        )
+        if split[0] is fitting[0] and has_names:
+            self.header = self.first
 
     def _add_columns(self, n_lines: int | None) -> None:
         self.columns = [Column() for _ in range(self.width)]
@@ -219,19 +216,16 @@ class Layout(Rows):
             tags = understand_tags(
                 texts, default_label=self.default_label, scheme=self.scheme
             )
-            # Of brackets, None.
             found[i] = None if are_brackets(texts) else tags
         return found
 
     def choose_token_column(self) -> None:
         """The first column that has neither tags nor numbers nor names of sentences."""
         others = [i for i in range(self.width) if i not in self.tags]
-        for i in others:
-            if self._name(i) in WORD_NAMES:
-                self.token_column = i
-                return
+        named = [i for i in others if self._name(i) in WORD_NAMES]
         words = [WORDS] if self.is_ontonotes and WORDS in others else others
-        self.token_column = next(filter(self._has_words, words), words[0])
+        found = [*named, *filter(self._has_words, words), words[0]]
+        self.token_column = found[0]
 
     def _has_words(self, i: int) -> bool:
         column = self.columns[i]
@@ -245,11 +239,9 @@ class Layout(Rows):
     def choose_sentence_column(self) -> None:
         """A column that names or counts sentences, if no blank line ends them."""
         for i in range(self.width):
-            if i == self.token_column or i in self.tags:
-                continue
             is_named = SENTENCE_NAME.match(self._name(i)) is not None
-            is_skipped = i < self.token_column and self.n_sentences == 1
-            if is_named or is_skipped:
+            is_first = i < self.token_column and self.n_sentences == 1
+            if (is_named or is_first) and i not in (self.token_column, *self.tags):
                 self.sentence_column = i
                 return
 
@@ -266,7 +258,3 @@ class Layout(Rows):
 
 def _labels(tags: Mapping[str, Tag] | None) -> set[str]:
     return {label for _, label in (tags or {}).values() if label}
-
-
-def _is_header(names: list[str]) -> bool:
-    return bool(set(names) & set(WORD_NAMES)) and any(map(TAG_NAME.match, names))
