@@ -67,14 +67,23 @@ def _checked_name(encoding: str) -> str:
     return UTF8 if name == "utf-8-sig" else name
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raise errors of the operating system in a block as errors of the user."""
+    try:
+        yield
+    except OSError as err:
+        where = Path(err.filename or path)
+        raise UserError(f"cannot be read ({err.strerror})", where) from err
+
+
 def check_input(path: Path) -> None:
     """Raise unless a path is a regular, readable file that is not empty."""
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError) as err:
-        raise UserError("there is no such file; check the path", path) from err
-    except OSError as err:
-        raise UserError(f"cannot be read ({err.strerror})", path) from err
+    with readable(path):
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError) as err:
+            raise UserError("there is no such file; check the path", path) from err
     if stat.S_ISDIR(status.st_mode):
         raise UserError("is a folder; give one file", path)
     if not stat.S_ISREG(status.st_mode):
@@ -92,11 +101,8 @@ def read_lines(path: Path, *, keep_ends: bool = False) -> Iterator[tuple[int, st
     if _encoding.get() != UTF8:
         yield from _read_other_lines(path, keep_ends)
         return
-    try:
-        with path.open("rb") as file:
-            yield from decode_lines(file, path, keep_ends=keep_ends)
-    except OSError as err:
-        raise UserError(f"cannot be read ({err.strerror})", path) from err
+    with readable(path), path.open("rb") as file:
+        yield from decode_lines(file, path, keep_ends=keep_ends)
 
 
 def decode_lines(
@@ -154,7 +160,7 @@ def read_chunks(path: Path) -> Iterator[str]:
     """Read a file in pieces of text, without a byte order mark."""
     number, is_first = 1, True
     try:
-        with path.open("rb") as file:
+        with readable(path), path.open("rb") as file:
             for text in _decode_chunks(file):
                 number += text.count("\n")
                 shown = text.removeprefix(BOM) if is_first else text
@@ -164,8 +170,6 @@ def read_chunks(path: Path) -> Iterator[str]:
     except UnicodeDecodeError as err:
         number += err.object.count(b"\n", 0, err.start)
         raise _undecodable(err, path, number) from err
-    except OSError as err:
-        raise UserError(f"cannot be read ({err.strerror})", path) from err
 
 
 def read_first_line(path: Path) -> tuple[str, bool]:

@@ -110,12 +110,11 @@ class Layout(Rows):
         while self.width > 2 and not any(c[self.width - 1] for _, c in fitting):
             self.width -= 1
         self.first, cells = fitting[0]
-        self.names = [name.strip().lower() for name in cells[: self.width]]
-        has_names = {*WORD_NAMES} & {*self.names} and any(
-            map(TAG_NAME.match, self.names)
-        )
-        if split[0] is fitting[0] and has_names:
-            self.header = self.first
+        names = [name.strip().lower() for name in cells[: self.width]]
+        is_named = {*WORD_NAMES} & {*names} and any(map(TAG_NAME.match, names))
+        is_header = is_named and split[0] is fitting[0]
+        self.header = self.first if is_header else 0
+        self.names = names if is_header else [""] * self.width
 
     def _add_columns(self, n_lines: int | None) -> None:
         self.columns = [Column() for _ in range(self.width)]
@@ -222,7 +221,7 @@ class Layout(Rows):
     def choose_token_column(self) -> None:
         """The first column that has neither tags nor numbers nor names of sentences."""
         others = [i for i in range(self.width) if i not in self.tags]
-        named = [i for i in others if self._name(i) in WORD_NAMES]
+        named = [i for i in others if self.names[i] in WORD_NAMES]
         words = [WORDS] if self.is_ontonotes and WORDS in others else others
         found = [*named, *filter(self._has_words, words), words[0]]
         self.token_column = found[0]
@@ -239,14 +238,11 @@ class Layout(Rows):
     def choose_sentence_column(self) -> None:
         """A column that names or counts sentences, if no blank line ends them."""
         for i in range(self.width):
-            is_named = SENTENCE_NAME.match(self._name(i)) is not None
+            is_named = SENTENCE_NAME.match(self.names[i]) is not None
             is_first = i < self.token_column and self.n_sentences == 1
             if (is_named or is_first) and i not in (self.token_column, *self.tags):
                 self.sentence_column = i
                 return
-
-    def _name(self, i: int) -> str:
-        return self.names[i] if self.header else ""
 
     def find_language(self) -> None:
         """Find a language code before every token, as in WikiANN (en:Oslo)."""

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,9 +12,9 @@ from ...util.errors import Place, UserError, together
 from ..docs import reads_docs
 from ..mentions import EXCERPT, Mention, check_fragments, locate
 from ..offsets import Quote
-from ..record import Entity, Record
-from ..report import ConversionReport
-from ..text import MAX_LINE, decode_text, read_lines
+from ..record import Record
+from ..report import ConversionReport, NotedPlace
+from ..text import MAX_LINE, decode_text, read_lines, readable
 
 TEXT, ANNOTATIONS = ".txt", ".ann"
 # More digits than the length of any text, and few enough for int().
@@ -43,8 +42,9 @@ def read_standoff(
 ) -> Iterator[Record]:
     """Read a folder of any depth, or a .txt or .ann file."""
     check_fragments(fragments)
-    documents = _find_documents(path, report)
-    _define_extensions(documents)
+    with readable(path):
+        documents = _find_documents(path, report)
+        _define_extensions(documents)
     bad: list[UserError] = []
     for name, text_path in documents:
         try:
@@ -65,83 +65,73 @@ def read_standoff(
 def _read_document(
     name: str, text_path: Path, fragments: str, report: ConversionReport
 ) -> Record:
-    _check_pair(text_path)
-    text = _read_text(text_path)
     annotations_path = text_path.with_suffix(ANNOTATIONS)
-    entities = _Annotations(annotations_path, text, fragments, report).read()
+    _check_pair(text_path, annotations_path)
+    text = _read_text(text_path)
+    mentions: dict[str, Mention] = {}
+    attributes = []
+    for place, line in _read_lines(annotations_path, report):
+        if line.startswith("T"):
+            _add_entity(mentions, line, place)
+        elif line.startswith(("A", "M")):
+            attributes.append((line, place))
+        else:
+            place.note("skipped", f"{OTHERS[line[0]]} {line.split()[0]}")
+    # They may come before their entity.
+    for line, place in attributes:
+        _add_attribute(mentions, line, place)
+    entities = list(locate(text, list(mentions.values()), fragments, report))
     return Record(Place(text_path, 1), text=text, entities=entities, id=name)
 
 
-@dataclass
-class _Annotations:
-    """The annotations of one text, its T lines by name."""
+def _read_lines(
+    path: Path, report: ConversionReport
+) -> Iterator[tuple[NotedPlace, str]]:
+    """Read each annotation with the lines that continue it."""
+    place, lines = NotedPlace(path, 1), list[str]()
+    for number, line in read_lines(path, keep_ends=True):
+        if START.match(line):
+            if lines:
+                yield place, "".join(lines).rstrip()
+            place, lines = NotedPlace.of(Place(path, number), report), [line]
+        elif lines and "\t" not in line:
+            lines.append(line)
+        elif line.strip():
+            known = ", ".join([*"TAM", *OTHERS])
+            what = f"{line[:EXCERPT].rstrip()!r} is not an annotation: it must "
+            what += f"start with one of {known} and have a tab; correct it"
+            raise Place(path, number).error(what)
+    if lines:
+        yield place, "".join(lines).rstrip()
 
-    path: Path
-    text: str
-    fragments: str
-    report: ConversionReport
-    mentions: dict[str, Mention] = field(default_factory=dict)
 
-    def read(self) -> list[Entity]:
-        attributes = []
-        for place, line in self._read_lines():
-            if line.startswith("T"):
-                self._add_entity(line, place)
-            elif line.startswith(("A", "M")):
-                attributes.append((line, place))
-            else:
-                what = f"{OTHERS[line[0]]} {line.split()[0]}"
-                self.report.note("skipped", place, what)
-        # They may come before their entity.
-        for line, place in attributes:
-            self._add_attribute(line, place)
-        mentions = list(self.mentions.values())
-        return list(locate(self.text, mentions, self.fragments, self.report))
+def _add_entity(mentions: dict[str, Mention], line: str, place: Place) -> None:
+    match = ENTITY.fullmatch(line)
+    if match is None:
+        what = f"{line[:EXCERPT]!r} is not an entity"
+        raise place.error(f"{what}; write T1<TAB>LABEL START END<TAB>TEXT")
+    name, label, ranges, quote = match.groups()
+    if name in mentions:
+        raise place.error(f"{name} is given twice; rename one of them")
+    bounds = (range.split() for range in ranges.split(";"))
+    spans = [(int(start), int(end)) for start, end in bounds]
+    mentions[name] = Mention(place, name, label, Quote(spans, quote))
 
-    def _read_lines(self) -> Iterator[tuple[Place, str]]:
-        """Read each annotation with the lines that continue it."""
-        place, lines = Place(self.path, 1), list[str]()
-        for number, line in read_lines(self.path, keep_ends=True):
-            if START.match(line):
-                if lines:
-                    yield place, "".join(lines).rstrip()
-                place, lines = Place(self.path, number), [line]
-            elif lines and "\t" not in line:
-                lines.append(line)
-            elif line.strip():
-                known = ", ".join([*"TAM", *OTHERS])
-                what = f"{line[:EXCERPT].rstrip()!r} is not an annotation: it must "
-                what += f"start with one of {known} and have a tab; correct it"
-                raise Place(self.path, number).error(what)
-        if lines:
-            yield place, "".join(lines).rstrip()
 
-    def _add_entity(self, line: str, place: Place) -> None:
-        match = ENTITY.fullmatch(line)
-        if match is None:
-            what = f"{line[:EXCERPT]!r} is not an entity"
-            raise place.error(f"{what}; write T1<TAB>LABEL START END<TAB>TEXT")
-        name, label, ranges, quote = match.groups()
-        if name in self.mentions:
-            raise place.error(f"{name} is given twice; rename one of them")
-        bounds = (range.split() for range in ranges.split(";"))
-        spans = [(int(start), int(end)) for start, end in bounds]
-        self.mentions[name] = Mention(place, name, label, Quote(spans, quote))
-
-    def _add_attribute(self, line: str, place: Place) -> None:
-        match = ATTRIBUTE.match(line)
-        name, target, value = match.groups() if match else ("", "", "")
-        if target not in self.mentions:
-            what = f"attribute {name} of {target}" if match else f"{line[:EXCERPT]!r}"
-            self.report.note("skipped", place, what)
-            return
-        _check_extension(name, place)
-        mention = self.mentions[target]
-        if name in mention.values:
-            self.report.note("skipped", place, f"a second {name} of {target}")
-            return
+def _add_attribute(mentions: dict[str, Mention], line: str, place: NotedPlace) -> None:
+    match = ATTRIBUTE.match(line)
+    name, target, value = match.groups() if match else ("", "", "")
+    if target not in mentions:
+        what = f"attribute {name} of {target}" if match else f"{line[:EXCERPT]!r}"
+        place.note("skipped", what)
+        return
+    _check_extension(name, place)
+    mention = mentions[target]
+    if name in mention.values:
+        place.note("skipped", f"a second {name} of {target}")
+    else:
         values = {**mention.values, name: value or True}
-        self.mentions[target] = mention._replace(values=values)
+        mentions[target] = mention._replace(values=values)
 
 
 def on_one_line(text: str) -> str:
@@ -170,30 +160,20 @@ def _check_extension(name: str, place: Place) -> None:
 
 def _find_documents(path: Path, report: ConversionReport) -> list[tuple[str, Path]]:
     """List the names and .txt files of a folder, or of a single .txt or .ann file."""
-    try:
-        return _documents(path, report)
-    except OSError as err:
-        where = Path(err.filename or path)
-        raise UserError(f"cannot be read ({err.strerror})", where) from err
+    if path.is_dir():
+        names = sorted(_names(path, report))
+        if not names:
+            raise UserError("the folder holds no .txt file; check the path", path)
+        return [(name, path / f"{name}{TEXT}") for name in names]
+    if not path.exists():
+        raise UserError("there is no such file or folder; check the path", path)
+    if path.suffix not in (TEXT, ANNOTATIONS):
+        what = "is neither a folder nor a .txt or .ann file; give one of these"
+        raise UserError(what, path)
+    return [(path.stem, path.with_suffix(TEXT))]
 
 
-def _documents(path: Path, report: ConversionReport) -> list[tuple[str, Path]]:
-    if not path.is_dir():
-        if not path.exists():
-            raise UserError("there is no such file or folder; check the path", path)
-        if path.suffix not in (TEXT, ANNOTATIONS):
-            what = "is neither a folder nor a .txt or .ann file; give one of these"
-            raise UserError(what, path)
-        return [(path.stem, path.with_suffix(TEXT))]
-    names = sorted(_names(path, report))
-    documents = [(name, path / f"{name}{TEXT}") for name in names]
-    if not documents:
-        raise UserError("the folder holds no .txt file; check the path", path)
-    return documents
-
-
-def _check_pair(text_path: Path) -> None:
-    annotations_path = text_path.with_suffix(ANNOTATIONS)
+def _check_pair(text_path: Path, annotations_path: Path) -> None:
     if not annotations_path.exists():
         what = f"its annotations {annotations_path.name} are missing; add the file, "
         advice = "empty if the text has no entity, or move the text elsewhere"
@@ -213,21 +193,13 @@ def _names(root: Path, report: ConversionReport) -> set[str]:
         for link in (name for name in folders if Path(folder, name).is_symlink()):
             what = f"the folder '{link}' is a link and is not followed"
             report.note("skipped", Place(Path(folder), 1, "folder"), what)
-        for name in files:
-            path = Path(folder, name)
-            if path.suffix in (TEXT, ANNOTATIONS) and not name.startswith("."):
-                names.add(_name(path.relative_to(root)))
+        for path in (Path(folder, name) for name in files):
+            if path.suffix in (TEXT, ANNOTATIONS) and not path.name.startswith("."):
+                names.add(path.relative_to(root).with_suffix("").as_posix())
+    for name in names:
+        if name.encode(errors="ignore").decode() != name:
+            raise UserError(f"the name of the file {name!a} is not UTF-8; rename it")
     return names
-
-
-def _name(path: Path) -> str:
-    name = path.with_suffix("").as_posix()
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError as err:
-        what = f"the name of the file {name!a} is not UTF-8; rename it"
-        raise UserError(what) from err
-    return name
 
 
 def _raise(error: OSError) -> NoReturn:
@@ -236,12 +208,8 @@ def _raise(error: OSError) -> NoReturn:
 
 def _read_text(path: Path) -> str:
     """Read a text with its line ends and byte order mark, since offsets count both."""
-    try:
-        size = path.stat().st_size
-        if size > MAX_LINE:
+    with readable(path):
+        if path.stat().st_size > MAX_LINE:
             what = f"is longer than {MAX_LINE // 2**20} MiB; cut the text into several"
             raise UserError(what, path)
-        raw = path.read_bytes()
-    except OSError as err:
-        raise UserError(f"cannot be read ({err.strerror})", path) from err
-    return decode_text(raw, path)
+        return decode_text(path.read_bytes(), path)
