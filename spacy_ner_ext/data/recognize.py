@@ -57,7 +57,10 @@ TEXTS = {
         "an old TSV of WebAnno",
         "export it as WebAnno TSV 3",
     ),
-    r"[^|\s]+\|[ta]\|[^|\n]*(\n|$)": ("PubTator", "pubtator"),
+    r"[^|\s]+\|[ta]\|[^|\n]*(\n|$)|([^|\s]+)\|t\|.*\n\2\|a\|": (
+        "PubTator",
+        "pubtator",
+    ),
     r'[{\[](?s:.){,4000}"passages"\s*:\s*\[(?s:.){,999}"offset"': ("BioC JSON", "bioc"),
     r'\{(?s:.){,4000}"entities"\s*:\s*\{(?s:.){,999}"indices"': ("JSON of GATE", BRAT),
     r'\{\s*"(%TYPES|_context|%FEATURE_STRUCTURES)"': ("JSON of a UIMA CAS", BRAT),

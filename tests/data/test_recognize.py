@@ -337,6 +337,7 @@ FORMATS = {
     "a.xml": ('<?xml version="1.0"?><collection><source/>', "bioc"),
     "b.json": ('{"documents": [{"passages": [{"offset": 0}]}]}', "bioc"),
     "b.txt": ("27|t|Tea\n27|a|It\n", "pubtator"),
+    "d.txt": ("27|t|A |t| in Tea\n27|a|It\n", "pubtator"),
     "c.txt": ("#FORMAT=WebAnno TSV 3.3\n", "webanno"),
     "a.ann": ("T1\tPER 0 3\tAda\n", "standoff"),
 }

@@ -20,6 +20,7 @@ SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", **ITEMS}
 DELIMITERS = ("auto", "space", *SEPARATORS)
 # A column with more different values does not have tags.
 MAX_TEXTS = 5000
+NUMBER = re.compile(r"\d+(-\d+)?")
 
 # The tags of columns by their text; None for brackets.
 Tags = Mapping[int, Mapping[str, Tag] | None]
@@ -47,8 +48,8 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """Whether all values are whole numbers."""
-        return all(text.isdecimal() for text in self.texts)
+        """Whether all values are whole numbers, or those of WebAnno, such as 1-1."""
+        return all(NUMBER.fullmatch(text) for text in self.texts)
 
 
 @dataclass

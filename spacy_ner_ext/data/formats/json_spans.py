@@ -22,8 +22,8 @@ OTHER_LABELS = ("obj", "entity", "name")
 QUOTES = ("text", "quote", "surface", "word", "mention", *OTHER_LABELS)
 ANSWERS = ("accept", "reject", "ignore")
 MAX_CATEGORY = 64
-# JSON, tags of tokens, numbers that are not of categories.
-NOT_PLAIN = re.compile(r"^\s*[\[{]|\n|^[BIESLU]-\S|^-?\d*\.\d+$")
+# JSON, tags of tokens, numbers that are not of categories, sentences.
+NOT_PLAIN = re.compile(r"^\s*[\[{]|\n|^[BIESLU]-\S|^-?\d*\.\d+$|[.?!。？！]\s*$")
 # More than any text has characters, and few enough for an int.
 MAX_DIGITS = 18
 

@@ -44,7 +44,16 @@ def read_task(values: Values, place: ValuePlace) -> Iterator[Record]:
     for _ in checked(values.get("predictions") or [], list, "'predictions'", place):
         place.note("skipped", "prediction")
     results = _objects(valid[0], "result", place) if valid else None
-    yield _record(values, results, place)
+    data = field(values, "data", dict, place)
+    about = [name_of(result, "to_name", place) for result in results or ()]
+    names = [name for name in dict.fromkeys(about) if isinstance(data.get(name), str)]
+    if len(names) < 2:
+        yield _record(values, results, place)
+        return
+    # Each text is a document, as offsets count in the one that they are about.
+    for name in names:
+        found = [r for r, n in zip(results or (), about) if (n or names[0]) == name]
+        yield _record({**values, "data": {name: data[name]}}, found, place)
 
 
 def _record(task: Values, results: list[Dict] | None, place: ValuePlace) -> Record:
@@ -52,11 +61,13 @@ def _record(task: Values, results: list[Dict] | None, place: ValuePlace) -> Reco
     names = [name_of(result, "to_name", place) for result in results or ()]
     text = _choose_text(field(task, "data", dict, place), names, regions, place)
     read = {"text": text, "id": task.get("id"), "label": choices or None}
-    found = [region for region in regions if not _is_lost(region)]
-    if regions or results == []:
+    has_labels = any(region["labels"] for region in regions)
+    found = [region for region in regions if has_labels and not _is_lost(region)]
+    if has_labels or results == []:
         read["spans"] = found
-    for region in filter(_is_lost, regions):
-        place.note("not_understood", f"region without offsets: {excerpt(region)}")
+    for region in [region for region in regions if region not in found]:
+        what = "offsets" if has_labels else "label"
+        place.note("not_understood", f"region without {what}: {excerpt(region)}")
     record = read_annotation(read, place)
     record.is_complete = len(found) == len(regions)
     return record
@@ -98,6 +109,10 @@ def _sort_results(
         if kind == "choices" and not targets and not has_offsets(value):
             items = field(value, kind, list, place)
             choices += [checked(item, str, "a choice", place) for item in items]
+        elif not targets and has_offsets(value):
+            # Nothing is known about its tokens.
+            more = {"labels": [], "values": {}, "id": result.get("id")}
+            regions.append({**value, **more})
         elif not targets:
             note = "skipped" if kind == "relation" else "not_understood"
             place.note(note, f"result of type {kind or 'unknown'}")

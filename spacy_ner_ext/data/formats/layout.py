@@ -18,7 +18,7 @@ TRIED = ("", "comma", "semicolon", "pipe", "slash")
 ONTONOTES, WORDS, NAMES = "#begin document", 3, 10
 WORD_NAMES = ("word", "words", "token", "tokens", "form")
 TAG_NAME = re.compile(r"(ner?|tags?|labels?|iob2?|bio|entity)\b", re.IGNORECASE)
-SENTENCE_NAME = re.compile(r"sent", re.IGNORECASE)
+SENTENCE_NAME = re.compile(r"sent(?!i)", re.IGNORECASE)
 # Labels of chunks, in a column of their own next to the entities.
 CHUNKS = {
     *("NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP"),
@@ -237,12 +237,17 @@ class Layout(Rows):
 
     def choose_sentence_column(self) -> None:
         """A column that names or counts sentences, if no blank line ends them."""
-        for i in range(self.width):
-            is_named = SENTENCE_NAME.match(self.names[i]) is not None
-            is_first = i < self.token_column and self.n_sentences == 1
-            if (is_named or is_first) and i not in (self.token_column, *self.tags):
-                self.sentence_column = i
-                return
+        others = sorted({*range(self.width)} - {self.token_column, *self.tags})
+        named = [i for i in others if SENTENCE_NAME.match(self.names[i])]
+        # A column without repetition counts or names the lines.
+        skipped = [
+            i
+            for i in others
+            if i < self.token_column and len(self.columns[i].texts) < self.n_rows
+        ]
+        repeats = [i for i in skipped if self.columns[i].n_same]
+        found = [*repeats, *skipped] if self.n_sentences == 1 else []
+        self.sentence_column = next(iter([*named, *found]), None)
 
     def find_language(self) -> None:
         """Find a language code before every token, as in WikiANN (en:Oslo)."""

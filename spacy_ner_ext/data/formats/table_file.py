@@ -3,6 +3,7 @@
 import ast
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ BATCH = 256
 # Columns whose cells are not JSON, or must be.
 NAMES = ("id", "document", "lang")
 JSON_COLUMNS = ("spans", "entities", "cats", "meta")
+# A string of Python, and the space to the next: numpy writes no comma between them.
+STRING = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(\s+(?=['"]))?""")
 
 
 def read_rows(path: Path, *, columns: Iterable[str] = ()) -> Iterator[Row]:
@@ -152,7 +155,8 @@ def _parse_cell(cell: str, name: str, place: Place) -> Any:
 def _parse_python(cell: str) -> Any:
     """Parse a list or dictionary of Python, which pandas writes; None if it is not."""
     try:
-        return json.loads(json.dumps(ast.literal_eval(cell.strip())))
+        code = STRING.sub(lambda m: m[1] + ("," if m[2] else ""), cell.strip())
+        return json.loads(json.dumps(ast.literal_eval(code)))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None
 

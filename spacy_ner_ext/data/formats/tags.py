@@ -46,8 +46,8 @@ STYLES = [
     )
 ]
 BARE = re.compile("[BIESLUMW]", re.IGNORECASE)
-# The tags of several words, which are not a label with spaces.
-SEVERAL = re.compile(r"\s([BIESLUMW]-|O\b)")
+# Several tags, which are not a label with spaces.
+SEVERAL = re.compile(r"[\s|,;+][BIESLUMW]-|\sO\b")
 # Labels without prefix in a file; more are not labels.
 MAX_LABELS = 500
 

@@ -435,6 +435,8 @@ LAYOUTS = {
     "row numbers": (
         ",sentence_id,words,labels\n0,1,Ada,B-PER\n1,1,Lund,I-PER\n2,1,ran,O\n"
     ),
+    "old WebAnno": "#text=x\n1-1\tAda\tB-PER\n1-2\tLund\tI-PER\n1-3\tran\tO\n",
+    "moods": "word,sentiment,tag\nAda,1,B-PER\nLund,0,I-PER\nran,1,O\n",
     "languages": "en:Ada\tB-PER\nen:Lund\tI-PER\nen:ran\tO\n",
     "comments": "# id 1\tx\nAda\tB-PER\n#note\n##x\tAda ran\nLund\tI-PER\nran\tO\n",
     "documents": "###MEDLINE:1\n\nAda\tB-PER\nLund\tI-PER\nran\tO\n",
@@ -450,6 +452,8 @@ def test_sentences_by_a_column(read):
     expected = [(["Ada", "ran"], [("Ada", "PER")]), (["Bo", "sat"], [])]
     check(read, "1,Ada,B-PER\n1,ran,O\n2,Bo,O\n2,sat,O\n", expected)
     check(read, "1,Ada,B-PER\n2,ran,O\n1,Bo,O\n2,sat,O\n", expected)
+    text = ",sentence_id,word,tag\n0,1,Ada,B-PER\n1,1,ran,O\n2,2,Bo,O\n3,2,sat,O\n"
+    check(read, text, expected)
     text = "name,token,tag\nx,Ada,B-PER\nx,ran,O\ny,Bo,O\ny,sat,O\n"
     check(read, text, expected)
     text = (

@@ -114,6 +114,14 @@ FILES = {
     "Label Studio, span without label": (
         "a.json", [task(labels(IDA), labels({**OSLO, "labels": []}))], [("Ida Berg/PER", "B I O O O ?", {})],
     ),
+    "Label Studio, region of another kind": (
+        "a.json", [task(labels(IDA), {"type": "rating", "value": {"start": 19, "end": 23, "rating": 3}})], [("Ida Berg/PER", "B I O O O ?", {})],
+    ),
+    "Label Studio, entities of two texts": (
+        "a.json",
+        [{**task(labels(IDA, to_name="b"), labels(IDA, to_name="a")), "data": {"a": TEXT, "b": "Ida Berg"}}],
+        [("Ida Berg/PER", "B I", {}), ("Ida Berg/PER", "B I O O O O", {})],
+    ),
     "Label Studio, other name of the text": (
         "a.json", [{**task(labels(IDA)), "data": {"body": TEXT, "source": "web"}}], [("Ida Berg/PER", "B I O O O O", {})],
     ),
@@ -294,6 +302,7 @@ FILES = {
     "tags in a string": ("a.csv", rows("text,labels", f"{TEXT},B-PER I-PER O O O B-LOC"), [(BOTH, ALL, {})]),
     "lists of pandas": ("a.csv", rows("text,entities", f"{TEXT},\"[(0, 8, 'PER'), (19, 23, 'LOC')]\""), [(BOTH, ALL, {})]),
     "dictionaries of pandas": ("a.csv", rows("text,label", f"{TEXT},\"[{{'start': 0, 'end': 8, 'label': 'PER'}}]\""), [("Ida Berg/PER", "B I O O O O", {})]),
+    "lists of numpy": ("a.csv", rows("tokens,tags", "\"['Ida' \"\"isn't\"\"\n 'in']\",\"['B-PER' 'O'\n 'O']\""), [("Ida/PER", "B O O", {})]),
     "list of categories": ("a.csv", rows("text,label", f'{TEXT},"[""A"", ""B""]"'), [("", NONE, {"A": 1.0, "B": 1.0})]),
     "mixed": (
         "a.jsonl",
@@ -477,6 +486,7 @@ GUESSES = {
     "text alone": ("a.jsonl", '{"text": "a"}', None),
     "a tag a row": ("a.csv", "text,label\nIda,B-PER\nran,O\n", None),
     "long text as label": ("a.jsonl", json.dumps({"text": "a", "label": "b " * 50}), None),
+    "translations": ("a.jsonl", '{"text": "It rains.", "label": ["Es regnet."]}', None),
     "decimals": ("a.csv", "text,label\na,0.75\n", None),
     "nothing": ("a.jsonl", '{"a": 1}', None),
 }  # fmt: skip

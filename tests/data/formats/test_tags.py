@@ -140,6 +140,7 @@ UNDERSTOOD = {
     "a label with spaces": (["B-Given Name", "O"], {}),
     "one wrong tag": (["B-X", "I-X", "X", "O"], {"X"}),
     "several tags": (["B-X I-X", "B-X O", "O"], {"B-X I-X", "B-X O", "O"}),
+    "tags joined": (["B-X|B-Y", "B-X,I-Z", "O"], {"B-X|B-Y", "B-X,I-Z", "O"}),
     "labels with a prefix among them": (["B-X", "Y", "Z"], {"B-X", "Y", "Z"}),
     "parts of speech": (["NN", "VB"], {"NN", "VB"}),
     "labels alone": (["art-music", "person", "O"], {}),
