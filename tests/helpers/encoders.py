@@ -48,6 +48,7 @@ from transformers import (
     XLMRobertaTokenizerFast,
 )
 
+from spacy_ner_ext.encoder.hf import quiet
 from spacy_ner_ext.encoder.model import build_transformer
 
 WIDTH = 32
@@ -284,7 +285,8 @@ def make_encoder(folder, kind, seed=0, **changes):
         # As after training: no bias is zero, no norm one.
         for weight in encoder.parameters():
             weight.data += 0.05 * torch.randn_like(weight)
-    encoder.save_pretrained(folder, safe_serialization=True)
+    with quiet():
+        encoder.save_pretrained(folder, safe_serialization=True)
     options = {"extra_ids": 0} if kind == "t5" else {}
     fast = make_fast(tokenizer_object=tokenizer, **names, **options)
     fast.save_pretrained(folder, legacy_format=False)
