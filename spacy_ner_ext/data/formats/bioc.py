@@ -2,6 +2,7 @@
 
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -16,6 +17,8 @@ from ..text import check_input
 from .json_file import checked, excerpt, field, name_of, read_json_values
 
 Values = Mapping[str, Any]
+# The offset of a text, the text and its mentions.
+Text = tuple[int, str, list[Mention]]
 # Keys of the documents of a collection; the second is that of the API of PubTator 3.
 COLLECTIONS = ("documents", "PubTator3")
 # Keys of the label, in the order in which they are looked up.
@@ -88,17 +91,19 @@ def _read_document(values: Values, place: NotedPlace, fragments: str) -> Record:
         sentences = _objects(passage, "sentences", place)
         levels += [passage, *sentences]
         parts += [passage] if passage.get("text") else sentences
-    texts = [(_number(p, "offset", place), field(p, "text", str, place)) for p in parts]
-    texts.sort(key=lambda item: item[0])
-    mentions: list[list[Mention]] = [[] for _ in texts]
+    texts: list[Text] = [
+        (_number(part, "offset", place), field(part, "text", str, place), [])
+        for part in parts
+    ]
+    texts.sort(key=itemgetter(0))
     for level in levels:
         for _ in _objects(level, "relations", place):
             place.note("skipped", "relation")
         for annotation in _objects(level, "annotations", place):
-            _add_mention(annotation, mentions, [at for at, _ in texts], place)
+            _add_mention(annotation, texts, place)
     entities: list[Entity] = []
     record = Record(place, entities=entities, id=name_of(values, "id", place))
-    for (_, text), found in zip(texts, mentions):
+    for _, text, found in texts:
         start = len(record.text) + bool(record.text)
         record.text += "\n" * bool(record.text) + text
         for entity in locate(text, found, fragments, place.report, start):
@@ -109,12 +114,7 @@ def _read_document(values: Values, place: NotedPlace, fragments: str) -> Record:
     return record
 
 
-def _add_mention(
-    annotation: Values,
-    mentions: list[list[Mention]],
-    offsets: list[int],
-    place: NotedPlace,
-) -> None:
+def _add_mention(annotation: Values, texts: list[Text], place: NotedPlace) -> None:
     """Add an annotation to the mentions of its text, with offsets that count there."""
     name = f"annotation {name_of(annotation, 'id', place)}".strip()
     infons = checked(annotation.get("infons") or {}, dict, "'infons'", place)
@@ -124,17 +124,17 @@ def _add_mention(
     for location in _objects(annotation, "locations", place):
         start = _number(location, "offset", place)
         spans.append((start, start + _number(location, "length", place)))
-    before = [i for i, at in enumerate(offsets) if spans and at <= spans[0][0]]
+    before = [text for text in texts if spans and text[0] <= spans[0][0]]
     if not before:
         place.note("skipped", f"{name} is not in a text")
         return
     if not label:
         place.note("not_understood", f"{name} has no type")
-    at = offsets[before[-1]]
+    at, _, mentions = before[-1]
     spans = [(start - at, end - at) for start, end in spans]
     text = annotation.get("text") or None
     quote = Quote(spans, text and checked(text, str, f"the text of {name}", place))
-    mentions[before[-1]].append(Mention(place, name, label, quote))
+    mentions.append(Mention(place, name, label, quote))
 
 
 def _objects(values: Values, name: str, place: Place) -> list[Values]:

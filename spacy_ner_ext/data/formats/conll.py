@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from spacy.tokens import Span
@@ -27,6 +26,8 @@ from .tags import (
     tagged_record,
 )
 
+# Whether it starts a document, and the lines and cells of its tokens.
+Sentence = tuple[bool, list[tuple[int, list[str]]]]
 DOCSTART = "-DOCSTART-"
 BREAKS = re.compile(r"[\t\n\r]")
 # The reader strips tags, so that a label cannot end in white space either.
@@ -57,8 +58,8 @@ def read_conll(
     # The file is read again, to check every line and recognize the scheme.
     survey = SchemeSurvey()
     for sentence in _sentences(layout, ConversionReport()):
-        for tags in sentence.layers(layout):
-            survey.add(tags, sentence.lines)
+        for tags in _layers(layout, sentence):
+            survey.add(tags, [line for line, _ in sentence[1]])
     if not survey.first_line and None not in layout.tags.values():
         raise UserError("the file holds only comments; check --delimiter", path)
     _check_annotated(survey, layout, report)
@@ -77,56 +78,44 @@ def _check_annotated(
         report.more_warnings.append(f"{layout.path}: {what}")
 
 
-@dataclass
-class _Sentence:
-    starts_document: bool = False
-    rows: list[list[str]] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-
-    def layers(self, layout: Layout) -> list[list[Tag]]:
-        """The tags of each column of tags."""
-        return [
-            [tags[cells[column].strip()] for cells in self.rows]
-            for column, tags in layout.tags.items()
-            if tags is not None
-        ]
-
-
-def _sentences(layout: Layout, report: ConversionReport) -> Iterator[_Sentence]:
-    sentence = _Sentence()
+def _sentences(layout: Layout, report: ConversionReport) -> Iterator[Sentence]:
+    starts_document, rows = False, list[tuple[int, list[str]]]()
     for number, line, cells in layout.rows():
-        starts_document = cells is None
-        if cells:
-            if layout.is_token(number, line, cells):
-                sentence.rows.append(cells)
-                sentence.lines.append(number)
-            else:
-                report.note("comments", Place(layout.path, number), line)
+        if cells and layout.is_token(number, line, cells):
+            rows.append((number, cells))
             continue
-        if starts_document and line.startswith("#"):
+        if cells != [] and line.startswith("#"):
             report.note("comments", Place(layout.path, number), line)
-        if sentence.rows:
-            yield sentence
-            sentence = _Sentence()
-        sentence.starts_document |= starts_document
-    if sentence.rows:
-        yield sentence
+        if rows and not cells:
+            yield starts_document, rows
+            starts_document, rows = False, []
+        starts_document |= cells is None
+    if rows:
+        yield starts_document, rows
+
+
+def _layers(layout: Layout, sentence: Sentence) -> list[list[Tag]]:
+    """The tags of each column of tags."""
+    return [
+        [tags[cells[column].strip()] for _, cells in sentence[1]]
+        for column, tags in layout.tags.items()
+        if tags is not None
+    ]
 
 
 def _records(layout: Layout, report: ConversionReport) -> Iterator[Record]:
     n_documents = 0
     for sentence in _sentences(layout, report):
-        n_documents += sentence.starts_document
-        places = [Place(layout.path, line) for line in sentence.lines]
-        words = [
-            cells[layout.token_column].removeprefix(layout.language)
-            for cells in sentence.rows
-        ]
-        record = tagged_record(words, sentence.layers(layout), places, report)
+        starts_document, rows = sentence
+        n_documents += starts_document
+        places = [Place(layout.path, line) for line, _ in rows]
+        tokens = [cells[layout.token_column] for _, cells in rows]
+        words = [token.removeprefix(layout.language) for token in tokens]
+        record = tagged_record(words, _layers(layout, sentence), places, report)
         assert record.entities is not None
         for column, tags in layout.tags.items():
             if tags is None:
-                brackets = [cells[column] for cells in sentence.rows]
+                brackets = [cells[column] for _, cells in rows]
                 record.entities += read_brackets(brackets, places, report)
         record.document = str(n_documents or "")
         yield record
