@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,13 +68,11 @@ def _file_features(path: Path) -> Mapping[str, Any]:
     from pyarrow import ArrowException
     from pyarrow.parquet import read_schema
 
-    try:
+    with suppress(ArrowException, OSError, ValueError, KeyError, TypeError):
         metadata = read_schema(path).metadata or {}
-        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-    except (ArrowException, OSError, ValueError, KeyError, TypeError):
-        # Without features, or damaged, which reading the rows reports.
-        return {}
-    return features if isinstance(features, dict) else {}
+        return dict(json.loads(metadata[b"huggingface"])["info"]["features"])
+    # Without a description, or damaged, which reading the rows reports.
+    return {}
 
 
 def _load(path: Path, split: str | None, config: str | None) -> Source:
@@ -116,20 +114,16 @@ def _reason(err: Exception, is_local: bool) -> str:
 
 
 def _select_split(found: Any, split: str | None, path: Path) -> Any:
-    if not isinstance(found, dict):
-        if split not in (None, str(found.split)):
-            what = f"has only one split, not '{split}'; leave out --dataset-split"
-            raise UserError(what, path)
-        return found
-    if split is None and len(found) == 1:
-        return next(iter(found.values()))
-    if split not in found:
-        names = ", ".join(found) or "nothing"
-        what = f"has the splits {names}"
-        if split is not None:
-            what = f"has no split '{split}', only {names}"
+    splits = found if isinstance(found, dict) else {str(found.split or "train"): found}
+    if split is None and len(splits) == 1:
+        return next(iter(splits.values()))
+    if split not in splits:
+        names = ", ".join(splits) or "nothing"
+        what = f"has no split '{split}', only {names}"
+        if split is None:
+            what = f"has the splits {names}"
         raise UserError(f"{what}; choose one with --dataset-split", path)
-    return found[split]
+    return splits[split]
 
 
 def _dataset_rows(dataset: Any, path: Path) -> Iterator[Row]:

@@ -49,9 +49,7 @@ class _Document:
     """A file; its columns are named by layer and feature, as in NamedEntity.value."""
 
     def __init__(self, path: Path, report: ConversionReport, entity_key: str) -> None:
-        self.path = path
-        self.report = report
-        self.entity_key = entity_key
+        self.path, self.report, self.entity_key = path, report, entity_key
         self.columns: list[str] = []
         # The layer of each column of labels.
         self.labels: dict[int, str] = {}
@@ -69,28 +67,24 @@ class _Document:
 
     def read(self) -> Record:
         check_input(self.path)
-        is_text = False
         for number, line in read_lines(self.path):
             place = Place(self.path, number)
             if number == 1 and not line.startswith(HEADER):
                 what = f"{line[:EXCERPT]!r} is not {HEADER}; export as WebAnno TSV 3"
                 raise place.error(what)
             if line.startswith("#Text="):
-                text = _unescaped(line.removeprefix("#Text="))
-                self.rest = f"{self.rest}\n{text}" if is_text else text
-                self.is_new = True
+                # A text may have several lines.
+                lines = [self.rest] if self.is_new and self.rest is not None else []
+                lines.append(_unescaped(line.removeprefix("#Text=")))
+                self.rest, self.is_new = "\n".join(lines), True
             elif line.startswith("#T_"):
                 self._add_layer(line)
             elif line.strip() and not line.startswith("#"):
                 self._add_unit(line, place)
-            is_text = line.startswith("#Text=")
         for i, n in self.counts.items():
             if i not in self.labels:
                 what = f"{n} values of {self.columns[i]}"
                 self.report.note("skipped", Place(self.path, 1), what)
-        return self._record()
-
-    def _record(self) -> Record:
         found = self.spans.values()
         return Record(
             Place(self.path, 1),
@@ -114,7 +108,7 @@ class _Document:
             if not any(slots) and line.startswith("#T_SP=")
         ]
         if self.entity_key:
-            wanted = (layer, f".{layer}") if len(spans) == 1 else ()
+            wanted = [layer] if len(spans) == 1 else []
             spans = [i for i in spans if self.entity_key in (names[i], *wanted)]
         elif len(spans) > 1:
             spans = [i for i in spans if features[i].lower() in LABELS]

@@ -361,7 +361,7 @@ def test_paths_that_are_no_dataset(tmp_path, saved):
     ]:
         with pytest.raises(UserError, match=what):
             read(path)
-    with pytest.raises(UserError, match="has only one split, not 'dev'"):
+    with pytest.raises(UserError, match="has no split 'dev', only train"):
         read(saved, dataset_split="dev")
 
 
