@@ -4,8 +4,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spacy.tokens import Doc, Span
@@ -28,11 +27,11 @@ Values = dict[tuple[int, int], dict[str, Any]]
 @writes_docs
 def write_standoff(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None:
     """Write each document as a .txt and an .ann file, named by its "id" if any."""
-    names = _Names()
+    taken: dict[str, str] = {}
     for exported in docs:
         doc, place, _ = exported
         doc_id = str(doc.user_data.get("id") or f"{name}-{place.number:05}")
-        names.add(doc_id, place)
+        _take_name(doc_id, taken, place)
         spans = exported.spans()
         exported.note_lost(spans, held=("attributes", "ids"))
         lines = _lines(spans, _values(doc), place)
@@ -40,29 +39,23 @@ def write_standoff(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None
         _write(folder / f"{doc_id}{ANNOTATIONS}", "".join(lines))
 
 
-@dataclass
-class _Names:
-    """The files and folders that documents need."""
-
-    files: set[str] = field(default_factory=set)
-    folders: set[str] = field(default_factory=set)
-
-    def add(self, name: str, place: Place) -> None:
-        fault = _fault(name)
-        # Names that differ only in this are the same on some file systems.
-        key = unicodedata.normalize("NFC", name).casefold()
-        files = {f"{key}{TEXT}", f"{key}{ANNOTATIONS}"}
-        parts = key.split("/")
-        folders = {"/".join(parts[:n]) for n in range(1, len(parts))}
-        if not files.isdisjoint(self.files):
-            fault = "is that of an earlier document, or differs only in case"
-        elif files & self.folders or folders & self.files:
+def _take_name(name: str, taken: dict[str, str], place: Place) -> None:
+    """Check the name of a document, and add its files and folders to those taken."""
+    fault = _fault(name)
+    # Names that differ only in this are the same on some file systems.
+    key = unicodedata.normalize("NFC", name).casefold()
+    folders = (str(folder) for folder in PurePosixPath(key).parents)
+    needed = dict.fromkeys(folders, "folder")
+    needed |= dict.fromkeys((f"{key}{TEXT}", f"{key}{ANNOTATIONS}"), "file")
+    for path, kind in needed.items():
+        if taken.get(path, kind) != kind:
             fault = "needs a folder where an earlier one has a file, or the reverse"
-        if fault:
-            what = f"the id {name[:EXCERPT]!r} {fault}; give the document another"
-            raise place.error(what)
-        self.files |= files
-        self.folders |= folders
+        elif path in taken and kind == "file":
+            fault = "is that of an earlier document, or differs only in case"
+    if fault:
+        what = f"the id {name[:EXCERPT]!r} {fault}; give the document another"
+        raise place.error(what)
+    taken |= needed
 
 
 def _fault(name: str) -> str:
@@ -95,10 +88,9 @@ def _lines(spans: list[Span], values: Values, place: NotedPlace) -> Iterator[str
     n_attributes = 0
     for number, span in enumerate(spans, start=1):
         label = _without_white_space(span.label_, place)
-        bounds = (span.start_char, span.end_char)
-        shown = on_one_line(span.text)
-        yield f"T{number}\t{label} {bounds[0]} {bounds[1]}\t{shown}\n"
-        for name, value in values.get(bounds, {}).items():
+        start, end = span.start_char, span.end_char
+        yield f"T{number}\t{label} {start} {end}\t{on_one_line(span.text)}\n"
+        for name, value in values.get((start, end), {}).items():
             text = _value(name, value, place)
             if text is not None:
                 n_attributes += 1
@@ -112,17 +104,15 @@ def _value(name: str, value: object, place: NotedPlace) -> str | None:
         return None
     if value is True:
         return ""
-    if isinstance(value, str) and value:
-        text = on_one_line(value)
-        if text != value:
-            place.note("replaced", f"line ends in the value of {name}")
-        return f" {text}"
-    if isinstance(value, (int, float)):
-        place.note("replaced", f"{name} is {value!r}, written as text")
-        return f" {value}"
-    what = f"the attribute {name} is {value!r}"[:EXCERPT]
-    place.note("dropped", f"{what}, neither True nor text")
-    return None
+    if not isinstance(value, (str, int, float)) or value == "":
+        what = f"the attribute {name} is {value!r}"[:EXCERPT]
+        place.note("dropped", f"{what}, neither True nor text")
+        return None
+    text = on_one_line(str(value))
+    if text != value:
+        shown = f"{name} is {value!r}"[:EXCERPT]
+        place.note("replaced", f"{shown}, written as text on one line")
+    return f" {text}"
 
 
 def _without_white_space(name: str, place: NotedPlace) -> str:
