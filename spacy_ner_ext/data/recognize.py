@@ -13,7 +13,7 @@ from .formats.json_file import read_json_values
 from .formats.json_shapes import guess_of_values
 from .formats.layout import HEAD, Layout
 from .formats.registry import READERS
-from .formats.table_file import DELIMITERS, JSON_SUFFIXES, parse_cells, read_rows
+from .formats.table_file import DELIMITERS, JSON_SUFFIXES, read_rows
 from .text import check_input, read_chunks, read_first_line, read_lines
 
 SUFFIXES = {
@@ -227,8 +227,7 @@ def _of_lines_of_json(path: Path) -> str | None:
 
 def _of_rows(path: Path) -> str | None:
     """a table with known columns"""
-    rows = read_rows(path)
-    found = guess_of_values(parse_cells(row, place, "text") for place, row in rows)
+    found = guess_of_values(row for _, row in read_rows(path, text="text"))
     is_text = path.suffix.lower() in DELIMITERS
     return (
         "table"

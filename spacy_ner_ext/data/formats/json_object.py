@@ -7,7 +7,7 @@ from typing import Any
 from ..record import Record
 from . import json_spans
 from .json_file import as_name, checked, field
-from .json_spans import STARTS, ValuePlace, Values, first, read_answer, read_label
+from .json_spans import ENDS, STARTS, ValuePlace, Values, first, read_answer, read_label
 from .table_file import read_data
 
 TEXTS = ("text", "data", "content", "sentence", "document")
@@ -23,13 +23,13 @@ MANUAL_VIEWS = ("ner_manual", "spans_manual", None)
 OTHER_VIEWS = ("classification", "choice", "pos", "pos_manual", "dep")
 
 
-def has_text(value: Any) -> bool:
-    """Whether a value is an object with a text."""
-    return isinstance(value, dict) and bool(first(value, TEXTS))
+def has_text(value: Values) -> bool:
+    """Whether an object has a text."""
+    return bool(first(value, TEXTS))
 
 
-def is_annotated(value: Any) -> bool:
-    """Whether a value is a text with annotation that is not a plain category."""
+def is_annotated(value: Values) -> bool:
+    """Whether an object is a text with annotation that is not a plain category."""
     if not has_text(value):
         return False
     given = [value.get(key) for key in SPANS]
@@ -43,12 +43,10 @@ def are_truths(value: Any) -> bool:
     return isinstance(value, dict) and all(v in (0, 1, None) for v in value.values())
 
 
-def is_span_row(value: Any) -> bool:
-    """Whether a value is one span of a text, with the text in each row."""
-    if not isinstance(value, dict) or not _row_text(value):
-        return False
-    bounds = (json_spans.STARTS, json_spans.ENDS)
-    return all(any(name in value for name in names) for names in bounds)
+def is_span_row(value: Values) -> bool:
+    """Whether an object is one span of a text, with the text in each row."""
+    has_bounds = value.keys() & {*STARTS} and value.keys() & {*ENDS}
+    return bool(has_bounds and _row_text(value))
 
 
 def _row_text(row: Values) -> str:
@@ -59,7 +57,7 @@ def _row_text(row: Values) -> str:
 
 def merge_key(value: Any) -> str | None:
     """The text that a value is about, if others of the file may be about it, too."""
-    if is_span_row(value):
+    if isinstance(value, dict) and is_span_row(value):
         return str(value[_row_text(value)])
     is_binary = isinstance(value, dict) and _is_binary(value)
     return str(value["text"]) if is_binary else None

@@ -8,7 +8,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from ..record import Record
-from . import json_object, json_studio, json_words
+from . import json_object as objects
+from . import json_studio as studio
+from . import json_words as words
 from .json_file import checked, excerpt
 from .json_spans import STARTS, ValuePlace, Values, first, is_plain_label
 
@@ -20,12 +22,11 @@ RECORDS = 100
 
 def read_records(value: Any, place: ValuePlace) -> Iterator[Record]:
     """Read the records of a value of any shape; those that were rejected are noted."""
-    for shape in SHAPES:
-        if shape.fits(value):
-            yield from shape.read(value, place)
-            return
-    what = f"{excerpt(value)} is not a record of a known shape"
-    raise place.error(f'{what}; write {{"text": "", "spans": [[0, 3, "PER"]]}}')
+    shape = _find(value)
+    if shape is None:
+        what = f"{excerpt(value)} is not a record of a known shape"
+        raise place.error(f'{what}; write {{"text": "", "spans": [[0, 3, "PER"]]}}')
+    yield from shape.read(value, place)
 
 
 def guess_of_values(values: Iterable[Any]) -> str | None:
@@ -42,29 +43,23 @@ def guess_of_values(values: Iterable[Any]) -> str | None:
 
 def guess_of_value(value: Any) -> str | None:
     """Guess the format of a single value."""
-    return next((shape.format for shape in SHAPES if shape.fits(value)), None)
-
-
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2
+    shape = _find(value)
+    return shape.format if shape else None
 
 
 def _read_pair(value: list[Any], place: ValuePlace) -> Iterator[Record]:
     text = checked(value[0], str, "the first of two values", place)
     annotation = checked(value[1], dict, "the second of two values", place)
-    kept: dict[str, Any] = {"text": text}
-    for key, item in annotation.items():
-        if key in ("entities", "cats"):
-            kept[key] = item
-        else:
+    known = ("entities", "cats")
+    for key in annotation:
+        if key not in known:
             place.note("skipped", f"'{key}'")
-    return json_object.read_object(kept, place)
+    kept = {key: annotation[key] for key in known if key in annotation}
+    return objects.read_object({"text": text, **kept}, place)
 
 
-def _records_in(value: Any) -> list[Any]:
-    if not isinstance(value, dict) or first(value, json_object.TEXTS):
-        return []
-    inside = value.get("rasa_nlu_data", value)
+def _records_in(value: Values) -> list[Any]:
+    inside = {} if first(value, objects.TEXTS) else value.get("rasa_nlu_data", value)
     lists = [inside.get(name) for name in LISTS] if isinstance(inside, dict) else []
     return next((items for items in lists if isinstance(items, list)), [])
 
@@ -77,52 +72,46 @@ def _read_list(value: Values, place: ValuePlace) -> Iterator[Record]:
             yield from read_records(item, place)
 
 
-def _has_category(value: Any) -> bool:
-    if not isinstance(value, dict) or not isinstance(value.get("text"), str):
-        return False
-    if first(value, STARTS):
+def _has_category(value: Values) -> bool:
+    if not isinstance(value.get("text"), str) or first(value, STARTS):
         return False
     labels = value.get("label", value.get("labels"))
     labels = labels if isinstance(labels, list) else [labels]
     is_plain = all(map(is_plain_label, labels)) and bool(labels)
-    is_named = json_object.are_truths(value.get("label"))
+    is_named = objects.are_truths(value.get("label"))
     return is_plain or is_named or isinstance(value.get("cats"), dict)
 
 
 class Shape(NamedTuple):
-    """A shape of JSON records, and the format of such values; None if uncertain."""
+    """A shape of JSON values, and their format; None if that is uncertain."""
 
     name: str
     format: str | None
-    fits: Callable[[Any], bool]
+    fits: Callable[[Any], Any]
     read: Callable[[Any, ValuePlace], Iterator[Record]]
+    kind: type = dict
 
 
 # The first that fits counts.
 SHAPES = (
-    Shape('["text", {"entities": [[0, 3, "PER"]]}] of spaCy 2', "jsonl",
-          _is_pair, _read_pair),
-    Shape('{"data": {"text": ""}, "annotations": []} of Label Studio', "jsonl",
-          json_studio.is_task, json_studio.read_task),
-    Shape('{"fields": {"text": ""}, "responses": {}} of Argilla', "jsonl",
-          json_studio.is_argilla, json_studio.read_argilla),
-    Shape('{"paragraphs": []} of spaCy', "jsonl",
-          json_words.is_spacy_json, json_words.read_spacy_json),
-    Shape('{"annotations": [["text", {}]]} of NER Annotator', "jsonl",
-          lambda value: bool(_records_in(value)), _read_list),
-    Shape('{"tokens": [], "ner_tags": []} of datasets', "datasets",
-          json_words.is_dataset_row, json_words.read_tags),
-    Shape('{"words": [], "tags": []}', "jsonl",
-          json_words.has_tags, json_words.read_tags),
-    Shape('{"tokenized_text": [], "ner": [[0, 0, "PER"]]} of GLiNER', "jsonl",
-          json_words.counts_words, json_words.read_word_spans),
-    Shape('{"text": "", "start": 0, "end": 3, "label": ""}, a span a row', "jsonl",
-          json_object.is_span_row, json_object.read_span_row),
-    Shape('{"text": "", "label": [{"labels": []}]} of JSON-MIN', "jsonl",
-          json_studio.is_minimal, json_studio.read_minimal),
-    Shape('{"text": "", "spans": []} of Prodigy and Doccano', "jsonl",
-          json_object.is_annotated, json_object.read_object),
-    Shape('{"text": "", "label": ""} of a table', "textcat",
-          _has_category, json_object.read_object),
-    Shape('{"text": ""}', None, json_object.has_text, json_object.read_object),
-)  # fmt: skip
+    Shape(
+        "a pair of spaCy 2", "jsonl", lambda value: len(value) == 2, _read_pair, list
+    ),
+    Shape("Label Studio", "jsonl", studio.is_task, studio.read_task),
+    Shape("Argilla", "jsonl", studio.is_argilla, studio.read_argilla),
+    Shape("JSON of spaCy", "jsonl", words.is_spacy_json, words.read_spacy_json),
+    Shape("a list, as of NER Annotator", "jsonl", _records_in, _read_list),
+    Shape("a row of datasets", "datasets", words.is_dataset_row, words.read_tags),
+    Shape("words and tags", "jsonl", words.find_tags, words.read_tags),
+    Shape("GLiNER, SciERC", "jsonl", words.counts_words, words.read_word_spans),
+    Shape("a span a row", "jsonl", objects.is_span_row, objects.read_span_row),
+    Shape("JSON-MIN of Label Studio", "jsonl", studio.is_minimal, studio.read_minimal),
+    Shape("Prodigy, Doccano", "jsonl", objects.is_annotated, objects.read_object),
+    Shape("a category of a text", "textcat", _has_category, objects.read_object),
+    Shape("a text", None, objects.has_text, objects.read_object),
+)
+
+
+def _find(value: Any) -> Shape | None:
+    known = (shape for shape in SHAPES if isinstance(value, shape.kind))
+    return next((shape for shape in known if shape.fits(value)), None)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -198,26 +197,32 @@ def add_tokens(record: Record, values: Values, place: NotedPlace) -> None:
     """Take the gold tokens, if they spell the text, and the starts of sentences."""
     name = first(values, ("tokens", "words"))
     tokens = field(values, name, list, place)
-    given = read_tokens(values, len(tokens), place)
-    if name == "words" and all(isinstance(word, str) and word for word in tokens):
-        pairs = zip(tokens, given["spaces"] or repeat(True))
-        if "".join(word + " " * space for word, space in pairs) == record.text:
-            record.words, record.spaces = tokens, given["spaces"]
-            record.starts = given["starts"]
-            return
-    numbers = _spell(record, tokens, place)
-    if numbers and given["starts"] is not None:
-        record.starts = [numbers[start] for start in given["starts"]]
-    if numbers and values.get("unknown_spaces") is True:
-        record.spaces = None
+    words = [_word(token, record.text, place) for token in tokens]
+    given = read_tokens(values, len(words), place)
+    is_given = name == "tokens" or given["spaces"] is not None
+    record.starts = given["starts"]
+    spaces = given["spaces"] or [type(t) is str or bool(t.get("ws")) for t in tokens]
+    parts = [word + " " * space for word, space in zip(words, spaces)]
+    if "".join(parts) == record.text and all(words):
+        is_unknown = values.get("unknown_spaces") is True or not is_given
+        record.words, record.spaces = words, None if is_unknown else spaces
+    elif not _spell(record, words, place):
+        record.starts = None
+
+
+def _word(token: Any, text: str, place: Place) -> str:
+    if isinstance(token, str):
+        return token
+    if "text" in checked(token, dict, "a token", place) or token.get("start") is None:
+        return field(token, "text", str, place)
+    start = max(field(token, "start", int, place), 0)
+    return text[start : field(token, "end", int, place)]
 
 
 def add_words(record: Record, text: str, place: NotedPlace) -> None:
     """Take the white space between the words of a record from its text."""
     record.text = text
     numbers = _spell(record, record.words or [], place)
-    if numbers and record.starts is not None:
-        record.starts = [numbers[start] for start in record.starts]
     if numbers:
         record.missing = [(numbers[s], numbers[e - 1] + 1) for s, e in record.missing]
         record.entities = [
@@ -226,20 +231,17 @@ def add_words(record: Record, text: str, place: NotedPlace) -> None:
         ]
 
 
-def _spell(record: Record, tokens: Sequence[Any], place: NotedPlace) -> list[int]:
+def _spell(record: Record, tokens: Sequence[str], place: NotedPlace) -> list[int]:
     """Take the words of a record from tokens; the number of each token is returned,
     nothing if the tokens do not spell the text."""
     text, position = record.text, 0
     words: list[str] = []
     spaces: list[bool] = []
     numbers: list[int] = []
-    for token in [*tokens, None]:
-        word, start = "", len(text)
-        if token is not None:
-            word, start = _word(token, text, position, place)
+    for word in [*tokens, ""]:
+        start = text.find(word, position) if word else len(text)
         gap = text[position:start]
-        is_wrong = token is not None and not (word and text.startswith(word, start))
-        if is_wrong or gap.strip() or start < position:
+        if start < 0 or gap.strip() or not all(tokens):
             place.note("skipped", "tokens that do not spell the text")
             return []
         if words and gap.startswith(" "):
@@ -250,17 +252,5 @@ def _spell(record: Record, tokens: Sequence[Any], place: NotedPlace) -> list[int
         numbers.append(len(words) - 1)
         position = start + len(word)
     record.words, record.spaces = words, spaces
+    record.starts = record.starts and [numbers[start] for start in record.starts]
     return numbers[:-1]
-
-
-def _word(token: Any, text: str, position: int, place: Place) -> tuple[str, int]:
-    if isinstance(token, str):
-        token = {"text": token}
-    start = checked(token, dict, "a token", place).get("start")
-    if start is None:
-        word = field(token, "text", str, place)
-        return word, text.find(word, position)
-    field(token, "start", int, place)
-    if "text" in token:
-        return field(token, "text", str, place), start
-    return text[max(start, 0) : field(token, "end", int, place)], start

@@ -22,9 +22,9 @@ RESPONSES = ".responses"
 AFTER = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time")
 
 
-def is_task(value: Any) -> bool:
-    """Whether a value is a task of Label Studio with all its annotations."""
-    return isinstance(value, dict) and isinstance(value.get("data"), dict)
+def is_task(value: Values) -> bool:
+    """Whether an object is a task of Label Studio with all its annotations."""
+    return isinstance(value.get("data"), dict)
 
 
 def read_task(values: Values, place: ValuePlace) -> Iterator[Record]:
@@ -158,12 +158,16 @@ def _text_of_html(html: str) -> str:
     return "".join(parts)
 
 
-def is_minimal(value: Any) -> bool:
-    """Whether a value is a record of Label Studio's JSON-MIN or a row of its CSV."""
-    if not isinstance(value, dict) or "_view_id" in value:
-        return False
+def is_minimal(value: Values) -> bool:
+    """Whether an object is a record of Label Studio's JSON-MIN or a row of its CSV."""
     has_key = "annotation_id" in value or "lead_time" in value
-    return has_key or any(map(_regions_of, value.values()))
+    is_record = has_key or any(map(_regions_of, value.values()))
+    return is_record and "_view_id" not in value
+
+
+def is_of_label_studio(value: Any) -> bool:
+    """Whether a value is a task or a record of JSON-MIN."""
+    return isinstance(value, dict) and (is_task(value) or is_minimal(value))
 
 
 def _regions_of(control: Any) -> list[Dict]:
@@ -210,10 +214,8 @@ def _bounds(region: Values) -> str:
     return f"{region.get('start')} {region.get('end')}"
 
 
-def is_argilla(value: Any) -> bool:
-    """Whether a value is a record of Argilla with fields and responses."""
-    if not isinstance(value, dict):
-        return False
+def is_argilla(value: Values) -> bool:
+    """Whether an object is a record of Argilla with fields and responses."""
     is_flat = any(key.endswith(RESPONSES) for key in value)
     return is_flat or isinstance(value.get("fields"), dict)
 

@@ -17,10 +17,8 @@ TAG = re.compile(r"O|[BIESLU]-\S.*")
 NO_TAG = ("-", "", None)
 
 
-def find_tags(value: Any) -> tuple[list[str], list[Any]] | None:
-    """Find the words and tags of a record; None if it has no tags."""
-    if not isinstance(value, dict):
-        return None
+def find_tags(value: Values) -> tuple[list[str], list[Any]] | None:
+    """Find the words and tags of a record, under any names; None if it has no tags."""
     words = value.get(first(value, (*WORDS, "text")))
     has_words = isinstance(words, list)
     if isinstance(words, str):
@@ -53,14 +51,9 @@ def _all_strings(values: Any) -> bool:
     return isinstance(values, list) and all(isinstance(v, str) for v in values)
 
 
-def has_tags(value: Any) -> bool:
-    """Whether a value has words and tags, under any names."""
-    return find_tags(value) is not None
-
-
-def is_dataset_row(value: Any) -> bool:
-    """Whether a value has tokens and tags, named as datasets have them."""
-    return isinstance(value, dict) and "tokens" in value and "ner_tags" in value
+def is_dataset_row(value: Values) -> bool:
+    """Whether an object has tokens and tags, named as datasets have them."""
+    return "tokens" in value and "ner_tags" in value
 
 
 def read_tags(values: Values, place: ValuePlace) -> Iterator[Record]:
@@ -101,9 +94,9 @@ def _tagged(words: list[str], tags: Sequence[Any], place: ValuePlace) -> Record:
     return record
 
 
-def is_spacy_json(value: Any) -> bool:
-    """Whether a value has the JSON format of spaCy's training data."""
-    return isinstance(value, dict) and isinstance(value.get("paragraphs"), list)
+def is_spacy_json(value: Values) -> bool:
+    """Whether an object has the JSON format of spaCy's training data."""
+    return isinstance(value.get("paragraphs"), list)
 
 
 def read_spacy_json(values: Values, place: ValuePlace) -> Iterator[Record]:
@@ -129,9 +122,9 @@ def _starts(lists: Sequence[Sequence[Any]]) -> list[int]:
     return list(accumulate(sizes, initial=0))[: len(sizes)]
 
 
-def counts_words(value: Any) -> bool:
-    """Whether a value has entities that count its words, as GLiNER has them."""
-    if not isinstance(value, dict) or isinstance(value.get("text"), str):
+def counts_words(value: Values) -> bool:
+    """Whether an object has entities that count its words, as GLiNER has them."""
+    if isinstance(value.get("text"), str):
         return False
     words = value.get(first(value, WORDS))
     is_nested = isinstance(words, list) and all(map(_all_strings, words))

@@ -15,7 +15,7 @@ from .json_file import read_json_values
 from .json_object import merge_key
 from .json_shapes import guess_of_value, read_records
 from .json_spans import Annotators, ValuePlace
-from .json_studio import is_minimal, is_task
+from .json_studio import is_of_label_studio
 from .spans import NAMES, ExportedDoc, writes_docs
 
 
@@ -37,59 +37,61 @@ def read_values(
     """Read JSON values or table rows of any shape."""
     annotators = Annotators(annotator)
     merged: dict[str, Record] = {}
+    yield from _resolve_empty(_read_single(values, report, annotators, merged))
+    yield from merged.values()
+    annotators.check(path, report)
+
+
+def _read_single(
+    values: Iterable[tuple[Place, Any]],
+    report: ConversionReport,
+    annotators: Annotators,
+    merged: dict[str, Record],
+) -> Iterator[tuple[Record, Any]]:
+    """Read the records, each with its value, that are not `merged` with others."""
     is_understood = False
-    empty = _Empty()
     for place, value in values:
         noted = ValuePlace(*place)
         noted.report, noted.annotators = report, annotators
         key = merge_key(value)
         for record in read_records(value, noted):
-            if not is_understood:
-                has_any = record.entities is not None or bool(record.cats)
-                is_understood = has_any or guess_of_value(value) is not None
+            has_any = record.entities is not None or bool(record.cats)
+            is_understood = (
+                is_understood or has_any or guess_of_value(value) is not None
+            )
             if key is None:
-                yield from empty.pass_on(record, value)
-            elif key in merged:
+                yield record, value
+            elif key not in merged:
+                merged[key] = record
+            else:
                 _merge(merged[key], record)
                 if not record.is_complete or record.entities is None:
                     noted.note("merged", "an answer about a text seen before")
-            else:
-                merged[key] = record
-    yield from empty.rest()
-    yield from merged.values()
     unknown = report.notes["not_understood"]
     if unknown.count and not is_understood:
         place, what = unknown.examples[0]
         advice = 'write the entities as "spans": [[0, 3, "PER"]]'
         raise place.error(f"{what} is not understood; {advice}")
-    annotators.check(path, report)
 
 
-class _Empty:
-    """Holds records of Label Studio without any result until a span is read: if there
+def _resolve_empty(records: Iterable[tuple[Record, Any]]) -> Iterator[Record]:
+    """Hold records of Label Studio without any result until a span is read: if there
     are only categories in the file, nobody looked for entities."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Record] = []
-        self.has_spans = self.has_cats = False
-
-    def pass_on(self, record: Record, value: Any) -> list[Record]:
-        """The records that can be passed on."""
-        self.has_spans |= bool(record.entities)
-        self.has_cats |= bool(record.cats)
-        is_empty = record.entities == [] and (is_task(value) or is_minimal(value))
-        if self.has_spans or not (is_empty or self.waiting):
-            waiting, self.waiting = self.waiting, []
-            return [*waiting, record]
-        self.waiting.append(record)
-        return []
-
-    def rest(self) -> Iterator[Record]:
-        """The records that are left at the end."""
-        for record in self.waiting:
-            if self.has_cats and record.entities == []:
-                record.entities = None
-            yield record
+    waiting: list[Record] = []
+    has_spans = has_cats = False
+    for record, value in records:
+        has_spans |= bool(record.entities)
+        has_cats |= bool(record.cats)
+        is_empty = record.entities == [] and is_of_label_studio(value)
+        is_certain = not waiting and not is_empty
+        waiting.append(record)
+        if has_spans or is_certain:
+            yield from waiting
+            waiting.clear()
+    for record in waiting:
+        if has_cats and record.entities == []:
+            record.entities = None
+        yield record
 
 
 def _merge(record: Record, other: Record) -> None:

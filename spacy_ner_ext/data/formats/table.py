@@ -11,7 +11,7 @@ from ..report import ConversionReport
 from .json_object import SPANS
 from .json_shapes import guess_of_value
 from .jsonl import read_values
-from .table_file import missing_columns, parse_cells, read_rows
+from .table_file import missing_columns, read_rows
 
 SUFFIXES = (".parquet", ".csv", ".tsv")
 
@@ -30,12 +30,13 @@ def read_table(
         known = ", ".join(SUFFIXES)
         what = f"a table of spans ends in {known}; for .jsonl use --format jsonl"
         raise UserError(what, path)
-    names = {"text": text_column, "spans": spans_column}
-    given = {name: column for name, column in names.items() if column}
+    names = ("text", "spans")
+    chosen = zip(names, (text_column, spans_column))
+    given = {name: column for name, column in chosen if column}
 
     def read() -> Iterator[tuple[Place, dict[str, Any]]]:
-        for place, cells in read_rows(path, columns=given.values()):
-            row = parse_cells(cells, place, text_column or "text")
+        text = text_column or names[0]
+        for place, row in read_rows(path, columns=given.values(), text=text):
             # The columns that were chosen get the names that the shapes have.
             others = {k: v for k, v in row.items() if k not in given.values()}
             row = {**others, **{name: row[column] for name, column in given.items()}}

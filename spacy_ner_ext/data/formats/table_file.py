@@ -31,8 +31,14 @@ JSON_COLUMNS = ("spans", "entities", "cats", "meta")
 STRING = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(\s+(?=['"]))?""")
 
 
-def read_rows(path: Path, *, columns: Iterable[str] = ()) -> Iterator[Row]:
-    """Read a table row by row; each must have the `columns`, and has all others too."""
+def read_rows(
+    path: Path, *, columns: Iterable[str] = (), text: str | None = None
+) -> Iterator[Row]:
+    """Read a table row by row.
+
+    columns: Those that each row must have, next to any others.
+    text: The column of texts; arrays and objects in the cells of others are parsed.
+    """
     check_input(path)
     needed = list(columns)
     is_empty = True
@@ -41,6 +47,11 @@ def read_rows(path: Path, *, columns: Iterable[str] = ()) -> Iterator[Row]:
         if missing:
             raise missing_columns(missing, row, place)
         is_empty = False
+        if text is not None:
+            unparsed = (text, *NAMES)
+            for name, cell in row.items():
+                if isinstance(cell, str) and name not in unparsed:
+                    row[name] = _parse_cell(cell, name, place)
         yield place, row
     if is_empty:
         raise UserError("the table has no row; check how it was made", path)
@@ -57,10 +68,7 @@ def missing_columns(
 def _rows(path: Path) -> Iterator[Row]:
     suffix = path.suffix.lower()
     if suffix in DELIMITERS:
-        header = next((line for _, line in read_lines(path, keep_ends=True)), "")
-        # Excel writes the separator of the country; names of columns have none.
-        separators = (DELIMITERS[suffix], ",", ";", "\t")
-        return _read_delimited(path, max(separators, key=header.count))
+        return _read_delimited(path, DELIMITERS[suffix])
     if suffix in JSON_SUFFIXES:
         found = read_json_values(path)
         return ((place, checked(row, dict, "a row", place)) for place, row in found)
@@ -71,22 +79,13 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _read_delimited(path: Path, delimiter: str) -> Iterator[Row]:
-    header: list[str] = []
-    for place, fields in _fields(path, delimiter):
-        if not header:
-            header = fields
-            _check_names(header, place)
-        elif len(fields) != len(header):
-            what = f"has {len(fields)} fields, but the header has {len(header)}"
-            raise place.error(f"{what}; quote fields that hold a separator")
-        else:
-            yield place, dict(zip(header, fields))
-
-
-def _fields(path: Path, delimiter: str) -> Iterator[tuple[Place, list[str]]]:
-    lines = (line for _, line in read_lines(path, keep_ends=True))
+    first = next((line for _, line in read_lines(path, keep_ends=True)), "")
+    # Excel writes the separator of the country; names of columns have none.
+    delimiter = max((delimiter, ",", ";", "\t"), key=first.count)
     csv.field_size_limit(MAX_LINE)
+    lines = (line for _, line in read_lines(path, keep_ends=True))
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    header: list[str] = []
     while True:
         place = Place(path, reader.line_num + 1)
         try:
@@ -96,8 +95,14 @@ def _fields(path: Path, delimiter: str) -> Iterator[tuple[Place, list[str]]]:
             raise place.error(f"{what}field, or use .jsonl") from err
         if fields is None:
             return
-        if fields:
-            yield place, fields
+        if not header:
+            header = fields
+            _check_names(header, place)
+        elif fields and len(fields) != len(header):
+            what = f"has {len(fields)} fields, but the header has {len(header)}"
+            raise place.error(f"{what}; quote fields that hold a separator")
+        elif fields:
+            yield place, dict(zip(header, fields))
 
 
 def _check_names(names: list[str], place: Place) -> None:
@@ -124,16 +129,6 @@ def _read_parquet(path: Path) -> Iterator[Row]:
     except (ArrowException, OSError, ValueError, OverflowError) as err:
         what = f"cannot be read as Parquet ({one_line(err)}); write the file again"
         raise UserError(what, path) from err
-
-
-def parse_cells(row: dict[str, Any], place: Place, text: str) -> dict[str, Any]:
-    """Parse the arrays and objects in the cells of a row, but not its text."""
-    return {
-        name: _parse_cell(value, name, place)
-        if isinstance(value, str) and name not in (text, *NAMES)
-        else value
-        for name, value in row.items()
-    }
 
 
 def _parse_cell(cell: str, name: str, place: Place) -> Any:
@@ -181,13 +176,14 @@ def read_data(row: Mapping[str, Any], place: Place) -> dict[str, Any]:
     """Read "id", "document", "lang", "cats" and "meta" as values of `Record`."""
     meta = _object(row, "meta", place)
     check_storable(meta, place)
+    found = _object(row, "cats", place).items()
+    cats = {name: value for name, value in found if value is not None}
+    for name, value in cats.items():
+        if not isinstance(value, bool):
+            checked(value, float, f"the value of category '{name}'", place)
     return {
         **{key: name_of(row, key, place) for key in NAMES},
-        "cats": {
-            name: _truth(value, name, place)
-            for name, value in _object(row, "cats", place).items()
-            if value is not None
-        },
+        "cats": {name: float(value) for name, value in cats.items()},
         "meta": meta,
     }
 
@@ -197,9 +193,3 @@ def _object(row: Mapping[str, Any], name: str, place: Place) -> dict[str, Any]:
     if isinstance(value, str) and value.strip():
         value = parse_json(value, place, f"'{name}'")
     return checked(value or {}, dict, f"'{name}'", place)
-
-
-def _truth(value: Any, category: str, place: Place) -> float:
-    if isinstance(value, bool):
-        return float(value)
-    return float(checked(value, float, f"the value of category '{category}'", place))

@@ -1,6 +1,7 @@
 """Tables of texts and their categories, for `textcat` and `textcat_multilabel`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ..record import Record
 from ..report import ConversionReport
 from .json_file import as_name, excerpt, field
 from .jsonl import read_values
-from .table_file import missing_columns, parse_cells, read_rows
+from .table_file import missing_columns, read_rows
 
 CATS = "cats"
 USED = ("text", "label", CATS, "answer", "id", "lang")
@@ -32,8 +33,7 @@ def read_textcat(
         raise UserError(what, path)
 
     def rows() -> Iterator[tuple[Place, dict[str, Any]]]:
-        for place, cells in read_rows(path, columns=[text_column]):
-            row = parse_cells(cells, place, text_column)
+        for place, row in read_rows(path, columns=[text_column], text=text_column):
             row["text"] = field(row, text_column, str, place)
             row[CATS] = _cats(row, label_column, list(categories), place)
             # An answer is about a single category.
@@ -69,16 +69,16 @@ def _cats(
         raise missing_columns([column], row, place)
     column = column if column in row else CATS
     value = row[column]
-    given = value if isinstance(value, dict) else {}
-    for label, truth in given.items():
+    labels = value if isinstance(value, list) else [value]
+    pairs = value.items() if isinstance(value, dict) else zip(labels, repeat(1))
+    cats: dict[str, float] = {}
+    for label, truth in pairs:
         if truth not in (0, 1, None):
             what = f"category '{label}' is {excerpt(truth)}, neither 0 nor 1"
             raise place.error(f"{what}; correct it, or use --format jsonl")
-    labels = [label for label in given if given[label] is not None]
-    if not isinstance(value, dict):
-        labels = value if isinstance(value, list) else [value]
-    names = [_label(label, column, categories, place) for label in labels]
-    return {n: float(given.get(label, 1)) for n, label in zip(names, labels)}
+        if truth is not None:
+            cats[_label(label, column, categories, place)] = float(truth)
+    return cats
 
 
 def _label(value: Any, column: str, categories: Sequence[str], place: Place) -> str:
