@@ -23,19 +23,13 @@ MANUAL_VIEWS = ("ner_manual", "spans_manual", None)
 OTHER_VIEWS = ("classification", "choice", "pos", "pos_manual", "dep")
 
 
-def has_text(value: Values) -> bool:
-    """Whether an object has a text."""
-    return bool(first(value, TEXTS))
-
-
 def is_annotated(value: Values) -> bool:
     """Whether an object is a text with annotation that is not a plain category."""
-    if not has_text(value):
-        return False
     given = [value.get(key) for key in SPANS]
     items = chain(*(v if isinstance(v, list) else [v] for v in given))
     has_spans = any(isinstance(i, list | dict) and not are_truths(i) for i in items)
-    return has_spans or any(key in value for key in (*MARKS, "spans", "entities"))
+    has_key = not value.keys().isdisjoint((*MARKS, "spans", "entities"))
+    return bool(first(value, TEXTS)) and (has_spans or has_key)
 
 
 def are_truths(value: Any) -> bool:

@@ -17,6 +17,7 @@ from .json_spans import STARTS, ValuePlace, Values, first, is_plain_label
 # Lists of records in one object: of NER Annotator, LightTag and Rasa.
 LISTS = ("annotations", "examples", "common_examples")
 LABELS = ("label", "labels")
+ROW = ("tokens", "ner_tags")
 RECORDS = 100
 
 
@@ -99,16 +100,21 @@ SHAPES = (
     ),
     Shape("Label Studio", "jsonl", studio.is_task, studio.read_task),
     Shape("Argilla", "jsonl", studio.is_argilla, studio.read_argilla),
-    Shape("JSON of spaCy", "jsonl", words.is_spacy_json, words.read_spacy_json),
+    Shape(
+        "spaCy's JSON",
+        "jsonl",
+        lambda v: type(v.get("paragraphs")) is list,
+        words.read_spacy_json,
+    ),
     Shape("a list, as of NER Annotator", "jsonl", _records_in, _read_list),
-    Shape("a row of datasets", "datasets", words.is_dataset_row, words.read_tags),
+    Shape("datasets", "datasets", lambda v: {*v} >= {*ROW}, words.read_tags),
     Shape("words and tags", "jsonl", words.find_tags, words.read_tags),
     Shape("GLiNER, SciERC", "jsonl", words.counts_words, words.read_word_spans),
     Shape("a span a row", "jsonl", objects.is_span_row, objects.read_span_row),
     Shape("JSON-MIN of Label Studio", "jsonl", studio.is_minimal, studio.read_minimal),
     Shape("Prodigy, Doccano", "jsonl", objects.is_annotated, objects.read_object),
     Shape("a category of a text", "textcat", _has_category, objects.read_object),
-    Shape("a text", None, objects.has_text, objects.read_object),
+    Shape("a text", None, lambda v: first(v, objects.TEXTS), objects.read_object),
 )
 
 

@@ -51,11 +51,6 @@ def _all_strings(values: Any) -> bool:
     return isinstance(values, list) and all(isinstance(v, str) for v in values)
 
 
-def is_dataset_row(value: Values) -> bool:
-    """Whether an object has tokens and tags, named as datasets have them."""
-    return "tokens" in value and "ner_tags" in value
-
-
 def read_tags(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read words and tags."""
     found = find_tags(values)
@@ -94,13 +89,8 @@ def _tagged(words: list[str], tags: Sequence[Any], place: ValuePlace) -> Record:
     return record
 
 
-def is_spacy_json(value: Values) -> bool:
-    """Whether an object has the JSON format of spaCy's training data."""
-    return isinstance(value.get("paragraphs"), list)
-
-
 def read_spacy_json(values: Values, place: ValuePlace) -> Iterator[Record]:
-    """Read each paragraph as a document."""
+    """Read the JSON format of spaCy's training data, each paragraph as a document."""
     for paragraph in values["paragraphs"]:
         checked(paragraph, dict, "a paragraph", place)
         sentences = field(paragraph, "sentences", list, place)
@@ -141,11 +131,8 @@ def read_word_spans(values: Values, place: ValuePlace) -> Iterator[Record]:
     if words and isinstance(words[0], list):
         record.starts = _starts(words)
         words = list(chain(*words))
-        spans = [
-            span
-            for sentence in spans
-            for span in checked(sentence, list, f"'{key}'", place)
-        ]
+        lists = [checked(sentence, list, f"'{key}'", place) for sentence in spans]
+        spans = list(chain(*lists))
     record.words = words
     add_spans(record, spans, place, inclusive=key == "ner")
     for key in ("relations", "clusters"):

@@ -113,30 +113,20 @@ def write_jsonl(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None:
     with (folder / f"{name}.jsonl").open("wb") as file:
         for exported in docs:
             values = _to_dict(exported.doc, exported.spans_or_none())
-            file.write(_encode(values, exported.place))
-
-
-def _encode(values: dict[str, Any], place: Place) -> bytes:
-    try:
-        text = json.dumps(values, ensure_ascii=False, allow_nan=False)
-        return text.encode("utf-8") + b"\n"
-    except (TypeError, ValueError, RecursionError) as err:
-        what = f"the document cannot be written as JSON ({err}); correct its user data"
-        raise place.error(what) from err
+            try:
+                text = json.dumps(values, ensure_ascii=False, allow_nan=False)
+                line = f"{text}\n".encode()
+            except (TypeError, ValueError, RecursionError) as err:
+                what = f"the document cannot be written as JSON ({err})"
+                raise exported.place.error(f"{what}; correct its user data") from err
+            file.write(line)
 
 
 def _to_dict(doc: Doc, spans: list[Span] | None) -> dict[str, Any]:
-    tokens = [
-        {
-            "text": token.text,
-            "start": token.idx,
-            "end": token.idx + len(token),
-            "id": token.i,
-            "ws": bool(token.whitespace_),
-        }
-        for token in doc
-    ]
-    values: dict[str, Any] = {"text": doc.text, "tokens": tokens}
+    names = ("text", "start", "end", "id", "ws")
+    tokens = [(t.text, t.idx, t.idx + len(t), t.i, bool(t.whitespace_)) for t in doc]
+    values: dict[str, Any] = {"text": doc.text}
+    values["tokens"] = [dict(zip(names, token)) for token in tokens]
     if doc.has_unknown_spaces:
         values["unknown_spaces"] = True
     if doc.has_annotation("SENT_START"):
