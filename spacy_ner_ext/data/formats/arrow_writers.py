@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -101,21 +100,19 @@ def _tags(n_tokens: int, spans: list[Span], numbers: dict[str, int]) -> list[int
 
 
 def _common_values(doc: Doc) -> dict[str, Any]:
-    """The values of the columns that both have; None for what is unknown."""
-    spaces = None if doc.has_unknown_spaces else [bool(t.whitespace_) for t in doc]
-    starts = None
+    """The values of the columns that both have, without those that are unknown."""
+    values: dict[str, Any] = {}
+    if not doc.has_unknown_spaces:
+        values["spaces"] = [bool(token.whitespace_) for token in doc]
     if doc.has_annotation("SENT_START"):
-        starts = numpy.flatnonzero(doc.to_array("SENT_START") == 1).tolist()
-    data = doc.user_data
-    named = {key: data.get(key) for key in ("id", "document", "lang")}
-    values = {"cats": doc.cats, "meta": data.get("meta")}
-    to_json = partial(json.dumps, ensure_ascii=False, default=str)
-    return {
-        "spaces": spaces,
-        "sent_starts": starts,
-        **{key: str(value) if value else None for key, value in named.items()},
-        **{key: to_json(value) if value else None for key, value in values.items()},
-    }
+        starts = doc.to_array("SENT_START") == 1
+        values["sent_starts"] = numpy.flatnonzero(starts).tolist()
+    for key, value in {**doc.user_data, "cats": doc.cats}.items():
+        if value and key in ("id", "document", "lang"):
+            values[key] = str(value)
+        elif value and key in ("cats", "meta"):
+            values[key] = json.dumps(value, ensure_ascii=False, default=str)
+    return values
 
 
 def _batches(

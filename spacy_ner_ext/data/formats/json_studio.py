@@ -222,20 +222,22 @@ def is_argilla(value: Values) -> bool:
 
 def read_argilla(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read the first response to each question, or that of one annotator."""
-    if not isinstance(values.get("fields"), dict):
-        values = _nested(values, place)
-    text = _choose_text(values["fields"], (), (), place)
+    fields, answers = values.get("fields"), _answers(values, place)
+    if not isinstance(fields, dict):
+        hidden = ("id", "status", "_server_id")
+        fields = {k: v for k, v in values.items() if "." not in k and k not in hidden}
+    text = _choose_text(fields, (), (), place)
     read: Dict = {"id": values.get("id"), "text": text}
     answered: set[str] = set()
-    given = values.get("responses") or {}
-    for question, answer in _responses(given, place):
+    for question, answer in answers:
         value, status = answer.get("value"), answer.get("status")
         items: list[Any] = value if isinstance(value, list) else [value]
         if place.skips(answer.get("user_id")):
             continue
         if status in ("discarded", "draft"):
             place.note("rejected", f"a response is {status}")
-        elif question in answered:
+            continue
+        if question in answered:
             place.note("skipped", "further response; see --annotator")
         elif value == items and all(map(has_offsets, items)):
             read["spans"] = [*read.get("spans", ()), *items]
@@ -246,32 +248,27 @@ def read_argilla(values: Values, place: ValuePlace) -> Iterator[Record]:
         answered.add(question)
     if values.get("suggestions"):
         place.note("skipped", "suggestions")
-    if answered or not any(given.values() if isinstance(given, dict) else given):
+    if answered or not answers:
         yield read_annotation(read, place)
 
 
-def _nested(values: Values, place: Place) -> Values:
-    """A record of Argilla in the columns of a dataset."""
-    responses = {}
+def _answers(values: Values, place: Place) -> list[tuple[str, Dict]]:
+    """The responses by question, as in version 2, by user, or in columns."""
+    given = values.get("responses") or {}
+    if not isinstance(given, dict):
+        responses = _objects(values, "responses", place)
+        by_user = [(one, one.get("values") or {"": {}}) for one in responses]
+        return [
+            (question, {**response, **field(answers, question, dict, place)})
+            for response, answers in by_user
+            for question in checked(answers, dict, "'values'", place)
+        ]
+    found = [(q, answer) for q in given for answer in _objects(given, q, place)]
     for name in [name for name in values if name.endswith(RESPONSES)]:
         answers = checked(values[name] or [], list, f"'{name}'", place)
         users = checked(values.get(f"{name}.users") or [], list, "the users", place)
-        responses[name.removesuffix(RESPONSES)] = [
-            {"value": value, "user_id": user}
+        found += [
+            (name.removesuffix(RESPONSES), {"value": value, "user_id": user})
             for value, user in zip_longest(answers, users[: len(answers)])
         ]
-    hidden = ("id", "status", "_server_id")
-    fields = {k: v for k, v in values.items() if "." not in k and k not in hidden}
-    return {**values, "fields": fields, "responses": responses}
-
-
-def _responses(given: Any, place: Place) -> Iterator[tuple[str, Dict]]:
-    if isinstance(given, dict):
-        for question in given:
-            for answer in _objects(given, question, place):
-                yield question, answer
-        return
-    for response in _objects({"responses": given}, "responses", place):
-        answers = checked(response.get("values") or {}, dict, "'values'", place)
-        for question in answers:
-            yield question, {**response, **field(answers, question, dict, place)}
+    return found
