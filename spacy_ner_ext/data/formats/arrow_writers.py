@@ -44,11 +44,7 @@ def _table_row(exported: ExportedDoc) -> dict[str, Any]:
     doc, spans = exported.doc, exported.spans_or_none()
     return {
         "text": doc.text,
-        "spans": spans
-        and [
-            {"start": span.start_char, "end": span.end_char, "label": span.label_}
-            for span in spans
-        ],
+        "spans": spans and [(s.start_char, s.end_char, s.label_) for s in spans],
         "words": [token.text for token in doc],
         **_common_values(doc),
     }
