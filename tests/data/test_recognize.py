@@ -242,6 +242,7 @@ NOT_COLUMNS = {
     "hepatitis": "chronic hepatitis-B\nacute hepatitis-C\ntype O\n",
     "blood types": "name,type\nAda,O\nBo,A\nCy,AB\n",
     "blood types in columns": "Ada\tO\nBo\tB\nCy\tO\n",
+    "numbers of tags": "O 0\nB-PER 1\nI-PER 2\n",
     "numbers": "1,2,3\n4,5,6\n",
     "vocabulary": "the\nof\nand\nO\nB-PER\n",
     "parts of speech": "Ada\tNNP\nran\tVBD\n\nBern\tNNP\n",

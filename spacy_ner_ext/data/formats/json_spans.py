@@ -21,8 +21,10 @@ OTHER_LABELS = ("obj", "entity", "name")
 QUOTES = ("text", "quote", "surface", "word", "mention", *OTHER_LABELS)
 ANSWERS = ("accept", "reject", "ignore")
 MAX_CATEGORY = 64
-# JSON, tags of tokens, numbers that are not of categories, sentences.
-NOT_PLAIN = re.compile(r"^\s*[\[{]|\n|^[BIESLU]-\S|^-?\d*\.\d+$|[.?!。？！]\s*$")
+# JSON, tags of tokens, numbers that are not of categories, dates, addresses, sentences.
+NOT_PLAIN = re.compile(
+    r"^\s*[\[{]|\n|^[BIESLU]-\S|^-?\d*[.,]\d+$|^\d+[-/:.]\d[-\d/:.TZ ]*$|://|[.?!。？！]\s*$"
+)
 # More than any text has characters, and few enough for an int.
 MAX_DIGITS = 18
 

@@ -190,6 +190,8 @@ class Layout(Rows):
         hardly be."""
         if self.n_unfit * 10 > self.n_rows:
             return "lines have different numbers of columns"
+        if self.columns[self.token_column].is_number:
+            return "no column has words"
         tags = {} if self.delimiter == "slash" else self.tags
         has_sentences = self.n_sentences > 1 or self.sentence_column is not None
         for i, known in self.tags.items():

@@ -487,6 +487,10 @@ GUESSES = {
     "a tag a row": ("a.csv", "text,label\nIda,B-PER\nran,O\n", None),
     "long text as label": ("a.jsonl", json.dumps({"text": "a", "label": "b " * 50}), None),
     "translations": ("a.jsonl", '{"text": "It rains.", "label": ["Es regnet."]}', None),
+    "days": ("a.csv", "text,label\na,2024-01-02\n", None),
+    "addresses": ("a.csv", "text,label\na,https://x.org/a\n", None),
+    "decimals with a comma": ("a.csv", "text;label\na;4,5\n", None),
+    "negative": ("a.csv", "text,label\na,-1\n", "textcat"),
     "decimals": ("a.csv", "text,label\na,0.75\n", None),
     "nothing": ("a.jsonl", '{"a": 1}', None),
 }  # fmt: skip
