@@ -144,13 +144,9 @@ class Layout(Rows):
         found = {i: self._styled(i) for i in range(self.width)}
         labeled = {i: tags for i, tags in found.items() if _labels(tags)}
         entities = {i: t for i, t in labeled.items() if not _labels(t) <= CHUNKS}
-        others = [column.texts.keys() for column in self.columns[1:]]
-        if len(entities) == self.width or any(
-            {"O"} <= o <= UNLABELED.keys() for o in others
-        ):
-            # One column has the words, which may be like tags.
-            labeled.pop(0, None)
-            entities.pop(0, None)
+        if len(entities) == self.width:
+            # One column has the words.
+            del entities[0]
         if entities:
             return entities
         outside = [i for i in found if i and "O" in found[i] and i not in labeled]
@@ -165,8 +161,10 @@ class Layout(Rows):
         if len(texts) > MAX_TEXTS:
             return {}
         tags = understand_tags(texts, alone=False)
-        # Words may be like tags, such as B-52.
-        return tags if i or len(tags) == len(texts) else {}
+        # Words may be like tags, such as B-52, also next to a column that is all O.
+        others = [column.texts.keys() for column in self.columns[1:]]
+        are_outside = any({"O"} <= other <= UNLABELED.keys() for other in others)
+        return tags if i or (len(tags) == len(texts) and not are_outside) else {}
 
     def _check_layers(self, found: Mapping[int, Mapping[str, Tag]]) -> None:
         """Several columns are layers of the same entities if they share labels, but

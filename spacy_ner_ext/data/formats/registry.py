@@ -10,7 +10,6 @@ this folder and add them here.
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from importlib import import_module
 from typing import Any, TypeVar
 
 from spacy.tokens import Doc
@@ -37,7 +36,9 @@ T = TypeVar("T")
 
 def _write_arrow(name: str, *args: Any, **settings: Any) -> None:
     # pyarrow takes long to import.
-    getattr(import_module(".arrow_writers", __package__), name)(*args, **settings)
+    from . import arrow_writers
+
+    getattr(arrow_writers, name)(*args, **settings)
 
 
 READERS: dict[str, Reader] = {
