@@ -157,24 +157,16 @@ def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Re
             continue
         if not current:
             start, current = i, label
-            fault = _start_fault(tags, i, scheme)
-            if fault:
+            touches = i > 0 and tags[i - 1][1] == label
+            if scheme == "iob1" and prefix == "B" and not touches:
+                fault = f"B-{label} where no {label} entity comes before it"
                 repairs.append((i, fault))
+            elif scheme != "iob1" and prefix in ("I", *LAST):
+                repairs.append((i, f"{prefix}-{label} starts an entity"))
         if prefix in (*LAST, *ONE_TOKEN):
             spans.append((start, i + 1, label))
             current = ""
     return spans, repairs
-
-
-def _start_fault(tags: Sequence[Tag], i: int, scheme: str) -> str:
-    prefix, label = tags[i]
-    if scheme == "iob1":
-        touches = i > 0 and tags[i - 1][1] == label
-        if prefix == "B" and not touches:
-            return f"B-{label} where no {label} entity comes before it"
-    elif prefix in ("I", *LAST):
-        return f"{prefix}-{label} starts an entity"
-    return ""
 
 
 def find_scheme(
