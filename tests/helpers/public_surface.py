@@ -111,6 +111,8 @@ def _shape(value, labels):
         return _merged(_shape(item, labels) for item in value)
     if not isinstance(value, dict):
         return {}
+    # Of a library that Python 3.10 does not have.
+    value = {key: inner for key, inner in value.items() if key != "nervaluate"}
     star = [v for k, v in value.items() if k in labels or k.startswith("(")]
     rest = {k: v for k, v in value.items() if k not in labels and k[:1] != "("}
     shape = {key: _shape(inner, labels) for key, inner in rest.items()}

@@ -287,8 +287,8 @@ def saved(tmp_path):
 
     names = datasets.ClassLabel(names=["O", "B-PER", "I-PER"])
     features = datasets.Features(
-        tokens=datasets.List(datasets.Value("string")),
-        ner_tags=datasets.List(names),
+        tokens=datasets.Sequence(datasets.Value("string")),
+        ner_tags=datasets.Sequence(names),
     )
     rows = {"tokens": [["Anna", "ging"], ["ja"]], "ner_tags": [[1, 0], [0]]}
     dataset = datasets.Dataset.from_dict(rows, features=features)

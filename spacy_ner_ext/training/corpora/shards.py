@@ -138,6 +138,9 @@ def _read_together(
         generator.shuffle(turns)
     for number in turns:
         yield next(readers[number])
+    # Python 3.10 keeps a generator in memory that is left inside a `with` block.
+    for reader in readers:
+        next(reader, None)
 
 
 def _reorder(stored: DocBin, n_docs: int, generator: Optional[random.Random]) -> None:

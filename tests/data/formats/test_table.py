@@ -332,7 +332,9 @@ def test_round_trip(folder, docs):
 
 @st.composite
 def rows(draw):
-    text = draw(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+    # Python 3.10 cannot write a null character to a table.
+    letters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+    text = draw(st.text(letters, min_size=1))
     visible = [i for i, character in enumerate(text) if character.strip()]
     at = draw(st.sampled_from(visible)) if visible else 0
     return {"text": text, "spans": [[at, at + 1, "A"]] if visible else []}
