@@ -38,23 +38,24 @@ def read_answer(values: Values, place: Place) -> str:
 
 
 class Annotators:
-    """The annotators whose work is read, all or the one that is wanted, and the names
-    of those that were found."""
+    """The annotators whose work is read, all or the one that is wanted.
+
+    names: The first name of each that was found, by all that the tool gives.
+    """
 
     def __init__(self, wanted: str | None) -> None:
         self.wanted = wanted
-        self.names: dict[str, None] = {}
-        self.known: set[str] = set()
+        self.names: dict[str, str] = {}
 
     def check(self, path: Path, report: ConversionReport) -> None:
         """Raise if nothing is by the one that is wanted; warn if none of many is."""
-        found = ", ".join(self.names)
-        if self.wanted is None and len(self.names) > 1:
-            what = f"{path}: annotated by {found}; choose one with --annotator"
-            report.more_warnings.append(what)
-        elif self.wanted is not None and self.wanted not in self.known:
+        found = dict.fromkeys(self.names.values())
+        if self.wanted is None and len(found) > 1:
+            what = f"{path}: annotated by {', '.join(found)}"
+            report.more_warnings.append(f"{what}; choose one with --annotator")
+        elif self.wanted is not None and self.wanted not in self.names:
             what = f"nothing is by the annotator '{self.wanted}'"
-            raise UserError(f"{what}; choose one of {found or 'none'}", path)
+            raise UserError(f"{what}; choose one of {', '.join(found) or 'none'}", path)
 
 
 class ValuePlace(NotedPlace):
@@ -64,14 +65,13 @@ class ValuePlace(NotedPlace):
 
     def skips(self, annotator: Any) -> bool:
         """Whether what an annotator made is to be left out; it is noted then."""
-        found = self.annotators
+        wanted = self.annotators.wanted
         if annotator is None:
-            return found.wanted is not None
+            return wanted is not None
         keys = annotator.values() if isinstance(annotator, dict) else [annotator]
         names = [str(key) for key in keys if isinstance(key, str | int)]
-        found.names.update(dict.fromkeys(names[:1]))
-        found.known.update(names)
-        if found.wanted is None or found.wanted in names:
+        self.annotators.names.update(dict.fromkeys(names, *names[:1]))
+        if wanted is None or wanted in names:
             return False
         self.note("skipped", f"annotation of {', '.join(names)}")
         return True

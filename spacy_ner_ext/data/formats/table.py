@@ -1,10 +1,10 @@
-"""Tables of texts and spans of characters: .parquet, .csv or .tsv."""
+"""Tables of texts and spans of characters."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ...util.errors import Place, UserError
+from ...util.errors import Place
 from ..docs import reads_docs
 from ..record import Record
 from ..report import ConversionReport
@@ -12,8 +12,6 @@ from .json_object import SPANS
 from .json_shapes import guess_of_value
 from .jsonl import read_values
 from .table_file import missing_columns, read_rows
-
-SUFFIXES = (".parquet", ".csv", ".tsv")
 
 
 @reads_docs
@@ -26,10 +24,6 @@ def read_table(
     annotator: str | None = None,
 ) -> Iterator[Record]:
     """Read a table whose rows have the shape of a JSON record."""
-    if path.is_file() and path.suffix.lower() not in SUFFIXES:
-        known = ", ".join(SUFFIXES)
-        what = f"a table of spans ends in {known}; for .jsonl use --format jsonl"
-        raise UserError(what, path)
     names = ("text", "spans")
     chosen = zip(names, (text_column, spans_column))
     given = {name: column for name, column in chosen if column}

@@ -216,14 +216,11 @@ def test_parquet_values_that_do_not_fit(tmp_path):
 
 
 def test_paths_that_are_no_table(tmp_path):
-    (tmp_path / "a.jsonl").write_text("{}")
+    (tmp_path / "a.txt").write_text("{}")
     for path, what in [
         (tmp_path, "is a folder"),
         (tmp_path / "no.csv", "no such file"),
-        (
-            tmp_path / "a.jsonl",
-            r"ends in \.parquet, \.csv, \.tsv; for \.jsonl use --fo",
-        ),
+        (tmp_path / "a.txt", r"must end in one of \.csv, \.tsv, \.jsonl, \.json, \.pa"),
     ]:
         with pytest.raises(UserError, match=what):
             read(path)
