@@ -85,17 +85,14 @@ class _Values:
         self._chunks = read_chunks(path)
 
     def __iter__(self) -> Iterator[tuple[Place, Any]]:
-        if not self.is_array:
-            while self._next():
-                yield self._value()
-            return
-        self._skip("[")
-        is_open = not self._skip("]")
-        while is_open:
-            yield self._value()
-            is_open = self._skip(",")
-            if not is_open and not self._skip("]"):
+        end = "]" if self.is_array and self._skip("[") else ""
+        is_first = True
+        while self._next() != end:
+            if end and not is_first and not self._skip(","):
                 raise self._error("Expecting ',' or ']'", self.position)
+            yield self._value()
+            is_first = False
+        self._advance(self.position + len(end))
         if self._next():
             raise self._error("something follows its end", self.position)
 
@@ -121,7 +118,7 @@ class _Values:
     def _value(self) -> tuple[Place, Any]:
         self._next()
         place = Place(self.path, self.line)
-        with explained(place):
+        with _explained(place):
             value, end = self._decode()
             PACKER.pack(value)
         self._advance(end)
@@ -161,7 +158,7 @@ class _Values:
 def parse_json(text: str, place: Place, name: str) -> Any:
     """Parse one JSON value; `name` says what it is."""
     try:
-        with explained(place):
+        with _explained(place):
             value = DECODER.decode(text)
             PACKER.pack(value)
     except JSONDecodeError as err:
@@ -172,12 +169,12 @@ def parse_json(text: str, place: Place, name: str) -> Any:
 
 def check_storable(value: Any, place: Place) -> None:
     """Raise if spaCy cannot store a value with a document."""
-    with explained(place):
+    with _explained(place):
         PACKER.pack(value)
 
 
 @contextmanager
-def explained(place: Place) -> Iterator[None]:
+def _explained(place: Place) -> Iterator[None]:
     """Explain errors of parsing or storing a value, other than its syntax."""
     try:
         yield

@@ -18,6 +18,10 @@ from .json_spans import Annotators, ValuePlace
 from .json_studio import is_of_label_studio
 from .spans import NAMES, ExportedDoc, writes_docs
 
+# The values of tokens and spans that Prodigy has.
+TOKEN = ("text", "start", "end", "id", "ws")
+SPAN = ("start", "end", "token_start", "token_end", "label")
+
 
 @reads_docs
 def read_jsonl(
@@ -55,10 +59,9 @@ def _read_single(
         noted.report, noted.annotators = report, annotators
         key = merge_key(value)
         for record in read_records(value, noted):
-            has_any = record.entities is not None or bool(record.cats)
-            is_understood = (
-                is_understood or has_any or guess_of_value(value) is not None
-            )
+            if not is_understood:
+                has_any = record.entities is not None or bool(record.cats)
+                is_understood = has_any or guess_of_value(value) is not None
             if key is None:
                 yield record, value
             elif key not in merged:
@@ -123,25 +126,18 @@ def write_jsonl(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None:
 
 
 def _to_dict(doc: Doc, spans: list[Span] | None) -> dict[str, Any]:
-    names = ("text", "start", "end", "id", "ws")
     tokens = [(t.text, t.idx, t.idx + len(t), t.i, bool(t.whitespace_)) for t in doc]
     values: dict[str, Any] = {"text": doc.text}
-    values["tokens"] = [dict(zip(names, token)) for token in tokens]
+    values["tokens"] = [dict(zip(TOKEN, token)) for token in tokens]
     if doc.has_unknown_spaces:
         values["unknown_spaces"] = True
     if doc.has_annotation("SENT_START"):
         values["sent_starts"] = [token.i for token in doc if token.is_sent_start]
     if spans is not None:
-        values["spans"] = [
-            {
-                "start": span.start_char,
-                "end": span.end_char,
-                "token_start": span.start,
-                "token_end": span.end - 1,
-                "label": span.label_,
-            }
-            for span in spans
+        found = [
+            (s.start_char, s.end_char, s.start, s.end - 1, s.label_) for s in spans
         ]
+        values["spans"] = [dict(zip(SPAN, span)) for span in found]
     if doc.cats:
         values["cats"] = {label: float(value) for label, value in doc.cats.items()}
     given = {key: doc.user_data.get(key) for key in NAMES}
