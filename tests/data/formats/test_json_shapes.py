@@ -272,6 +272,11 @@ FILES = {
         json.dumps([{"id": "x", "fields": {"text": TEXT}, "responses": {"ner": [{"value": ARGILLA, "user_id": "u"}], "mood": [{"value": "good", "user_id": "u"}]}, "suggestions": {}, "status": "completed"}]),
         [(BOTH, ALL, {"good": 1.0})],
     ),
+    "Argilla 2, discarded": (
+        "a.jsonl",
+        [{"fields": {"text": TEXT}, "responses": {"ner": [{"value": ARGILLA[:1], "status": "discarded"}, *others]}} for others in ([], [{"value": ARGILLA}])],
+        [(BOTH, ALL, {})],
+    ),
     "Argilla 1, classes": ("a.jsonl", [{"text": TEXT, "annotation": "A", "status": "Validated"}], [("", NONE, {"A": 1.0})]),
     "Argilla 2, columns": (
         "a.jsonl", [{"id": "1", "text": TEXT, "ner.responses": [ARGILLA], "ner.responses.users": ["u"], "ner.suggestion": None}, {"id": "2", "text": "Bo", "ner.responses": None}],
