@@ -79,6 +79,7 @@ class Counts:
     unannotated: int = 0
     entities: Counter[str] = field(default_factory=Counter)
     cats: Counter[str] = field(default_factory=Counter)
+    n_false: int = 0
 
     def add(self, doc: Doc, spans_key: str | None = None) -> None:
         """Count a document, with a span group in place of `doc.ents` if given."""
@@ -93,7 +94,9 @@ class Counts:
             self.entities.update(ent.label_ for ent in doc.ents)
         elif not doc.to_array("ENT_IOB").any():
             self.unannotated += 1
-        self.cats.update(true_cats(doc))
+        true = true_cats(doc)
+        self.cats.update(true)
+        self.n_false += len(doc.cats) - len(true)
 
     def to_dict(self) -> dict[str, Any]:
         """The counts as JSON values."""
@@ -127,6 +130,7 @@ class ConversionReport(Counts):
     unannotated: Documents without any annotation of entities.
     entities: Entities of `doc.ents` by label.
     cats: Documents by category that is true.
+    n_false: How often a category is false.
     source: Path that was read.
     target: Path that was written.
     format: Name of the input format; of the output format if the report is of
@@ -188,6 +192,9 @@ class ConversionReport(Counts):
             found.append(f"{self.source}: no document is left")
         elif not self.entities and not self.cats:
             found.append(f"{self.source}: no entity in the whole corpus")
+        if len(self.cats) > 1 and not self.n_false:
+            what = "of several categories, none is ever 0: those that a text does not "
+            found.append(f"{self.source}: {what}have are missing, not false")
         if self.n_cutting > MAX_CUTTING * self.n_offsets and self.n_cutting > 1:
             what = f"{self.n_cutting} of {self.n_offsets} entities begin or end inside "
             what += "a token: the offsets may count bytes or UTF-16 units"

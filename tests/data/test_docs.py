@@ -325,3 +325,15 @@ def test_many_entities_that_cut_tokens_are_warned_about(
         "the offsets may count bytes or UTF-16 units"
     )
     assert (warning in report.warnings) == is_warned
+
+
+@pytest.mark.parametrize(
+    ("cats", "n_warnings"),
+    [([{"A": 1.0}, {"B": 1.0}], 1), ([{"A": 1.0}, {"B": 0.0}], 0), ([{"A": 1.0}], 0)],
+)
+def test_categories_that_are_never_false_are_warned_about(cats, n_warnings):
+    report = ConversionReport(source="in.jsonl")
+    records = [Record(PLACE, text="a", cats=one) for one in cats]
+    for doc in make_docs(records, NLP, report):
+        report.add(doc)
+    assert ["none is ever 0" in what for what in report.warnings] == [True] * n_warnings

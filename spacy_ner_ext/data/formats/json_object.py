@@ -137,9 +137,10 @@ def read_annotation(values: Values, place: ValuePlace) -> Record:
         others["cats"] = dict.fromkeys(names, 1.0)
     record = Record(place, text=text, **read_data(others, place))
     for key in SPANS:
-        if key == "spans" and values.get("_view_id") in OTHER_VIEWS:
+        is_other = key == "spans" and values.get("_view_id") in OTHER_VIEWS
+        if is_other and others.get(key):
             place.note("skipped", f"spans of the view {values['_view_id']}")
-        elif others.get(key) is not None:
+        elif not is_other and others.get(key) is not None:
             _add_annotation(record, key, others[key], place)
     record.cats = {**_read_options(values, place), **record.cats}
     if isinstance(values.get("tokens", values.get("words")), list):

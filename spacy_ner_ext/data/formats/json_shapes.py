@@ -80,7 +80,7 @@ def _has_category(value: Values) -> bool:
     labels = labels if isinstance(labels, list) else [labels]
     is_plain = all(map(is_plain_label, labels)) and bool(labels)
     is_named = objects.are_truths(value.get("label"))
-    return is_plain or is_named or isinstance(value.get("cats"), dict)
+    return is_plain or is_named or isinstance(value.get("cats"), dict | list)
 
 
 class Shape(NamedTuple):

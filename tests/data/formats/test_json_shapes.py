@@ -436,6 +436,7 @@ NOTES = {
         [{"text": "Idana", "tokens": [{"text": "Ida", "start": 0, "end": 3}, {"text": "##na", "start": 3, "end": 5}], "spans": []}],
         {"skipped": ["tokens that do not spell the text"]},
     ),
+    "view without spans": ([{"text": TEXT, "_view_id": "choice", "accept": ["A"], "spans": [], "answer": "accept"}], {}),
     "NER Annotator": ([{"annotations": [["a", {"entities": []}], None]}], {"skipped": ["a text that was not annotated, null"]}),
 }  # fmt: skip
 
@@ -486,6 +487,7 @@ GUESSES = {
     "numbers of categories": ("a.csv", "text,label\nGood,1\n", "textcat"),
     "spans in a cell": ("a.csv", 'text,label\nBo,"[[0, 2, ""PER""]]"\n', "table"),
     "answers": ("a.jsonl", '{"text": "a", "label": "A", "answer": "accept"}', "jsonl"),
+    "list of categories": ("a.jsonl", '{"text": "a", "cats": ["A"]}', "textcat"),
     "category first": ("a.jsonl", '{"text": "a", "label": "A"}\n{"text": "b", "spans": []}', "jsonl"),
     "tags": ("a.jsonl", '{"tokens": ["a"], "ner_tags": ["O"]}', "datasets"),
     "text alone": ("a.jsonl", '{"text": "a"}', None),
