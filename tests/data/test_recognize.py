@@ -251,6 +251,7 @@ NOT_COLUMNS = {
     "addresses": "Ada; Bern; O\nBo; Rome; X\n",
     "markdown": "# Notes\n\n| a | b |\n|---|---|\n| c | O |\n",
     "log": "2020-01-01 12:00 I-80 closed\n2020-01-02 13:00 I-95 open\n",
+    "log of days": "2020-01-01 INFO start\n2020-01-01 WARN O\n2020-01-02 INFO stop\n",
     "parts of speech, slashes": "I/r came/v to/o\nBern/n ,/o\n",
     "tags of a sentence": "Ada ran\tB-PER O\nhi\tO\n\nBern\tB-LOC\nAda B\tB-X I-X\n",
     "frequencies": "the 100\nof 50\n",

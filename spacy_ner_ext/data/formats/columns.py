@@ -20,7 +20,7 @@ SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", **ITEMS}
 DELIMITERS = ("auto", "space", *SEPARATORS)
 # A column with more different values does not have tags.
 MAX_TEXTS = 5000
-NUMBER = re.compile(r"\d+(-\d+)?")
+DIGITS = re.compile(r"\d+")
 
 # The tags of columns by their text; None for brackets.
 Tags = Mapping[int, Mapping[str, Tag] | None]
@@ -48,8 +48,14 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """Whether all values are whole numbers, or those of WebAnno, such as 1-1."""
-        return all(NUMBER.fullmatch(text) for text in self.texts)
+        """Whether all values are whole numbers."""
+        return all(text.isdecimal() for text in self.texts)
+
+    @property
+    def is_code(self) -> bool:
+        """Whether values have no letters or differ in numbers alone: 1-1, 0:3, s1.2."""
+        has_letters = any(map(str.isalpha, "".join(self.texts)))
+        return not has_letters or len({DIGITS.sub("", t) for t in self.texts}) == 1
 
 
 @dataclass

@@ -188,10 +188,13 @@ class Layout(Rows):
         hardly be."""
         if self.n_unfit * 10 > self.n_rows:
             return "lines have different numbers of columns"
-        if self.columns[self.token_column].is_number:
+        if self.n_rows > 1 and self.columns[self.token_column].is_code:
             return "no column has words"
         tags = {} if self.delimiter == "slash" else self.tags
-        has_sentences = self.n_sentences > 1 or self.sentence_column is not None
+        # In a table without header, a date or code may be as often repeated.
+        column = self.sentence_column
+        is_named = column is not None and bool(self.names[column])
+        has_sentences = self.n_sentences > 1 or is_named
         for i, known in self.tags.items():
             texts = self.columns[i].texts
             if self.is_ontonotes and known is None:
@@ -228,7 +231,7 @@ class Layout(Rows):
 
     def _has_words(self, i: int) -> bool:
         column = self.columns[i]
-        if column.is_number or 2 * column.n_blank > self.n_rows:
+        if column.is_code or 2 * column.n_blank > self.n_rows:
             return False
         n_texts = len(column.texts)
         is_name = n_texts <= self.n_sentences and self.n_rows > 2 * self.n_sentences

@@ -436,6 +436,10 @@ LAYOUTS = {
         ",sentence_id,words,labels\n0,1,Ada,B-PER\n1,1,Lund,I-PER\n2,1,ran,O\n"
     ),
     "old WebAnno": "#text=x\n1-1\tAda\tB-PER\n1-2\tLund\tI-PER\n1-3\tran\tO\n",
+    "times": "0.1\tAda\tB-PER\n0.2\tLund\tI-PER\n0.3\tran\tO\n",
+    "ranges": "0:3\tAda\tB-PER\n4:8\tLund\tI-PER\n9:12\tran\tO\n",
+    "codes": "d1-t1\tAda\tB-PER\nd1-t2\tLund\tI-PER\nd1-t3\tran\tO\n",
+    "one name": "a.txt\tAda\tB-PER\na.txt\tLund\tI-PER\na.txt\tran\tO\n",
     "moods": "word,sentiment,tag\nAda,1,B-PER\nLund,0,I-PER\nran,1,O\n",
     "languages": "en:Ada\tB-PER\nen:Lund\tI-PER\nen:ran\tO\n",
     "comments": "# id 1\tx\nAda\tB-PER\n#note\n##x\tAda ran\nLund\tI-PER\nran\tO\n",
