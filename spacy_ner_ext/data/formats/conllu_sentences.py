@@ -181,7 +181,9 @@ def _misc(cell: str) -> dict[str, str]:
     if "=" not in cell:
         return {}
     pairs = (pair.partition("=") for pair in PAIRS.split(cell))
-    return {key.strip(): value.strip() for key, equals, value in pairs if equals}
+    found = {key.strip(): value.strip() for key, equals, value in pairs if equals}
+    # A key is not taken for a column that the file does not have.
+    return {key: value for key, value in found.items() if key not in COLUMNS}
 
 
 def make_layers(

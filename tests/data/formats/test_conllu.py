@@ -439,3 +439,9 @@ def test_columns_of_conllu_plus_may_have_a_prefix(tmp_path):
     path.write_text(text, encoding="utf8")
     (doc,) = read_conllu(path, BlankPipeline("en"))
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("Anna", "PER")]
+
+
+def test_keys_of_misc_are_not_columns(read):
+    text = "# global.columns = ID FORM NER MISC\n1\tAda\tB-PER\tLEMMA=x|UPOS=y\n"
+    (doc,), report = read(text)
+    assert (doc[0].lemma_, doc[0].pos_, counts(report)) == ("", "", {})
