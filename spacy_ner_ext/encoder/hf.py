@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,6 +27,8 @@ from .settings import ATTENTION, PretrainedSettings
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+# What torch raises for damaged weights, and for more than tensors.
+DAMAGED = (UnpicklingError, EOFError, KeyError)
 Encoder = Any  # a transformers.PreTrainedModel, which is not imported for its type
 
 
@@ -255,7 +258,7 @@ def explained(settings: PretrainedSettings) -> Iterator[None]:
     """Raise one sentence that says why an encoder cannot be loaded."""
     try:
         yield
-    except (OSError, ValueError, ImportError) as err:
+    except (OSError, ValueError, ImportError, *DAMAGED) as err:
         raise ValueError(_explanation(settings, err)) from err
 
 

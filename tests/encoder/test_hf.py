@@ -408,6 +408,15 @@ def test_pickled_objects_are_not_loaded(tmp_path):
     assert str(folder) in message and "not a complete encoder" in message
 
 
+@pytest.mark.parametrize("content", [b"", b"junk" * 100])
+def test_damaged_weights_are_named(tmp_path, content):
+    folder = make_encoder(tmp_path, "bert")
+    pickle_weights(folder)
+    (folder / "pytorch_model.bin").write_bytes(content)
+    message = explain(folder=folder)
+    assert str(folder) in message and "not a complete encoder" in message
+
+
 def test_a_folder_without_weights(tmp_path):
     folder = make_encoder(tmp_path, "bert")
     (folder / "model.safetensors").unlink()

@@ -97,7 +97,7 @@ class Rows:
             separator = SEPARATORS.get(self.delimiter, "\t")
             cells = line.split(separator)
             if '"' in line and (self.header or separator != "\t"):
-                quoted = next(csv.reader([line], delimiter=separator), cells)
+                quoted = _unquoted(line, separator) or cells
                 cells = quoted if len(quoted) == (self.width or len(quoted)) else cells
         else:
             # Not str.split(), which splits at a no-break space inside a token too.
@@ -164,3 +164,12 @@ class Rows:
             what = f"has {found}, line {self.first} has {self.width}; "
             advice = "correct it or check --delimiter"
         raise UserError(f"{what}{advice}", self.path, number)
+
+
+def _unquoted(line: str, separator: str) -> list[str]:
+    """The columns of a line with quotes; empty if it is not CSV."""
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    # Python 3.10 refuses a null character, and all refuse very long fields.
+    except csv.Error:
+        return []
