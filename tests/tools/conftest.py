@@ -5,6 +5,10 @@ import pytest
 
 from spacy_ner_ext.tools.app import main
 
+# torch up to 2.8 leaves a temporary folder to the interpreter.
+TEMPORARY = "ignore:Implicitly cleaning up:ResourceWarning"
+WARNINGS = ("-W", "error", "-W", TEMPORARY)
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -12,7 +16,7 @@ def run(tmp_path):
 
     def run_command(*args):
         return subprocess.run(
-            [sys.executable, "-W", "error", "-m", "spacy_ner_ext", *map(str, args)],
+            [sys.executable, *WARNINGS, "-m", "spacy_ner_ext", *map(str, args)],
             capture_output=True,
             text=True,
             encoding="utf-8",
