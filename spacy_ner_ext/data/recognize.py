@@ -155,7 +155,7 @@ def _of_file(path: Path) -> str:
         raise UserError(f"this is {found}; {advice}", path)
     if suffix in JSON_SUFFIXES:
         # The place of an error says more than a list of what was tried.
-        tried: list[Tried] = [(_of_json(path), f"{_of_json.__doc__}", None)]
+        tried: list[Tried] = [(_of_json(path), WHAT[_of_json], None)]
     else:
         tried = [_try(guess, path) for guess in _guesses(suffix, head)]
     for format, _, _ in tried:
@@ -186,14 +186,13 @@ def _guesses(suffix: str, head: str) -> list[Guess]:
 def _try(guess: Guess, path: Path) -> Tried:
     """The format, what was tried and why the file does not have it, and the error."""
     try:
-        return guess(path), f"{guess.__doc__}", None
+        return guess(path), WHAT[guess], None
     except UserError as err:
         why = str(err).replace(str(path), "").strip(", :")
-        return None, f"{guess.__doc__}: {why}", err
+        return None, f"{WHAT[guess]}: {why}", err
 
 
 def _of_columns(path: Path) -> str | None:
-    """columns with tags"""
     lines = [line for _, line in islice(read_lines(path), HEAD) if line.strip()]
     rows = [line.split("\t") for line in lines if not line.startswith("#")]
     is_plus = any(map(PLUS.match, lines[:HEADERS]))
@@ -215,18 +214,15 @@ def _is_conllu(cells: list[str]) -> bool:
 
 
 def _of_json(path: Path) -> str | None:
-    """JSON of a known tool"""
     return guess_of_values(value for _, value in read_json_values(path))
 
 
 def _of_lines_of_json(path: Path) -> str | None:
-    """JSON of a known tool"""
     # The readers of other formats want the name of the file to say that it is JSON.
     return "jsonl" if _of_json(path) == "jsonl" else None
 
 
 def _of_rows(path: Path) -> str | None:
-    """a table with known columns"""
     found = guess_of_values(row for _, row in read_rows(path, text="text"))
     is_text = path.suffix.lower() in DELIMITERS
     return (
@@ -234,6 +230,14 @@ def _of_rows(path: Path) -> str | None:
         if found == "jsonl" or (found and is_text and found != "textcat")
         else found
     )
+
+
+WHAT: dict[Guess, str] = {
+    _of_columns: "columns with tags",
+    _of_json: "JSON of a known tool",
+    _of_lines_of_json: "JSON of a known tool",
+    _of_rows: "a table with known columns",
+}
 
 
 def _fail(path: Path, tried: list[str]) -> NoReturn:

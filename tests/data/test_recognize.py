@@ -329,6 +329,7 @@ def test_other_encodings_are_named_and_read(tmp_path):
 
 
 FORMATS = {
+    "a.ndjson": ('{"text": "Win a cruise", "label": "SPAM"}\n', "textcat"),
     "a.txt": ('{"text": "Ada", "spans": [[0, 3, "PER"]]}\n', "jsonl"),
     "a.csv": ("text,label\nAda ran,A\n", "textcat"),
     "b.csv": ('text,spans\nAda,"[[0, 3, ""PER""]]"\n', "table"),

@@ -54,8 +54,9 @@ class Annotators:
             what = f"{path}: annotated by {', '.join(found)}"
             report.more_warnings.append(f"{what}; choose one with --annotator")
         elif self.wanted is not None and self.wanted not in self.names:
-            what = f"nothing is by the annotator '{self.wanted}'"
-            raise UserError(f"{what}; choose one of {', '.join(found) or 'none'}", path)
+            known = f"choose one of {', '.join(found)}" if found else "leave it out"
+            what = f"--annotator {self.wanted}: no annotation names that annotator"
+            raise UserError(f"{what}; {known}", path)
 
 
 class ValuePlace(NotedPlace):

@@ -66,6 +66,9 @@ class Layout(Rows):
             self.tags = self.understand([self._index(i, "tag") for i in given])
         elif not self.tags:
             self.tags = self.understand([self.width - 1])
+        if len(self.tags) == self.width:
+            what = f"all {self.width} columns are tags, and none has the tokens; "
+            raise UserError(f"{what}leave one out of --tag-column", self.path)
         self.choose_token_column()
         if token_column is not None:
             self.token_column = self._index(token_column, "token")

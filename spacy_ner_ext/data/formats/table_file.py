@@ -21,7 +21,7 @@ from .json_file import (
 
 Row = tuple[Place, dict[str, Any]]
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-JSON_SUFFIXES = (".jsonl", ".json")
+JSON_SUFFIXES = (".jsonl", ".json", ".ndjson")
 SUFFIXES = (*DELIMITERS, *JSON_SUFFIXES, ".parquet")
 BATCH = 256
 # Columns whose cells are not JSON, or must be.

@@ -231,6 +231,12 @@ ERRORS = {
         1,
         "both token and tag",
     ),
+    "tags alone": (
+        "a\tO\n",
+        {"tag_column": [0, 1]},
+        None,
+        "none has the tokens; leave",
+    ),
     "clash": ("a\tU-X\n\nb\tB-X\nc\tE-X\n", {}, 4, "a tag with E-, but U- on line 1"),
     "not in scheme": ("a\tO\nb\tS-X\n", {"scheme": "iob2"}, 2, "S- does not belong"),
     "encoding": (b"a\tO\nM\xfcnchen\tO\n", {}, 2, "byte 0xfc at position 2 is not UTF"),

@@ -415,7 +415,15 @@ def test_annotators(read, tool):
     assert found(docs[0])[0] == first
     (warning,) = report.more_warnings
     assert warning.endswith("choose one with --annotator")
-    with pytest.raises(UserError, match="nothing is by the annotator 'Cy'; choose one"):
+    with pytest.raises(
+        UserError, match="Cy: no annotation names that annotator; choose"
+    ):
+        read("a.jsonl", content, annotator="Cy")
+
+
+def test_an_annotator_where_none_is_named(read):
+    content = '{"text": "Ida", "spans": [[0, 3, "PER"]]}\n'
+    with pytest.raises(UserError, match="no annotation names that annotator; leave"):
         read("a.jsonl", content, annotator="Cy")
 
 

@@ -51,7 +51,7 @@ ERRORS = {
         "a.txt",
         "text\na\n",
         None,
-        "must end in one of .csv, .tsv, .jsonl, .json, .parqu",
+        "must end in one of .csv, .tsv, .jsonl, .json, .ndjson, .parqu",
     ),
     "missing columns": (
         "a.csv",
