@@ -355,7 +355,7 @@ def test_paths_that_are_no_dataset(tmp_path, saved):
     (tmp_path / "folder").mkdir()
     for path, what in [
         (tmp_path / "folder", "is a folder, but not a complete one of save_to_disk"),
-        (tmp_path / "a.csv", r"ends in \.jsonl, \.json, \.parquet"),
+        (tmp_path / "a.csv", r"ends in \.jsonl, \.json, \.ndjson, \.parquet"),
         (tmp_path / "no.jsonl", "no such file"),
         (tmp_path / "empty.jsonl", "empty"),
     ]:

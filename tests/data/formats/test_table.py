@@ -220,7 +220,10 @@ def test_paths_that_are_no_table(tmp_path):
     for path, what in [
         (tmp_path, "is a folder"),
         (tmp_path / "no.csv", "no such file"),
-        (tmp_path / "a.txt", r"must end in one of \.csv, \.tsv, \.jsonl, \.json, \.pa"),
+        (
+            tmp_path / "a.txt",
+            r"must end in one of \.csv, \.tsv, \.jsonl, \.json, \.ndjson, \.pa",
+        ),
     ]:
         with pytest.raises(UserError, match=what):
             read(path)
