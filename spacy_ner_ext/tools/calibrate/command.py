@@ -7,9 +7,10 @@ from typing import Annotated, Optional
 import typer
 
 from ...util.files import check_output
+from ..device import GpuId, use_device
 from ..loading import import_functions
 from ..output import printer, progress
-from ..pipeline import BatchSize, Code, GpuId, failure_told, use_device
+from ..pipeline import BatchSize, Code, failure_told
 from .calibrate import Calibration
 from .calibrate import calibrate as run
 from .fit import HIGHEST, LOWEST

@@ -8,10 +8,11 @@ import typer
 from ...util.errors import UserError
 from ...util.extras import require
 from ...util.files import check_output
+from ..device import GpuId
 from ..loading import load_pipeline
 from ..options import names
 from ..output import printer, progress
-from ..pipeline import MODEL_HELP, BatchSize, Code, GpuId, failure_told, open_pipeline
+from ..pipeline import MODEL_HELP, BatchSize, Code, failure_told, open_pipeline
 
 METRICS, REPORT = "metrics.json", "report.html"
 

@@ -8,8 +8,9 @@ import typer
 
 from ...util.errors import UserError
 from ...util.files import check_output, replacing, write_json
+from ..device import GpuId
 from ..output import printer
-from ..pipeline import MODEL_HELP, Code, GpuId, failure_told, open_pipeline
+from ..pipeline import MODEL_HELP, Code, failure_told, open_pipeline
 from .components import check_component, find_span
 from .explain import MAX_STEPS, STEPS
 from .explain import explain as explain_text

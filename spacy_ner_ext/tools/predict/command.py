@@ -10,9 +10,10 @@ from typing import Annotated, Optional
 import typer
 
 from ...util.errors import UserError
+from ..device import GpuId, use_device
 from ..options import read_overrides
 from ..output import batch_progress
-from ..pipeline import MODEL_HELP, Code, GpuId, use_device
+from ..pipeline import MODEL_HELP, Code
 from .inputs import TEXT, Source, format_of
 from .outputs import PartFile, Stream
 from .predict import BATCH_SIZE

@@ -20,7 +20,7 @@ from spacy.training.loop import DIR_MODEL_BEST
 from thinc.api import Config
 
 from ...util.errors import UserError
-from ..pipeline import use_device
+from ..device import use_device
 from .checkpoint import Checkpoint, check_config, read_checkpoint
 from .progress import Progress, Result
 from .run import Callback, Run

@@ -10,10 +10,11 @@ import typer
 from spacy.util import logger
 
 from ...util.errors import UserError, one_line
+from ..device import GpuId, use_device
 from ..loading import import_functions, missing_extra
 from ..options import read_overrides
 from ..output import printer
-from ..pipeline import Code, GpuId, use_device
+from ..pipeline import Code
 
 
 def train(
