@@ -19,15 +19,11 @@ from .tags import (
     DEFAULT_LABEL,
     MISSING,
     OUTSIDE,
-    SchemeSurvey,
-    Tag,
     find_scheme,
     resolve_scheme,
     tagged_record,
 )
 
-# Whether it starts a document, and the lines and cells of its tokens.
-Sentence = tuple[bool, list[tuple[int, list[str]]]]
 DOCSTART = "-DOCSTART-"
 BREAKS = re.compile(r"[\t\n\r]")
 # The reader strips tags, so that a label cannot end in white space either.
@@ -53,70 +49,41 @@ def read_conll(
         known = ", ".join(DELIMITERS)
         raise UserError(f"unknown delimiter '{delimiter}'; choose one of {known}")
     check_input(path)
-    layout = Layout(path, delimiter, default_label, scheme)
+    layout = Layout(path, delimiter, default_label=default_label, scheme=scheme)
     layout.measure(token_column, tag_column)
-    # The file is read again, to check every line and recognize the scheme.
-    survey = SchemeSurvey()
-    for sentence in _sentences(layout, ConversionReport()):
-        for tags in _layers(layout, sentence):
-            survey.add(tags, [line for line, _ in sentence[1]])
-    if not survey.first_line and None not in layout.tags.values():
-        raise UserError("the file holds only comments; check --delimiter", path)
-    _check_annotated(survey, layout, report)
-    report.scheme = find_scheme(survey, scheme, path)
+    found = [(layout.columns[i], tags or {}) for i, tags in layout.tags.items()]
+    _check_annotated(layout, report)
+    report.scheme = find_scheme(found, scheme, path)
     yield from group_sentences(_records(layout, report), docs_of)
 
 
-def _check_annotated(
-    survey: SchemeSurvey, layout: Layout, report: ConversionReport
-) -> None:
-    if survey.first_line.keys() == {MISSING[0]}:
+def _check_annotated(layout: Layout, report: ConversionReport) -> None:
+    known = [(layout.columns[i].lines, tags) for i, tags in layout.tags.items() if tags]
+    tags = {found.get(text) for texts, found in known for text in texts}
+    if not any(layout.columns[i].lines for i in layout.tags):
+        what = "the file holds only comments; check --delimiter"
+        raise UserError(what, layout.path)
+    if tags == {MISSING}:
         what = "every tag is '-', '_' or empty, so nothing is annotated"
         raise UserError(f"{what}; choose the column with --tag-column", layout.path)
-    if MISSING[0] in survey.first_line and OUTSIDE[0] not in survey.first_line:
+    if MISSING in tags and OUTSIDE not in tags:
         what = "no token has the tag O, and those with '-' or no tag have no annotation"
         report.more_warnings.append(f"{layout.path}: {what}")
 
 
-def _sentences(layout: Layout, report: ConversionReport) -> Iterator[Sentence]:
-    starts_document, rows = False, list[tuple[int, list[str]]]()
-    for number, line, cells in layout.rows():
-        if cells and layout.is_token(number, line, cells):
-            rows.append((number, cells))
-            continue
-        if cells != [] and line.startswith("#"):
-            report.note("comments", Place(layout.path, number), line)
-        if rows and not cells:
-            yield starts_document, rows
-            starts_document, rows = False, []
-        starts_document |= cells is None
-    if rows:
-        yield starts_document, rows
-
-
-def _layers(layout: Layout, sentence: Sentence) -> list[list[Tag]]:
-    """The tags of each column of tags."""
-    return [
-        [tags[cells[column].strip()] for _, cells in sentence[1]]
-        for column, tags in layout.tags.items()
-        if tags is not None
-    ]
-
-
 def _records(layout: Layout, report: ConversionReport) -> Iterator[Record]:
     n_documents = 0
-    for sentence in _sentences(layout, report):
-        starts_document, rows = sentence
+    for starts_document, rows in layout.sentences(report):
         n_documents += starts_document
         places = [Place(layout.path, line) for line, _ in rows]
-        tokens = [cells[layout.token_column] for _, cells in rows]
-        words = [token.removeprefix(layout.language) for token in tokens]
-        record = tagged_record(words, _layers(layout, sentence), places, report)
-        assert record.entities is not None
-        for column, tags in layout.tags.items():
+        words = [cells[layout.token_column] for _, cells in rows]
+        words = [word.removeprefix(layout.language) for word in words]
+        record = tagged_record(words, layout.layers(rows), places, report)
+        for i, tags in layout.tags.items():
             if tags is None:
-                brackets = [cells[column] for _, cells in rows]
-                record.entities += read_brackets(brackets, places, report)
+                brackets = [cells[i] for _, cells in rows]
+                found = read_brackets(brackets, places, report)
+                record.entities = [*(record.entities or ()), *found]
         record.document = str(n_documents or "")
         yield record
 

@@ -1,5 +1,6 @@
 """CoNLL-U and CoNLL-U Plus: words with syntax, and entities as tags."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +23,9 @@ from .conllu_sentences import (
 )
 from .tags import (
     DEFAULT_LABEL,
+    NOT_A_TAG,
     OUTSIDE,
-    SchemeSurvey,
+    Column,
     Tag,
     find_scheme,
     resolve_scheme,
@@ -54,17 +56,16 @@ def read_conllu(
     scheme = resolve_scheme(scheme)
     check_input(path)
     survey = _Survey(path, ENTITY_KEYS if entity_key is None else (entity_key,))
-    # The file is read several times, first to check every line and find the tags.
+    # The file is read twice, first to check every line and find the tags.
     for sentence in read_sentences(path, ConversionReport()):
         survey.add(sentence)
     survey.choose_key(default_label, scheme)
     if survey.tags is not None:
-        tags = SchemeSurvey()
-        for sentence in read_sentences(path, ConversionReport()):
-            lines = [word.place.number for word in sentence.words]
-            tags.add(survey.read_tags(sentence), lines)
-        report.scheme = find_scheme(tags, scheme, path)
-    for record in group_sentences(_records(survey, default_label, report), docs_of):
+        column = survey.columns[survey.key]
+        report.scheme = find_scheme([(column, survey.tags)], scheme, path)
+    sentences = read_sentences(path, report)
+    records = (_record(s, survey, default_label, report) for s in sentences)
+    for record in group_sentences(records, docs_of):
         if not any(record.layers.get("deps", ())):
             # Heads alone would leave the sentences unknown.
             record.layers.pop("heads", None)
@@ -76,7 +77,7 @@ def read_conllu(
 class _Survey:
     """The annotation that a whole file has.
 
-    values: The values of each of the keys, and where each is first.
+    columns: The values of each of the keys.
     tags: The tags under `key` by their text; None for brackets.
     names: All columns and keys of MISC.
     filled: Columns of `LAYERS` that some word has.
@@ -84,7 +85,7 @@ class _Survey:
 
     path: Path
     keys: tuple[str, ...]
-    values: dict[str, dict[str, Place]] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=lambda: defaultdict(Column))
     key: str = ""
     tags: dict[str, Tag] | None = None
     names: dict[str, None] = field(default_factory=dict)
@@ -99,29 +100,35 @@ class _Survey:
             prefix, _, plain = name.rpartition(":")
             if prefix and plain in self.keys and name not in self.keys:
                 self.keys += (name,)
-        for word in (*sentence.words, *(token.word for token in sentence.multiwords)):
-            self.names.update(dict.fromkeys(word.cells))
+        tokens = {start: token for start, _, token in sentence.multiwords}
+        for i, word in enumerate(sentence.words):
             self.filled.update(column for column in LAYERS if word.value(column))
-            for key in self.keys:
-                if key in word.cells:
-                    found = self.values.setdefault(key, {})
-                    found.setdefault(word.cells[key], word.place)
+            for unit in (tokens[i], word) if i in tokens else (word,):
+                self.names.update(dict.fromkeys(unit.cells))
+                for key in self.keys:
+                    text = unit.cells.get(key, "")
+                    if unit is word or text not in UNTAGGED:
+                        self.columns[key].add(text, unit.place.number)
+        for column in self.columns.values():
+            column.end_sentence()
         self.has_spaces |= sentence.has_text or "SpaceAfter" in self.names
 
     def choose_key(self, default_label: str, scheme: str) -> None:
         """Choose the first key whose values are tags."""
         advice = "choose a column or a key of MISC with --entity-key"
         faults = []
-        for key in filter(self.values.__contains__, self.keys):
-            texts = [text for text in self.values[key] if text not in UNTAGGED]
+        for key in self.keys:
+            lines = self.columns[key].lines
+            texts = [text for text in lines if text not in UNTAGGED]
             tags = understand_tags(texts, default_label=default_label, scheme=scheme)
             unknown = [text for text in texts if text not in tags]
-            if not unknown or are_brackets(texts):
+            if are_brackets(texts) or (lines.keys() - {""} and not unknown):
                 self.key, self.tags = key, None if unknown else tags
                 return
-            what = f"'{unknown[0][:EXCERPT]}' is not O or a prefix and a label such as "
-            what += f"B-PER, in {key}; correct it or {advice}"
-            faults.append(self.values[key][unknown[0]].error(what))
+            if unknown:
+                what = f"'{unknown[0][:EXCERPT]}' {NOT_A_TAG}, in {key}; correct it or"
+                place = Place(self.path, lines[unknown[0]])
+                faults.append(place.error(f"{what} {advice}"))
         if faults:
             raise faults[0]
         if not self.names:
@@ -131,9 +138,7 @@ class _Survey:
         what += f"MISC are: {', '.join(others[:MAX_LISTED]) or 'none'}"
         raise UserError(f"{what}; {advice}", self.path)
 
-    def read_tags(
-        self, sentence: Sentence, report: ConversionReport | None = None
-    ) -> list[Tag]:
+    def read_tags(self, sentence: Sentence) -> list[Tag]:
         """The tags of the words; those of a token of several words are spread."""
         tags = [self._tag(word) for word in sentence.words]
         for start, end, word in sentence.multiwords:
@@ -144,32 +149,29 @@ class _Survey:
                 last = AT_END.get(prefix, "I")
                 prefixes = [first, *"I" * (end - start - 2), last]
                 tags[start:end] = [(prefix, label) for prefix in prefixes]
-            elif label and labels != {label} and report is not None:
+            elif label and labels != {label}:
                 what = f"tag of the token {word.cells['ID']}, not of a word"
-                report.note("skipped", word.place, what)
+                word.place.note("skipped", what)
         return tags
 
     def _tag(self, word: Word) -> Tag:
         return (self.tags or {}).get(word.cells.get(self.key, ""), OUTSIDE)
 
 
-def _records(
-    survey: _Survey, default_label: str, report: ConversionReport
-) -> Iterator[Record]:
-    for sentence in read_sentences(survey.path, report):
-        places = [word.place for word in sentence.words]
-        words = [word.cells["FORM"] for word in sentence.words]
-        tags = survey.read_tags(sentence, report)
-        record = tagged_record(words, [tags], places, report)
-        if survey.tags is None:
-            cells = [word.cells.get(survey.key, "_") for word in sentence.words]
-            record.entities = read_brackets(
-                cells, places, report, sentence.fields, default_label
-            )
-        record.spaces = _spaces(sentence) if survey.has_spaces else None
-        record.layers = make_layers(sentence, survey.filled, survey.is_parsed)
-        record.id, record.document = sentence.id, sentence.document
-        yield record
+def _record(
+    sentence: Sentence, survey: _Survey, default_label: str, report: ConversionReport
+) -> Record:
+    places = [word.place for word in sentence.words]
+    words = [word.cells["FORM"] for word in sentence.words]
+    record = tagged_record(words, [survey.read_tags(sentence)], places, report)
+    if survey.tags is None:
+        cells = [word.cells.get(survey.key, "_") for word in sentence.words]
+        fields = sentence.fields
+        record.entities = read_brackets(cells, places, report, fields, default_label)
+    record.spaces = _spaces(sentence) if survey.has_spaces else None
+    record.layers = make_layers(sentence, survey.filled, survey.is_parsed)
+    record.id, record.document = sentence.id, sentence.document
+    return record
 
 
 def _spaces(sentence: Sentence) -> list[bool]:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,8 @@ from .table_file import missing_columns, read_data, read_tokens
 from .tags import (
     DEFAULT_LABEL,
     MISSING,
-    SchemeSurvey,
+    NOT_A_TAG,
+    Column,
     Tag,
     find_scheme,
     tagged_record,
@@ -32,12 +32,8 @@ from .tags import (
 
 NUMBER = re.compile("[0-9]{1,9}")
 MULTINERD = "PER ORG LOC ANIM BIO CEL DIS EVE FOOD INST MEDIA MYTH PLANT TIME VEHI"
-KNOWN = {
-    "Babelscape/multinerd": [
-        "O",
-        *(f"{prefix}-{label}" for label in MULTINERD.split() for prefix in "BI"),
-    ],
-}
+MULTINERD_TAGS = [f"{prefix}-{label}" for label in MULTINERD.split() for prefix in "BI"]
+KNOWN = {"Babelscape/multinerd": ["O", *MULTINERD_TAGS]}
 
 
 def read_datasets(
@@ -61,11 +57,10 @@ def read_datasets(
     first = next((row for _, row in source.rows()), {})
     tokens = tokens_column or next(filter(first.__contains__, WORDS), WORDS[0])
     tags = tags_column or next(filter(first.__contains__, TAGS), TAGS[0])
-    columns = _Columns(tokens, tags)
-    columns.find_tags(source, Path(path), tag_names, default_label)
-    report.scheme = columns.find_scheme(source, Path(path))
+    columns = _Columns(source, tokens, tags)
+    report.scheme = columns.find_tags(Path(path), tag_names, default_label)
     records: Iterator[Record] = (
-        _record(place, row, columns, report)
+        columns.read(place, row, report)
         for place, row in source.rows()
         # First, so that nothing is noted about rows that are skipped.
         if not options.filter.skips(name_of(row, "lang", place), place, report)
@@ -77,71 +72,75 @@ def read_datasets(
 
 @dataclass
 class _Columns:
-    """The columns of tokens and tags.
+    """The columns of tokens and tags of a dataset.
 
     names: The names of tags that are numbers.
     known: Prefix and label of the tags, by number or text.
     """
 
+    source: Source
     tokens: str
     tags: str
     names: Mapping[int, Any] = field(default_factory=dict)
-    known: dict[Any, Tag] = field(default_factory=dict)
+    known: Mapping[Any, Tag] = field(default_factory=dict)
 
-    def find_tags(
-        self, source: Source, path: Path, names_path: Path | None, default_label: str
-    ) -> None:
-        """Find the names of all tags, and understand them."""
+    def find_tags(self, path: Path, names_path: Path | None, default_label: str) -> str:
+        """Find the names of all tags, understand them, and recognize their scheme."""
         beside = (path if path.is_dir() else path.parent) / NAMES_FILE
-        given = class_names(source.features.get(self.tags)) or KNOWN.get(
-            path.as_posix()
-        )
+        given = class_names(self.source.features.get(self.tags))
+        given = given or KNOWN.get(path.as_posix())
         if names_path is None and not given and beside.is_file():
-            are_numbers = type(next(self._values(source), None)) is int
-            names_path = beside if are_numbers else None
-        where = Path(names_path or path)
+            first = next((tag for _, tags in self._lists() for tag in tags), None)
+            names_path = beside if type(first) is int else None
+        where = names_path or path
         self.names = _read_names(where) if names_path else dict(enumerate(given or ()))
-        texts = self.names.values() if self.names else self._values(source)
-        strings = {text for text in texts if isinstance(text, str)}
-        known = understand_tags(strings, default_label=default_label)
+        named = ((Place(where, n, "tag"), [name]) for n, name in self.names.items())
+        column, unit = Column(), "tag"
+        for place, tags in named if self.names else self._lists():
+            unit = place.unit
+            for tag in tags:
+                if isinstance(tag, str):
+                    column.add(tag, place.number)
+            column.end_sentence()
+        known = understand_tags(column.lines, default_label=default_label)
         for number, name in self.names.items():
             if not isinstance(name, str) or name not in known:
-                what = (
-                    f"the name of tag {number}, {excerpt(name)}, is not O or a prefix"
-                )
-                advice = "and a label such as B-PER; give the names with --tag-names"
-                raise Place(where, number, "tag").error(f"{what} {advice}")
+                what = f"the name of tag {number}, {excerpt(name)}, {NOT_A_TAG}; give"
+                place = Place(where, number, "tag")
+                raise place.error(f"{what} the names with --tag-names")
         self.known = {n: known[name] for n, name in self.names.items()} or known
+        return find_scheme([(column, known)], "auto", where, unit)
 
-    def _values(self, source: Source) -> Iterator[Any]:
-        lists = (row.get(self.tags) for _, row in source.rows())
-        return chain.from_iterable(tags for tags in lists if isinstance(tags, list))
+    def _lists(self) -> Iterator[tuple[Place, list[Any]]]:
+        for place, row in self.source.rows():
+            if isinstance(row.get(self.tags), list):
+                yield place, row[self.tags]
 
-    def find_scheme(self, source: Source, path: Path) -> str:
-        """Recognize the scheme from the names of tags, or else from all tags."""
-        survey, unit = SchemeSurvey(), "tag"
-        for number in self.names:
-            survey.add([self.known[number]], [number])
-        for place, row in () if self.names else source.rows():
-            tags = self.read_tags(row, place) or []
-            survey.add(tags, [place.number] * len(tags))
-            unit = place.unit
-        return find_scheme(survey, "auto", path, unit)
-
-    def read_words(self, row: Mapping[str, Any], place: Place) -> list[str]:
-        words = self._list(row, self.tokens, place)
-        what = f"a token of '{self.tokens}'"
-        return [checked(word, str, what, place) for word in words]
-
-    def read_tags(self, row: Mapping[str, Any], place: Place) -> list[Tag] | None:
-        if self.tags in row and row[self.tags] is None:
-            return None
-        return [self._tag(value, place) for value in self._list(row, self.tags, place)]
-
-    def _list(self, row: Mapping[str, Any], column: str, place: Place) -> list[Any]:
-        if column not in row:
-            raise missing_columns([column], row, place)
-        return checked(row[column], list, f"'{column}'", place)
+    def read(
+        self, place: Place, row: Mapping[str, Any], report: ConversionReport
+    ) -> Record:
+        """Read a row."""
+        missing = [name for name in (self.tokens, self.tags) if name not in row]
+        if missing:
+            raise missing_columns(missing, row, place)
+        words = checked(row[self.tokens], list, f"'{self.tokens}'", place)
+        for word in words:
+            checked(word, str, f"a token of '{self.tokens}'", place)
+        layers = []
+        if row[self.tags] is not None:
+            tags = checked(row[self.tags], list, f"'{self.tags}'", place)
+            layers = [[self._tag(tag, place) for tag in tags]]
+        record = tagged_record(words, layers, [place] * (len(words) or 1), report)
+        found = read_data(row, place) | read_tokens(row, len(words), place)
+        if "sent_starts" not in row:
+            del found["starts"]
+        for key, value in found.items():
+            setattr(record, key, value)
+        record.document = record.document or name_of(row, "document_id", place)
+        sentence = name_of(row, "sentence_id", place)
+        if sentence and not record.id:
+            record.id = ".".join(filter(None, (record.document, sentence)))
+        return record
 
     def _tag(self, value: Any, place: Place) -> Tag:
         if value is None:
@@ -151,7 +150,7 @@ class _Columns:
             return self.known[value]
         what = f"'{self.tags}' holds {excerpt(value)}, "
         if type(value) is not int:
-            what += "not O or a prefix and a label such as B-PER; correct it"
+            what += f"{NOT_A_TAG.removeprefix('is ')}; correct it"
         elif self.names:
             what += f"a number without a name; names go up to {max(self.names)}, "
             what += "check --tag-names"
@@ -159,31 +158,6 @@ class _Columns:
             what += "a number without a name; name the tags with --tag-names FILE, a "
             what += 'list such as ["O", "B-PER"], or in labels.json next to the dataset'
         raise place.error(what)
-
-
-def _record(
-    place: Place, row: Mapping[str, Any], columns: _Columns, report: ConversionReport
-) -> Record:
-    words = columns.read_words(row, place)
-    tags = columns.read_tags(row, place)
-    if tags is not None and len(tags) != len(words):
-        what = f"{len(words)} tokens have {len(tags)} tags; give each token one"
-        raise place.error(what)
-    if words and tags is not None:
-        record = tagged_record(words, [tags], [place] * len(words), report)
-    else:
-        record = Record(place, words=words, in_words=True)
-        record.entities = None if tags is None else []
-    for key, value in read_data(row, place).items():
-        setattr(record, key, value)
-    found = read_tokens(row, len(words), place)
-    record.spaces = found["spaces"]
-    record.starts = found["starts"] if "sent_starts" in row else [0][: len(words)]
-    record.document = record.document or name_of(row, "document_id", place)
-    sentence = name_of(row, "sentence_id", place)
-    if sentence and not record.id:
-        record.id = ".".join(filter(None, (record.document, sentence)))
-    return record
 
 
 def _joinable(records: Iterator[Record]) -> Iterator[Record]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
 from typing import Any
 
-from ..record import Entity, Record
+from ..record import Record
 from .json_file import checked, excerpt, field, name_of
 from .json_spans import ValuePlace, Values, add_spans, add_words, first
-from .tags import MISSING, SchemeSurvey, tags_to_spans, understand_tags
+from .tags import NOT_A_TAG, Column, find_scheme, tagged_record, understand_tags
 
 WORDS = ("tokens", "words", "tokenized_text", "sentences", "sentence")
 TAGS = ("ner_tags", "tags", "ner", "bio_tags", "iob_tags", "labels", "label")
@@ -69,23 +69,18 @@ def _tagged(words: list[str], tags: Sequence[Any], place: ValuePlace) -> Record:
     if any(type(tag) is int for tag in given):
         what = "the tags are numbers; name them with --format datasets and --tag-names"
         raise place.error(what)
-    known = understand_tags({checked(tag, str, "a tag", place) for tag in given})
+    column = Column()
+    for tag in given:
+        column.add(checked(tag, str, "a tag", place), place.number)
+    known = understand_tags(column.lines)
     for tag in given:
         if tag not in known:
-            what = f"tag {excerpt(tag)} is not O or a prefix and a label such as B-PER"
-            raise place.error(f"{what}; correct it")
-    if len(tags) != len(words):
-        what = f"{len(words)} words have {len(tags)} tags; give each word one tag"
-        raise place.error(what)
-    parsed = [known[tag] for tag in given]
-    survey = SchemeSurvey()
-    survey.add(parsed, range(len(parsed)))
-    spans, repairs = tags_to_spans(parsed, survey.scheme())
-    for _, what in repairs:
-        place.note("repaired", what)
-    record = Record(place, words=words, in_words=True)
-    record.missing = [(i, i + 1) for i, tag in enumerate(parsed) if tag == MISSING]
-    record.entities = [Entity(*span, place) for span in spans]
+            raise place.error(f"tag {excerpt(tag)} {NOT_A_TAG}; correct it")
+    scheme = find_scheme([(column, known)], "auto", place.path, place.unit)
+    layers = [[known[tag] for tag in given]]
+    places = [place] * (len(words) or 1)
+    record = tagged_record(words, layers, places, place.report, scheme)
+    record.starts = None
     return record
 
 

@@ -4,13 +4,24 @@ which of them have the tokens, the tags and the sentences."""
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
 from ...util.errors import UserError
+from ..report import ConversionReport
 from ..text import read_lines
 from .brackets import are_brackets
-from .columns import COMMENTS, DOCUMENT, ITEMS, MAX_TEXTS, Column, Rows, Tags
-from .tags import OUTSIDE, UNLABELED, Tag, parse_tag, understand_tags
+from .columns import COMMENTS, DOCUMENT, ITEMS, Rows, Tags
+from .tags import (
+    DEFAULT_LABEL,
+    OUTSIDE,
+    UNLABELED,
+    Column,
+    Tag,
+    parse_tag,
+    tags_to_spans,
+    understand_tags,
+)
 
 # Delimiters that "auto" tries; the first is tabs in lines that have one, else space.
 TRIED = ("", "comma", "semicolon", "pipe", "slash")
@@ -25,11 +36,28 @@ CHUNKS = {
     *("NC", "PC", "VC", "AC", "NX", "VX", "PX", "AVX"),
 }
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]+)?:")
+DIGITS = re.compile(r"\d+")
 HEAD = 2000
+# A column with more different values does not have tags.
+MAX_TEXTS = 5000
 
 
+@dataclass
 class Layout(Rows):
-    """A column file whose layout is found by `measure`."""
+    """A column file whose layout is found by `measure`.
+
+    n_unfit: The number of lines that do not have all columns.
+    is_found: Whether a column certainly has tags.
+    """
+
+    default_label: str = DEFAULT_LABEL
+    scheme: str = "auto"
+    names: list[str] = field(default_factory=list)
+    language: str = ""
+    n_rows: int = 0
+    n_sentences: int = 0
+    n_unfit: int = 0
+    is_found: bool = False
 
     def measure(
         self,
@@ -41,53 +69,20 @@ class Layout(Rows):
         recognize it."""
         lines = self._sample()
         tried = TRIED if self.delimiter == "auto" else (self.delimiter,)
-        for delimiter in (*tried, tried[0]):
-            self.delimiter = delimiter
+        for self.delimiter in (*tried, tried[0]):
             self._measure_width(lines)
-            if self.width < 2:
-                continue
-            self._add_columns(n_lines)
-            self.tags = self._find_tags()
-            if self.tags:
-                self.is_found = True
+            if self.width > 1:
+                self._add_columns(n_lines)
+                self.tags = self._find_tags()
+                self.is_found = bool(self.tags)
+            if self.is_found:
                 break
         if self.width < 2:
             what = "has 1 column, a token and a tag need 2; check --delimiter"
             raise UserError(what, self.path, self.first)
-        if tag_column is None and len(self.tags) > 1 and n_lines is None:
-            self._check_layers({i: tags or {} for i, tags in self.tags.items()})
         self._choose_columns(token_column, tag_column)
-
-    def _choose_columns(
-        self, token_column: int | None, tag_column: int | Sequence[int] | None
-    ) -> None:
-        if tag_column is not None:
-            given = [tag_column] if isinstance(tag_column, int) else tag_column
-            self.tags = self.understand([self._index(i, "tag") for i in given])
-        elif not self.tags:
-            self.tags = self.understand([self.width - 1])
-        if len(self.tags) == self.width:
-            what = f"all {self.width} columns are tags, and none has the tokens; "
-            raise UserError(f"{what}leave one out of --tag-column", self.path)
-        self.choose_token_column()
-        if token_column is not None:
-            self.token_column = self._index(token_column, "token")
-        if self.token_column in self.tags:
-            column = self.token_column
-            what = f"column {column} is both token and tag; choose two columns"
-            raise UserError(what, self.path, self.first)
-        self.choose_sentence_column()
-        self.find_language()
-
-    def _index(self, column: int, name: str) -> int:
-        if type(column) is not int:
-            what = f"{name}_column = {column!r} is not a whole number; correct it"
-            raise UserError(what)
-        if not -self.width <= column < self.width:
-            what = f"has {self.width} columns, so --{name}-column {column} is out of "
-            what += f"range; choose one from {-self.width} to {self.width - 1}"
-            raise UserError(what, self.path, self.first)
-        return column % self.width
+        if tag_column is None and len(self.tags) > 1 and n_lines is None:
+            self._check_layers()
 
     def _sample(self) -> list[tuple[int, str]]:
         lines = list(islice(read_lines(self.path), HEAD))
@@ -120,30 +115,30 @@ class Layout(Rows):
         self.names = names if is_header else [""] * self.width
 
     def _add_columns(self, n_lines: int | None) -> None:
-        self.columns = [Column() for _ in range(self.width)]
+        self.columns = [Column(MAX_TEXTS) for _ in range(self.width)]
         self.n_rows = self.n_sentences = self.n_unfit = 0
         is_new = True
-        for _, line, cells in islice(self.rows(), n_lines):
+        for number, line, cells in islice(self.rows(), n_lines):
             if not cells:
                 is_new = True
+                for column in self.columns:
+                    column.end_sentence()
             elif not self.fits(cells):
                 self.n_unfit += not line.startswith("#")
-            elif line.startswith(COMMENTS):
-                # It is a token if it has tags.
-                for column, cell in zip(self.columns, cells):
-                    if parse_tag(cell.strip()) is not None:
-                        column.texts[cell.strip()] = None
             else:
-                self.n_sentences += is_new
-                is_new = False
-                self.n_rows += 1
-                for column, cell in zip(self.columns, cells):
-                    column.add(cell.strip())
+                # Lines that may be comments are tokens if they have tags.
+                is_token = not line.startswith(COMMENTS)
+                self.n_sentences += is_new and is_token
+                self.n_rows += is_token
+                is_new = is_new and not is_token
+                for column, cell in zip(self.columns, map(str.strip, cells)):
+                    if is_token or parse_tag(cell) is not None:
+                        column.add(cell, number)
 
     def _find_tags(self) -> Tags:
         """The columns that certainly have tags."""
         if self.is_ontonotes and self.width > NAMES:
-            return self.understand([NAMES])
+            return self._understand([NAMES])
         found = {i: self._styled(i) for i in range(self.width)}
         labeled = {i: tags for i, tags in found.items() if _labels(tags)}
         entities = {i: t for i, t in labeled.items() if not _labels(t) <= CHUNKS}
@@ -155,93 +150,81 @@ class Layout(Rows):
         outside = [i for i in found if i and "O" in found[i] and i not in labeled]
         if outside or labeled:
             return {i: found[i] for i in outside[-1:]} or labeled
-        tags = self.understand([self.width - 1])
+        tags = self._understand([self.width - 1])
         found_any = any(t is None or OUTSIDE in t.values() for t in tags.values())
         return tags if found_any else {}
 
     def _styled(self, i: int) -> dict[str, Tag]:
-        texts = self.columns[i].texts
+        texts = self.columns[i].lines
         if len(texts) > MAX_TEXTS:
             return {}
         tags = understand_tags(texts, alone=False)
         # Words may be like tags, such as B-52, also next to a column that is all O.
-        others = [column.texts.keys() for column in self.columns[1:]]
+        others = [column.lines.keys() for column in self.columns[1:]]
         are_outside = any({"O"} <= other <= UNLABELED.keys() for other in others)
         return tags if i or (len(tags) == len(texts) and not are_outside) else {}
 
-    def _check_layers(self, found: Mapping[int, Mapping[str, Tag]]) -> None:
-        """Several columns are layers of the same entities if they share labels, but
-        not tags; otherwise one must be chosen."""
-        labels = [_labels(tags) for tags in found.values()]
-        n_tagged = n_same = 0
-        for _, _, cells in self.rows():
-            if cells and self.fits(cells):
-                tags = [t.get(cells[i].strip(), OUTSIDE) for i, t in found.items()]
-                n_tagged += any(label for _, label in tags)
-                n_same += len(set(tags)) == 1 and bool(tags[0][1])
-        if all(names & labels[0] for names in labels) and n_same * 4 <= n_tagged:
-            return
-        shown = ", ".join(f"{i} ({max(tags, key=len)})" for i, tags in found.items())
-        which = ",".join(map(str, found))
-        what = f"columns {shown} all hold tags; choose one with --tag-column, or read "
-        raise UserError(f"{what}all with --tag-column {which}", self.path)
-
-    def find_doubt(self) -> str:
-        """Say why a file may be something else than columns with tags; empty if it can
-        hardly be."""
-        if self.n_unfit * 10 > self.n_rows:
-            return "lines have different numbers of columns"
-        if self.n_rows > 1 and self.columns[self.token_column].is_code:
-            return "no column has words"
-        tags = {} if self.delimiter == "slash" else self.tags
-        # In a table without header, a date or code may be as often repeated.
-        column = self.sentence_column
-        is_named = column is not None and bool(self.names[column])
-        has_sentences = self.n_sentences > 1 or is_named
-        for i, known in self.tags.items():
-            texts = self.columns[i].texts
-            if self.is_ontonotes and known is None:
-                return ""
-            unknown = [text for text in texts if text not in (known or {})]
-            if not self.is_found or len(unknown) > 0.1 * len(texts):
-                return f"'{unknown[0] if unknown else ''}' is not a tag such as B-PER"
-            if not {"O", "o"} & texts.keys():
-                return "no token has the tag O"
-            is_styled = any(map(str.isalpha, "".join(_labels(self._styled(i)))))
-            is_short = any(len(label) < 2 for label in _labels(tags.get(i)))
-            if not is_styled and (is_short or not tags or not has_sentences):
-                return "labels alone may be no tags; read them with --format conll"
-        return ""
-
-    def understand(self, columns: Iterable[int]) -> Tags:
+    def _understand(self, columns: Iterable[int]) -> Tags:
         """The tags of some columns, whatever their style."""
-        found: dict[int, dict[str, Tag] | None] = {}
-        for i in columns:
-            texts = list(self.columns[i].texts)
-            tags = understand_tags(
-                texts, default_label=self.default_label, scheme=self.scheme
-            )
-            found[i] = None if are_brackets(texts) else tags
-        return found
+        texts = {i: self.columns[i].lines for i in columns}
+        options = {"default_label": self.default_label, "scheme": self.scheme}
+        return {
+            i: None if are_brackets(found) else understand_tags(found, **options)
+            for i, found in texts.items()
+        }
 
-    def choose_token_column(self) -> None:
+    def _choose_columns(
+        self, token_column: int | None, tag_column: int | Sequence[int] | None
+    ) -> None:
+        if tag_column is not None:
+            given = [tag_column] if isinstance(tag_column, int) else tag_column
+            self.tags = self._understand(self._index(i, "tag") for i in given)
+        elif not self.tags:
+            self.tags = self._understand([self.width - 1])
+        if len(self.tags) == self.width:
+            what = f"all {self.width} columns are tags, and none has the tokens; "
+            raise UserError(f"{what}leave one out of --tag-column", self.path)
+        self.token_column = self._find_tokens()
+        if token_column is not None:
+            self.token_column = self._index(token_column, "token")
+        if self.token_column in self.tags:
+            column = self.token_column
+            what = f"column {column} is both token and tag; choose two columns"
+            raise UserError(what, self.path, self.first)
+        self._choose_sentence_column()
+        # A language code before every token, as in WikiANN (en:Oslo).
+        words = self.columns[self.token_column].lines
+        match = LANGUAGE.match(next(iter(words), ""))
+        if match and len(words) > 1 and all(w.startswith(match[0]) for w in words):
+            self.language = match[0]
+
+    def _index(self, column: int, name: str) -> int:
+        if type(column) is not int:
+            what = f"{name}_column = {column!r} is not a whole number; correct it"
+            raise UserError(what)
+        if not -self.width <= column < self.width:
+            what = f"has {self.width} columns, so --{name}-column {column} is out of "
+            what += f"range; choose one from {-self.width} to {self.width - 1}"
+            raise UserError(what, self.path, self.first)
+        return column % self.width
+
+    def _find_tokens(self) -> int:
         """The first column that has neither tags nor numbers nor names of sentences."""
         others = [i for i in range(self.width) if i not in self.tags]
         named = [i for i in others if self.names[i] in WORD_NAMES]
         words = [WORDS] if self.is_ontonotes and WORDS in others else others
-        found = [*named, *filter(self._has_words, words), words[0]]
-        self.token_column = found[0]
+        return [*named, *filter(self._has_words, words), words[0]][0]
 
     def _has_words(self, i: int) -> bool:
         column = self.columns[i]
-        if column.is_code or 2 * column.n_blank > self.n_rows:
+        if _is_code(column) or 2 * column.n_blank > self.n_rows:
             return False
-        n_texts = len(column.texts)
+        n_texts = len(column.lines)
         is_name = n_texts <= self.n_sentences and self.n_rows > 2 * self.n_sentences
         others = self.columns[i + 1 :]
-        return not (is_name and any(len(o.texts) > n_texts for o in others))
+        return not (is_name and any(len(o.lines) > n_texts for o in others))
 
-    def choose_sentence_column(self) -> None:
+    def _choose_sentence_column(self) -> None:
         """A column that names or counts sentences, if no blank line ends them."""
         others = sorted({*range(self.width)} - {self.token_column, *self.tags})
         named = [i for i in others if SENTENCE_NAME.match(self.names[i])]
@@ -249,19 +232,76 @@ class Layout(Rows):
         skipped = [
             i
             for i in others
-            if i < self.token_column and len(self.columns[i].texts) < self.n_rows
+            if i < self.token_column and len(self.columns[i].lines) < self.n_rows
         ]
-        repeats = [i for i in skipped if self.columns[i].n_same]
-        found = [*repeats, *skipped] if self.n_sentences == 1 else []
+        repeat = [i for i in skipped if self.columns[i].repeats]
+        found = [*repeat, *skipped] if self.n_sentences == 1 else []
         self.sentence_column = next(iter([*named, *found]), None)
+        if self.sentence_column is not None:
+            column = self.columns[self.sentence_column]
+            are_numbers = all(map(str.isdecimal, column.lines))
+            self.counts_tokens = are_numbers and not column.repeats
 
-    def find_language(self) -> None:
-        """Find a language code before every token, as in WikiANN (en:Oslo)."""
-        texts = self.columns[self.token_column].texts
-        match = LANGUAGE.match(next(iter(texts), ""))
-        if match and len(texts) > 1 and all(t.startswith(match[0]) for t in texts):
-            self.language = match[0]
+    def _check_layers(self) -> None:
+        """Several columns are layers of the same entities if they share labels but no
+        entities, and one covers the others; otherwise one must be chosen."""
+        n_entities = n_same = n_tagged = 0
+        n_covered: Counter[int] = Counter()
+        for _, rows in self.sentences(ConversionReport()):
+            layers = [tags_to_spans(tags, "")[0] for tags in self.layers(rows)]
+            spans = [span for layer in layers for span in layer]
+            n_entities += len(spans)
+            n_same += len(spans) - len({*spans})
+            n_tagged += len({i for start, end, _ in spans for i in range(start, end)})
+            for i, layer in enumerate(layers):
+                n_covered[i] += sum(end - start for start, end, _ in layer)
+        labels = [_labels(tags) for tags in self.tags.values()]
+        is_nested = (
+            n_same <= 0.05 * n_entities and max(n_covered.values()) >= 0.9 * n_tagged
+        )
+        if is_nested and all(names & labels[0] for names in labels):
+            return
+        shown = [f"{i} ({max(tags or (), key=len)})" for i, tags in self.tags.items()]
+        what = f"columns {', '.join(shown)} all hold tags; choose one with --tag-column"
+        which = ",".join(map(str, self.tags))
+        raise UserError(f"{what}, or read all with --tag-column {which}", self.path)
+
+    def find_doubt(self) -> str:
+        """Say why a file may be something else than columns with tags; empty if it can
+        hardly be."""
+        if self.n_unfit * 10 > self.n_rows:
+            return "lines have different numbers of columns"
+        if self.n_rows > 1 and _is_code(self.columns[self.token_column]):
+            return "no column has words"
+        tags = {} if self.delimiter == "slash" else self.tags
+        # In a table without header, a date or code may be as often repeated.
+        column = self.sentence_column
+        is_named = column is not None and bool(self.names[column])
+        has_sentences = self.n_sentences > 1 or is_named
+        for i, known in self.tags.items():
+            texts = self.columns[i].lines
+            if self.is_ontonotes and known is None:
+                return ""
+            unknown = [text for text in texts if text not in (known or {})]
+            if not self.is_found or len(unknown) > 0.1 * len(texts):
+                return f"'{unknown[0] if unknown else ''}' is not a tag such as B-PER"
+            if not {"O", "o"} & texts.keys():
+                return "no token has the tag O"
+            labels = [label for _, label in self._styled(i).values() if label]
+            # B-1 and I-1 are tags, B-6 and B-12 may be vitamins.
+            is_styled = any(map(str.isalpha, "".join(labels)))
+            is_styled = is_styled or len({*labels}) < len(labels)
+            is_short = any(len(label) < 2 for label in _labels(tags.get(i)))
+            if not is_styled and (is_short or not tags or not has_sentences):
+                return "labels alone may be no tags; read them with --format conll"
+        return ""
 
 
 def _labels(tags: Mapping[str, Tag] | None) -> set[str]:
     return {label for _, label in (tags or {}).values() if label}
+
+
+def _is_code(column: Column) -> bool:
+    """Whether texts have no letters or differ in numbers alone: 1-1, 0:3, s1.2."""
+    has_letters = any(map(str.isalpha, "".join(column.lines)))
+    return not has_letters or len({DIGITS.sub("", t) for t in column.lines}) == 1

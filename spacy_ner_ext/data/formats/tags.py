@@ -12,7 +12,8 @@ label are written: B-PER, B_PER, PER-B, PER_B, b-per, a prefix or a label alone.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import inf
 from pathlib import Path
 
 from ...util.errors import Place, UserError
@@ -48,6 +49,8 @@ STYLES = [
 BARE = re.compile("[BIESLUMW]", re.IGNORECASE)
 # Several tags, which are not a label with spaces.
 SEVERAL = re.compile(r"[\s|,;+][BIESLUMW]-|\sO\b")
+# The rest of an error after a text that is not a tag.
+NOT_A_TAG = "is not O or a prefix and a label such as B-PER"
 # Labels without prefix in a file; more are not labels.
 MAX_LABELS = 500
 
@@ -111,33 +114,68 @@ def resolve_scheme(name: str) -> str:
     return scheme
 
 
-class SchemeSurvey:
-    """Recognizes the scheme of a file from the tags of its sentences."""
+class Column:
+    """The texts of a column or of lists, such as tags: the first line of each, and
+    which follow which in a sentence. After `limit` different texts, others are not
+    added."""
 
-    def __init__(self) -> None:
-        self.first_line: dict[str, int] = {}
-        self._starts_with_inside = False
-        self._begin_after_other = False
+    def __init__(self, limit: float = inf) -> None:
+        self.limit = limit
+        self.lines: dict[str, int] = {}
+        self.pairs: set[tuple[str, str]] = set()
+        self.n_blank = 0
+        self._previous = ""
 
-    def add(self, tags: Sequence[Tag], lines: Sequence[int]) -> None:
-        """Add the tags of a sentence, with the line of each."""
-        previous = ""
-        for (prefix, label), line in zip(tags, lines, strict=True):
-            self.first_line.setdefault(prefix, line)
-            if label != previous:
-                self._starts_with_inside |= prefix == "I"
-                self._begin_after_other |= prefix == "B"
-            previous = label
+    def add(self, text: str, line: int) -> None:
+        """Add the next text of a sentence."""
+        self.n_blank += not text
+        if len(self.lines) <= self.limit:
+            self.lines.setdefault(text, line)
+            self.pairs.add((self._previous, text))
+            self._previous = text
 
-    def scheme(self) -> str:
-        """The key of `SCHEMES` that the tags follow."""
-        if self.first_line.keys() & {"L", "U"}:
-            return "biluo"
-        if self.first_line.keys() & {"E", "S"}:
-            return "bioes"
-        if self._starts_with_inside and not self._begin_after_other:
-            return "iob1"
-        return "iob2"
+    def end_sentence(self) -> None:
+        """Let the next text follow no other."""
+        self._previous = ""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a text follows itself."""
+        return any(a == b for a, b in self.pairs)
+
+
+def find_scheme(
+    columns: Iterable[tuple[Column, Mapping[str, Tag]]],
+    scheme: str,
+    path: Path,
+    unit: str = "line",
+) -> str:
+    """Recognize the scheme of some columns of tags if it is "auto", or check the one
+    that is given."""
+    lines: dict[str, int] = {}
+    # The prefixes with which another label starts.
+    starts: set[str] = set()
+    for column, known in columns:
+        for text, line in column.lines.items():
+            prefix, _ = known.get(text, OUTSIDE)
+            lines[prefix] = min(line, lines.get(prefix, line))
+        tags = ((known.get(a, OUTSIDE), known.get(b, OUTSIDE)) for a, b in column.pairs)
+        starts |= {prefix for (_, last), (prefix, label) in tags if label != last}
+    for prefix, line in lines.items():
+        if scheme != "auto" and prefix not in SCHEMES[scheme] + MISSING[0]:
+            what = f"a tag with {prefix}- does not belong to the scheme {scheme}"
+            raise Place(path, line, unit).error(f"{what}; choose another --scheme")
+    if scheme != "auto":
+        return scheme
+    biluo, bioes = (list(filter(lines.__contains__, two)) for two in ("LU", "ES"))
+    if biluo and bioes:
+        first, second = sorted((biluo[0], bioes[0]), key=lines.__getitem__)
+        what = f"a tag with {second}-, but {first}- on {unit} {lines[first]}: no scheme"
+        what += " has both (E and S are bioes, L and U biluo); correct the tags"
+        raise Place(path, lines[second], unit).error(what)
+    if biluo or bioes:
+        return "biluo" if biluo else "bioes"
+    return "iob1" if "I" in starts and "B" not in starts else "iob2"
 
 
 def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Repair]]:
@@ -169,53 +207,37 @@ def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Re
     return spans, repairs
 
 
-def find_scheme(
-    survey: SchemeSurvey, scheme: str, path: Path, unit: str = "line"
-) -> str:
-    """Recognize the scheme if it is "auto", or check the one that is given."""
-    lines = survey.first_line
-    biluo, bioes = (list(filter(lines.__contains__, two)) for two in ("LU", "ES"))
-    if scheme == "auto" and biluo and bioes:
-        first, second = sorted((biluo[0], bioes[0]), key=lines.__getitem__)
-        what = (
-            f"a tag with {second}-, but {first}- on {unit} {lines[first]}: no scheme "
-        )
-        what += "has both (E and S are bioes, L and U biluo); correct the tags"
-        raise UserError(what, path, lines[second], unit)
-    for prefix, line in lines.items():
-        if scheme != "auto" and prefix not in SCHEMES[scheme] + MISSING[0]:
-            what = f"a tag with {prefix}- does not belong to the scheme {scheme}"
-            raise UserError(f"{what}; choose another --scheme", path, line)
-    return survey.scheme() if scheme == "auto" else scheme
-
-
 def tagged_record(
     words: list[str],
     layers: Sequence[Sequence[Tag]],
     places: Sequence[Place],
     report: ConversionReport,
+    scheme: str = "",
 ) -> Record:
     """Make a record of the words of a sentence and one or more layers of their tags,
-    by the report's scheme."""
-    for word, place in zip(words, places, strict=True):
+    by default in the report's scheme.
+
+    places: Where each word is; for a sentence without words, where that is.
+    """
+    entities: list[Entity] = []
+    for word, place in zip(words, places):
         if not word.strip():
             report.note("blank", place, f"token {word!r} has no visible character")
-    entities: list[Entity] = []
     for tags in layers:
-        spans, repairs = tags_to_spans(tags, report.scheme)
+        if len(tags) != len(words):
+            what = f"{len(words)} tokens have {len(tags)} tags; give each token one"
+            raise places[0].error(what)
+        spans, repairs = tags_to_spans(tags, scheme or report.scheme)
         for i, what in repairs:
             report.note("repaired", places[i], what)
         entities += [Entity(*span, places[span[0]]) for span in spans]
-    missing = [
-        (i, i + 1)
-        for i in range(len(words))
-        if all(tags[i] == MISSING for tags in layers) and layers
-    ]
     return Record(
         places[0],
         words=words,
-        entities=entities,
+        entities=entities if layers else None,
         in_words=True,
-        missing=missing,
-        starts=[0],
+        missing=[
+            (i, i + 1) for i, tags in enumerate(zip(*layers)) if {*tags} == {MISSING}
+        ],
+        starts=[0][: len(words)],
     )

@@ -267,7 +267,7 @@ MALFORMED = {
         ['{"text": "a"}'],
         {},
         1,
-        "column ner_tags is missing; columns are: text",
+        "column tokens, ner_tags is missing; columns are: text",
     ),
     "other column": (
         [GOOD],

@@ -333,7 +333,7 @@ ERRORS = {
     "which text": ("a.json", [{"id": 1, "data": {"a": "x", "b": "y"}, "annotations": []}], "name the text 'text'"),
     "numbers of labels": ("a.jsonl", [{"text": TEXT, "annotations": [{"label": 3, "start_offset": 0, "end_offset": 8}]}], "the label 3 is a number without its name"),
     "numbers of classes": ("a.jsonl", [{"text": TEXT, "annotations": [{"label": 3, "user": 1}]}], "the label 3 is a number without its name"),
-    "fewer tags": ("a.jsonl", [{"text": TEXT, "labels": ["B-PER", "O"]}], "6 words have 2 tags"),
+    "fewer tags": ("a.jsonl", [{"text": TEXT, "labels": ["B-PER", "O"]}], "6 tokens have 2 tags"),
     "quotes without offsets": ("a.jsonl", [{"text": TEXT, "entities": [{"text": "Oslo", "label": "LOC"}]}], "'start' is missing"),
     "quotes by label": ("a.jsonl", [{"text": TEXT, "entities": {"LOC": ["Oslo"]}}], "'entities' is {"),
     "other quote": ("a.jsonl", [{"text": TEXT, "entities": [{"start": 0, "end": 3, "label": "LOC", "text": "Oslo"}]}], "but its text is \"Oslo\""),

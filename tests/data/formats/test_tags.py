@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from spacy_ner_ext.data.formats.tags import (
     SCHEMES,
-    SchemeSurvey,
+    Column,
     find_scheme,
     parse_tag,
     resolve_scheme,
@@ -22,13 +22,15 @@ def parse(text):
     return [parse_tag(tag) for tag in text.split()]
 
 
-def survey(*sentences):
-    found = SchemeSurvey()
-    line = 1
-    for tags in map(parse, sentences):
-        found.add(tags, range(line, line + len(tags)))
-        line += len(tags) + 1
-    return found
+def scheme_of(*sentences):
+    column, line = Column(), 1
+    for text in sentences:
+        for tag in text.split():
+            column.add(tag, line)
+            line += 1
+        column.end_sentence()
+    known = understand_tags(column.lines)
+    return find_scheme([(column, known)], "auto", Path("x.conll"))
 
 
 @pytest.mark.parametrize(
@@ -74,15 +76,14 @@ def test_parse_tag(text, tag):
     ],
 )
 def test_scheme_recognised_from_all_tags(sentences, scheme):
-    found = survey(*sentences)
-    assert find_scheme(found, "auto", Path("x.conll")) == scheme
+    assert scheme_of(*sentences) == scheme
 
 
 @pytest.mark.parametrize("tags", ["L-A S-A", "U-A E-A", "E-A L-A", "S-A U-A"])
 def test_prefixes_of_two_schemes_clash(tags):
     first, second = (tag[0] for tag in tags.split())
     with pytest.raises(UserError, match=f"a tag with {second}-, but {first}- on line"):
-        find_scheme(survey(tags), "auto", Path("x.conll"))
+        scheme_of(tags)
 
 
 @pytest.mark.parametrize(
