@@ -1,7 +1,7 @@
 """Entities as brackets: `(PER*` `*)` of CoNLL-2012 and `(e1-person` `e1)` of GUM."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ...util.errors import Place
 from ..record import Entity
@@ -13,7 +13,7 @@ BRACKET = re.compile(r"\((?P<opened>[^()]+)(?P<closed>\))?|(?P<name>[^()]*)\)")
 GROUP = re.compile(r"[^\W\d_]\w*[^\W\d_]")
 
 
-def are_brackets(cells: Sequence[str]) -> bool:
+def are_brackets(cells: Collection[str]) -> bool:
     """Whether all cells of a column are brackets, and some entity starts in one."""
     return all(map(BRACKETS.fullmatch, cells)) and any(c.startswith("(") for c in cells)
 

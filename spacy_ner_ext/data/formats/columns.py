@@ -89,16 +89,16 @@ class Rows:
         """The sentences of a file; comments are noted."""
         starts_document, rows, name = False, list[tuple[int, list[str]]](), ""
         for number, line, cells in self.rows():
-            is_token = bool(cells) and self._is_token(number, line, cells)
+            token = cells if cells and self._is_token(number, line, cells) else []
             is_new = not cells
-            if is_token and cells and self.sentence_column is not None:
-                is_new = self._starts_sentence(cells[self.sentence_column], name)
-                name = cells[self.sentence_column] or name
+            if token and self.sentence_column is not None:
+                is_new = self._starts_sentence(token[self.sentence_column], name)
+                name = token[self.sentence_column] or name
             if rows and is_new:
                 yield starts_document, rows
                 starts_document, rows = False, []
-            if is_token and cells:
-                rows.append((number, cells))
+            if token:
+                rows.append((number, token))
             elif line.startswith("#"):
                 report.note("comments", Place(self.path, number), line)
             starts_document |= cells is None

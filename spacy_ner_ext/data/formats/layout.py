@@ -166,12 +166,15 @@ class Layout(Rows):
 
     def _understand(self, columns: Iterable[int]) -> Tags:
         """The tags of some columns, whatever their style."""
-        texts = {i: self.columns[i].lines for i in columns}
-        options = {"default_label": self.default_label, "scheme": self.scheme}
-        return {
-            i: None if are_brackets(found) else understand_tags(found, **options)
-            for i, found in texts.items()
-        }
+        found: dict[int, dict[str, Tag] | None] = {}
+        for i in columns:
+            texts, default_label = self.columns[i].lines, self.default_label
+            found[i] = understand_tags(
+                texts, default_label=default_label, scheme=self.scheme
+            )
+            if are_brackets(texts):
+                found[i] = None
+        return found
 
     def _choose_columns(
         self, token_column: int | None, tag_column: int | Sequence[int] | None

@@ -135,7 +135,7 @@ class Column:
             self._previous = text
 
     def end_sentence(self) -> None:
-        """Let the next text follow no other."""
+        """Start a sentence with the next text."""
         self._previous = ""
 
     @property
