@@ -10,7 +10,7 @@ from ..util.errors import UserError
 from .formats.conllu_sentences import ID, PLUS
 from .formats.dataset_source import SAVED_DATASET, data_files
 from .formats.json_file import read_json_values
-from .formats.json_shapes import guess_of_values
+from .formats.jsonl import guess_of_values
 from .formats.layout import HEAD, Layout
 from .formats.registry import READERS
 from .formats.table_file import DELIMITERS, JSON_SUFFIXES, read_rows

@@ -36,6 +36,7 @@ class Record:
         entities is missing.
     starts: The words that start a sentence; None if unknown.
     layers: Other annotation of the words, by the argument of `spacy.tokens.Doc`.
+    choices: The categories that were chosen, by question, of a tool that asks several.
     document: The document that it is a part of.
     """
 
@@ -50,6 +51,7 @@ class Record:
     starts: list[int] | None = None
     layers: dict[str, list[Any]] = field(default_factory=dict)
     cats: dict[str, float] = field(default_factory=dict)
+    choices: Mapping[str, Iterable[str]] | None = None
     id: str = ""
     document: str = ""
     lang: str = ""

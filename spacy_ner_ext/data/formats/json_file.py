@@ -1,8 +1,6 @@
 """Read a file of JSON values one by one, a sequence or an array, and check values.
 
-A file that starts with "[" is one array. But if its first line is a complete array and
-more lines follow, or it is a single line that starts with a string as `["text", {}]`
-does, the file is a sequence of values.
+A file that starts with "[" is one array, except that ["text", {}] is a value.
 """
 
 import json
@@ -12,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from srsly.msgpack import Packer
 
@@ -21,9 +19,9 @@ from ..text import MAX_LINE, check_input, read_chunks, read_first_line
 
 T = TypeVar("T")
 BLANK = re.compile(r"[ \t\r\n]*")
-# The end of a value whose last character is the first here.
-ENDED = re.compile(r'["\]}]|.[ \t\r\n,\]]', re.DOTALL)
 STARTS_WITH_STRING = re.compile(r'\[\s*"')
+# A number, literal or escape that the end of a text cuts off is not longer.
+MAX_CUT = 16
 EXCERPT = 40
 KIND_NAMES = {
     str: "a string",
@@ -34,43 +32,28 @@ KIND_NAMES = {
 }
 
 
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number; leave it out")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    return number if math.isfinite(number) else _refuse(digits[:EXCERPT])
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:EXCERPT]} is not a JSON number; leave it out")
+    return number
 
 
 # `srsly.msgpack_dumps` searches all installed packages at each call.
 PACKER = Packer()
-DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 def read_json_values(path: Path) -> Iterator[tuple[Place, Any]]:
     """Read a file of JSON values or of one array, one value in memory at a time."""
     check_input(path)
-    is_array, is_single_line = _layout(path)
-    for index, (place, value) in enumerate(_Values(path, is_array), start=1):
-        is_element = is_array and is_single_line
-        yield Place(path, index, "element") if is_element else place, value
-
-
-def _layout(path: Path) -> tuple[bool, bool]:
-    """Whether a file is one array, and whether it is on a single line."""
     first, follows = read_first_line(path)
     if not first:
         raise UserError("the file holds no value; check how it was made", path)
-    if not first.startswith("["):
-        return False, False
-    if not follows:
-        return not STARTS_WITH_STRING.match(first), True
-    try:
-        DECODER.decode(first)
-    except (ValueError, RecursionError):
-        return True, False
-    return False, False
+    is_array = first.startswith("[") and not STARTS_WITH_STRING.match(first)
+    for index, (place, value) in enumerate(_Values(path, is_array), start=1):
+        is_element = is_array and not follows
+        yield Place(path, index, "element") if is_element else place, value
 
 
 class _Values:
@@ -89,18 +72,22 @@ class _Values:
         is_first = True
         while self._next() != end:
             if end and not is_first and not self._skip(","):
-                raise self._error("Expecting ',' or ']'", self.position)
-            yield self._value()
+                raise self._error("Expecting ',' or ']'")
+            self._next()
+            place = self._place()
+            yield place, self._value(place)
             is_first = False
         self._advance(self.position + len(end))
         if self._next():
-            raise self._error("something follows its end", self.position)
+            raise self._error("something follows its end")
 
-    def _error(self, what: str, position: int) -> UserError:
-        line = self.line + self.text.count("\n", self.position, position)
+    def _place(self) -> Place:
+        return Place(self.path, self.line)
+
+    def _error(self, what: str) -> UserError:
         kind = "array" if self.is_array else "value"
         advice = "correct it, or check whether the file is complete"
-        return UserError(f"is not a JSON {kind} ({what}); {advice}", self.path, line)
+        return self._place().error(f"is not a JSON {kind} ({what}); {advice}")
 
     def _next(self) -> str:
         """The next character that is not blank; empty at the end."""
@@ -115,25 +102,23 @@ class _Values:
         self._advance(self.position + is_next)
         return is_next
 
-    def _value(self) -> tuple[Place, Any]:
-        self._next()
-        place = Place(self.path, self.line)
-        with _explained(place):
-            value, end = self._decode()
-            PACKER.pack(value)
-        self._advance(end)
-        return place, value
-
-    def _decode(self) -> tuple[Any, int]:
+    def _value(self, place: Place) -> Any:
         while True:
             try:
-                value, end = DECODER.raw_decode(self.text, self.position)
-                # A number may be cut off.
-                if ENDED.match(self.text, end - 1) or not self._read():
-                    return value, end
+                with _explained(place):
+                    value, end = DECODER.raw_decode(self.text, self.position)
+                    # The end of the text may cut it off.
+                    if end + MAX_CUT < len(self.text) or not self._read():
+                        PACKER.pack(value)
+                        self._advance(end)
+                        return value
             except JSONDecodeError as err:
-                if not self._read():
-                    raise self._error(err.msg.removesuffix(" at"), err.pos) from err
+                is_at_end = err.pos + MAX_CUT > len(self.text)
+                is_cut = is_at_end or err.msg.startswith("Unterminated")
+                if not is_cut or not self._read():
+                    line = self.line + self.text.count("\n", self.position, err.pos)
+                    where = f" on line {line}" if line > self.line else ""
+                    raise self._error(f"{_message(err)}{where}") from err
 
     def _advance(self, position: int) -> None:
         self.line += self.text.count("\n", self.position, position)
@@ -144,7 +129,7 @@ class _Values:
         waiting = self.text[self.position :]
         if len(waiting) > MAX_LINE:
             what = f"a value has more than {MAX_LINE} characters, or no end; correct it"
-            raise UserError(what, self.path, self.line)
+            raise self._place().error(what)
         more: list[str] = []
         size = 0
         while size <= len(waiting) and (chunk := next(self._chunks, "")):
@@ -162,9 +147,13 @@ def parse_json(text: str, place: Place, name: str) -> Any:
             value = DECODER.decode(text)
             PACKER.pack(value)
     except JSONDecodeError as err:
-        found = f"{err.msg.removesuffix(' at')} at character {err.pos + 1}"
+        found = f"{_message(err)} at character {err.pos + 1}"
         raise place.error(f"{name} is not a JSON value ({found}); correct it") from err
     return value
+
+
+def _message(err: JSONDecodeError) -> str:
+    return err.msg.removesuffix(" at")
 
 
 def check_storable(value: Any, place: Place) -> None:
@@ -181,20 +170,17 @@ def _explained(place: Place) -> Iterator[None]:
     except (JSONDecodeError, UserError):
         raise
     except (ValueError, OverflowError, RecursionError, TypeError) as err:
-        raise place.error(_explain(err)) from err
-
-
-def _explain(err: Exception) -> str:
-    if isinstance(err, UnicodeEncodeError):
-        half = f"\\u{ord(err.object[err.start]):04x}"
-        return f"{half} is half of a surrogate pair; correct the text"
-    if isinstance(err, RecursionError) or "recursion" in str(err):
-        return "the value is nested too deep; leave out the nested part"
-    if isinstance(err, OverflowError) or "digits" in str(err):
-        return "a whole number has more than 64 bits; write it as a string"
-    if isinstance(err, TypeError):
-        return f"holds something that is not a plain JSON value ({err}); leave it out"
-    return str(err)
+        what = str(err)
+        if isinstance(err, UnicodeEncodeError):
+            half = f"\\u{ord(err.object[err.start]):04x}"
+            what = f"{half} is half of a surrogate pair; correct the text"
+        elif isinstance(err, RecursionError) or "recursion" in what:
+            what = "the value is nested too deep; leave out the nested part"
+        elif isinstance(err, OverflowError) or "digits" in what:
+            what = "a whole number has more than 64 bits; write it as a string"
+        elif isinstance(err, TypeError):
+            what = f"holds something that is not a plain JSON value ({what}); remove it"
+        raise place.error(what) from err
 
 
 def field(values: Mapping[str, Any], name: str, kind: type[T], place: Place) -> T:
@@ -216,6 +202,18 @@ def checked(value: Any, kind: type[T], name: str, place: Place) -> T:
     return value  # type: ignore[return-value]
 
 
+def array(values: Mapping[str, Any], name: str, place: Place) -> list[Any]:
+    """Get an array of an object; empty if it is missing or null."""
+    value = values.get(name)
+    return [] if value is None else checked(value, list, f"'{name}'", place)
+
+
+def objects(values: Mapping[str, Any], name: str, place: Place) -> list[dict[str, Any]]:
+    """Get an array of objects; empty if it is missing or null."""
+    items = array(values, name, place)
+    return [checked(item, dict, f"one of '{name}'", place) for item in items]
+
+
 def excerpt(value: Any) -> str:
     """The start of a value, as JSON if possible, for a message."""
     text = json.dumps(value, ensure_ascii=False, default=str)
@@ -230,6 +228,4 @@ def name_of(values: Mapping[str, Any], name: str, place: Place) -> str:
 
 def as_name(value: Any, name: str, place: Place) -> str:
     """Get a string or whole number as a string."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return checked(value, str, name, place)
+    return str(value) if type(value) is int else checked(value, str, name, place)

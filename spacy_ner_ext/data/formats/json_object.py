@@ -5,8 +5,8 @@ from itertools import chain
 from typing import Any
 
 from ..record import Record
-from . import json_spans
-from .json_file import as_name, checked, field
+from . import json_spans as spans
+from .json_file import array, as_name, checked, field, objects
 from .json_spans import ENDS, STARTS, ValuePlace, Values, first, read_answer, read_label
 from .table_file import read_data
 
@@ -27,12 +27,25 @@ def is_annotated(value: Values) -> bool:
     """Whether an object is a text with annotation that is not a plain category."""
     given = [value.get(key) for key in SPANS]
     items = chain(*(v if isinstance(v, list) else [v] for v in given))
-    has_spans = any(isinstance(i, list | dict) and not are_truths(i) for i in items)
+    has_spans = any(isinstance(i, list | dict) and not _are_truths(i) for i in items)
     has_key = not value.keys().isdisjoint((*MARKS, "spans", "entities"))
     return bool(first(value, TEXTS)) and (has_spans or has_key)
 
 
-def are_truths(value: Any) -> bool:
+def has_category(value: Values) -> bool:
+    """Whether an object is a text with categories."""
+    labels = value.get("label", value.get("labels"))
+    items = labels if isinstance(labels, list) else [labels]
+    is_plain = bool(items) and all(map(spans.is_plain_label, items))
+    is_named = _are_truths(value.get("label")) or type(value.get("cats")) in (
+        dict,
+        list,
+    )
+    is_text = isinstance(value.get("text"), str) and not first(value, STARTS)
+    return is_text and (is_plain or is_named)
+
+
+def _are_truths(value: Any) -> bool:
     """Whether a value says which categories are true."""
     return isinstance(value, dict) and all(v in (0, 1, None) for v in value.values())
 
@@ -49,54 +62,47 @@ def _row_text(row: Values) -> str:
     return max(texts, key=lambda name: len(row[name]), default="")
 
 
-def merge_key(value: Any) -> str | None:
-    """The text that a value is about, if others of the file may be about it, too."""
-    if isinstance(value, dict) and is_span_row(value):
-        return str(value[_row_text(value)])
-    is_binary = isinstance(value, dict) and _is_binary(value)
-    return str(value["text"]) if is_binary else None
+def read_span_row(values: Values, place: ValuePlace) -> Iterator[Record]:
+    """Read one span of a text; without a start, the text has no entity."""
+    text = _row_text(values)
+    record = Record(place, text=values[text])
+    span = {name: value for name, value in values.items() if name != text}
+    spans.add_spans(record, [span] if first(span, STARTS) else [], place)
+    place.is_part = True
+    yield record
 
 
 def _is_binary(values: Values) -> bool:
     """Whether the answer is about a suggestion, not about all of a text."""
-    is_answered = values.get("answer") in ("accept", "reject")
-    if not is_answered or not isinstance(values.get("text"), str):
+    if values.get("answer") not in ("accept", "reject"):
         return False
     if values.get("_view_id") is not None:
         return values["_view_id"] in BINARY_VIEWS
-    spans = values.get("spans")
+    found = values.get("spans")
     if isinstance(values.get("label"), str):
-        return not spans and not values.get("options")
+        return not found and not values.get("options")
     # Without a view, as in older versions: suggestions have a score.
-    is_one = isinstance(spans, list) and len(spans) == 1 and isinstance(spans[0], dict)
-    return is_one and "score" in (spans or [{}])[0]
-
-
-def read_span_row(values: Values, place: ValuePlace) -> Iterator[Record]:
-    """Read one span of a text; without a start, the text has no entity."""
-    text = _row_text(values)
-    record = Record(place, text=values[text], entities=[])
-    span = {name: value for name, value in values.items() if name != text}
-    if first(span, STARTS):
-        json_spans.add_spans(record, [span], place)
-    yield record
+    is_one = isinstance(found, list) and len(found) == 1 and isinstance(found[0], dict)
+    return is_one and "score" in (found or [{}])[0]
 
 
 def read_object(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read a text with spans and categories, in the sense of its answer."""
-    answer, is_binary = read_answer(values, place), _is_binary(values)
+    answer = read_answer(values, place)
     given = values.get("annotations")
     if isinstance(given, list) and any(map(_user_of, given)):
         wanted = [one for one in given if not place.skips(_user_of(one))]
         values = {**values, "annotations": wanted}
     elif place.skips(values.get("_annotator_id", values.get("_session_id"))):
         return
+    place.is_part = _is_binary(values)
     is_discarded = values.get("status") in ("Discarded", "discarded")
-    if is_discarded or answer == "ignore" or (answer == "reject" and not is_binary):
+    is_rejected = answer == "reject" and not place.is_part
+    if is_discarded or is_rejected or answer == "ignore":
         place.note("rejected", f"the answer is {answer or values['status']}")
         return
-    record = read_annotation(values, place)
-    if is_binary:
+    record = _read_annotation(values, place)
+    if place.is_part:
         _judge(record, answer == "accept", place)
     elif answer == "accept" and record.entities is None and not record.cats:
         view = values.get("_view_id")
@@ -118,40 +124,35 @@ def _user_of(annotation: Any) -> Any:
 def _judge(record: Record, is_accepted: bool, place: ValuePlace) -> None:
     """Apply the answer about a suggestion; nothing is known about all else."""
     record.is_complete = record.entities is None
-    if is_accepted:
-        return
-    for start, end, label, *_ in record.entities or ():
-        record.missing.append((start, end))
-        place.note("rejected", f"{label} from {start} to {end}")
-    record.entities = None if record.entities is None else []
-    record.cats = dict.fromkeys(record.cats, 0.0)
+    if not is_accepted:
+        for start, end, label, *_ in record.entities or ():
+            record.missing.append((start, end))
+            place.note("rejected", f"{label} from {start} to {end}")
+        record.entities = None if record.entities is None else []
+        record.cats = dict.fromkeys(record.cats, 0.0)
 
 
-def read_annotation(values: Values, place: ValuePlace) -> Record:
+def _read_annotation(values: Values, place: ValuePlace) -> Record:
     """Read a text with spans, categories, gold tokens and other data."""
     name = first(values, TEXTS)
-    text = field(values, name, str, place)
     others = {key: value for key, value in values.items() if key != name}
     if isinstance(values.get("cats"), list):
         names = [read_label(cat, "a category", place) for cat in values["cats"]]
         others["cats"] = dict.fromkeys(names, 1.0)
+    text = field(values, name, str, place)
     record = Record(place, text=text, **read_data(others, place))
+    if others.get("spans") and values.get("_view_id") in OTHER_VIEWS:
+        place.note("skipped", f"spans of the view {values['_view_id']}")
+        del others["spans"]
     for key in SPANS:
-        is_other = key == "spans" and values.get("_view_id") in OTHER_VIEWS
-        if is_other and others.get(key):
-            place.note("skipped", f"spans of the view {values['_view_id']}")
-        elif not is_other and others.get(key) is not None:
+        if others.get(key) is not None:
             _add_annotation(record, key, others[key], place)
     record.cats = {**_read_options(values, place), **record.cats}
     if isinstance(values.get("tokens", values.get("words")), list):
-        json_spans.add_tokens(record, values, place)
-    for _ in _list(values, "relations", place):
+        spans.add_tokens(record, values, place)
+    for _ in array(values, "relations", place):
         place.note("skipped", "relation")
     return record
-
-
-def _list(values: Values, name: str, place: ValuePlace) -> list[Any]:
-    return [] if values.get(name) is None else field(values, name, list, place)
 
 
 def _add_annotation(record: Record, key: str, value: Any, place: ValuePlace) -> None:
@@ -164,27 +165,23 @@ def _add_annotation(record: Record, key: str, value: Any, place: ValuePlace) -> 
         names = [read_label(label, "'label'", place) for label in labels]
         record.cats.update(dict.fromkeys(names, 1.0))
     else:
-        spans = chain(*(_points(item, place) for item in items))
-        json_spans.add_spans(record, spans, place)
+        found = chain(*(_points(item, place) for item in items))
+        spans.add_spans(record, found, place)
 
 
 def _is_category(item: Any, key: str) -> bool:
     """Whether an item is about the whole text, in Doccano with its annotator."""
     if not isinstance(item, dict) or key != "annotations":
         return isinstance(item, str) and key in LABELS
-    return item.keys() >= {"label", "user"} and not json_spans.has_offsets(item)
+    return item.keys() >= {"label", "user"} and not spans.has_offsets(item)
 
 
 def _points(item: Any, place: ValuePlace) -> list[Any]:
     """The spans of an item; Dataturks has several, with inclusive ends."""
     if not isinstance(item, dict) or not isinstance(item.get("points"), list):
         return [item]
-    points = [checked(point, dict, "a point", place) for point in item["points"]]
-    bounds = [[point.get("start"), point.get("end")] for point in points]
-    return [
-        {"index": index, "label": item.get("label"), "text": point.get("text")}
-        for index, point in zip(bounds, points)
-    ]
+    points, label = objects(item, "points", place), item.get("label")
+    return [{"label": label, "index": None, **point} for point in points]
 
 
 def _from_dict(
@@ -209,20 +206,19 @@ def _from_dict(
         return [
             {"index": span, "label": label, "text": quote}
             for label, quotes in value.items()
-            for quote, spans in quotes.items()
-            for span in checked(spans, list, f"'{label}'", place)
+            for quote, found in quotes.items()
+            for span in checked(found, list, f"'{label}'", place)
         ]
     return checked(value, list, f"'{key}'", place)
 
 
 def _read_options(values: Values, place: ValuePlace) -> dict[str, float]:
     cats: dict[str, float] = {}
-    for option in _list(values, "options", place):
-        name = checked(option, dict, "an option", place).get("id")
+    for option in objects(values, "options", place):
+        name = as_name(option.get("id"), "'id' of an option", place)
         answer = read_answer(option, place)
         if answer != "ignore":
-            is_true = float(answer == "accept")
-            cats[as_name(name, "'id' of an option", place)] = is_true
-    for name in _list(values, "accept", place):
-        cats[as_name(name, "an accepted option", place)] = 1.0
-    return cats
+            cats[name] = float(answer == "accept")
+    accepted = array(values, "accept", place)
+    names = [as_name(name, "an accepted option", place) for name in accepted]
+    return cats | dict.fromkeys(names, 1.0)

@@ -9,7 +9,7 @@ from ...util.errors import Place, UserError
 from ..offsets import find_quote
 from ..record import Entity, Record
 from ..report import ConversionReport, NotedPlace
-from .json_file import checked, excerpt, field, name_of
+from .json_file import array, checked, excerpt, field, name_of
 from .table_file import read_tokens
 
 Values = Mapping[str, Any]
@@ -29,53 +29,51 @@ NOT_PLAIN = re.compile(
 MAX_DIGITS = 18
 
 
+class ValuePlace(NotedPlace):
+    """The place of a JSON value or row.
+
+    annotator: The annotator whose work is wanted; None for all.
+    annotators: The first name of each that was found, by all that the tool gives.
+    is_part: Whether the record is about one span or category of its text.
+    """
+
+    annotator: str | None
+    annotators: dict[str, str]
+    is_part = False
+
+    def skips(self, annotator: Any) -> bool:
+        """Whether what an annotator made is to be left out; it is noted then."""
+        if annotator is None:
+            return self.annotator is not None
+        keys = annotator.values() if isinstance(annotator, dict) else [annotator]
+        names = [str(key) for key in keys if isinstance(key, str | int)]
+        self.annotators.update(dict.fromkeys(names, *names[:1]))
+        if self.annotator is None or self.annotator in names:
+            return False
+        self.note("skipped", f"annotation of {', '.join(names)}")
+        return True
+
+
+def check_annotators(
+    wanted: str | None, found: Mapping[str, str], path: Path, report: ConversionReport
+) -> None:
+    """Raise if nothing is by the annotator who is wanted; warn of several else."""
+    names = ", ".join(dict.fromkeys(found.values()))
+    if wanted is None and len({*found.values()}) > 1:
+        what = f"{path}: annotated by {names}; choose one with --annotator"
+        report.more_warnings.append(what)
+    elif wanted is not None and wanted not in found:
+        what = f"--annotator {wanted}: no annotation names that annotator"
+        advice = f"choose one of {names}" if names else "leave it out"
+        raise UserError(f"{what}; {advice}", path)
+
+
 def read_answer(values: Values, place: Place) -> str:
     """Read the answer about an example, a span or an option; empty if there is none."""
     answer = name_of(values, "answer", place)
     if answer and answer not in ANSWERS:
         raise place.error(f"the answer is '{answer}'; use one of {', '.join(ANSWERS)}")
     return answer
-
-
-class Annotators:
-    """The annotators whose work is read, all or the one that is wanted.
-
-    names: The first name of each that was found, by all that the tool gives.
-    """
-
-    def __init__(self, wanted: str | None) -> None:
-        self.wanted = wanted
-        self.names: dict[str, str] = {}
-
-    def check(self, path: Path, report: ConversionReport) -> None:
-        """Raise if nothing is by the one that is wanted; warn if none of many is."""
-        found = dict.fromkeys(self.names.values())
-        if self.wanted is None and len(found) > 1:
-            what = f"{path}: annotated by {', '.join(found)}"
-            report.more_warnings.append(f"{what}; choose one with --annotator")
-        elif self.wanted is not None and self.wanted not in self.names:
-            known = f"choose one of {', '.join(found)}" if found else "leave it out"
-            what = f"--annotator {self.wanted}: no annotation names that annotator"
-            raise UserError(f"{what}; {known}", path)
-
-
-class ValuePlace(NotedPlace):
-    """The place of a JSON value or row, with the annotators of its file."""
-
-    annotators: Annotators
-
-    def skips(self, annotator: Any) -> bool:
-        """Whether what an annotator made is to be left out; it is noted then."""
-        wanted = self.annotators.wanted
-        if annotator is None:
-            return wanted is not None
-        keys = annotator.values() if isinstance(annotator, dict) else [annotator]
-        names = [str(key) for key in keys if isinstance(key, str | int)]
-        self.annotators.names.update(dict.fromkeys(names, *names[:1]))
-        if wanted is None or wanted in names:
-            return False
-        self.note("skipped", f"annotation of {', '.join(names)}")
-        return True
 
 
 def first(values: Values, names: Iterable[str]) -> str:
@@ -160,15 +158,18 @@ def _offset(span: Values, name: str, place: Place) -> int:
     value = span.get(name)
     if isinstance(value, str) and value.isascii() and value.isdecimal():
         return int(value[:MAX_DIGITS])
+    # A column with empty cells has floats.
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return field(span, name, int, place)
 
 
 def _labels(span: Values, place: Place) -> tuple[str, list[str]]:
     name = first(span, LABELS) or next((n for n in LABELS if n in span), "")
     name = name or first(span, OTHER_LABELS) or LABELS[0]
-    value = span[name] if isinstance(span.get(name), list) else [span.get(name)]
     if name not in span:
         field(span, name, str, place)
+    value = span[name] if isinstance(span[name], list) else [span[name]]
     return name, [read_label(label, f"'{name}'", place) for label in value]
 
 
@@ -199,18 +200,18 @@ def _located(
 def add_tokens(record: Record, values: Values, place: NotedPlace) -> None:
     """Take the gold tokens, if they spell the text, and the starts of sentences."""
     name = first(values, ("tokens", "words"))
-    tokens = field(values, name, list, place)
+    tokens = array(values, name, place)
     words = [_word(token, record.text, place) for token in tokens]
     given = read_tokens(values, len(words), place)
-    is_given = name == "tokens" or given["spaces"] is not None
-    record.starts = given["starts"]
-    spaces = given["spaces"] or [type(t) is str or bool(t.get("ws")) for t in tokens]
-    parts = [word + " " * space for word, space in zip(words, spaces)]
-    if "".join(parts) == record.text and all(words):
-        is_unknown = values.get("unknown_spaces") is True or not is_given
-        record.words, record.spaces = words, None if is_unknown else spaces
-    elif not _spell(record, words, place):
+    record.starts, spaces = given["starts"], given["spaces"]
+    are_joined = (
+        name == "words" and not spaces and record.text == " ".join([*words, ""])
+    )
+    spaces = spaces or [type(t) is str or bool(t.get("ws")) for t in tokens]
+    if not _spell(record, words, spaces, place):
         record.starts = None
+    elif are_joined or values.get("unknown_spaces") is True:
+        record.spaces = None
 
 
 def _word(token: Any, text: str, place: Place) -> str:
@@ -225,7 +226,8 @@ def _word(token: Any, text: str, place: Place) -> str:
 def add_words(record: Record, text: str, place: NotedPlace) -> None:
     """Take the white space between the words of a record from its text."""
     record.text = text
-    numbers = _spell(record, record.words or [], place)
+    words = record.words or []
+    numbers = _spell(record, words, [True] * len(words), place)
     if numbers:
         record.missing = [(numbers[s], numbers[e - 1] + 1) for s, e in record.missing]
         record.entities = [
@@ -234,26 +236,34 @@ def add_words(record: Record, text: str, place: NotedPlace) -> None:
         ]
 
 
-def _spell(record: Record, tokens: Sequence[str], place: NotedPlace) -> list[int]:
-    """Take the words of a record from tokens; the number of each token is returned,
-    nothing if the tokens do not spell the text."""
-    text, position = record.text, 0
+def _spell(
+    record: Record, tokens: Sequence[str], spaces: Iterable[bool], place: NotedPlace
+) -> list[int]:
+    """Take the words of a record from tokens, and more of white space between them.
+
+    spaces: Whether a space follows each token, if its text has one there.
+    RETURNS: The number of each token; none if they do not spell the text.
+    """
+    text, position, skips = record.text, 0, False
     words: list[str] = []
-    spaces: list[bool] = []
+    after: list[bool] = []
     numbers: list[int] = []
-    for word in [*tokens, ""]:
+    for word, space in [*zip(tokens, spaces), ("", False)]:
         start = text.find(word, position) if word else len(text)
+        if skips and word and text.startswith(word, position + 1):
+            start = position + 1
         gap = text[position:start]
         if start < 0 or gap.strip() or not all(tokens):
             place.note("skipped", "tokens that do not spell the text")
             return []
         if words and gap.startswith(" "):
-            spaces[-1], gap = True, gap[1:]
+            after[-1], gap = True, gap[1:]
         parts = [part for part in (gap, word) if part]
         words += parts
-        spaces += [False] * len(parts)
+        after += [False] * len(parts)
         numbers.append(len(words) - 1)
         position = start + len(word)
-    record.words, record.spaces = words, spaces
+        skips = space and text.startswith(" ", position)
+    record.words, record.spaces = words, after
     record.starts = record.starts and [numbers[start] for start in record.starts]
     return numbers[:-1]

@@ -3,23 +3,24 @@
 import re
 from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any
 
 from ...util.errors import Place
 from ..record import Record
-from .json_file import checked, excerpt, field, name_of
-from .json_object import read_annotation
-from .json_spans import ValuePlace, Values, first, has_offsets, is_plain_label
+from .json_file import array, checked, excerpt, field, name_of, objects
+from .json_spans import ValuePlace, Values, add_spans, first, has_offsets
+from .json_spans import is_plain_label as is_plain
 
 Dict = dict[str, Any]
 # The second is the name in versions before 1.0.
 ANNOTATIONS = ("annotations", "completions")
-LABELS = ("labels", "hypertextlabels")
+LABELS = ("labels", "hypertextlabels", "label")
 ADDRESS = re.compile(r"(?:\w+:/|/data/(?:upload|local-files))/?\S*")
 RESPONSES = ".responses"
-# Columns of JSON-MIN that come after the results.
+# Columns of JSON-MIN that come after the results, and of Argilla that are not texts.
 AFTER = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time")
+HIDDEN = ("id", "status", "_server_id")
 
 
 def is_task(value: Values) -> bool:
@@ -30,8 +31,7 @@ def is_task(value: Values) -> bool:
 def read_task(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read one annotation: by the annotator who is wanted, the one that is marked as
     ground truth, or the first."""
-    key = first(values, ANNOTATIONS)
-    given = _objects(values, key, place) if key else []
+    given = objects(values, first(values, ANNOTATIONS), place)
     valid = [one for one in given if not one.get("was_cancelled")]
     valid = [one for one in valid if not place.skips(one.get("completed_by"))]
     if given and not valid:
@@ -41,35 +41,40 @@ def read_task(values: Values, place: ValuePlace) -> Iterator[Record]:
     for annotation in valid[1:]:
         author = excerpt(annotation.get("completed_by", "unknown"))
         place.note("skipped", f"further annotation, by {author}; see --annotator")
-    for _ in checked(values.get("predictions") or [], list, "'predictions'", place):
+    for _ in array(values, "predictions", place):
         place.note("skipped", "prediction")
-    results = _objects(valid[0], "result", place) if valid else None
+    if not valid:
+        yield _record(values, None, place)
+        return
+    field(valid[0], "result", list, place)
+    results = objects(valid[0], "result", place)
     data = field(values, "data", dict, place)
-    about = [name_of(result, "to_name", place) for result in results or ()]
+    about = [name_of(result, "to_name", place) for result in results]
     names = [name for name in dict.fromkeys(about) if isinstance(data.get(name), str)]
+    # Each text is a document, as offsets count in the one that they are about.
+    for name in names if len(names) > 1 else ():
+        found = [r for r, n in zip(results, about) if (n or names[0]) == name]
+        yield _record({**values, "data": {name: data[name]}}, found, place)
     if len(names) < 2:
         yield _record(values, results, place)
-        return
-    # Each text is a document, as offsets count in the one that they are about.
-    for name in names:
-        found = [r for r, n in zip(results or (), about) if (n or names[0]) == name]
-        yield _record({**values, "data": {name: data[name]}}, found, place)
 
 
 def _record(task: Values, results: list[Dict] | None, place: ValuePlace) -> Record:
-    regions, choices = _sort_results(results or [], place)
+    """The record of a text; without a list of results it is not annotated."""
+    record = Record(place, id=name_of(task, "id", place), choices={})
+    regions = _sort_results(results or [], record, place)
     names = [name_of(result, "to_name", place) for result in results or ()]
-    text = _choose_text(field(task, "data", dict, place), names, regions, place)
-    read = {"text": text, "id": task.get("id"), "label": choices or None}
+    data = field(task, "data", dict, place)
+    record.text = _choose_text(data, names, regions, place)
     has_labels = any(region["labels"] for region in regions)
-    found = [region for region in regions if has_labels and not _is_lost(region)]
+    lost = [region for region in regions if not has_labels or _is_lost(region)]
     if has_labels or results == []:
-        read["spans"] = found
-    for region in [region for region in regions if region not in found]:
+        found = [region for region in regions if region not in lost]
+        add_spans(record, found, place)
+    for region in lost:
         what = "offsets" if has_labels else "label"
         place.note("not_understood", f"region without {what}: {excerpt(region)}")
-    record = read_annotation(read, place)
-    record.is_complete = len(found) == len(regions)
+    record.is_complete = not lost
     return record
 
 
@@ -78,51 +83,46 @@ def _is_lost(region: Values) -> bool:
     return str(region.get("start")).startswith("/") and "globalOffsets" not in region
 
 
-def _objects(values: Values, name: str, place: Place) -> list[Dict]:
-    items = field(values, name, list, place)
-    return [checked(item, dict, f"a value of '{name}'", place) for item in items]
-
-
-def _sort_results(
-    results: list[Dict], place: ValuePlace
-) -> tuple[list[Dict], list[str]]:
-    """The labeled regions with their attributes, and the choices about the text."""
+def _sort_results(results: list[Dict], record: Record, place: ValuePlace) -> list[Dict]:
+    """Add the choices about the text to its record, and return the regions with their
+    attributes; of those without label, nothing is known about the tokens."""
     regions: list[Dict] = []
     others: list[tuple[Dict, Dict]] = []
-    choices: list[str] = []
     for result in results:
-        value = result.get("value") or {}
-        kind = first(checked(value, dict, "the value of a result", place), LABELS)
-        if kind:
-            more = {"labels": value[kind], "values": {}, "id": result.get("id")}
-            regions.append({**value, **more})
+        value = checked(result.get("value") or {}, dict, "the value of a result", place)
+        labels = value.get(first(value, LABELS))
+        region = {**value, "labels": labels, "values": {}, "id": result.get("id")}
+        if labels is None:
+            others.append((result, {**region, "labels": []}))
         else:
-            others.append((result, value))
+            regions.append(region)
     for result, value in others:
         kind = name_of(result, "type", place) or first(value, ("choices",))
         name = name_of(result, "from_name", place) or kind
-        targets = [r for r in regions if _is_about(result.get("id"), value, r)]
+        targets = [region for region in regions if _is_about(value, region)]
         found = value.get(kind)
         is_one = isinstance(found, list) and len(found) == 1
         for region in targets:
             region["values"][name] = found[0] if is_one and found else found
-        if kind == "choices" and not targets and not has_offsets(value):
+        if targets:
+            continue
+        if has_offsets(value):
+            regions.append(value)
+        elif kind == "choices":
             items = field(value, kind, list, place)
-            choices += [checked(item, str, "a choice", place) for item in items]
-        elif not targets and has_offsets(value):
-            # Nothing is known about its tokens.
-            more = {"labels": [], "values": {}, "id": result.get("id")}
-            regions.append({**value, **more})
-        elif not targets:
+            chosen = [checked(item, str, "a choice", place) for item in items]
+            record.choices = {**(record.choices or {}), name: chosen}
+            record.cats |= dict.fromkeys(chosen, 1.0)
+        else:
             note = "skipped" if kind == "relation" else "not_understood"
             place.note(note, f"result of type {kind or 'unknown'}")
-    return regions, choices
+    return regions
 
 
-def _is_about(id: Any, value: Values, region: Values) -> bool:
-    bounds = ("start", "end")
-    is_same = all(value.get(n, region.get(n)) == region.get(n) for n in bounds)
-    return is_same and id is not None and region["id"] == id
+def _is_about(value: Values, region: Values) -> bool:
+    names = ("start", "end")
+    is_same = all(value.get(n, region.get(n)) == region.get(n) for n in names)
+    return is_same and value["id"] is not None and region["id"] == value["id"]
 
 
 def _choose_text(
@@ -165,11 +165,6 @@ def is_minimal(value: Values) -> bool:
     return is_record and "_view_id" not in value
 
 
-def is_of_label_studio(value: Any) -> bool:
-    """Whether a value is a task or a record of JSON-MIN."""
-    return isinstance(value, dict) and (is_task(value) or is_minimal(value))
-
-
 def _regions_of(control: Any) -> list[Dict]:
     items = control if isinstance(control, list) else []
     found = [item for item in items if has_offsets(item)]
@@ -184,10 +179,14 @@ def read_minimal(values: Values, place: ValuePlace) -> Iterator[Record]:
     data = {name: values[name] for name in names if name != "id"}
     regions = [region for value in data.values() for region in _regions_of(value)]
     text = _choose_text(data, names[:cut] if cut == 1 else [], regions, place)
-    results: list[Values] = [{"id": _bounds(r), "value": r} for r in regions]
-    for name in names[cut:]:
-        if name != "id" and values[name] != text:
-            results += _results_of(name, values[name], bool(regions))
+    controls = {n: v for n, v in data.items() if _regions_of(v) or n in names[cut:]}
+    results = list(
+        chain.from_iterable(
+            _results_of(name, value, has_choices=not regions)
+            for name, value in controls.items()
+            if value != text
+        )
+    )
     annotation = {"completed_by": values.get("annotator"), "result": results}
     # Rows of texts without annotation have empty cells.
     is_annotated = bool(results or first(values, AFTER[:2]))
@@ -196,22 +195,19 @@ def read_minimal(values: Values, place: ValuePlace) -> Iterator[Record]:
     yield from read_task(task, place)
 
 
-def _results_of(name: str, value: Any, has_regions: bool) -> list[Values]:
-    """The results of a control other than labeled regions."""
-    if not value or _regions_of(value):
+def _results_of(name: str, answer: Any, has_choices: bool = True) -> list[Dict]:
+    """The answer to a question, or the value of a control, as results of a task."""
+    value = answer.get("choices") if isinstance(answer, dict) else answer
+    items: list[Any] = value if isinstance(value, list) else [value]
+    if all(map(has_offsets, items)):
+        ids = [f"{item.get('start')} {item.get('end')}" for item in items]
+        more = {"from_name": name, "type": "choices"}
+        return [{**more, "id": id, "value": item} for id, item in zip(ids, items)]
+    if not answer:
         return []
-    if isinstance(value, list) and all(map(has_offsets, value)):
-        more = {"type": "choices", "from_name": name}
-        return [{**more, "id": _bounds(item), "value": item} for item in value]
-    given = value.get("choices") if isinstance(value, dict) else [value]
-    choices: list[Any] = given if isinstance(given, list) else [None]
-    if has_regions or not all(map(is_plain_label, choices)):
-        return [{"type": f"'{name}'"}]
-    return [{"type": "choices", "value": {"choices": list(map(str, choices))}}]
-
-
-def _bounds(region: Values) -> str:
-    return f"{region.get('start')} {region.get('end')}"
+    if has_choices and all(isinstance(item, str) and is_plain(item) for item in items):
+        return [{"type": "choices", "from_name": name, "value": {"choices": items}}]
+    return [{"type": f"'{name}'"}]
 
 
 def is_argilla(value: Values) -> bool:
@@ -221,54 +217,44 @@ def is_argilla(value: Values) -> bool:
 
 
 def read_argilla(values: Values, place: ValuePlace) -> Iterator[Record]:
-    """Read the first response to each question, or that of one annotator."""
-    fields, answers = values.get("fields"), _answers(values, place)
-    if not isinstance(fields, dict):
-        hidden = ("id", "status", "_server_id")
-        fields = {k: v for k, v in values.items() if "." not in k and k not in hidden}
-    text = _choose_text(fields, (), (), place)
-    read: Dict = {"id": values.get("id"), "text": text}
-    answered: set[str] = set()
-    for question, answer in answers:
-        value, status = answer.get("value"), answer.get("status")
-        items: list[Any] = value if isinstance(value, list) else [value]
-        if place.skips(answer.get("user_id")):
+    """Read the first response to each question, or that of one annotator, as a task."""
+    data, responses = values.get("fields"), _responses(values, place)
+    if not isinstance(data, dict):
+        data = {k: v for k, v in values.items() if "." not in k and k not in HIDDEN}
+    results: dict[str, list[Dict]] = {}
+    for question, response in responses:
+        if place.skips(response.get("user_id")):
             continue
-        if status in ("discarded", "draft"):
-            place.note("rejected", f"a response is {status}")
-            continue
-        if question in answered:
+        if response.get("status") in ("discarded", "draft"):
+            place.note("rejected", f"a response is {response['status']}")
+        elif question in results:
             place.note("skipped", "further response; see --annotator")
-        elif value == items and all(map(has_offsets, items)):
-            read["spans"] = [*read.get("spans", ()), *items]
-        elif all(isinstance(item, str) and is_plain_label(item) for item in items):
-            read["label"] = [*read.get("label", ()), *items]
         else:
-            place.note("not_understood", f"the response to '{question}'")
-        answered.add(question)
+            results[question] = _results_of(question, response.get("value"))
     if values.get("suggestions"):
         place.note("skipped", "suggestions")
-    if answered or not answers:
-        yield read_annotation(read, place)
+    if results or not responses:
+        found = list(chain(*results.values())) if results else None
+        yield _record({"id": values.get("id"), "data": data}, found, place)
 
 
-def _answers(values: Values, place: Place) -> list[tuple[str, Dict]]:
+def _responses(values: Values, place: Place) -> list[tuple[str, Dict]]:
     """The responses by question, as in version 2, by user, or in columns."""
     given = values.get("responses") or {}
     if not isinstance(given, dict):
-        responses = _objects(values, "responses", place)
-        by_user = [(one, one.get("values") or {"": {}}) for one in responses]
+        by_user = objects(values, "responses", place)
         return [
             (question, {**response, **field(answers, question, dict, place)})
-            for response, answers in by_user
+            for response in by_user
+            for answers in [response.get("values") or {"": {}}]
             for question in checked(answers, dict, "'values'", place)
         ]
-    found = [(q, answer) for q in given for answer in _objects(given, q, place)]
+    found = [(name, answer) for name in given for answer in objects(given, name, place)]
     for name in [name for name in values if name.endswith(RESPONSES)]:
-        answers = checked(values[name] or [], list, f"'{name}'", place)
-        users = checked(values.get(f"{name}.users") or [], list, "the users", place)
+        answers = array(values, name, place)
+        users = array(values, f"{name}.users", place)[: len(answers)]
         found += [
             (name.removesuffix(RESPONSES), {"value": value, "user_id": user})
-            for value, user in zip_longest(answers, users[: len(answers)])
+            for value, user in zip_longest(answers, users)
         ]
     return found

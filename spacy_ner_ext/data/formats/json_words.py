@@ -6,7 +6,7 @@ from itertools import accumulate, chain
 from typing import Any
 
 from ..record import Record
-from .json_file import checked, excerpt, field, name_of
+from .json_file import checked, excerpt, field, name_of, objects
 from .json_spans import ValuePlace, Values, add_spans, add_words, first
 from .tags import NOT_A_TAG, Column, find_scheme, tagged_record, understand_tags
 
@@ -19,14 +19,13 @@ NO_TAG = ("-", "", None)
 
 def find_tags(value: Values) -> tuple[list[str], list[Any]] | None:
     """Find the words and tags of a record, under any names; None if it has no tags."""
-    words = value.get(first(value, (*WORDS, "text")))
+    words: Any = value.get(first(value, (*WORDS, "text")))
     has_words = isinstance(words, list)
-    if isinstance(words, str):
-        words = words.split()
-    if not isinstance(words, list) or not _all_strings(words):
+    words = words.split() if isinstance(words, str) else words
+    if not _all_strings(words):
         return None
     for name in TAGS:
-        tags = value.get(name)
+        tags: Any = value.get(name)
         if isinstance(tags, str):
             tags = tags.split() if len(tags.split()) == len(words) > 1 else None
         given = [t for t in tags if t not in NO_TAG] if isinstance(tags, list) else []
@@ -34,15 +33,15 @@ def find_tags(value: Values) -> tuple[list[str], list[Any]] | None:
         is_tagged = all(isinstance(t, str) and TAG.fullmatch(t) for t in given)
         if has_words and not is_tagged:
             are_numbers = all(type(tag) is int for tag in given)
-            is_tagged = are_numbers or _are_labels(given, tags, words)
+            is_tagged = are_numbers or _are_labels(given, len(tags) == len(words))
         if given and is_tagged:
-            return words, list(tags or ())
+            return words, list(tags)
     return None
 
 
-def _are_labels(given: list[Any], tags: Any, words: list[str]) -> bool:
+def _are_labels(given: list[Any], is_complete: bool) -> bool:
     """Whether tags of another style, or without prefix, can be nothing else."""
-    if len(tags) != len(words) or "O" not in given or not _all_strings(given):
+    if not is_complete or "O" not in given or not _all_strings(given):
         return False
     return understand_tags({*given}).keys() == {*given}
 
@@ -86,17 +85,16 @@ def _tagged(words: list[str], tags: Sequence[Any], place: ValuePlace) -> Record:
 
 def read_spacy_json(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read the JSON format of spaCy's training data, each paragraph as a document."""
-    for paragraph in values["paragraphs"]:
-        checked(paragraph, dict, "a paragraph", place)
-        sentences = field(paragraph, "sentences", list, place)
-        lists = [field(s, "tokens", list, place) for s in sentences]
-        tokens = [checked(token, dict, "a token", place) for token in chain(*lists)]
+    for paragraph in objects(values, "paragraphs", place):
+        sentences = objects(paragraph, "sentences", place)
+        lists = [objects(sentence, "tokens", place) for sentence in sentences]
+        tokens = list(chain(*lists))
         words = [field(token, "orth", str, place) for token in tokens]
         record = _tagged(words, [token.get("ner") for token in tokens], place)
         record.starts = _starts(lists)
         if isinstance(paragraph.get("raw"), str):
             add_words(record, paragraph["raw"], place)
-        for cat in checked(paragraph.get("cats") or [], list, "'cats'", place):
+        for cat in objects(paragraph, "cats", place):
             value = field(cat, "value", float, place)
             record.cats[field(cat, "label", str, place)] = float(value)
         yield record
@@ -109,12 +107,11 @@ def _starts(lists: Sequence[Sequence[Any]]) -> list[int]:
 
 def counts_words(value: Values) -> bool:
     """Whether an object has entities that count its words, as GLiNER has them."""
-    if isinstance(value.get("text"), str):
-        return False
     words = value.get(first(value, WORDS))
     is_nested = isinstance(words, list) and all(map(_all_strings, words))
-    found = value.get(first(value, ENTITIES))
-    return (is_nested or _all_strings(words)) and isinstance(found, list)
+    has_entities = isinstance(value.get(first(value, ENTITIES)), list)
+    has_text = isinstance(value.get("text"), str)
+    return has_entities and not has_text and (is_nested or _all_strings(words))
 
 
 def read_word_spans(values: Values, place: ValuePlace) -> Iterator[Record]:

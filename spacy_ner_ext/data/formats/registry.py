@@ -25,8 +25,7 @@ from .jsonl import read_jsonl, write_jsonl
 from .pubtator import read_pubtator
 from .standoff import read_standoff
 from .standoff_writer import write_standoff
-from .table import read_table
-from .textcat import read_textcat
+from .table import read_table, read_textcat
 from .webanno import read_webanno
 
 Reader = Callable[..., Iterator[Doc]]

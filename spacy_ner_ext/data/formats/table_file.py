@@ -4,7 +4,8 @@ import ast
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ STRING = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(\s+(?=['"]))?""")
 
 
 def read_rows(
-    path: Path, *, columns: Iterable[str] = (), text: str | None = None
+    path: Path, *, columns: Collection[str] = (), text: str | None = None
 ) -> Iterator[Row]:
     """Read a table row by row.
 
@@ -40,20 +41,16 @@ def read_rows(
     text: The column of texts; arrays and objects in the cells of others are parsed.
     """
     check_input(path)
-    needed = list(columns)
-    is_empty = True
+    place = None
     for place, row in _rows(path):
-        missing = [name for name in needed if name not in row]
+        missing = [name for name in columns if name not in row]
         if missing:
             raise missing_columns(missing, row, place)
-        is_empty = False
-        if text is not None:
-            unparsed = (text, *NAMES)
-            for name, cell in row.items():
-                if isinstance(cell, str) and name not in unparsed:
-                    row[name] = _parse_cell(cell, name, place)
+        for name, cell in row.items() if text else ():
+            if isinstance(cell, str) and name not in (text, *NAMES):
+                row[name] = _parse_cell(cell, name, place)
         yield place, row
-    if is_empty:
+    if place is None:
         raise UserError("the table has no row; check how it was made", path)
 
 
@@ -79,36 +76,32 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _read_delimited(path: Path, delimiter: str) -> Iterator[Row]:
-    first = next((line for _, line in read_lines(path, keep_ends=True)), "")
+    lines = (line for _, line in read_lines(path, keep_ends=True))
+    first = next(lines, "")
     # Excel writes the separator of the country; names of columns have none.
     delimiter = max((delimiter, ",", ";", "\t"), key=first.count)
     csv.field_size_limit(MAX_LINE)
-    lines = (line for _, line in read_lines(path, keep_ends=True))
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    header: list[str] = []
-    while True:
-        place = Place(path, reader.line_num + 1)
-        try:
-            fields = next(reader, None)
-        except csv.Error as err:
-            what = f"the row cannot be read ({err}); double the quotes in a quoted "
-            raise place.error(f"{what}field, or use .jsonl") from err
-        if fields is None:
-            return
-        if not header:
-            header = fields
-            _check_names(header, place)
-        elif fields and len(fields) != len(header):
-            what = f"has {len(fields)} fields, but the header has {len(header)}"
-            raise place.error(f"{what}; quote fields that hold a separator")
-        elif fields:
-            yield place, dict(zip(header, fields))
+    reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+    place, header = Place(path, 1), list[str]()
+    try:
+        for fields in reader:
+            if header and fields:
+                if len(fields) != len(header):
+                    what = f"has {len(fields)} fields, but the header has {len(header)}"
+                    raise place.error(f"{what}; quote fields that hold a separator")
+                yield place, dict(zip(header, fields))
+            header = header or _check_names(fields, place)
+            place = Place(path, reader.line_num + 1)
+    except csv.Error as err:
+        what = f"the row cannot be read ({err}); double the quotes in a quoted "
+        raise place.error(f"{what}field, or use .jsonl") from err
 
 
-def _check_names(names: list[str], place: Place) -> None:
+def _check_names(names: list[str], place: Place) -> list[str]:
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
         raise place.error(f"two columns are named '{repeated}'; rename one")
+    return names
 
 
 def _read_parquet(path: Path) -> Iterator[Row]:
@@ -140,20 +133,19 @@ def _parse_cell(cell: str, name: str, place: Place) -> Any:
     try:
         return parse_json(cell, place, f"'{name}'")
     except UserError:
-        value = _parse_python(cell)
-        if value is None and must_be_json:
+        code = _from_python(cell)
+        if must_be_json and not code:
             raise
-    check_storable(value, place)
-    return cell if value is None else value
+    return parse_json(code, place, f"'{name}'") if code else cell
 
 
-def _parse_python(cell: str) -> Any:
-    """Parse a list or dictionary of Python, which pandas writes; None if it is not."""
+def _from_python(cell: str) -> str:
+    """The JSON of a list or dictionary of Python, which pandas writes; else empty."""
     try:
         code = STRING.sub(lambda m: m[1] + ("," if m[2] else ""), cell.strip())
-        return json.loads(json.dumps(ast.literal_eval(code)))
+        return json.dumps(ast.literal_eval(code))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return None
+        return ""
 
 
 def read_tokens(row: Mapping[str, Any], n_words: int, place: Place) -> dict[str, Any]:

@@ -35,7 +35,7 @@ LAYOUTS = {
     "one value a line": ('{"a":1}\n2\n', [("line", 1, {"a": 1}), ("line", 2, 2)]),
     "blank lines": ("\n1\r\n \t\r\n2", [("line", 2, 1), ("line", 4, 2)]),
     "byte order mark": ("\ufeff1\n", [("line", 1, 1)]),
-    "arrays, one a line": ("[1]\n\n[2]\n", [("line", 1, [1]), ("line", 3, [2])]),
+    "pairs": ('["a"]\n\n["b"]\n', [("line", 1, ["a"]), ("line", 3, ["b"])]),
     "indented objects": (
         '{\n"a": 1\n}\n\n{"a":\n2} {}',
         [("line", 1, {"a": 1}), ("line", 5, {"a": 2}), ("line", 6, {})],
@@ -64,7 +64,10 @@ def test_values_and_their_places(read, chunk, case):
 
 ERRORS = {
     "comma after a line": ('{"a": 1},\n{"a": 2}\n', 1, "Expecting value"),
-    "cut line": ('{"a": 1}\n{"a": \n', 3, "check whether the file is complete"),
+    "cut line": ('{"a": 1}\n{"a": \n', 2, "check whether the file is complete"),
+    "bracket missing": ('{"a": [1}\n{"a": 2}\n', 1, "Expecting ',' delimiter)"),
+    "end missing": ('{"a": 1\n{"a": 2}\n', 1, "Expecting ',' delimiter on line 2)"),
+    "array: end missing": ('[\n{"a": [1\n,{"a": 2}\n]', 2, "on line 4)"),
     "control character": ('"a\tb"\n', 1, "Invalid control character"),
     "trailing comma": ('{"a": 1,}\n', 1, "is not a JSON value"),
     "NaN": ('{"a": 1}\n{"a": NaN}\n', 2, "NaN is not a JSON number"),
@@ -113,7 +116,7 @@ def test_missing_file_and_folder(tmp_path):
             list(read_json_values(path))
 
 
-@pytest.mark.parametrize("text", ['["{}",\n1]', '[\n["{}"]]'])
+@pytest.mark.parametrize("text", ['[["{}"],\n1]', '[\n["{}"]]'])
 def test_elements_have_a_limit(read, monkeypatch, text):
     monkeypatch.setattr(json_file, "MAX_LINE", 1000)
     monkeypatch.setattr(texts, "CHUNK", 100)

@@ -142,6 +142,16 @@ FILES = {
         "a.json", [task(), task({"type": "choices", "value": {"choices": ["A"]}}), task(labels(IDA))],
         [("", NOTHING, {}), ("", NONE, {"A": 1.0}), ("Ida Berg/PER", "B I O O O O", {})],
     ),
+    "Label Studio, choices of two questions": (
+        "a.json",
+        [task({"type": "choices", "from_name": q, "value": {"choices": [c]}}) for q, c in (("mood", "good"), ("mood", "bad"), ("topic", "art"))],
+        [("", NONE, {"good": 1.0, "bad": 0.0}), ("", NONE, {"good": 0.0, "bad": 1.0}), ("", NONE, {"art": 1.0})],
+    ),
+    "Argilla 2, choices": (
+        "a.json",
+        [{"fields": {"text": TEXT}, "responses": {"mood": [{"value": mood}]}} for mood in ("good", "bad")],
+        [("", NONE, {"good": 1.0, "bad": 0.0}), ("", NONE, {"good": 0.0, "bad": 1.0})],
+    ),
     "Label Studio, indented": ("a.json", json.dumps([task(labels(IDA), labels(OSLO))], indent=2), [(BOTH, ALL, {})]),
     "JSON-MIN": ("a.json", [{"id": 1, "body": TEXT, "ner": [IDA, OSLO], "annotator": 1, "annotation_id": 3, "lead_time": 1.5}], [(BOTH, ALL, {})]),
     "JSON-MIN, choice": ("a.json", [{"text": TEXT, "id": 1, "mood": "good", "annotator": 1, "annotation_id": 3}], [("", NONE, {"good": 1.0})]),
@@ -316,6 +326,7 @@ FILES = {
     ),
     "marks in the text": ("a.jsonl", [{"text": "[ORG Acme] <b>is</b> [Ada](PER)", "spans": []}], [("", " ".join("O" * len(NLP.make_doc("[ORG Acme] <b>is</b> [Ada](PER)"))), {})]),
     "offsets of other units": ("a.jsonl", [{"text": "\U0001f600 Ida ran", "spans": [{"start": 3, "end": 6, "label": "PER", "text": "Ida"}]}], [("Ida/PER", "O B O", {})]),
+    "offsets as floats": ("a.jsonl", [{"text": TEXT, "spans": [{"start": 0.0, "end": 8.0, "label": "PER"}]}], [("Ida Berg/PER", "B I O O O O", {})]),
     "offsets as strings": ("a.jsonl", [{"text": TEXT, "spans": [{"start": "0", "end": "8", "label": "PER"}]}], [("Ida Berg/PER", "B I O O O O", {})]),
 }  # fmt: skip
 

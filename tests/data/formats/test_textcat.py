@@ -7,7 +7,7 @@ from pyarrow.parquet import write_table
 from spacy.training import Corpus
 
 from spacy_ner_ext.data.formats.registry import get_reader
-from spacy_ner_ext.data.formats.textcat import read_textcat
+from spacy_ner_ext.data.formats.table import read_textcat
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.options import ConvertOptions
 from spacy_ner_ext.data.report import ConversionReport
@@ -197,6 +197,12 @@ ERRORS = {
         {"categories": ["A", "B"]},
         1,
         "'label' is \"2\", not one of A, B",
+    ),
+    "tags": (
+        [{"text": "Ida", "label": "B-PER"}, {"text": "ran", "label": "O"}],
+        {},
+        None,
+        "'label' has tags such as B-PER, not categories; read it with --format conll",
     ),
     "same column": (
         [{"text": "a", "label": "A"}],
