@@ -79,7 +79,7 @@ def read_textcat(
         raise UserError("no text has a category; check how the file was made", path)
     tags = understand_tags(found, alone=False)
     if OUTSIDE in tags.values() and 1 < len(tags) == len(found):
-        what = f"column '{label_column}' has tags such as {sorted(found)[0]}, not categories"
+        what = f"column '{label_column}' has tags such as {min(found)}, not categories"
         raise UserError(f"{what}; read it with --format conll or jsonl", path)
     for record in read_values(rows, path, report):
         true = [label for label, value in record.cats.items() if value]
