@@ -1,12 +1,11 @@
 """Write datasets of tokens and tags, and Parquet tables of texts and spans."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy
 import pyarrow
 from pyarrow.parquet import ParquetWriter
 from spacy.tokens import Doc, Span
@@ -14,9 +13,8 @@ from spacy.tokens import Doc, Span
 from .dataset_source import without_progress_bars
 from .spans import ExportedDoc, without_overlap, writes_docs
 
-# Rows are written when there are this many tokens or rows.
+# Rows are written when they have this many tokens.
 MAX_TOKENS = 100_000
-MAX_ROWS = 5_000
 
 STRING, INT = pyarrow.string(), pyarrow.int64()
 STRINGS = pyarrow.list_(STRING)
@@ -36,8 +34,7 @@ DATASET_SCHEMA = pyarrow.schema([*DATASET, *COMMON])
 def write_parquet(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None:
     """Write documents as a table of texts and spans, NAME.parquet."""
     with ParquetWriter(folder / f"{name}.parquet", TABLE_SCHEMA) as file:
-        for batch in _batches(docs, TABLE_SCHEMA, _table_row):
-            file.write_batch(batch)
+        _write_rows(docs, file.write_batch, TABLE_SCHEMA, _table_row)
 
 
 def _table_row(exported: ExportedDoc) -> dict[str, Any]:
@@ -56,19 +53,14 @@ def write_datasets(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None
     from datasets import ClassLabel, Dataset, DatasetInfo, Features, Sequence
 
     tag_names = ["O"]
-    numbers: dict[str, int] = {}
 
     def to_row(exported: ExportedDoc) -> dict[str, Any]:
         doc, spans = exported.doc, exported.spans_or_none()
         if spans is not None:
             spans = without_overlap(spans, exported.place)
-        for label in [span.label_ for span in spans or ()]:
-            if label not in numbers:
-                numbers[label] = len(tag_names)
-                tag_names.extend([f"B-{label}", f"I-{label}"])
         return {
             "tokens": [token.text for token in doc],
-            "ner_tags": None if spans is None else _tags(len(doc), spans, numbers),
+            "ner_tags": None if spans is None else _tags(len(doc), spans, tag_names),
             **_common_values(doc),
         }
 
@@ -76,8 +68,7 @@ def write_datasets(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None
     with TemporaryDirectory(dir=folder) as staged:
         path = Path(staged) / "rows.arrow"
         with pyarrow.ipc.new_stream(path, DATASET_SCHEMA) as file:
-            for batch in _batches(docs, DATASET_SCHEMA, to_row):
-                file.write_batch(batch)
+            _write_rows(docs, file.write_batch, DATASET_SCHEMA, to_row)
         features = Features.from_arrow_schema(DATASET_SCHEMA)
         features["ner_tags"] = Sequence(ClassLabel(names=tag_names))
         dataset = Dataset.from_file(str(path), info=DatasetInfo(features=features))
@@ -87,10 +78,13 @@ def write_datasets(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None
             dataset.save_to_disk(str(folder), num_shards=n_files)
 
 
-def _tags(n_tokens: int, spans: list[Span], numbers: dict[str, int]) -> list[int]:
+def _tags(n_tokens: int, spans: list[Span], names: list[str]) -> list[int]:
+    """The numbers of the tags of a document; new names are added."""
     tags = [0] * n_tokens
     for span in spans:
-        begin = numbers[span.label_]
+        if f"B-{span.label_}" not in names:
+            names += [f"B-{span.label_}", f"I-{span.label_}"]
+        begin = names.index(f"B-{span.label_}")
         tags[span.start : span.end] = [begin, *[begin + 1] * (len(span) - 1)]
     return tags
 
@@ -101,8 +95,7 @@ def _common_values(doc: Doc) -> dict[str, Any]:
     if not doc.has_unknown_spaces:
         values["spaces"] = [bool(token.whitespace_) for token in doc]
     if doc.has_annotation("SENT_START"):
-        starts = doc.to_array("SENT_START") == 1
-        values["sent_starts"] = numpy.flatnonzero(starts).tolist()
+        values["sent_starts"] = [token.i for token in doc if token.is_sent_start]
     for key, value in {**doc.user_data, "cats": doc.cats}.items():
         if value and key in ("id", "document", "lang"):
             values[key] = str(value)
@@ -111,19 +104,19 @@ def _common_values(doc: Doc) -> dict[str, Any]:
     return values
 
 
-def _batches(
+def _write_rows(
     docs: Iterable[ExportedDoc],
+    write: Callable[[pyarrow.RecordBatch], None],
     schema: pyarrow.Schema,
     to_row: Callable[[ExportedDoc], dict[str, Any]],
-) -> Iterator[pyarrow.RecordBatch]:
+) -> None:
     rows: list[dict[str, Any]] = []
-    n_tokens, is_first = 0, True
+    n_tokens = 0
     for exported in docs:
         rows.append(to_row(exported))
-        n_tokens += len(exported.doc)
-        if n_tokens > MAX_TOKENS or len(rows) == MAX_ROWS:
-            yield pyarrow.RecordBatch.from_pylist(rows, schema=schema)
-            rows, n_tokens, is_first = [], 0, False
-    # Without documents too, so that the columns are written.
-    if rows or is_first:
-        yield pyarrow.RecordBatch.from_pylist(rows, schema=schema)
+        n_tokens += 1 + len(exported.doc)
+        if n_tokens > MAX_TOKENS:
+            write(pyarrow.RecordBatch.from_pylist(rows, schema=schema))
+            rows, n_tokens = [], 0
+    # Without rows too, so that the columns are written.
+    write(pyarrow.RecordBatch.from_pylist(rows, schema=schema))

@@ -25,13 +25,12 @@ def read_docbin(
     for file in find_files(Path(path)):
         for number, doc in enumerate(read_docs(file, nlp.vocab), start=1):
             place = Place(file, number, "document")
-            _check_names(doc, place)
+            _check(doc, place)
             if options.filter.skips(doc.user_data.get("lang", ""), place, report):
                 continue
             if not len(doc):
                 report.note("empty", place, "a text without tokens")
                 continue
-            _check(doc, place)
             key = options.spans_key
             if key is not None and key not in doc.spans:
                 doc.spans[key] = list(doc.ents)
@@ -40,7 +39,7 @@ def read_docbin(
     options.filter.warn_about_unseen(report)
 
 
-def _check_names(doc: Doc, place: Place) -> None:
+def _check(doc: Doc, place: Place) -> None:
     for key in NAMES:
         value = doc.user_data.get(key)
         kind, what = (dict, "a dictionary") if key == "meta" else (str, "a text")
@@ -49,9 +48,6 @@ def _check_names(doc: Doc, place: Place) -> None:
         elif value is not None and not isinstance(value, kind):
             found = f"user data '{key}' is of type {type(value).__name__}, not {what}"
             raise place.error(f"{found}; store it under another name")
-
-
-def _check(doc: Doc, place: Place) -> None:
     for name, value in doc.cats.items():
         if not isinstance(name, str) or not isinstance(value, int | float):
             what = f"category {name!r} is {value!r}, not a number from 0 to 1"

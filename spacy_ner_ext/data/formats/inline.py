@@ -11,8 +11,8 @@ from ..record import Entity, Record
 from ..report import ConversionReport
 from ..text import check_input, read_lines
 
-MARK = re.compile(r"\\[\\\[\]()]|\[|\](?:\((?P<label>[^\\\[\]()]*)\))?")
-WHITE_SPACE = re.compile(r"\s")
+MARK = re.compile(r"\\[\\\[\]()]|\[|\](?:\((?P<label>[^\\\[\]()]*)\)|(?P<open>\())?")
+NOT_A_LABEL = re.compile(r"\s*|.*(\s|://).*")
 EXCERPT = 40
 
 
@@ -40,39 +40,30 @@ def _record(line: str, place: Place) -> Record:
         if match[0] == "[":
             opened.append(len(pieces))
         elif match[0].startswith("]"):
-            start = _opening(opened, line, match, place)
-            if match["label"] is not None:
+            _check(match, bool(opened), place)
+            start = opened.pop()
+            if match["label"]:
                 # The opening bracket was markup, not text.
                 pieces[start] = ""
-                found.append((start, len(pieces), _label(match, place)))
+                found.append((start, len(pieces), match["label"]))
                 continue
         pieces.append(match[0][-1])
     if opened:
         what = "'[' is not closed; add ']' and a label, or write '\\[' for a bracket"
         raise place.error(what)
     pieces.append(line[end:])
-    starts = [0, *accumulate(len(piece) for piece in pieces)]
-    entities = [
-        Entity(starts[start], starts[end], label, place) for start, end, label in found
-    ]
+    starts = [0, *accumulate(map(len, pieces))]
+    entities = [Entity(starts[a], starts[b], label, place) for a, b, label in found]
     return Record(place, text="".join(pieces), entities=entities)
 
 
-def _opening(opened: list[int], line: str, match: re.Match[str], place: Place) -> int:
-    if match["label"] is None and line.startswith("(", match.end()):
-        shown = line[match.start() : match.end() + EXCERPT]
-        what = f"{shown!r} is not a label: it is not closed or has a bracket or "
-        raise place.error(f"{what}backslash; correct it, or write ']\\(' if it is text")
-    if not opened:
+def _check(match: re.Match[str], is_opened: bool, place: Place) -> None:
+    shown, label = repr(match.string[match.start() :][:EXCERPT]), match["label"]
+    if match["open"]:
+        what = f"{shown} is not a label: it is not closed or has a bracket or backslash"
+        raise place.error(f"{what}; correct it, or write ']\\(' if it is text")
+    if not is_opened:
         raise place.error("']' closes nothing; add '[', or write '\\]' for a bracket")
-    return opened.pop()
-
-
-def _label(match: re.Match[str], place: Place) -> str:
-    label = match["label"]
-    if not label:
-        raise place.error("'()' has no label; write one such as '(PER)'")
-    if "://" in label or WHITE_SPACE.search(label):
-        what = f"'({label[:EXCERPT]})' is not a label: it has white space or is a link"
-        raise place.error(f"{what}; write ']\\(' if it is text")
-    return label
+    if label is not None and NOT_A_LABEL.fullmatch(label):
+        what = f"'({label[:EXCERPT]})' is not a label: it has white space, is a link or"
+        raise place.error(f"{what} empty; correct it, or write ']\\(' if it is text")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import wraps
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,13 +13,8 @@ from ...util.errors import Place, UserError
 from ..report import ConversionReport, NotedPlace
 
 # Annotation of tokens that only spaCy's own format holds.
-LAYERS = {
-    "TAG": "tags",
-    "POS": "parts of speech",
-    "MORPH": "morphology",
-    "LEMMA": "lemmas",
-    "DEP": "parse",
-}
+LAYERS = {"TAG": "tags", "POS": "parts of speech", "MORPH": "morphology"}
+LAYERS |= {"LEMMA": "lemmas", "DEP": "parse"}
 # The user data that readers set.
 NAMES = ("id", "document", "lang", "meta")
 
@@ -30,20 +26,19 @@ class ExportedDoc(NamedTuple):
     place: NotedPlace
     spans_key: str | None
 
+    def _is_annotated(self, completely: bool = False) -> bool:
+        if self.spans_key is not None:
+            return self.spans_key in self.doc.spans
+        return self.doc.has_annotation("ENT_IOB", require_complete=completely)
+
     def spans(self) -> list[Span]:
         """Get the entities or the span group, those with a label, by start. Missing
         annotation becomes "no entity", which is noted."""
         doc, key, note = self.doc, self.spans_key, self.place.note
-        if key is None:
-            spans = list(doc.ents)
-            is_known = doc.has_annotation("ENT_IOB", require_complete=True)
-        else:
-            is_known = key in doc.spans
-            spans = list(doc.spans[key]) if is_known else []
-        if not is_known:
+        if not self._is_annotated(completely=True):
             note("replaced", "tokens without annotation become 'no entity'")
         kept = []
-        for span in spans:
+        for span in doc.ents if key is None else doc.spans.get(key, ()):
             if not len(span):
                 note("dropped", f"{span.label_} covers no token")
             elif not span.label_.strip():
@@ -55,29 +50,23 @@ class ExportedDoc(NamedTuple):
     def spans_or_none(self) -> list[Span] | None:
         """Get the spans for a format that can express missing annotation, and note what
         it loses; None if the document is not annotated."""
-        is_known = self.spans_key in self.doc.spans
-        if self.spans_key is None:
-            is_known = self.doc.has_annotation("ENT_IOB")
-        spans = self.spans() if is_known else None
+        spans = self.spans() if self._is_annotated() else None
         self.note_lost(spans or (), held=("categories", "ids"))
         return spans
 
     def note_lost(self, spans: Iterable[Span], held: Collection[str] = ()) -> None:
         """Note what the document has and the format does not hold. It may hold
         "categories", "attributes" (values of extensions) and "ids" (`NAMES`)."""
-        doc = self.doc
+        doc, data = self.doc, self.doc.user_data
+        names = [
+            name for name, value in data.items() if isinstance(name, str) and value
+        ]
         lost = [what for attr, what in LAYERS.items() if doc.to_array(attr).any()]
-        if doc.cats and "categories" not in held:
-            lost.append("categories")
-        is_attribute = [isinstance(key, tuple) for key in doc.user_data]
-        if any(is_attribute) and "attributes" not in held:
+        lost += ["categories"] * (bool(doc.cats) and "categories" not in held)
+        if "attributes" not in held and any(isinstance(key, tuple) for key in data):
             lost.append("extension attributes")
         known = NAMES if "ids" in held else ()
-        lost += [
-            f"user data {key!r}"
-            for key, value in doc.user_data.items()
-            if isinstance(key, str) and key not in known and value
-        ]
+        lost += [f"user data {name!r}" for name in names if name not in known]
         lost += [f"span group {key!r}" for key in doc.spans if key != self.spans_key]
         if self.spans_key is not None and doc.ents:
             lost.append("entities of doc.ents")
@@ -112,11 +101,11 @@ def writes_docs(
         spans_key: str | None = None,
     ) -> None:
         source = Path(report.source or name)
-        numbered = (
-            (doc, NotedPlace.of(Place(source, number, "document"), report))
-            for number, doc in enumerate(docs, start=1)
+        places = (Place(source, number, "document") for number in count(1))
+        exported = (
+            ExportedDoc(doc, NotedPlace.of(place, report), spans_key)
+            for doc, place in zip(docs, places)
         )
-        exported = (ExportedDoc(doc, place, spans_key) for doc, place in numbered)
         try:
             write(exported, folder, name)
         except OSError as err:

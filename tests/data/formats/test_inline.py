@@ -101,7 +101,11 @@ ERRORS = {
     "inner not closed": ("[Ada [x](PER)", 1, "'[' is not closed"),
     "closes nothing": ("Ada](PER)", 1, "']' closes nothing; add '['"),
     "closes no text": ("a ] b", 1, r"write '\]' for a bracket"),
-    "no label": ("[Ada]()", 1, "'()' has no label; write one such as '(PER)'"),
+    "no label": (
+        "[Ada]()",
+        1,
+        "'()' is not a label: it has white space, is a link or empty",
+    ),
     "open label": ("[Ada](PER", 1, "'](PER' is not a label: it is not closed"),
     "bracket in label": ("[Ada](P(E)R)", 1, "'](P(E)R)' is not a label"),
     "backslash in label": (r"[Ada](P\)R)", 1, "is not a label"),
