@@ -1,10 +1,9 @@
-"""BRAT standoff: text files, each with a file of annotations with offsets."""
+"""BRAT standoff: text files, each with files of annotations with offsets."""
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 from spacy.tokens import Span
 
@@ -16,18 +15,14 @@ from ..record import Record
 from ..report import ConversionReport, NotedPlace
 from ..text import MAX_LINE, decode_text, read_lines, readable
 
-TEXT, ANNOTATIONS = ".txt", ".ann"
+# BioNLP's shared tasks have the given and the wanted annotations in two files.
+TEXT, ANNOTATIONS = ".txt", (".ann", ".a1", ".a2")
 # More digits than the length of any text, and few enough for int().
 RANGE = r"[0-9]{1,18} [0-9]{1,18}"
 ENTITY = re.compile(rf"(T\S+)\t(\S+) ({RANGE}(?:;{RANGE})*)\t(.*)", re.DOTALL)
 ATTRIBUTE = re.compile(r"^[AM]\S+\t(\S+) (\S+)(?: (.*))?", re.MULTILINE)
-OTHERS = {
-    "N": "normalization",
-    "E": "event",
-    "R": "relation",
-    "*": "equivalence",
-    "#": "note",
-}
+OTHERS = {"N": "normalization", "E": "event", "R": "relation"}
+OTHERS |= {"*": "equivalence", "#": "note"}
 # Other lines continue the one before, whose text has line ends.
 START = re.compile(r"[TAMNER#]\S*\t|\*\s|T\S+ +\S+ [0-9]+ [0-9]+ ")
 
@@ -40,13 +35,13 @@ def read_standoff(
     fragments: str = "merge",
     skip_bad: bool = False,
 ) -> Iterator[Record]:
-    """Read a folder of any depth, or a .txt or .ann file."""
+    """Read a folder of any depth, or a text or a file of annotations."""
     check_fragments(fragments)
     with readable(path):
-        documents = _find_documents(path, report)
-        _define_extensions(documents)
+        texts = _find_texts(path, report)
+        _define_extensions(texts.values())
     bad: list[UserError] = []
-    for name, text_path in documents:
+    for name, text_path in sorted(texts.items()):
         try:
             record = _read_document(name, text_path, fragments, report)
         except UserError as err:
@@ -55,22 +50,20 @@ def read_standoff(
                 report.note("bad_files", Place(text_path, 1), str(err))
         else:
             yield record
-    if len(documents) == 1 and bad:
+    if len(texts) == 1 and bad:
         raise bad[0]
-    if bad and (not skip_bad or len(bad) == len(documents)):
-        what = f"{len(bad)} of {len(documents)} documents cannot be read"
+    if bad and (not skip_bad or len(bad) == len(texts)):
+        what = f"{len(bad)} of {len(texts)} documents cannot be read"
         raise together(what, bad, "correct them, or leave them out with --skip-bad")
 
 
 def _read_document(
     name: str, text_path: Path, fragments: str, report: ConversionReport
 ) -> Record:
-    annotations_path = text_path.with_suffix(ANNOTATIONS)
-    _check_pair(text_path, annotations_path)
     text = _read_text(text_path)
     mentions: dict[str, Mention] = {}
     attributes = []
-    for place, line in _read_lines(annotations_path, report):
+    for place, line in _read_lines(_annotations(text_path), report):
         if line.startswith("T"):
             _add_entity(mentions, line, place)
         elif line.startswith(("A", "M")):
@@ -85,24 +78,25 @@ def _read_document(
 
 
 def _read_lines(
-    path: Path, report: ConversionReport
+    paths: Iterable[Path], report: ConversionReport
 ) -> Iterator[tuple[NotedPlace, str]]:
     """Read each annotation with the lines that continue it."""
-    place, lines = NotedPlace(path, 1), list[str]()
-    for number, line in read_lines(path, keep_ends=True):
-        if START.match(line):
-            if lines:
-                yield place, "".join(lines).rstrip()
-            place, lines = NotedPlace.of(Place(path, number), report), [line]
-        elif lines and "\t" not in line:
-            lines.append(line)
-        elif line.strip():
-            known = ", ".join([*"TAM", *OTHERS])
-            what = f"{line[:EXCERPT].rstrip()!r} is not an annotation: it must "
-            what += f"start with one of {known} and have a tab; correct it"
-            raise Place(path, number).error(what)
-    if lines:
-        yield place, "".join(lines).rstrip()
+    for path in paths:
+        place, lines = NotedPlace(path, 1), list[str]()
+        for number, line in read_lines(path, keep_ends=True):
+            if START.match(line):
+                if lines:
+                    yield place, "".join(lines).rstrip()
+                place, lines = NotedPlace.of(Place(path, number), report), [line]
+            elif lines and "\t" not in line:
+                lines.append(line)
+            elif line.strip():
+                known = ", ".join([*"TAM", *OTHERS])
+                what = f"{line[:EXCERPT].rstrip()!r} is not an annotation: it must "
+                what += f"start with one of {known} and have a tab; correct it"
+                raise Place(path, number).error(what)
+        if lines:
+            yield place, "".join(lines).rstrip()
 
 
 def _add_entity(mentions: dict[str, Mention], line: str, place: Place) -> None:
@@ -125,8 +119,11 @@ def _add_attribute(mentions: dict[str, Mention], line: str, place: NotedPlace) -
         what = f"attribute {name} of {target}" if match else f"{line[:EXCERPT]!r}"
         place.note("skipped", what)
         return
-    _check_extension(name, place)
     mention = mentions[target]
+    _, method, getter, setter = Span.get_extension(name) or (None,) * 4
+    if setter is None and (method or getter):
+        what = f"attribute {name} cannot be stored, since a package has defined span._."
+        raise place.error(f"{what}{name} as computed; rename the attribute")
     if name in mention.values:
         place.note("skipped", f"a second {name} of {target}")
     else:
@@ -134,80 +131,64 @@ def _add_attribute(mentions: dict[str, Mention], line: str, place: NotedPlace) -
         mentions[target] = mention._replace(values=values)
 
 
-def on_one_line(text: str) -> str:
-    """Replace each line feed and carriage return by a space."""
-    return text.replace("\n", " ").replace("\r", " ")
-
-
-def _define_extensions(documents: list[tuple[str, Path]]) -> None:
+def _define_extensions(texts: Iterable[Path]) -> None:
     """Define all attributes first, so that every document has those of all."""
-    for _, text_path in documents:
-        path = text_path.with_suffix(ANNOTATIONS)
-        content = path.read_bytes() if path.is_file() else b""
-        for match in ATTRIBUTE.finditer(content.decode("utf-8", "replace")):
-            if not Span.has_extension(match[1]):
-                Span.set_extension(match[1], default=None)
+    for path in (path for text_path in texts for path in _annotations(text_path)):
+        content = path.read_bytes().decode("utf-8", "replace") if path.is_file() else ""
+        for name, _, _ in ATTRIBUTE.findall(content):
+            if not Span.has_extension(name):
+                Span.set_extension(name, default=None)
 
 
-def _check_extension(name: str, place: Place) -> None:
-    if not Span.has_extension(name):
-        return
-    _, method, getter, setter = Span.get_extension(name)
-    if setter is None and (method or getter):
-        what = f"attribute {name} cannot be stored, since a package has defined span._."
-        raise place.error(f"{what}{name} as computed; rename the attribute")
+def _annotations(text_path: Path) -> list[Path]:
+    """List the files of annotations of a text that exist."""
+    return [p for p in map(text_path.with_suffix, ANNOTATIONS) if p.exists()]
 
 
-def _find_documents(path: Path, report: ConversionReport) -> list[tuple[str, Path]]:
-    """List the names and .txt files of a folder, or of a single .txt or .ann file."""
-    if path.is_dir():
-        names = sorted(_names(path, report))
-        if not names:
-            raise UserError("the folder holds no .txt file; check the path", path)
-        return [(name, path / f"{name}{TEXT}") for name in names]
+def _find_texts(path: Path, report: ConversionReport) -> dict[str, Path]:
+    """List the texts of a folder by name, or that of a single file."""
+    suffixes = (TEXT, *ANNOTATIONS)
     if not path.exists():
         raise UserError("there is no such file or folder; check the path", path)
-    if path.suffix not in (TEXT, ANNOTATIONS):
+    if not path.is_dir():
+        if path.suffix in suffixes:
+            return {path.stem: path.with_suffix(TEXT)}
         what = "is neither a folder nor a .txt or .ann file; give one of these"
         raise UserError(what, path)
-    return [(path.stem, path.with_suffix(TEXT))]
-
-
-def _check_pair(text_path: Path, annotations_path: Path) -> None:
-    if not annotations_path.exists():
-        what = f"its annotations {annotations_path.name} are missing; add the file, "
-        advice = "empty if the text has no entity, or move the text elsewhere"
-        raise UserError(what + advice, text_path)
-    if not text_path.exists():
-        what = f"its text {text_path.name} is missing; add it or remove this file"
-        raise UserError(what, annotations_path)
-    for path in (text_path, annotations_path):
-        if not path.is_file():
-            raise UserError("is not a regular file; save its content to a file", path)
-
-
-def _names(root: Path, report: ConversionReport) -> set[str]:
-    names = set()
-    for folder, folders, files in os.walk(root, onerror=_raise):
+    texts: dict[str, Path] = {}
+    errors: list[OSError] = []
+    for folder, folders, files in os.walk(path, onerror=errors.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for link in (name for name in folders if Path(folder, name).is_symlink()):
             what = f"the folder '{link}' is a link and is not followed"
             report.note("skipped", Place(Path(folder), 1, "folder"), what)
-        for path in (Path(folder, name) for name in files):
-            if path.suffix in (TEXT, ANNOTATIONS) and not path.name.startswith("."):
-                names.add(path.relative_to(root).with_suffix("").as_posix())
-    for name in names:
+        for file in (Path(folder, name) for name in files if name[0] != "."):
+            name = file.relative_to(path).with_suffix("").as_posix()
+            if file.suffix in suffixes:
+                texts[name] = file.with_suffix(TEXT)
+    for error in errors:
+        raise error
+    for name in texts:
         if name.encode(errors="ignore").decode() != name:
             raise UserError(f"the name of the file {name!a} is not UTF-8; rename it")
-    return names
-
-
-def _raise(error: OSError) -> NoReturn:
-    raise error
+    if not texts:
+        raise UserError("the folder holds no .txt file; check the path", path)
+    return texts
 
 
 def _read_text(path: Path) -> str:
     """Read a text with its line ends and byte order mark, since offsets count both."""
+    annotations = _annotations(path)
+    if not annotations:
+        what = f"its annotations {path.stem}.ann are missing; add the file, "
+        advice = "empty if the text has no entity, or move the text elsewhere"
+        raise UserError(what + advice, path)
+    if not path.exists():
+        what = f"its text {path.name} is missing; add it or remove this file"
+        raise UserError(what, annotations[0])
+    for file in (path, *annotations):
+        if not file.is_file():
+            raise UserError("is not a regular file; save its content to a file", file)
     with readable(path):
         if path.stat().st_size > MAX_LINE:
             what = f"is longer than {MAX_LINE // 2**20} MiB; cut the text into several"

@@ -7,21 +7,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 
-from ...util.errors import Place, UserError
+from ...util.errors import Place
 from ..mentions import EXCERPT
 from ..report import NotedPlace
 from .spans import ExportedDoc, writes_docs
-from .standoff import ANNOTATIONS, TEXT, on_one_line
+from .standoff import ANNOTATIONS, TEXT
 
+SUFFIXES = (TEXT, ANNOTATIONS[0])
 # Characters that some file system or the reader does not accept.
 FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]')
 RESERVED = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]) *(\..*)?", re.IGNORECASE)
 MAX_NAME_BYTES = 255
 WHITE_SPACE = re.compile(r"\s")
-
-Values = dict[tuple[int, int], dict[str, Any]]
+LINE_END = re.compile(r"[\r\n]")
 
 
 @writes_docs
@@ -32,11 +32,10 @@ def write_standoff(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None
         doc, place, _ = exported
         doc_id = str(doc.user_data.get("id") or f"{name}-{place.number:05}")
         _take_name(doc_id, taken, place)
-        spans = exported.spans()
-        exported.note_lost(spans, held=("attributes", "ids"))
-        lines = _lines(spans, _values(doc), place)
-        _write(folder / f"{doc_id}{TEXT}", doc.text)
-        _write(folder / f"{doc_id}{ANNOTATIONS}", "".join(lines))
+        for suffix, text in zip(SUFFIXES, (doc.text, "".join(_lines(exported)))):
+            path = folder / f"{doc_id}{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="")
 
 
 def _take_name(name: str, taken: dict[str, str], place: Place) -> None:
@@ -44,9 +43,8 @@ def _take_name(name: str, taken: dict[str, str], place: Place) -> None:
     fault = _fault(name)
     # Names that differ only in this are the same on some file systems.
     key = unicodedata.normalize("NFC", name).casefold()
-    folders = (str(folder) for folder in PurePosixPath(key).parents)
-    needed = dict.fromkeys(folders, "folder")
-    needed |= dict.fromkeys((f"{key}{TEXT}", f"{key}{ANNOTATIONS}"), "file")
+    needed = dict.fromkeys(map(str, PurePosixPath(key).parents), "folder")
+    needed |= dict.fromkeys((f"{key}{suffix}" for suffix in SUFFIXES), "file")
     for path, kind in needed.items():
         if taken.get(path, kind) != kind:
             fault = "needs a folder where an earlier one has a file, or the reverse"
@@ -73,59 +71,45 @@ def _fault(name: str) -> str:
     return ""
 
 
-def _values(doc: Doc) -> Values:
-    """Extensions by the characters of their span, as spaCy stores them."""
-    values: Values = defaultdict(dict)
+def _lines(exported: ExportedDoc) -> Iterator[str]:
+    doc, place, _ = exported
+    spans = exported.spans()
+    exported.note_lost(spans, held=("attributes", "ids"))
+    values, n_attributes = _values(doc), 0
+    for number, span in enumerate(spans, start=1):
+        label = _written(span.label_, WHITE_SPACE, "_", place)
+        start, end = span.start_char, span.end_char
+        yield f"T{number}\t{label} {start} {end}\t{LINE_END.sub(' ', span.text)}\n"
+        for name, value in values[start, end].items():
+            if value is True or (isinstance(value, (str, int, float)) and value != ""):
+                n_attributes += 1
+                name = _written(name, WHITE_SPACE, "_", place)
+                text = (
+                    "" if value is True else " " + _written(value, LINE_END, " ", place)
+                )
+                yield f"A{n_attributes}\t{name} T{number}{text}\n"
+            else:
+                what = f"the attribute {name} is {value!r}"[:EXCERPT]
+                place.note("dropped", f"{what}, neither True nor text")
+
+
+def _values(doc: Doc) -> dict[tuple[int, int], dict[str, Any]]:
+    """Extensions by the characters of their span, as spaCy stores them. A missing one
+    means the same as False."""
+    values: dict[tuple[int, int], dict[str, Any]] = defaultdict(dict)
     for key, value in doc.user_data.items():
         if isinstance(key, tuple) and len(key) == 4 and key[0] == "._.":
             _, name, start, end = key
-            if end is not None:
+            if end is not None and value is not None and value is not False:
                 values[start, end][name] = value
     return values
 
 
-def _lines(spans: list[Span], values: Values, place: NotedPlace) -> Iterator[str]:
-    n_attributes = 0
-    for number, span in enumerate(spans, start=1):
-        label = _without_white_space(span.label_, place)
-        start, end = span.start_char, span.end_char
-        yield f"T{number}\t{label} {start} {end}\t{on_one_line(span.text)}\n"
-        for name, value in values.get((start, end), {}).items():
-            text = _value(name, value, place)
-            if text is not None:
-                n_attributes += 1
-                called = _without_white_space(name, place)
-                yield f"A{n_attributes}\t{called} T{number}{text}\n"
-
-
-def _value(name: str, value: object, place: NotedPlace) -> str | None:
-    # A missing attribute means the same.
-    if value is None or value is False:
-        return None
-    if value is True:
-        return ""
-    if not isinstance(value, (str, int, float)) or value == "":
-        what = f"the attribute {name} is {value!r}"[:EXCERPT]
-        place.note("dropped", f"{what}, neither True nor text")
-        return None
-    text = on_one_line(str(value))
+def _written(
+    value: Any, forbidden: re.Pattern[str], other: str, place: NotedPlace
+) -> str:
+    """A value as text, without characters that the line cannot have."""
+    text = forbidden.sub(other, str(value)).encode("utf-8", "replace").decode()
     if text != value:
-        shown = f"{name} is {value!r}"[:EXCERPT]
-        place.note("replaced", f"{shown}, written as text on one line")
-    return f" {text}"
-
-
-def _without_white_space(name: str, place: NotedPlace) -> str:
-    written = WHITE_SPACE.sub("_", name)
-    if written != name:
-        place.note("replaced", f"{name!r} becomes '{written}'")
-    return written
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode("utf-8"))
-    except UnicodeEncodeError as err:
-        what = f"{err.object[err.start]!r} in an attribute is half a surrogate pair"
-        raise UserError(f"{what}; correct it", path) from err
+        place.note("replaced", f"{repr(value)[:EXCERPT]} becomes {text[:EXCERPT]!r}")
+    return text

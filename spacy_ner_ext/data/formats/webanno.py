@@ -59,11 +59,11 @@ class _Document:
         # The first token of each sentence.
         self.starts: dict[str, int] = {}
         self.spans: dict[tuple[int, str], Entity] = {}
-        # Where the last token starts and ends in the document and by its offsets, and
-        # the rest of the sentence.
+        # Where the last token starts and ends in the document and by its offsets, the
+        # rest of the text of the sentence, and the lines of that of the next.
         self.start = self.end = self.first = self.last = 0
         self.rest: str | None = None
-        self.is_new = True
+        self.texts: list[str] = []
 
     def read(self) -> Record:
         check_input(self.path)
@@ -73,21 +73,18 @@ class _Document:
                 what = f"{line[:EXCERPT]!r} is not {HEADER}; export as WebAnno TSV 3"
                 raise place.error(what)
             if line.startswith("#Text="):
-                # A text may have several lines.
-                lines = [self.rest] if self.is_new and self.rest is not None else []
-                lines.append(_unescaped(line.removeprefix("#Text=")))
-                self.rest, self.is_new = "\n".join(lines), True
+                self.texts.append(_unescaped(line.removeprefix("#Text=")))
             elif line.startswith("#T_"):
                 self._add_layer(line)
             elif line.strip() and not line.startswith("#"):
                 self._add_unit(line, place)
+        place = Place(self.path, 1)
         for i, n in self.counts.items():
             if i not in self.labels:
-                what = f"{n} values of {self.columns[i]}"
-                self.report.note("skipped", Place(self.path, 1), what)
+                self.report.note("skipped", place, f"{n} values of {self.columns[i]}")
         found = self.spans.values()
         return Record(
-            Place(self.path, 1),
+            place,
             words=self.words,
             spaces=self.spaces,
             entities=[e for e in found if e.label] if self.labels else None,
@@ -101,19 +98,16 @@ class _Document:
         layer, features = layer.rpartition(".")[2], features or [""]
         names = [f"{layer}.{name}" if name else layer for name in features]
         # The feature after a slot is the layer of what fills it.
-        is_slot = [name.startswith("ROLE_") for name in features]
-        spans = [
-            i
-            for i, slots in enumerate(zip(is_slot, [False, *is_slot]))
-            if not any(slots) and line.startswith("#T_SP=")
-        ]
+        is_slot = [False, *(name.startswith("ROLE_") for name in features)]
+        spans = [i for i in range(len(features)) if not any(is_slot[i : i + 2])]
+        is_other = layer in OTHERS or any(is_slot)
         if self.entity_key:
             wanted = [layer] if len(spans) == 1 else []
             spans = [i for i in spans if self.entity_key in (names[i], *wanted)]
         elif len(spans) > 1:
             spans = [i for i in spans if features[i].lower() in LABELS]
-        is_other = layer in OTHERS or any(is_slot)
-        if len(spans) == 1 and (self.entity_key or not is_other):
+        is_certain = len(spans) == 1 and (self.entity_key or not is_other)
+        if line.startswith("#T_SP=") and is_certain:
             self.labels[len(self.columns) + spans[0]] = layer
         self.columns += names
 
@@ -123,9 +117,10 @@ class _Document:
             what = f"{line[:EXCERPT]!r} is not a token"
             raise place.error(f"{what}; write 1-1<TAB>START-END<TAB>TOKEN")
         sentence, part, begin, end, word, rest = match.groups()
-        start, stop = self._place(part, int(begin), int(end), _unescaped(word), place)
-        self.starts.setdefault(sentence, len(self.words) - 1)
         values = rest.removesuffix("\t").split("\t")[1:]
+        place_of = self._place_part if part else self._place_token
+        start, stop = place_of(int(begin), int(end), _unescaped(word), place)
+        self.starts.setdefault(sentence, len(self.words) - 1)
         if len(values) != len(self.columns):
             what = f"has {len(values)} values, the header names {len(self.columns)}"
             raise place.error(f"{what}; correct the line or the header")
@@ -135,26 +130,32 @@ class _Document:
                 for item in SEPARATOR.split(value) if i in self.labels else ():
                     self._add_value(i, item, start, stop, place)
 
-    def _place(
-        self, part: str | None, begin: int, end: int, word: str, place: Place
+    def _place_part(
+        self, begin: int, end: int, word: str, place: Place
     ) -> tuple[int, int]:
-        """Where a token, or a part of the last one, is in the document."""
-        if part:
-            bounds = (begin - self.first, end - self.first)
-            found = find_quote(self.words[-1] if self.words else "", *bounds, word)
-            if found is None:
-                what = f"{word!r} is not a part of the token before it"
-                raise place.error(f"{what}; correct its offsets")
-            return self.start + found.start, self.start + found.end
-        gap = " " if begin > self.last and self.words else ""
+        """Where a part of the last token is in the document."""
+        bounds = (begin - self.first, end - self.first)
+        found = find_quote(self.words[-1] if self.words else "", *bounds, word)
+        if found is None:
+            what = f"{word!r} is not a part of the token before it"
+            raise place.error(f"{what}; correct its offsets")
+        return self.start + found.start, self.start + found.end
+
+    def _place_token(
+        self, begin: int, end: int, word: str, place: Place
+    ) -> tuple[int, int]:
+        """Add a token and what is between it and the last; return where it is."""
+        # The text of a sentence does not have the space before it.
+        is_apart = begin > self.last and (self.texts or self.rest is None)
+        gap = " " if is_apart and self.words else ""
+        if self.texts:
+            self.rest, self.texts = "\n".join(self.texts), []
         if self.rest is not None:
-            gap_in_text, found_word, rest = self.rest.partition(word)
-            if not found_word:
+            between, found, self.rest = self.rest.partition(word)
+            if not found:
                 what = f"the token {word!r} is not in the rest of its #Text"
                 raise place.error(f"{what}; correct one of them")
-            # The text of a sentence does not have the space before it.
-            gap = gap + gap_in_text if self.is_new else gap_in_text
-            self.rest, self.is_new = rest, False
+            gap += between
         if gap.startswith(" ") and self.words:
             self.spaces[-1], self.end, gap = True, self.end + 1, gap[1:]
         for piece in filter(None, (gap, word)):
@@ -167,19 +168,16 @@ class _Document:
     def _add_value(
         self, column: int, item: str, start: int, end: int, place: Place
     ) -> None:
-        match = VALUE.fullmatch(item)
-        assert match is not None
-        label, number = match.groups()
+        label, number = VALUE.fullmatch(item).groups()  # type: ignore[union-attr]
         key = (column, number or f"{start} {end} {label}")
         if label == "*":
-            has_feature = "." in self.columns[column]
-            label = "" if has_feature else self.labels[column]
-            if has_feature and key not in self.spans:
-                what = f"{self.columns[column]} has no value"
-                self.report.note("not_understood", place, what)
+            label = "" if "." in self.columns[column] else self.labels[column]
         if key in self.spans:
-            known = self.spans[key]
-            start, end, place = known.start, max(known.end, end), known.place or place
+            start, end = self.spans[key].start, max(self.spans[key].end, end)
+            place = self.spans[key].place or place
+        elif not label:
+            what = f"{self.columns[column]} has no value"
+            self.report.note("not_understood", place, what)
         entity = Entity(start, end, _unescaped(label), place, is_quoted=True)
         self.spans[key] = entity
 
