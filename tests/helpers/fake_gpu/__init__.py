@@ -10,9 +10,10 @@ with `-p tests.helpers.fake_gpu.plugin`). Afterwards `thinc.api.require_gpu(0)` 
 
 import sys
 
+from .generators import own_generators
 from .work import Misuse, Work, count, memory
 
-__all__ = ["Misuse", "Work", "count", "install", "memory"]
+__all__ = ["Misuse", "Work", "count", "install", "memory", "own_generators"]
 
 
 def install() -> None:

@@ -1,12 +1,11 @@
 """cupy.cuda, cupy.random, cupy.linalg, cupy.cublas and cupyx on the CPU."""
 
-from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy
 
-from . import work
+from . import generators, work
 from .array import (
     OutOfMemoryError,
     check_dtype,
@@ -81,35 +80,9 @@ class MemoryPool:
     total_bytes = free_bytes = used_bytes
 
 
-# Random numbers of the device.
-
-_own = numpy.random.RandomState(0)
-# Drawing from the CPU's generators gives the numbers that a run on the CPU gets. With
-# generators of its own, as a GPU has, a state that is not saved is noticed.
-has_own_generators = False
-
-
-@contextmanager
-def own_generators() -> Any:
-    """Draw random numbers from generators of the device."""
-    global has_own_generators
-    has_own_generators = True
-    try:
-        yield
-    finally:
-        has_own_generators = False
-
-
-def seed(seed: int) -> None:
-    """ "Random seed arrays are hashed to scalars", so only numbers are taken here."""
-    if not isinstance(seed, (int, numpy.integer)):
-        raise TypeError(f"Seed must be an integer, not {type(seed)}")
-    _own.seed(int(seed) % 2**32)
-
-
 def _draw(name: str) -> Any:
     def draw(*args: Any, size: Any = None, dtype: Any = None, **kwargs: Any) -> ndarray:
-        state = _own if has_own_generators else numpy.random.mtrand._rand
+        state = generators.of_cupy()
         work.launch(f"random.{name}")
         found = numpy.asarray(getattr(state, name)(*args, size=size, **kwargs))
         return wrap(found if dtype is None else found.astype(check_dtype(dtype)))
@@ -123,7 +96,7 @@ def _draw_shape(name: str) -> Any:
 
 def permutation(a: Any) -> ndarray:
     work.launch("random.permutation")
-    state = _own if has_own_generators else numpy.random.mtrand._rand
+    state = generators.of_cupy()
     return wrap(state.permutation(a if isinstance(a, int) else only_array(a)))
 
 
@@ -194,7 +167,9 @@ def modules() -> dict[str, ModuleType]:
     drawing = {name: _draw(name) for name in ("uniform", "normal", "randint")}
     drawing |= {name: _draw("random_sample") for name in ("random", "random_sample")}
     drawing |= {"rand": _draw_shape("random_sample"), "randn": _draw_shape("normal")}
-    random = _module("cupy.random", seed=seed, permutation=permutation, **drawing)
+    random = _module(
+        "cupy.random", seed=generators.seed_cupy, permutation=permutation, **drawing
+    )
     linalg = _module("cupy.linalg", norm=norm)
     cublas = _module("cupy.cublas", nrm2=nrm2)
     cupy.__dict__.update(cuda=cuda, random=random, linalg=linalg, cublas=cublas)

@@ -9,6 +9,7 @@ does is written here, as torch has none for "meta".
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from . import work
+from . import generators, work
 from .array import Capsule
 
 CUDA = torch.device("cuda:0")
@@ -41,6 +42,7 @@ INDEXED = {"index", "index_put_", "index_put", "_index_put_impl_"}
 # RuntimeError when mode=True".
 UNORDERED = {"index_add_", "index_add", "scatter_add_", "scatter_add", "scatter_reduce"}
 NEVER_ORDERED = {"cumsum", "cumsum_", "bincount"}
+RANDOM = ("native_dropout", "bernoulli", "normal", "uniform", "rand", "multinomial")
 # One kernel for about 100 tensors.
 FUSED = ("_foreach_", "_fused_", "_amp_foreach_")
 
@@ -156,7 +158,7 @@ def dispatch(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     else:
         _check_mixed(name, args, tensors)
         _count(name, args)
-    with _inference_of(name, args):
+    with _inference_of(name, args), _generator_of(name):
         found = func(*_unwrap(args), **_unwrap(kwargs))
         written = _written(func, args, kwargs)
         if written is not None:
@@ -183,6 +185,11 @@ def _inference_of(name: str, args: Any) -> Any:
     is_view = name in VIEWS and isinstance(first, CudaTensor)
     on = first.is_inference() if is_view else torch.is_inference_mode_enabled()
     return torch.inference_mode(on)
+
+
+def _generator_of(name: str) -> Any:
+    own = generators.are_own and name.startswith(RANDOM)
+    return generators.of_torch() if own else nullcontext()
 
 
 def _count_copy(name: str, args: Any, to_cuda: bool) -> None:
@@ -317,8 +324,8 @@ def _cuda(
     return self.to(CUDA if device is None else torch.device("cuda", device))
 
 
-def _backward(self: Any, gradient: Any = None, *args: Any, inputs: Any = None) -> None:
-    torch.autograd.backward(self, gradient, *args, inputs=inputs)
+def _backward(self: Any, gradient: Any = None, *args: Any, **kwargs: Any) -> None:
+    torch.autograd.backward(self, gradient, *args, **kwargs)
 
 
 REPLACED: dict[Any, Callable] = {

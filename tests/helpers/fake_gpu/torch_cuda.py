@@ -7,24 +7,7 @@ from torch.optim.optimizer import _foreach_supported_types
 from torch.utils import _foreach_utils
 
 from . import cuda, tensors, work
-
-_state = torch.Generator().manual_seed(0).get_state()
-
-
-class Generator:
-    """torch.cuda.default_generators[0]."""
-
-    def get_state(self) -> torch.Tensor:
-        return _state.clone()
-
-    def set_state(self, state: torch.Tensor) -> None:
-        global _state
-        if state.device.type != "cpu" or state.dtype != torch.uint8:
-            raise TypeError("RNG state must be a torch.ByteTensor")
-        _state = state.clone()
-
-    def manual_seed(self, seed: int) -> None:
-        self.set_state(torch.Generator().manual_seed(seed).get_state())
+from .generators import TorchGenerator
 
 
 def _set_device(device: Any) -> None:
@@ -65,7 +48,7 @@ _torch_load = torch.load
 
 
 def install() -> None:
-    generator = Generator()
+    generator = TorchGenerator()
     replaced = {
         "is_available": lambda: cuda.N_DEVICES > 0,
         "device_count": lambda: cuda.N_DEVICES,
