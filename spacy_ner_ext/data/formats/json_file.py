@@ -18,7 +18,7 @@ from ...util.errors import Place, UserError
 from ..text import MAX_LINE, check_input, read_chunks, read_first_line
 
 T = TypeVar("T")
-BLANK = re.compile(r"[ \t\r\n]*")
+BETWEEN = re.compile(r"[ \t\r\n,]*")
 STARTS_WITH_STRING = re.compile(r'\[\s*"')
 # A number, literal or escape that the end of a text cuts off is not longer.
 MAX_CUT = 16
@@ -45,62 +45,51 @@ DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 def read_json_values(path: Path) -> Iterator[tuple[Place, Any]]:
-    """Read a file of JSON values or of one array, one value in memory at a time."""
+    """Read a file of JSON values or of one array, one value in memory at a time.
+
+    Commas between values count as white space, as between the lines of some exports.
+    """
     check_input(path)
     first, follows = read_first_line(path)
     if not first:
         raise UserError("the file holds no value; check how it was made", path)
     is_array = first.startswith("[") and not STARTS_WITH_STRING.match(first)
-    for index, (place, value) in enumerate(_Values(path, is_array), start=1):
+    for index, (place, value) in enumerate(_Values(path).read(is_array), start=1):
         is_element = is_array and not follows
         yield Place(path, index, "element") if is_element else place, value
 
 
 class _Values:
-    """The values of a file, or the elements of its array, a part of them in memory."""
+    """The values of a file, a part of them in memory."""
 
-    def __init__(self, path: Path, is_array: bool) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.is_array = is_array
         self.text = ""
         self.position = 0
         self.line = 1
         self._chunks = read_chunks(path)
 
-    def __iter__(self) -> Iterator[tuple[Place, Any]]:
-        end = "]" if self.is_array and self._skip("[") else ""
-        is_first = True
-        while self._next() != end:
-            if end and not is_first and not self._skip(","):
-                raise self._error("Expecting ',' or ']'")
-            self._next()
-            place = self._place()
-            yield place, self._value(place)
-            is_first = False
-        self._advance(self.position + len(end))
-        if self._next():
-            raise self._error("something follows its end")
-
-    def _place(self) -> Place:
-        return Place(self.path, self.line)
-
-    def _error(self, what: str) -> UserError:
-        kind = "array" if self.is_array else "value"
-        advice = "correct it, or check whether the file is complete"
-        return self._place().error(f"is not a JSON {kind} ({what}); {advice}")
+    def read(self, is_array: bool) -> Iterator[tuple[Place, Any]]:
+        is_open = False
+        while character := self._next():
+            place = Place(self.path, self.line)
+            if is_array and character == ("]" if is_open else "["):
+                is_open = not is_open
+                self._advance(self.position + 1)
+            elif is_array and not is_open:
+                raise place.error("something follows the end of the array; remove it")
+            else:
+                yield place, self._value(place)
+        if is_open:
+            what = "the array has no end; check whether the file is complete"
+            raise UserError(what, self.path, self.line)
 
     def _next(self) -> str:
-        """The next character that is not blank; empty at the end."""
+        """The first character of the next value; empty at the end."""
         while True:
-            self._advance(BLANK.match(self.text, self.position).end())  # type: ignore
+            self._advance(BETWEEN.match(self.text, self.position).end())  # type: ignore
             if self.position < len(self.text) or not self._read():
                 return self.text[self.position : self.position + 1]
-
-    def _skip(self, character: str) -> bool:
-        """Advance over a character if it is next."""
-        is_next = self._next() == character
-        self._advance(self.position + is_next)
-        return is_next
 
     def _value(self, place: Place) -> Any:
         while True:
@@ -116,9 +105,11 @@ class _Values:
                 is_at_end = err.pos + MAX_CUT > len(self.text)
                 is_cut = is_at_end or err.msg.startswith("Unterminated")
                 if not is_cut or not self._read():
-                    line = self.line + self.text.count("\n", self.position, err.pos)
-                    where = f" on line {line}" if line > self.line else ""
-                    raise self._error(f"{_message(err)}{where}") from err
+                    n_lines = self.text.count("\n", self.position, err.pos)
+                    where = f" on line {self.line + n_lines}" if n_lines else ""
+                    what = f"is not a JSON value ({err.msg.removesuffix(' at')}{where})"
+                    advice = "correct it, or check whether the file is complete"
+                    raise place.error(f"{what}; {advice}") from err
 
     def _advance(self, position: int) -> None:
         self.line += self.text.count("\n", self.position, position)
@@ -129,14 +120,12 @@ class _Values:
         waiting = self.text[self.position :]
         if len(waiting) > MAX_LINE:
             what = f"a value has more than {MAX_LINE} characters, or no end; correct it"
-            raise self._place().error(what)
-        more: list[str] = []
-        size = 0
-        while size <= len(waiting) and (chunk := next(self._chunks, "")):
-            more.append(chunk)
-            size += len(chunk)
+            raise UserError(what, self.path, self.line)
+        more = ""
+        while len(more) <= len(waiting) and (chunk := next(self._chunks, "")):
+            more += chunk
         if more:
-            self.text, self.position = waiting + "".join(more), 0
+            self.text, self.position = waiting + more, 0
         return bool(more)
 
 
@@ -147,13 +136,9 @@ def parse_json(text: str, place: Place, name: str) -> Any:
             value = DECODER.decode(text)
             PACKER.pack(value)
     except JSONDecodeError as err:
-        found = f"{_message(err)} at character {err.pos + 1}"
+        found = f"{err.msg.removesuffix(' at')} at character {err.pos + 1}"
         raise place.error(f"{name} is not a JSON value ({found}); correct it") from err
     return value
-
-
-def _message(err: JSONDecodeError) -> str:
-    return err.msg.removesuffix(" at")
 
 
 def check_storable(value: Any, place: Place) -> None:

@@ -10,9 +10,12 @@ from .json_file import array, as_name, checked, field, objects
 from .json_spans import ENDS, STARTS, ValuePlace, Values, first, read_answer, read_label
 from .table_file import read_data
 
-TEXTS = ("text", "data", "content", "sentence", "document")
+TEXTS = ("text", "data", "content", "sentence", "document", "textContent")
 LABELS = ("label", "labels", "annotation")
-SPANS = ("spans", "entities", *LABELS, "annotations", "ents", "denotations")
+SPANS = (
+    *("spans", "entities", *LABELS, "annotations", "ents", "denotations"),
+    "textSegmentAnnotations",
+)
 # Marks of an annotated text, even if it has no span and no category.
 MARKS = ("answer", "accept", "tokens", "annotation")
 OTHERS = ("cats", "options", "meta", "words", "spaces", "sent_starts")
@@ -96,6 +99,7 @@ def read_object(values: Values, place: ValuePlace) -> Iterator[Record]:
     elif place.skips(values.get("_annotator_id", values.get("_session_id"))):
         return
     place.is_part = _is_binary(values)
+    place.answer = answer if place.is_part else ""
     is_discarded = values.get("status") in ("Discarded", "discarded")
     is_rejected = answer == "reject" and not place.is_part
     if is_discarded or is_rejected or answer == "ignore":
@@ -103,7 +107,9 @@ def read_object(values: Values, place: ValuePlace) -> Iterator[Record]:
         return
     record = _read_annotation(values, place)
     if place.is_part:
-        _judge(record, answer == "accept", place)
+        # Nothing is known about all else.
+        record.is_complete = record.entities is None
+        record.cats = dict.fromkeys(record.cats, float(answer == "accept"))
     elif answer == "accept" and record.entities is None and not record.cats:
         view = values.get("_view_id")
         is_manual = view in MANUAL_VIEWS and (view is not None or "tokens" in values)
@@ -119,17 +125,6 @@ def read_object(values: Values, place: ValuePlace) -> Iterator[Record]:
 def _user_of(annotation: Any) -> Any:
     """The annotator of one annotation, as in Doccano."""
     return annotation.get("user") if isinstance(annotation, dict) else None
-
-
-def _judge(record: Record, is_accepted: bool, place: ValuePlace) -> None:
-    """Apply the answer about a suggestion; nothing is known about all else."""
-    record.is_complete = record.entities is None
-    if not is_accepted:
-        for start, end, label, *_ in record.entities or ():
-            record.missing.append((start, end))
-            place.note("rejected", f"{label} from {start} to {end}")
-        record.entities = None if record.entities is None else []
-        record.cats = dict.fromkeys(record.cats, 0.0)
 
 
 def _read_annotation(values: Values, place: ValuePlace) -> Record:

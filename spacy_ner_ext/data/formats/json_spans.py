@@ -17,7 +17,7 @@ STARTS = ("start", "start_offset", "startOffset", "start_idx", "begin")
 ENDS = ("end", "end_offset", "endOffset", "end_idx")
 LABELS = ("label", "labels", "type", "tag_name", "tag", "entity_type", "displayName")
 # These are labels where none of the others is, and quotes otherwise.
-OTHER_LABELS = ("obj", "entity", "name")
+OTHER_LABELS = ("obj", "entity", "name", "label_id", "category_id")
 QUOTES = ("text", "quote", "surface", "word", "mention", *OTHER_LABELS)
 ANSWERS = ("accept", "reject", "ignore")
 MAX_CATEGORY = 64
@@ -34,12 +34,16 @@ class ValuePlace(NotedPlace):
 
     annotator: The annotator whose work is wanted; None for all.
     annotators: The first name of each that was found, by all that the tool gives.
+    is_certain: Whether its shape can be nothing else.
     is_part: Whether the record is about one span or category of its text.
+    answer: The answer about these; it is that of all spans without one.
     """
 
     annotator: str | None
     annotators: dict[str, str]
+    is_certain = False
     is_part = False
+    answer = ""
 
     def skips(self, annotator: Any) -> bool:
         """Whether what an annotator made is to be left out; it is noted then."""
@@ -94,7 +98,7 @@ def has_offsets(value: Any) -> bool:
 
 
 def add_spans(
-    record: Record, items: Iterable[Any], place: NotedPlace, *, inclusive: bool = False
+    record: Record, items: Iterable[Any], place: ValuePlace, *, inclusive: bool = False
 ) -> None:
     """Add spans to a record; those that were not accepted are missing.
 
@@ -112,20 +116,18 @@ def add_spans(
         if is_quoted := isinstance(quote, str):
             start, end = _located(start, end, quote, record.text, place)
         answer, where = read_answer(span, place), f"from {start} to {end}"
+        answer = answer or place.answer
         if labels and answer in ("", "accept"):
-            given = span.get("values")
-            values = given if isinstance(given, dict) else {}
-            record.entities += [
-                Entity(start, end, label, None, values, is_quoted) for label in labels
-            ]
+            values = span.get("values")
+            more = (None, values if isinstance(values, dict) else {}, is_quoted)
+            record.entities += [Entity(start, end, label, *more) for label in labels]
             continue
         if not 0 <= start < end <= size:
             what = f"the span {where} is not in the text of {size}"
             raise place.error(f"{what}; correct its start and end")
         record.missing.append((start, end))
         if labels:
-            what = f"{', '.join(labels)} {where}, the answer is {answer}"
-            place.note("rejected", what)
+            place.note("rejected", f"{', '.join(labels)} {where}, answer {answer}")
         else:
             place.note("not_understood", f"the span {where} has no label")
 
@@ -217,10 +219,9 @@ def add_tokens(record: Record, values: Values, place: NotedPlace) -> None:
 def _word(token: Any, text: str, place: Place) -> str:
     if isinstance(token, str):
         return token
-    if "text" in checked(token, dict, "a token", place) or token.get("start") is None:
+    if "text" in checked(token, dict, "a token", place) or "start" not in token:
         return field(token, "text", str, place)
-    start = max(field(token, "start", int, place), 0)
-    return text[start : field(token, "end", int, place)]
+    return text[slice(*_bounds(token, place))]
 
 
 def add_words(record: Record, text: str, place: NotedPlace) -> None:

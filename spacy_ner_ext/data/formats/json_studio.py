@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from html.parser import HTMLParser
+from html import unescape
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -17,6 +17,7 @@ Dict = dict[str, Any]
 ANNOTATIONS = ("annotations", "completions")
 LABELS = ("labels", "hypertextlabels", "label")
 ADDRESS = re.compile(r"(?:\w+:/|/data/(?:upload|local-files))/?\S*")
+HTML = re.compile(r"<!--.*?-->|<[^<>]*>", re.DOTALL)
 RESPONSES = ".responses"
 # Columns of JSON-MIN that come after the results, and of Argilla that are not texts.
 AFTER = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time")
@@ -67,20 +68,18 @@ def _record(task: Values, results: list[Dict] | None, place: ValuePlace) -> Reco
     data = field(task, "data", dict, place)
     record.text = _choose_text(data, names, regions, place)
     has_labels = any(region["labels"] for region in regions)
-    lost = [region for region in regions if not has_labels or _is_lost(region)]
+    found: list[Dict] = []
+    for region in regions:
+        is_path = str(region.get("start")).startswith("/")
+        if has_labels and ("globalOffsets" in region or not is_path):
+            found.append(region)
+        else:
+            what = "offsets" if has_labels else "label"
+            place.note("not_understood", f"region without {what}: {excerpt(region)}")
     if has_labels or results == []:
-        found = [region for region in regions if region not in lost]
         add_spans(record, found, place)
-    for region in lost:
-        what = "offsets" if has_labels else "label"
-        place.note("not_understood", f"region without {what}: {excerpt(region)}")
-    record.is_complete = not lost
+    record.is_complete = len(found) == len(regions)
     return record
-
-
-def _is_lost(region: Values) -> bool:
-    """Whether a region has paths in HTML alone, without offsets in its text."""
-    return str(region.get("start")).startswith("/") and "globalOffsets" not in region
 
 
 def _sort_results(results: list[Dict], record: Record, place: ValuePlace) -> list[Dict]:
@@ -132,7 +131,7 @@ def _choose_text(
     texts = {k: v for k, v in data.items() if isinstance(v, str)}
     texts = {k: v for k, v in texts.items() if v.strip()} or texts
     if any("globalOffsets" in region for region in regions):
-        texts = {name: _text_of_html(value) for name, value in texts.items()}
+        texts = {name: unescape(HTML.sub("", value)) for name, value in texts.items()}
     quotes = [str(region.get("text", "")) for region in regions]
     names = [name for name in (*preferred, "text") if name in texts][:1]
     if quotes and not names:
@@ -147,15 +146,6 @@ def _choose_text(
         what = f"{excerpt(text)} is the address of a text, not a text"
         raise place.error(f"{what}; put the texts themselves into the file")
     return text
-
-
-def _text_of_html(html: str) -> str:
-    parts: list[str] = []
-    parser = HTMLParser()
-    parser.handle_data = parts.append  # type: ignore
-    parser.feed(html)
-    parser.close()
-    return "".join(parts)
 
 
 def is_minimal(value: Values) -> bool:
@@ -180,13 +170,12 @@ def read_minimal(values: Values, place: ValuePlace) -> Iterator[Record]:
     regions = [region for value in data.values() for region in _regions_of(value)]
     text = _choose_text(data, names[:cut] if cut == 1 else [], regions, place)
     controls = {n: v for n, v in data.items() if _regions_of(v) or n in names[cut:]}
-    results = list(
-        chain.from_iterable(
-            _results_of(name, value, has_choices=not regions)
-            for name, value in controls.items()
-            if value != text
-        )
-    )
+    results = [
+        result
+        for name, value in controls.items()
+        for result in _results_of(name, value, has_choices=not regions)
+        if value != text
+    ]
     annotation = {"completed_by": values.get("annotator"), "result": results}
     # Rows of texts without annotation have empty cells.
     is_annotated = bool(results or first(values, AFTER[:2]))

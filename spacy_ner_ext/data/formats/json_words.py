@@ -26,24 +26,21 @@ def find_tags(value: Values) -> tuple[list[str], list[Any]] | None:
         return None
     for name in TAGS:
         tags: Any = value.get(name)
-        if isinstance(tags, str):
-            tags = tags.split() if len(tags.split()) == len(words) > 1 else None
+        if isinstance(tags, str) and len(tags.split()) == len(words) > 1:
+            tags = tags.split()
         given = [t for t in tags if t not in NO_TAG] if isinstance(tags, list) else []
+        are_tags = all(isinstance(t, str) and TAG.fullmatch(t) for t in given)
         # Next to a text that is not cut into words, other labels are categories.
-        is_tagged = all(isinstance(t, str) and TAG.fullmatch(t) for t in given)
-        if has_words and not is_tagged:
-            are_numbers = all(type(tag) is int for tag in given)
-            is_tagged = are_numbers or _are_labels(given, len(tags) == len(words))
-        if given and is_tagged:
-            return words, list(tags)
+        if given and (are_tags or (has_words and _are_tags(given, tags, words))):
+            return words, tags
     return None
 
 
-def _are_labels(given: list[Any], is_complete: bool) -> bool:
-    """Whether tags of another style, or without prefix, can be nothing else."""
-    if not is_complete or "O" not in given or not _all_strings(given):
-        return False
-    return understand_tags({*given}).keys() == {*given}
+def _are_tags(given: list[Any], tags: list[Any], words: list[str]) -> bool:
+    """Whether numbers, or labels of another style or without prefix, are tags."""
+    is_known = len(tags) == len(words) and "O" in given and _all_strings(given)
+    are_all = is_known and understand_tags({*given}).keys() == {*given}
+    return are_all or all(type(tag) is int for tag in given)
 
 
 def _all_strings(values: Any) -> bool:

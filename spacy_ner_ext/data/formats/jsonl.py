@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from spacy.tokens import Doc, Span
 
@@ -19,15 +19,24 @@ from ..report import ConversionReport
 from . import json_object as objects
 from . import json_studio as studio
 from . import json_words as words
-from .json_file import checked, excerpt, read_json_values
+from .json_file import array, checked, excerpt, field, read_json_values
 from .json_spans import ValuePlace, Values, check_annotators, first
 from .spans import NAMES, ExportedDoc, writes_docs
 
 Rows = Callable[[], Iterable[tuple[Place, Any]]]
 # Lists of records in one object: of NER Annotator, LightTag and Rasa.
+METADATA = "-metadata"
 LISTS = ("annotations", "examples", "common_examples")
 LABELS = ("label", "labels")
 ROW = ("tokens", "ner_tags")
+# Keys of formats that are not read, with their names.
+COMPREHEND = "annotation of AWS Comprehend, whose text is in another file"
+REFUSED = {
+    "annotatable": "tagtog's ann.json, whose text is in another file",
+    **dict.fromkeys(("Entities", "Begin Offset"), COMPREHEND),
+    **dict.fromkeys(("source-ref", "textGcsUri"), "a list of addresses, not of texts"),
+    "passages": "BigBIO's schema, or BioC, which --format bioc reads",
+}
 # Values at the start of a file by which its format is guessed.
 RECORDS = 100
 # The values of tokens and spans that Prodigy has.
@@ -60,6 +69,35 @@ def _read_list(value: Values, place: ValuePlace) -> Iterator[Record]:
             yield from read_records(item, place)
 
 
+def _read_manifest(value: Values, place: ValuePlace) -> Iterator[Record]:
+    """SageMaker Ground Truth: "JOB" has spans or the number of the class that
+    "JOB-metadata" names."""
+    read: dict[str, Any] = {"text": value["source"]}
+    for key in [key for key in value if key.endswith(METADATA)]:
+        found, about = value.get(key.removesuffix(METADATA)), value[key]
+        if isinstance(found, dict):
+            read["spans"] = field(found, "annotations", dict, place).get("entities")
+        elif isinstance(about, dict) and "class-name" in about:
+            read["label"] = about["class-name"]
+    return objects.read_object(read, place)
+
+
+def _read_automl(value: Values, place: ValuePlace) -> Iterator[Record]:
+    """AutoML Natural Language: a span is an object in an object."""
+    spans: list[Values] = []
+    for one in array(value, "annotations", place):
+        inner = field(one, "text_extraction", dict, place)
+        segment = field(inner, "text_segment", dict, place)
+        spans.append({**segment, "label": one.get("display_name")})
+    text = field(value["text_snippet"], "content", str, place)
+    return objects.read_object({"text": text, "spans": spans}, place)
+
+
+def _refuse(value: Values, place: ValuePlace) -> NoReturn:
+    what = next(REFUSED[key] for key in value if key in REFUSED)
+    raise place.error(f"this is {what}; write its texts and spans as JSON lines")
+
+
 class Shape(NamedTuple):
     """A shape of JSON values, and their format; None if that is uncertain."""
 
@@ -81,6 +119,14 @@ SHAPES = (
         lambda v: isinstance(v.get("paragraphs"), list),
         words.read_spacy_json,
     ),
+    Shape(
+        "SageMaker Ground Truth",
+        "jsonl",
+        lambda v: any(k.endswith(METADATA) for k in v) and "source" in v,
+        _read_manifest,
+    ),
+    Shape("AutoML", "jsonl", lambda v: "text_snippet" in v, _read_automl),
+    Shape("refused", "jsonl", lambda v: v.keys() & REFUSED.keys(), _refuse),
     Shape("a list, as of NER Annotator", "jsonl", _records_in, _read_list),
     Shape("datasets", "datasets", lambda v: {*v} >= {*ROW}, words.read_tags),
     Shape("words and tags", "jsonl", words.find_tags, words.read_tags),
@@ -104,6 +150,7 @@ def read_records(value: Any, place: ValuePlace) -> Iterator[Record]:
     if shape is None:
         what = f"{excerpt(value)} is not a record of a known shape"
         raise place.error(f'{what}; write {{"text": "", "spans": [[0, 3, "PER"]]}}')
+    place.is_certain = shape.format is not None
     return shape.read(value, place)
 
 
@@ -140,15 +187,15 @@ def read_values(
     """Read JSON values or table rows of any shape."""
     annotators: dict[str, str] = {}
     merged: dict[str, Record] = {}
-    survey: _Survey | None = None
+    options: dict[str, dict[str, float]] | None = None
     is_understood = False
-    for place, value, record in _read(rows, report, annotator, annotators):
-        if not is_understood:
-            has_any = record.entities is not None or bool(record.cats)
-            is_understood = has_any or guess_of_value(value) is not None
+    for place, record in _read(rows, report, annotator, annotators):
+        has_any = record.entities is not None or bool(record.cats)
+        is_understood |= has_any or place.is_certain
         if record.choices is not None:
-            survey = survey or _Survey(_read(rows, ConversionReport(), annotator, {}))
-            survey.complete(record)
+            if options is None:
+                options = _survey(_read(rows, ConversionReport(), annotator, {}))
+            _complete(record, options)
         if not place.is_part:
             yield record
         elif record.text not in merged:
@@ -171,35 +218,32 @@ def _read(
     report: ConversionReport,
     annotator: str | None,
     annotators: dict[str, str],
-) -> Iterator[tuple[ValuePlace, Any, Record]]:
+) -> Iterator[tuple[ValuePlace, Record]]:
     for found, value in rows():
         place = ValuePlace(*found)
         place.report = report
         place.annotator, place.annotators = annotator, annotators
         for record in read_records(value, place):
-            yield place, value, record
+            yield place, record
 
 
-class _Survey:
-    """A file whose tool asks several questions: whether one was about spans, and the
-    choices of the others."""
+def _survey(records: Iterable[tuple[Place, Record]]) -> dict[str, dict[str, float]]:
+    """The choices of each question of a file; "" stands for that about entities."""
+    options: dict[str, dict[str, float]] = {}
+    for _, record in records:
+        questions = {**(record.choices or {}), **({"": ()} if record.entities else {})}
+        for question, chosen in questions.items():
+            options.setdefault(question, {}).update(dict.fromkeys(chosen, 0.0))
+    return options
 
-    def __init__(self, records: Iterable[tuple[ValuePlace, Any, Record]]) -> None:
-        self.has_spans = False
-        self.cats: dict[str, dict[str, float]] = {}
-        for _, _, record in records:
-            self.has_spans |= bool(record.entities)
-            for question, chosen in (record.choices or {}).items():
-                cats = self.cats.setdefault(question, {})
-                cats.update(dict.fromkeys(chosen, 0.0))
 
-    def complete(self, record: Record) -> None:
-        """Add the choices that were not made. If there are only choices in the file,
-        nobody looked for entities."""
-        for question in record.choices or ():
-            record.cats = {**self.cats[question], **record.cats}
-        if not record.entities and self.cats and not self.has_spans:
-            record.entities = None
+def _complete(record: Record, options: dict[str, dict[str, float]]) -> None:
+    """Add the choices that were not made. If there are only choices in the file,
+    nobody looked for entities."""
+    for question in record.choices or ():
+        record.cats = {**options[question], **record.cats}
+    if not record.entities and options and "" not in options:
+        record.entities = None
 
 
 def _merge(record: Record, other: Record) -> None:

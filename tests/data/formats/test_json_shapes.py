@@ -327,6 +327,18 @@ FILES = {
     "marks in the text": ("a.jsonl", [{"text": "[ORG Acme] <b>is</b> [Ada](PER)", "spans": []}], [("", " ".join("O" * len(NLP.make_doc("[ORG Acme] <b>is</b> [Ada](PER)"))), {})]),
     "offsets of other units": ("a.jsonl", [{"text": "\U0001f600 Ida ran", "spans": [{"start": 3, "end": 6, "label": "PER", "text": "Ida"}]}], [("Ida/PER", "O B O", {})]),
     "offsets as floats": ("a.jsonl", [{"text": TEXT, "spans": [{"start": 0.0, "end": 8.0, "label": "PER"}]}], [("Ida Berg/PER", "B I O O O O", {})]),
+    "SageMaker Ground Truth": (
+        "a.manifest.jsonl",
+        [{"source": TEXT, "job": {"annotations": {"entities": [{"startOffset": 0, "endOffset": 8, "label": "PER"}], "labels": [{"label": "PER"}]}}, "job-metadata": {"type": "groundtruth/text-span", "entities": [{"confidence": 0}]}}],
+        [("Ida Berg/PER", "B I O O O O", {})],
+    ),
+    "SageMaker Ground Truth, classes": ("a.jsonl", [{"source": TEXT, "job": 0, "job-metadata": {"class-name": "good", "confidence": 0.9}}], [("", NONE, {"good": 1.0})]),
+    "Vertex AI": ("a.jsonl", [{"textContent": TEXT, "textSegmentAnnotations": [{"startOffset": "0", "endOffset": "8", "displayName": "PER"}], "dataItemResourceLabels": {}}], [("Ida Berg/PER", "B I O O O O", {})]),
+    "AutoML": (
+        "a.jsonl",
+        [{"annotations": [{"text_extraction": {"text_segment": {"start_offset": 0, "end_offset": 8}}, "display_name": "PER"}], "text_snippet": {"content": TEXT}}],
+        [("Ida Berg/PER", "B I O O O O", {})],
+    ),
     "offsets as strings": ("a.jsonl", [{"text": TEXT, "spans": [{"start": "0", "end": "8", "label": "PER"}]}], [("Ida Berg/PER", "B I O O O O", {})]),
 }  # fmt: skip
 
@@ -352,6 +364,13 @@ ERRORS = {
     "text null": ("a.jsonl", [{"text": TEXT, "spans": []}, {"text": None, "spans": []}], "line 2"),
     "word outside": ("a.json", [{"tokenized_text": ["a"], "ner": [[0, 1, "X"]]}], "is not in the text of 1 words"),
     "rejected outside": ("a.jsonl", [{"text": "a", "spans": [{"start": 5, "end": 9, "label": "A", "answer": "reject"}]}], "5 to 9"),
+    "tagtog": ("a.ann.json", [{"annotatable": {"parts": ["s1v1"]}, "entities": [{"classId": "e_1", "part": "s1v1", "offsets": [{"start": 0, "text": "Ida"}]}]}], "this is tagtog's ann.json, whose text is in another file; write"),
+    "AWS Comprehend": ("a.jsonl", [{"Entities": [{"BeginOffset": 0, "EndOffset": 3, "Text": "Ida", "Type": "PER"}], "File": "a.txt", "Line": 0}], "this is annotation of AWS Comprehend, whose text"),
+    "AWS Comprehend, CSV": ("a.csv", "File,Line,Begin Offset,End Offset,Type\na.txt,0,0,3,PER\n", "of AWS Comprehend"),
+    "SageMaker, addresses": ("a.jsonl", [{"source-ref": "s3://x/a.txt", "job": {}}], "this is a list of addresses, not of texts"),
+    "Vertex AI, addresses": ("a.jsonl", [{"textGcsUri": "gs://x/a.txt", "textSegmentAnnotations": []}], "this is a list of addresses, not of texts"),
+    "BigBIO": ("a.jsonl", [{"id": "1", "passages": [{"text": [TEXT], "offsets": [[0, 23]]}], "entities": [{"offsets": [[0, 8]], "text": ["Ida Berg"], "type": "PER"}]}], "this is BigBIO's schema"),
+    "identifiers of labels": ("a.jsonl", [{"text": TEXT, "entities": [{"start": 0, "end": 8, "label_id": 3}]}], "the label 3 is a number without its name"),
     "unknown": ("a.json", [{"foo": 1}], "the format is not recognized"),
 }  # fmt: skip
 
@@ -443,7 +462,7 @@ NOTES = {
     "relation": ([task(labels(IDA), {"type": "relation"})], {"skipped": ["result of type relation"]}),
     "merged": (
         [answer(0, 8, "PER"), answer(19, 23, "LOC", "reject")],
-        {"merged": ["an answer about a text seen before"], "rejected": ["LOC from 19 to 23"]},
+        {"merged": ["an answer about a text seen before"], "rejected": ["LOC from 19 to 23, answer reject"]},
     ),
     "unknown key": ([{"text": TEXT, "spans": []}, {"text": TEXT, "mentions": [1]}], {"not_understood": ["'mentions'"]}),
     "string and spans": ([{"text": TEXT, "id": 1, "ner": [IDA], "note": "x", "annotation_id": 3}], {"not_understood": ["result of type 'note'"]}),
