@@ -7,12 +7,15 @@ section V.A; Sutton and McCallum 2012, An Introduction to Conditional Random Fie
 section 4.1).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
 from thinc.api import get_array_module
 
-from .lattice import Array, Lattice, Packing
+from .device import Array, fetch
+from .lattice import Lattice
+from .packing import Packing
 from .tags import AllowedTransitions
 
 # With scores further apart than this (in nats) float32 can lose a path.
@@ -25,7 +28,8 @@ STEPS_PER_SCALE = 4
 def to_chains(array: Array, packing: Packing, n_chains: int) -> Array:
     """Pack rows of words, giving shape (n_chains, n_words, n_tags)."""
     xp = get_array_module(array)
-    packed = array[xp.asarray(packing.rows)].reshape(len(packing.rows), n_chains, -1)
+    rows = packing.on_device(array).rows
+    packed = array[rows].reshape(len(rows), n_chains, -1)
     return xp.ascontiguousarray(packed.transpose(1, 0, 2))
 
 
@@ -34,26 +38,27 @@ def from_chains(chains: Array, packing: Packing) -> Array:
     xp = get_array_module(chains)
     flat = chains.transpose(1, 0, 2).reshape(chains.shape[1], -1)
     words = xp.empty_like(flat)
-    words[xp.asarray(packing.rows)] = flat
+    words[packing.on_device(chains).rows] = flat
     return words
 
 
 def highest(scores: Array) -> Array:
     """The maximum over tags, shape (n_chains, n_words, 1)."""
-    if scores.shape[-1] > 32:
+    if scores.shape[-1] > 32 or not isinstance(scores, numpy.ndarray):
         return scores.max(axis=-1, keepdims=True)
     # NumPy reduces a short last axis row by row, but vectorizes over the first axis.
-    xp = get_array_module(scores)
-    return xp.ascontiguousarray(scores.transpose(2, 0, 1)).max(axis=0)[..., None]
+    return numpy.ascontiguousarray(scores.transpose(2, 0, 1)).max(axis=0)[..., None]
 
 
-def sum_by_document(values: Array, packing: Packing) -> Array:
-    """Sum packed rows by document: (n_chains, n_words) to (n_chains, n_docs)."""
-    xp = get_array_module(values)
+def sum_by_document(values: numpy.ndarray, packing: Packing) -> numpy.ndarray:
+    """Sum packed rows by document: (n_chains, n_words) to (n_chains, n_docs).
+
+    On the host: sums of a GPU by document would depend on the order of its threads.
+    """
     n_chains, n_docs = values.shape[0], len(packing.order)
     slots = numpy.arange(n_chains)[:, None] * n_docs + packing.document[None, :]
-    sums = xp.bincount(
-        xp.asarray(slots.ravel()), weights=values.ravel(), minlength=n_chains * n_docs
+    sums = numpy.bincount(
+        slots.ravel(), weights=values.ravel(), minlength=n_chains * n_docs
     )
     return sums.reshape(n_chains, n_docs)
 
@@ -67,10 +72,14 @@ class ScaledChains:
         each document must have at least one valid path.
 
     The attributes are packed (see Packing): `alpha` and `beta`, shape (n_chains,
-    n_words, n_tags), whose product is the marginals; `scale`, the divisors of the
-    forward steps; `log_z`, shape (n_chains, n_docs), float64; and `sound`, shape
-    (n_docs,), on the host: whether float32 represents all paths that matter.
+    n_words, n_tags), whose product is the marginals; and `scale`, the divisors of the
+    forward steps. `measure` sets, on the host, `log_z`, shape (n_chains, n_docs),
+    float64; and `sound`, shape (n_docs,): whether float32 represents all paths that
+    matter.
     """
+
+    log_z: numpy.ndarray
+    sound: numpy.ndarray
 
     def __init__(
         self,
@@ -80,13 +89,13 @@ class ScaledChains:
     ) -> None:
         self.packing = Packing.from_lengths(lattice.lengths)
         self.xp: Any = get_array_module(lattice.emissions)
+        self.rows = self.packing.on_device(lattice.emissions)
         self._exponentiate(lattice, allowed_transitions, allowed)
         # A row that underflows divides by 0, which `sound` reports.
         with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
             self._forward()
             self._backward()
             self.marginals = self.alpha * self.beta
-            self._check()
 
     def _exponentiate(
         self,
@@ -96,45 +105,44 @@ class ScaledChains:
     ) -> None:
         xp, packing = self.xp, self.packing
         scores = to_chains(lattice.emissions, packing, lattice.n_chains)
-        narrow = self._are_narrow(scores)
+        self._narrow = self._are_narrow(scores)
         if allowed is not None:
             mask = to_chains(allowed, packing, lattice.n_chains)
             scores = xp.where(mask, scores, -xp.inf)
         peak = highest(scores)
         scores -= peak
+        self._peak = peak[..., 0]
         self.potentials = xp.exp(scores, out=scores)
-        self.steps, step_peak, wide = self._exponentiate_valid(
-            lattice.transitions, allowed_transitions.transitions
-        )
-        self.start, start_peak, _ = self._exponentiate_valid(
-            lattice.start, allowed_transitions.start
-        )
-        self.end, end_peak, _ = self._exponentiate_valid(
-            lattice.end, allowed_transitions.end
-        )
-        lengths = xp.asarray(packing.lengths)
-        self._constants = sum_by_document(peak[..., 0], packing)
-        self._constants += step_peak[:, None] * (lengths - 1)
-        self._constants += (start_peak + end_peak)[:, None]
-        self._narrow = narrow & ~wide[:, None]
+        self._exponentiate_valid(lattice, allowed_transitions)
 
     def _are_narrow(self, scores: Array) -> Array:
         """Whether the scores of each word fit into float32, (n_chains, n_words)."""
-        if scores.size and float(scores.max() - scores.min()) < MAX_SPREAD:
-            return self.xp.ones(scores.shape[:2], dtype=bool)
+        # Faster on a CPU; a GPU would have to wait for the answer.
+        on_host = isinstance(scores, numpy.ndarray) and scores.size
+        if on_host and float(scores.max() - scores.min()) < MAX_SPREAD:
+            return numpy.ones(scores.shape[:2], dtype=bool)
         return scores.max(axis=-1) - scores.min(axis=-1) < MAX_SPREAD
 
-    def _exponentiate_valid(self, scores: Array, valid: numpy.ndarray) -> tuple:
-        """exp(scores - maximum), exactly 0 where invalid; the maximum; and whether the
-        valid scores of a chain are too far apart for float32."""
-        xp = self.xp
-        axes = tuple(range(1, scores.ndim))
-        valid = xp.asarray(valid)
-        peak = xp.where(valid, scores, -xp.inf).max(axis=axes, keepdims=True)
-        low = xp.where(valid, scores, xp.inf).min(axis=axes, keepdims=True)
-        exponentiated = xp.exp(xp.where(valid, scores - peak, -xp.inf))
-        wide = (peak - low).ravel() > MAX_SPREAD
-        return exponentiated.astype(scores.dtype), peak.ravel(), wide
+    def _exponentiate_valid(
+        self, lattice: Lattice, allowed_transitions: AllowedTransitions
+    ) -> None:
+        """exp(scores - maximum) of transitions, start and end, exactly 0 where invalid;
+        and the maxima and minima of the valid scores, shape (n_chains, 3)."""
+        xp, n_tags = self.xp, lattice.n_tags
+        scores = lattice.stack_parameters()
+        valid = allowed_transitions.on_device(scores)
+        masked = xp.where(valid, scores, -xp.inf)
+        peak = masked.max(axis=-1)
+        low = xp.where(valid, scores, xp.inf).min(axis=-1)
+        # The transitions from all tags have one maximum.
+        peak[:, :n_tags] = peak[:, :n_tags].max(axis=-1, keepdims=True)
+        low[:, :n_tags] = low[:, :n_tags].min(axis=-1, keepdims=True)
+        self._peaks, self._lows = peak[:, -3:], low[:, -3:]
+        with numpy.errstate(invalid="ignore"):
+            masked = xp.exp(xp.where(valid, masked - peak[..., None], -xp.inf))
+        masked = masked.astype(scores.dtype, copy=False)
+        self.steps = xp.ascontiguousarray(masked[:, :n_tags])
+        self.start, self.end = masked[:, n_tags], masked[:, n_tags + 1]
 
     def _forward(self) -> None:
         xp, packing = self.xp, self.packing
@@ -155,10 +163,8 @@ class ScaledChains:
                 divisor = scale[at]
                 product(here, ones, out=divisor)
                 xp.divide(here, divisor, out=here)
-        last = self.alpha[:, xp.asarray(packing.last)]
+        last = self.alpha[:, self.rows.last]
         self.final = xp.matmul(last, self.end[:, :, None])[..., 0]
-        self.log_z = sum_by_document(xp.log(self.scale[..., 0]), packing)
-        self.log_z += xp.log(self.final) + self._constants
 
     def _backward(self) -> None:
         xp, packing = self.xp, self.packing
@@ -166,7 +172,7 @@ class ScaledChains:
         self.weighted = self.potentials / self.scale
         self.beta = xp.empty_like(self.alpha)
         final = self.end[:, None] / self.final[..., None]
-        self.beta[:, xp.asarray(packing.last)] = final
+        self.beta[:, self.rows.last] = final
         back = xp.ascontiguousarray(self.steps.transpose(0, 2, 1))
         product, weighted, beta, back = self._for_loop(self.weighted, self.beta, back)
         for at, before in reversed(packing.steps[1:]):
@@ -181,23 +187,37 @@ class ScaledChains:
             return (self.xp.dot, *(array[0] for array in arrays))
         return (self.xp.matmul, *arrays)
 
-    def _check(self) -> None:
+    def measure(self, extra: Sequence[Array] = ()) -> list[numpy.ndarray]:
+        """Set `log_z` and `sound`. Returns further arrays on the host, so that a GPU is
+        waited for only once."""
         xp = self.xp
-        ones = xp.ones((self.marginals.shape[-1], 1), dtype=self.marginals.dtype)
-        off = xp.abs(xp.matmul(self.marginals, ones)[..., 0] - 1)
-        good = (off < TOLERANCE) & self._narrow
-        bad = sum_by_document((~good).astype("f"), self.packing)
-        sound = ((bad == 0) & xp.isfinite(self.log_z)).all(axis=0)
-        self.sound: numpy.ndarray = sound if xp is numpy else sound.get()
+        with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            ones = xp.ones((self.marginals.shape[-1], 1), dtype=self.marginals.dtype)
+            off = xp.abs(xp.matmul(self.marginals, ones)[..., 0] - 1)
+            good = (off < TOLERANCE) & self._narrow
+            own = [xp.log(self.scale[..., 0]), xp.log(self.final), self._peak, good]
+            own += [self._peaks, self._lows]
+            scale, final, peak, good, peaks, lows, *rest = fetch([*own, *extra])
+            constants = sum_by_document(peak, self.packing)
+            constants += peaks[:, :1] * (self.packing.lengths - 1)
+            constants += (peaks[:, 1] + peaks[:, 2])[:, None]
+            self.log_z = sum_by_document(scale, self.packing)
+            self.log_z += final + constants
+            wide = (peaks - lows > MAX_SPREAD).any(axis=1)
+            good = (good > 0) & ~wide[:, None]
+            bad = sum_by_document(~good, self.packing)
+        self.sound = ((bad == 0) & numpy.isfinite(self.log_z)).all(axis=0)
+        return rest
 
     def expected_transitions(self, weights: Array | None = None) -> Array:
         """Expected counts of each transition, shape (n_chains, n_tags, n_tags), with
         words weighted by `weights`, shape (n_chains, n_words)."""
-        xp = self.xp
         ahead = self.weighted if weights is None else self.weighted * weights[..., None]
-        previous = self.alpha[:, xp.asarray(self.packing.before)]
-        ahead = ahead[:, self.packing.first_step :]
-        return xp.matmul(previous.transpose(0, 2, 1), ahead) * self.steps
+        return self._count_transitions(self.alpha, ahead)
+
+    def _count_transitions(self, previous: Array, ahead: Array) -> Array:
+        previous, ahead = previous[:, self.rows.before], ahead[:, self.rows.after]
+        return self.xp.matmul(previous.transpose(0, 2, 1), ahead) * self.steps
 
     def rewarded(self, log_reward: Array) -> tuple[Array, Array]:
         """Expected counts weighted by the total reward of a path.
@@ -210,54 +230,72 @@ class ScaledChains:
         RETURNS: The expected reward of the paths through each word and tag, packed; the
             same for transitions.
         """
-        xp, packing = self.xp, self.packing
+        xp = self.xp
         reward = xp.exp(log_reward).astype(self.alpha.dtype)
         potentials = self.potentials / self.scale
         earned = self.alpha * reward
         to_come = xp.zeros_like(self.alpha)
         # after = potentials * (to_come + reward * beta): the backward message.
         after = self.weighted * reward
+        self._carry_rewards(earned, to_come, after, potentials)
+        steps = self._count_transitions(earned, self.weighted)
+        steps += self._count_transitions(self.alpha, after)
+        return earned * self.beta + self.alpha * to_come, steps
+
+    def _carry_rewards(
+        self, earned: Array, to_come: Array, after: Array, potentials: Array
+    ) -> None:
+        """Add the rewards of previous words to `earned` and those of later words to
+        `to_come` and `after`, in place. Overwrites `potentials`."""
+        xp, packing = self.xp, self.packing
         back = xp.ascontiguousarray(self.steps.transpose(0, 2, 1))
-        for at, before in packing.steps[1:]:
-            carried = xp.matmul(earned[before], self.steps)
-            earned[at] += carried * potentials[at]
+        product, earned, to_come, after, potentials, carried, steps, back = (
+            self._for_loop(
+                *(earned, to_come, after, potentials),
+                *(xp.empty_like(self.alpha[:, : packing.sizes[0]]), self.steps, back),
+            )
+        )
+        for (at, before), size in zip(packing.steps[1:], packing.sizes[1:]):
+            here = carried[..., :size, :]
+            product(earned[before], steps, out=here)
+            xp.multiply(here, potentials[at], out=here)
+            xp.add(earned[at], here, out=earned[at])
         for at, before in reversed(packing.steps[1:]):
-            after[at] += potentials[at] * to_come[at]
-            to_come[before] = xp.matmul(after[at], back)
-        previous = xp.asarray(packing.before)
-        ahead = slice(packing.first_step, None)
-        steps = xp.matmul(
-            earned[:, previous].transpose(0, 2, 1), self.weighted[:, ahead]
-        ) + xp.matmul(self.alpha[:, previous].transpose(0, 2, 1), after[:, ahead])
-        return earned * self.beta + self.alpha * to_come, steps * self.steps
+            xp.multiply(potentials[at], to_come[at], out=potentials[at])
+            xp.add(after[at], potentials[at], out=after[at])
+            product(after[at], back, out=to_come[before])
 
-    def log_marginals(self, chain: Any, row: Any, tag: Any) -> Array:
-        """Log probability of a tag at a word."""
-        return self._log(self.marginals[chain, row, tag])
+    def log_marginals(self, cells: Array) -> Array:
+        """Log probability of a tag at a word: of cells of the flat packed arrays."""
+        return self._log(self.marginals.ravel()[cells])
 
-    def log_enter(self, chain: Any, row: Any, tag: Any) -> Array:
+    def log_enter(self, cells: Array) -> Array:
         """Log weight of all paths up to a word with this tag."""
-        return self._log(self.alpha[chain, row, tag])
+        return self._log(self.alpha.ravel()[cells])
 
-    def log_step(self, chain: Any, row: Any, before: Any, tag: Any) -> Array:
-        """Log weight of the transition from a tag to the next word's tag."""
-        weight = self._log(self.steps[chain, before, tag])
-        weight = weight + self._log(self.potentials[chain, row, tag])
-        return weight - self._log(self.scale[chain, row, 0])
+    def log_step(self, cells: Array, transitions: Array) -> Array:
+        """Log weight of a transition, a cell of `steps`, to a word's tag."""
+        weight = self._log(self.steps.ravel()[transitions])
+        weight = weight + self._log(self.potentials.ravel()[cells])
+        return weight - self._log(self.scale.ravel()[cells // self.alpha.shape[-1]])
 
-    def log_leave(self, chain: Any, row: Any, tag: Any) -> Array:
+    def log_leave(self, cells: Array) -> Array:
         """Log weight of all paths after a word with this tag."""
-        return self._log(self.beta[chain, row, tag])
+        return self._log(self.beta.ravel()[cells])
 
-    def log_follow(self, chain: Any, row: Any, before: Any) -> Array:
-        """Log weight of all paths after a word, for each tag of the next word at `row`,
-        shape (n_spans, n_tags)."""
-        return self._log(self.steps[chain, before] * self.weighted[chain, row])
+    def log_close(self, rows: Array, before: Array, inside: Array) -> Array:
+        """Log weight of all paths after a tag, a row of `steps`, whose next word, at
+        `rows`, does not have the tag `inside`."""
+        n_tags = self.alpha.shape[-1]
+        follow = self.steps.reshape(-1, n_tags)[before]
+        follow = follow * self.weighted.reshape(-1, n_tags)[rows]
+        follow = follow * (self.xp.arange(n_tags) != inside[:, None])
+        return self._log(follow.sum(axis=-1, dtype="float64"))
 
-    def log_end(self, chain: Any, row: Any, tag: Any) -> Array:
-        """Log weight of the end of a document after this tag of its last word."""
-        document = self.xp.asarray(self.packing.document)[row]
-        return self._log(self.end[chain, tag] / self.final[chain, document])
+    def log_end(self, tags: Array, documents: Array) -> Array:
+        """Log weight of the end of a document after a tag of its last word: cells of
+        `end` and of `final`."""
+        return self._log(self.end.ravel()[tags] / self.final.ravel()[documents])
 
     def _log(self, weights: Array) -> Array:
         with numpy.errstate(divide="ignore"):

@@ -1,7 +1,9 @@
 """The CRF as a thinc layer."""
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy
 from thinc.api import Model
 from thinc.types import Floats2d
 
@@ -46,6 +48,8 @@ def forward(
         model.inc_grad("transitions", gradient.transitions)
         model.inc_grad("start", gradient.start)
         model.inc_grad("end", gradient.end)
-        return model.ops.unflatten(gradient.emissions, model.ops.asarray1i(lengths))
+        # On the host: from a GPU, thinc would copy them back.
+        cuts: Any = numpy.array(lengths, dtype="int32")
+        return model.ops.unflatten(gradient.emissions, cuts)
 
     return lattice, backprop

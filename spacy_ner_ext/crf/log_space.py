@@ -4,13 +4,16 @@ It replaces the scaled recursion for documents whose scores are too far apart fo
 float32 (see ScaledChains.sound).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
 from thinc.api import get_array_module
 
+from .device import Array, fetch, put_indices
 from .forward_backward import to_chains
-from .lattice import Array, Lattice, Packing
+from .lattice import Lattice
+from .packing import Packing
 from .tags import AllowedTransitions
 
 
@@ -27,6 +30,8 @@ class LogChains:
     """Log forward and backward scores of a batch of documents, with the arguments and
     methods of ScaledChains."""
 
+    log_z: numpy.ndarray
+
     def __init__(
         self,
         lattice: Lattice,
@@ -34,33 +39,40 @@ class LogChains:
         allowed: Array | None = None,
     ) -> None:
         self.packing = Packing.from_lengths(lattice.lengths)
-        xp = self.xp = get_array_module(lattice.emissions)
+        xp: Any = get_array_module(lattice.emissions)
+        self.xp = xp
+        self.rows = self.packing.on_device(lattice.emissions)
         self.scores = to_chains(lattice.emissions, self.packing, lattice.n_chains)
         self.scores = self.scores.astype("float64")
         if allowed is not None:
             mask = to_chains(allowed, self.packing, lattice.n_chains)
             self.scores = xp.where(mask, self.scores, -xp.inf)
-        self.steps = self._mask(lattice.transitions, allowed_transitions.transitions)
-        self.start = self._mask(lattice.start, allowed_transitions.start)
-        self.end = self._mask(lattice.end, allowed_transitions.end)
+        self._mask(lattice, allowed_transitions)
         nothing = xp.full(self.scores.shape, -xp.inf)
         self.alpha, _ = self._forward(nothing)
         self.beta, _ = self._backward(nothing)
-        last = xp.asarray(self.packing.last)
-        self.log_z = log_sum_exp(self.alpha[:, last] + self.end[:, None], axis=-1)
+        last = self.alpha[:, self.rows.last] + self.end[:, None]
+        self._log_z = log_sum_exp(last, axis=-1)
+        (document,) = put_indices(self.scores, [self.packing.document])
+        self._log_z_of_rows = self._log_z[:, document]
         self.sound = numpy.ones(len(self.packing.order), dtype=bool)
+
+    def measure(self, extra: Sequence[Array] = ()) -> list[numpy.ndarray]:
+        self.log_z, *rest = fetch([self._log_z, *extra])
+        return rest
 
     @property
     def marginals(self) -> Array:
         return self.xp.exp(self.alpha + self.beta - self._log_z_of_rows[..., None])
 
-    @property
-    def _log_z_of_rows(self) -> Array:
-        return self.log_z[:, self.xp.asarray(self.packing.document)]
-
-    def _mask(self, scores: Array, valid: numpy.ndarray) -> Array:
-        xp = self.xp
-        return xp.where(xp.asarray(valid), scores.astype("float64"), -xp.inf)
+    def _mask(self, lattice: Lattice, allowed_transitions: AllowedTransitions) -> None:
+        """Set the scores of transitions, start and end, -inf where invalid."""
+        scores = lattice.stack_parameters().astype("float64")
+        valid = allowed_transitions.on_device(scores)
+        masked = self.xp.where(valid, scores, -self.xp.inf)
+        n_tags = lattice.n_tags
+        self.steps = self.xp.ascontiguousarray(masked[:, :n_tags])
+        self.start, self.end = masked[:, n_tags], masked[:, n_tags + 1]
 
     def _forward(self, reward: Array) -> tuple[Array, Array]:
         """Forward scores, and forward scores weighted by the reward so far."""
@@ -81,7 +93,7 @@ class LogChains:
         """Backward scores, and backward scores weighted by the reward to come."""
         xp, packing = self.xp, self.packing
         beta = xp.empty_like(self.scores)
-        beta[:, xp.asarray(packing.last)] = self.end[:, None]
+        beta[:, self.rows.last] = self.end[:, None]
         to_come = xp.full(self.scores.shape, -xp.inf)
         steps = self.steps[:, None]
         for at, before in reversed(packing.steps[1:]):
@@ -103,7 +115,7 @@ class LogChains:
         for at, before in self.packing.steps[1:]:
             scores = previous[before][..., None] + self.steps[:, None]
             scores = scores + ahead[at][:, :, None]
-            log_z = self.log_z[:, : scores.shape[1], None, None]
+            log_z = self._log_z[:, : scores.shape[1], None, None]
             counts += self.xp.exp(scores - log_z).sum(axis=1)
         return counts
 
@@ -118,23 +130,29 @@ class LogChains:
         steps = self._count_transitions(earned, ahead)
         return words, steps + self._count_transitions(self.alpha, after)
 
-    def log_marginals(self, chain: Any, row: Any, tag: Any) -> Array:
-        total = self.alpha[chain, row, tag] + self.beta[chain, row, tag]
-        return total - self._log_z_of_rows[chain, row]
+    def log_marginals(self, cells: Array) -> Array:
+        total = self.alpha.ravel()[cells] + self.beta.ravel()[cells]
+        return total - self._log_z_at(cells)
 
-    def log_enter(self, chain: Any, row: Any, tag: Any) -> Array:
-        return self.alpha[chain, row, tag]
+    def log_enter(self, cells: Array) -> Array:
+        return self.alpha.ravel()[cells]
 
-    def log_step(self, chain: Any, row: Any, before: Any, tag: Any) -> Array:
-        return self.steps[chain, before, tag] + self.scores[chain, row, tag]
+    def log_step(self, cells: Array, transitions: Array) -> Array:
+        return self.steps.ravel()[transitions] + self.scores.ravel()[cells]
 
-    def log_leave(self, chain: Any, row: Any, tag: Any) -> Array:
-        return self.beta[chain, row, tag] - self._log_z_of_rows[chain, row]
+    def log_leave(self, cells: Array) -> Array:
+        return self.beta.ravel()[cells] - self._log_z_at(cells)
 
-    def log_follow(self, chain: Any, row: Any, before: Any) -> Array:
-        ahead = self.scores[chain, row] + self.beta[chain, row]
-        log_z = self._log_z_of_rows[chain, row]
-        return self.steps[chain, before] + ahead - log_z[:, None]
+    def log_close(self, rows: Array, before: Array, inside: Array) -> Array:
+        n_tags = self.alpha.shape[-1]
+        ahead = (self.scores + self.beta).reshape(-1, n_tags)[rows]
+        follow = self.steps.reshape(-1, n_tags)[before] + ahead
+        is_inside = self.xp.arange(n_tags) == inside[:, None]
+        follow = self.xp.where(is_inside, -self.xp.inf, follow)
+        return log_sum_exp(follow, axis=-1) - self._log_z_of_rows.ravel()[rows]
 
-    def log_end(self, chain: Any, row: Any, tag: Any) -> Array:
-        return self.end[chain, tag] - self._log_z_of_rows[chain, row]
+    def log_end(self, tags: Array, documents: Array) -> Array:
+        return self.end.ravel()[tags] - self._log_z.ravel()[documents]
+
+    def _log_z_at(self, cells: Array) -> Array:
+        return self._log_z_of_rows.ravel()[cells // self.alpha.shape[-1]]

@@ -1,45 +1,58 @@
 """Partition function, marginals of tags and exact probabilities of entities."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Union
+from collections.abc import Callable, Iterator, Sequence
+from typing import Union
 
 import numpy
 from thinc.api import get_array_module
 
+from .device import Array, put_indices
 from .forward_backward import ScaledChains, from_chains
-from .lattice import Array, Lattice
+from .lattice import Lattice
 from .log_space import LogChains
+from .packing import Packing
 from .tags import AllowedTransitions, TagSet
 
 Chains = Union[ScaledChains, LogChains]
+# What to compute from the chains of some words, the rows of the emissions.
+Extra = Callable[[Chains, numpy.ndarray], Sequence[Array]]
 
 
 def solve(
     lattice: Lattice,
     allowed_transitions: AllowedTransitions,
     allowed: Array | None = None,
-    is_sound: Callable[[ScaledChains, numpy.ndarray], numpy.ndarray] | None = None,
-) -> Iterator[tuple[numpy.ndarray, Chains]]:
+    extra: Extra | None = None,
+    is_sound: Callable[[Packing, list[numpy.ndarray]], numpy.ndarray] | None = None,
+) -> Iterator[tuple[numpy.ndarray, Chains, list[numpy.ndarray]]]:
     """Run forward-backward, in log space for the documents that need it. Yields rows of
-    the emissions and the chains of their documents; usually once, for all documents.
+    the emissions, the chains of their documents, and the arrays of `extra` on the host;
+    usually once, for all documents, and after a single wait for a GPU.
 
     allowed: Whether a word may have a tag, bool, shape (n_words, n_chains * n_tags).
-    is_sound: A further check of the scaled result, which returns a bool per document.
+    is_sound: A further check of the scaled result, which gets the arrays of `extra` and
+        returns a bool per document.
     """
+
+    def run(kind: type, documents: numpy.ndarray, part: Lattice, mask: Array) -> tuple:
+        chains = kind(part, allowed_transitions, mask)
+        words = lattice.words_of(documents)
+        return words, chains, chains.measure(extra(chains, words) if extra else ())
+
     documents = numpy.arange(len(lattice.lengths))
-    chains = ScaledChains(lattice, allowed_transitions, allowed)
-    sound = chains.sound
+    words, chains, values = run(ScaledChains, documents, lattice, allowed)
+    sound, order = chains.sound, chains.packing.order
     if is_sound is not None:
-        sound = sound & is_sound(chains, numpy.arange(len(lattice.emissions)))
+        sound = sound & is_sound(chains.packing, values)
     if sound.all():
-        yield lattice.words_of(documents), chains
+        yield words, chains, values
         return
-    order = chains.packing.order
     for chosen, kind in ((order[sound], ScaledChains), (order[~sound], LogChains)):
         if len(chosen):
-            words = lattice.words_of(chosen)
-            part = None if allowed is None else allowed[words]
-            yield words, kind(lattice.select(chosen), allowed_transitions, part)
+            part, mask = lattice.select(chosen), allowed
+            if mask is not None:
+                mask = mask[put_indices(mask, [lattice.words_of(chosen)])[0]]
+            yield run(kind, chosen, part, mask)
 
 
 def log_partition(
@@ -50,9 +63,9 @@ def log_partition(
     """The log-partition function of each document, float64, shape (n_docs, n_chains);
     0 for a document without words."""
     log_z = numpy.zeros((len(lattice.lengths), lattice.n_chains))
-    for words, chains in solve(lattice, allowed_transitions, allowed):
-        first_words = words[chains.packing.rows[: chains.packing.first_step]]
-        log_z[lattice.document_of(first_words)[0]] = to_host(chains.log_z).T
+    for words, chains, _ in solve(lattice, allowed_transitions, allowed):
+        last_words = words[chains.packing.rows[chains.packing.last]]
+        log_z[lattice.document_of(last_words)[0]] = chains.log_z.T
     return log_z
 
 
@@ -64,9 +77,9 @@ def tag_marginals(
     """The probability of each tag at each word, shape (n_words, n_chains, n_tags)."""
     xp = get_array_module(lattice.emissions)
     marginals = xp.zeros_like(lattice.emissions)
-    for words, chains in solve(lattice, allowed_transitions, allowed):
+    for words, chains, _ in solve(lattice, allowed_transitions, allowed):
         part = from_chains(chains.marginals, chains.packing)
-        marginals[xp.asarray(words)] = part
+        marginals[put_indices(marginals, [words])[0]] = part
     return marginals.reshape(len(marginals), lattice.n_chains, lattice.n_tags)
 
 
@@ -74,7 +87,7 @@ def entity_probabilities(
     lattice: Lattice,
     tags: TagSet,
     spans: numpy.ndarray,
-    allowed: Array | None = None,
+    allowed: numpy.ndarray | None = None,
 ) -> numpy.ndarray:
     """The exact probability that each span of TagSet.find_spans is an entity of its
     label, conditional on `allowed`: float64 on the host, shape (n_spans,).
@@ -85,20 +98,30 @@ def entity_probabilities(
     probabilities = numpy.zeros(len(spans))
     if not len(spans):
         return probabilities
-    lattice, spans, allowed = _select_documents(lattice, spans, allowed)
-    place = numpy.full(len(lattice.emissions), -1)
-    for words, chains in solve(lattice, tags.allowed_transitions, allowed):
-        place[:] = -1
-        # Packed row of each word of these documents.
-        place[words[chains.packing.rows]] = numpy.arange(len(words))
-        mine = numpy.flatnonzero(place[spans[:, 1]] >= 0)
-        logs = _log_probabilities(chains, tags, spans[mine], place)
-        probabilities[mine] = numpy.exp(numpy.minimum(to_host(logs), 0.0))
+    lattice, spans, mask = _select_documents(lattice, spans, allowed)
+
+    def extra(chains: Chains, words: numpy.ndarray) -> Sequence[Array]:
+        own, place = _spans_of(words, chains.packing, spans)
+        return _log_weights(chains, tags, spans[own], place)
+
+    solved = solve(lattice, tags.allowed_transitions, mask, extra)
+    for words, chains, (before, inside, *after) in solved:
+        own, place = _spans_of(words, chains.packing, spans)
+        lengths = spans[own, 2] - spans[own, 1]
+        owner = numpy.repeat(numpy.arange(len(own)), lengths - 1)
+        logs = before + numpy.bincount(owner, inside, len(own))
+        if tags.scheme == "biluo":
+            logs += after[0]
+        else:
+            at_end = _are_at_end(spans[own], place, chains.packing)
+            logs[at_end] += after[0]
+            logs[~at_end] += after[1]
+        probabilities[own] = numpy.exp(numpy.minimum(logs, 0.0))
     return probabilities
 
 
 def _select_documents(
-    lattice: Lattice, spans: numpy.ndarray, allowed: Array | None
+    lattice: Lattice, spans: numpy.ndarray, allowed: numpy.ndarray | None
 ) -> tuple[Lattice, numpy.ndarray, Array | None]:
     """Restrict all arguments to the documents that have a span."""
     documents = numpy.unique(lattice.document_of(spans[:, 1])[0])
@@ -108,71 +131,62 @@ def _select_documents(
     selected = spans.copy()
     selected[:, 1] = place[spans[:, 1]]
     selected[:, 2] = place[spans[:, 2] - 1] + 1
+    mask = None
     if allowed is not None:
-        allowed = get_array_module(lattice.emissions).asarray(allowed[words])
-    return lattice.select(documents), selected, allowed
+        mask = get_array_module(lattice.emissions).asarray(allowed[words])
+    return lattice.select(documents), selected, mask
 
 
-def _log_probabilities(
+def _spans_of(
+    words: numpy.ndarray, packing: Packing, spans: numpy.ndarray
+) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """The spans in some words, and the packed row of each word; -1 for all others."""
+    place = numpy.full(max(int(words.max()), int(spans[:, 2].max())) + 1, -1)
+    place[words[packing.rows]] = numpy.arange(len(words))
+    return numpy.flatnonzero(place[spans[:, 1]] >= 0), place
+
+
+def _are_at_end(
+    spans: numpy.ndarray, place: numpy.ndarray, packing: Packing
+) -> numpy.ndarray:
+    """Whether each span ends with its document."""
+    return numpy.isin(place[spans[:, 2] - 1], packing.last)
+
+
+def _log_weights(
     chains: Chains, tags: TagSet, spans: numpy.ndarray, place: numpy.ndarray
-) -> Array:
-    xp: Any = chains.xp
+) -> list[Array]:
+    """Log weights of the paths up to the first word of each span, of each step inside
+    the spans, and of the paths after them.
+
+    The number of operations does not depend on the spans. IOB2 has no closing tag: an
+    entity ends where its I- tag does not follow. Its last weights are in two arrays, of
+    the spans at the end of a document and of all others.
+    """
+    _, n_words, n_tags = chains.alpha.shape
     chain, start, end, begin_tag = spans.T
     lengths = end - start
-    tag_at = numpy.array(
-        [
-            numpy.resize(tags.tag_string(tag, n), lengths.max())
-            for tag, n in zip(begin_tag.tolist(), lengths.tolist())
-        ]
-    )
-    logs = chains.log_enter(*_put(xp, chain, place[start], tag_at[:, 0]))
-    for i in range(1, int(lengths.max())):
-        on = numpy.flatnonzero(lengths > i)
-        step = _put(
-            xp, chain[on], place[start[on] + i], tag_at[on, i - 1], tag_at[on, i]
-        )
-        logs[xp.asarray(on)] += chains.log_step(*step)
-    last_tag = tag_at[numpy.arange(len(spans)), lengths - 1]
+    first = numpy.cumsum(lengths) - lengths
+    last = first + lengths - 1
+    # The words of one span after another.
+    word = numpy.arange(lengths.sum()) + numpy.repeat(start - first, lengths)
+    tag = tags.tag_strings(begin_tag, lengths)
+    row = numpy.repeat(chain, lengths) * n_words + place[word]
+    transition = numpy.repeat(chain, lengths) * n_tags + tag
+    cell, inside = row * n_tags + tag, numpy.setdiff1d(numpy.arange(len(word)), first)
+    steps = transition[inside - 1] * n_tags + tag[inside]
+    indices = [cell[first], cell[inside], steps]
     if tags.scheme == "biluo":
-        return logs + chains.log_leave(*_put(xp, chain, place[end - 1], last_tag))
-    return logs + _log_close(chains, tags, chain, place, end, last_tag)
-
-
-def _log_close(
-    chains: Chains,
-    tags: TagSet,
-    chain: numpy.ndarray,
-    place: numpy.ndarray,
-    end: numpy.ndarray,
-    last_tag: numpy.ndarray,
-) -> Array:
-    """IOB2 has no closing tag: the entity ends where its I- tag does not follow."""
-    xp: Any = chains.xp
-    row = place[end - 1]
-    at_end = numpy.isin(row, chains.packing.last)
-    logs = xp.zeros(len(row))
-    on, off = numpy.flatnonzero(at_end), numpy.flatnonzero(~at_end)
-    if len(on):
-        logs[xp.asarray(on)] = chains.log_end(
-            *_put(xp, chain[on], row[on], last_tag[on])
-        )
-    if len(off):
-        follow = chains.log_follow(
-            *_put(xp, chain[off], place[end[off]], last_tag[off])
-        )
-        inside = tags.inside_tag(last_tag[off])
-        follow[xp.arange(len(off)), xp.asarray(inside)] = -xp.inf
-        peak = follow.max(axis=1)
-        peak = xp.where(xp.isfinite(peak), peak, 0)
-        with numpy.errstate(divide="ignore"):
-            total = xp.log(xp.exp(follow - peak[:, None]).sum(axis=1))
-        logs[xp.asarray(off)] = total + peak
-    return logs
-
-
-def _put(xp: Any, *arrays: numpy.ndarray) -> list[Array]:
-    return [xp.asarray(array) for array in arrays]
-
-
-def to_host(array: Array) -> numpy.ndarray:
-    return array if isinstance(array, numpy.ndarray) else array.get()
+        enter, within, steps, leave = put_indices(chains.alpha, [*indices, cell[last]])
+        after = [chains.log_leave(leave)]
+    else:
+        at_end = _are_at_end(spans, place, chains.packing)
+        document = chain * len(chains.packing.order)
+        document += chains.packing.document[place[end - 1]]
+        ending, following = last[at_end], last[~at_end]
+        next_row = chain[~at_end] * n_words + place[end[~at_end]]
+        indices += [transition[ending], document[at_end], next_row]
+        indices += [transition[following], tags.inside_tag(tag[following])]
+        enter, within, steps, *closing = put_indices(chains.alpha, indices)
+        after = [chains.log_end(*closing[:2]), chains.log_close(*closing[2:])]
+    return [chains.log_enter(enter), chains.log_step(within, steps), *after]

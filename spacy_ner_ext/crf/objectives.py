@@ -4,15 +4,17 @@ Gold tags may have gaps: a word with a missing tag may have any valid tag, and d
 count as O.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
 from thinc.api import get_array_module
 
-from .forward_backward import ScaledChains
-from .lattice import Array, Lattice
-from .marginals import Chains, solve, to_host
+from .device import Array, put_indices
+from .lattice import Lattice
+from .marginals import Chains, solve
+from .packing import Packing
 from .tags import MISSING, AllowedTransitions
 
 # The square of a smaller probability underflows in float32.
@@ -27,7 +29,7 @@ def zero_gradient(lattice: Lattice) -> Lattice:
     """A lattice of zeros of the same shape."""
     xp = get_array_module(lattice.emissions)
     return Lattice(
-        xp.zeros_like(lattice.emissions),
+        xp.zeros_like(lattice.emissions, order="C"),
         lattice.lengths,
         xp.zeros_like(lattice.transitions),
         xp.zeros_like(lattice.start),
@@ -39,12 +41,13 @@ def add_counts(
     gradient: Lattice, words: numpy.ndarray, chains: Chains, counts: Array, steps: Array
 ) -> None:
     """Add the counts of tags and transitions of some documents to a gradient."""
-    xp, packing = chains.xp, chains.packing
-    rows = xp.asarray(words[packing.rows])
+    rows = chains.rows.rows
+    if not numpy.array_equal(words, numpy.arange(len(gradient.emissions))):
+        (rows,) = put_indices(counts, [words[chains.packing.rows]])
     gradient.emissions[rows] += counts.transpose(1, 0, 2).reshape(len(rows), -1)
     gradient.transitions += steps
-    gradient.start += counts[:, : packing.first_step].sum(axis=1)
-    gradient.end += counts[:, xp.asarray(packing.last)].sum(axis=1)
+    gradient.start += counts[:, chains.rows.first].sum(axis=1)
+    gradient.end += counts[:, chains.rows.last].sum(axis=1)
 
 
 def joint(
@@ -59,12 +62,12 @@ def joint(
     gradient = zero_gradient(lattice)
     complete, partial = split_by_gaps(lattice, gold)
     used = numpy.union1d(complete, partial)
-    loss = _add_partition(gradient, lattice, used, allowed_transitions, None, sign=1)
-    loss -= _add_gold_paths(gradient, lattice, complete, gold)
+    score = _subtract_gold_paths(gradient, lattice, complete, gold)
+    loss = _add_partition(gradient, lattice, used, allowed_transitions, None, 1, score)
     if len(partial):
         allowed = allowed_tags(gold, lattice.n_tags)
         loss += _add_partition(
-            gradient, lattice, partial, allowed_transitions, allowed, sign=-1
+            gradient, lattice, partial, allowed_transitions, allowed, -1
         )
     return loss, gradient
 
@@ -96,56 +99,59 @@ def _add_partition(
     lattice: Lattice,
     documents: numpy.ndarray,
     allowed_transitions: AllowedTransitions,
-    allowed: Any,
+    allowed: numpy.ndarray | None,
     sign: int,
+    score: Sequence[Array] = (),
 ) -> float:
-    """Add sign * log Z of some documents to the loss and its gradient."""
+    """Add sign * log Z of some documents to the gradient. Returns the sum, less
+    `score`, which is on the device."""
     words = lattice.words_of(documents)
     if not len(words):
         return 0.0
     xp = get_array_module(lattice.emissions)
-    everything = len(documents) == len(lattice.lengths)
-    part = lattice if everything else lattice.select(documents)
+    part = lattice.select(documents)
     mask = None if allowed is None else xp.asarray(allowed[words])
-    loss = 0.0
-    for some, chains in solve(part, allowed_transitions, mask):
+    loss, scores = 0.0, [0.0]
+    solved = solve(part, allowed_transitions, mask, lambda *_: score)
+    for some, chains, values in solved:
+        scores = list(map(float, values))
         loss += sign * float(chains.log_z.sum())
         counts, steps = chains.marginals, chains.expected_transitions()
         if sign < 0:
             counts, steps = -counts, -steps
         add_counts(gradient, words[some], chains, counts, steps)
-    return loss
+    return loss - sum(scores)
 
 
-def _add_gold_paths(
+def _subtract_gold_paths(
     gradient: Lattice, lattice: Lattice, documents: numpy.ndarray, gold: numpy.ndarray
-) -> float:
-    """Score the gold paths of complete documents, and subtract their counts."""
-    xp: Any = get_array_module(lattice.emissions)
+) -> list[Array]:
+    """Subtract the counts of the gold paths of complete documents from the gradient.
+    Returns the scores of the paths, whose sum is theirs."""
     if not len(documents):
-        return 0.0
-    words, tags = lattice.words_of(documents), gold[lattice.words_of(documents)]
+        return []
+    words, n_tags = lattice.words_of(documents), lattice.n_tags
+    tags = gold[words]
     last = numpy.cumsum(numpy.asarray(lattice.lengths, dtype=int)[documents]) - 1
     first = numpy.concatenate([[0], last[:-1] + 1])
-    follows = numpy.ones(len(words), dtype=bool)
-    follows[first] = False
+    before = numpy.delete(numpy.arange(len(words)), last)
+    # Rows as in Lattice.stack_parameters.
+    rows = tags[before], numpy.full_like(tags[first], n_tags)
+    row = numpy.concatenate([*rows, numpy.full_like(tags[last], n_tags + 1)])
+    column = numpy.concatenate([tags[before + 1], tags[first], tags[last]])
     chain = numpy.arange(lattice.n_chains)
-    uses: dict[str, tuple[numpy.ndarray, ...]] = {
-        "transitions": (chain, tags[:-1][follows[1:]], tags[follows]),
-        "start": (chain, tags[first]),
-        "end": (chain, tags[last]),
-    }
-    cell = (xp.asarray(words[:, None]), xp.asarray(chain * lattice.n_tags + tags))
-    score = float(lattice.emissions[cell].sum(dtype="float64"))
-    gradient.emissions[cell] -= 1
-    for name, index in uses.items():
-        scores, slope = getattr(lattice, name), getattr(gradient, name)
-        flat = numpy.ravel_multi_index(numpy.broadcast_arrays(*index), scores.shape)
-        counts = numpy.bincount(flat.ravel(), minlength=scores.size)
-        counts = xp.asarray(counts.reshape(scores.shape).astype(scores.dtype))
-        score += float((counts * scores).sum(dtype="float64"))
-        slope -= counts
-    return score
+    shape = (lattice.n_chains, n_tags + 2, n_tags)
+    flat = (chain * shape[1] + row) * n_tags + column
+    uses = numpy.bincount(flat.ravel(), minlength=int(numpy.prod(shape)))
+    cells = (words[:, None] * lattice.n_chains + chain) * n_tags + tags
+    cells, uses = put_indices(lattice.emissions, [cells, uses.reshape(shape)])
+    counts = uses.astype(lattice.transitions.dtype)
+    gradient.emissions.ravel()[cells] -= 1
+    gradient.transitions -= counts[:, :n_tags]
+    gradient.start -= counts[:, n_tags]
+    gradient.end -= counts[:, n_tags + 1]
+    scores = [lattice.emissions.ravel()[cells], counts * lattice.stack_parameters()]
+    return [part.sum(dtype="float64") for part in scores]
 
 
 def marginal(
@@ -161,51 +167,59 @@ def marginal(
     words_used = lattice.words_of(used)
     if not len(words_used):
         return 0.0, gradient
-    part, known = lattice.select(used), gold[words_used]
-
-    def is_sound(chains: ScaledChains, words: numpy.ndarray) -> numpy.ndarray:
-        chain, row, tag, _ = _gold_cells(chains, known[words])
-        low = to_host(chains.marginals[chain, row, tag] < MIN_MARGINAL)
-        bad = chains.packing.document[to_host(row)[low]]
-        return ~numpy.isin(numpy.arange(len(chains.packing.order)), bad)
-
-    loss = 0.0
-    for words, chains in solve(part, allowed_transitions, None, is_sound):
-        loss += _add_marginal(gradient, words_used[words], chains, known[words])
+    tags, loss = _GoldTags(gold[words_used]), 0.0
+    part = lattice.select(used)
+    solved = solve(part, allowed_transitions, None, tags.measure, tags.are_likely)
+    for words, chains, (log_marginals,) in solved:
+        tags.add_to(gradient, words_used[words], chains)
+        loss -= float(log_marginals.sum())
     return loss, gradient
 
 
-def _gold_cells(
-    chains: Chains, gold: numpy.ndarray
-) -> tuple[Array, Array, Array, Array]:
-    """Chain, packed row and tag of each known gold tag; and the number of known tags in
-    the document of each packed row, shape (n_chains, n_words)."""
-    xp: Any = chains.xp
-    packing = chains.packing
-    tags = gold[packing.rows].T
-    chain, row = numpy.nonzero(tags != MISSING)
-    tag = tags[chain, row]
-    counts = numpy.zeros((len(tags), len(packing.order)))
-    numpy.add.at(counts, (chain, packing.document[row]), 1)
-    per_row = counts[:, packing.document]
-    return xp.asarray(chain), xp.asarray(row), xp.asarray(tag), xp.asarray(per_row)
+class _GoldTags:
+    """The known gold tags of some documents, shape (n_words, n_chains)."""
 
+    cells: Array  # in the flat packed arrays
+    log_marginals: Array  # of these
+    n_known: Array  # known tags of a row's document, (n_chains, n_words)
 
-def _add_marginal(
-    gradient: Lattice, words: numpy.ndarray, chains: Chains, gold: numpy.ndarray
-) -> float:
-    xp: Any = chains.xp
-    chain, row, tag, n_known = _gold_cells(chains, gold)
-    log_marginals = chains.log_marginals(chain, row, tag)
-    reward = xp.full(chains.alpha.shape, -xp.inf)
-    reward[chain, row, tag] = -log_marginals
-    through, steps = chains.rewarded(reward)
-    dtype = gradient.emissions.dtype
-    counts = (n_known[..., None] * chains.marginals - through).astype(dtype)
-    # The expected reward of each chain of a document is its number of known tags.
-    add_counts(gradient, words, chains, counts, -steps)
-    gradient.transitions += chains.expected_transitions(n_known)
-    return -float(log_marginals.sum())
+    def __init__(self, tags: numpy.ndarray) -> None:
+        self.tags = tags
+
+    def measure(self, chains: Chains, words: numpy.ndarray) -> list[Array]:
+        """Compute the log marginals of the tags of some words."""
+        packing = chains.packing
+        n_chains, n_words, n_tags = chains.alpha.shape
+        tags = self.tags[words[packing.rows]].T
+        chain, self._row = numpy.nonzero(tags != MISSING)
+        cells = (chain * n_words + self._row) * n_tags + tags[chain, self._row]
+        documents = chain * len(packing.order) + packing.document[self._row]
+        counts = numpy.bincount(documents, minlength=n_chains * len(packing.order))
+        n_known = counts.reshape(n_chains, -1)[:, packing.document]
+        self.cells, self.n_known = put_indices(chains.alpha, [cells, n_known])
+        self.log_marginals = chains.log_marginals(self.cells)
+        return [self.log_marginals]
+
+    def are_likely(
+        self, packing: Packing, values: Sequence[numpy.ndarray]
+    ) -> numpy.ndarray:
+        """Whether float32 can represent the gradient of each document."""
+        low = values[0] < math.log(MIN_MARGINAL)
+        bad = packing.document[self._row[low]]
+        return ~numpy.isin(numpy.arange(len(packing.order)), bad)
+
+    def add_to(self, gradient: Lattice, words: numpy.ndarray, chains: Chains) -> None:
+        """Add the gradient of the loss of some words."""
+        xp: Any = chains.xp
+        reward = xp.full(chains.alpha.shape, -xp.inf)
+        reward.ravel()[self.cells] = -self.log_marginals
+        through, steps = chains.rewarded(reward)
+        counts = self.n_known[..., None] * chains.marginals - through
+        # The expected reward of each chain of a document is its number of known tags.
+        steps = chains.expected_transitions(self.n_known) - steps
+        add_counts(
+            gradient, words, chains, counts.astype(gradient.emissions.dtype), steps
+        )
 
 
 def independent(
@@ -218,15 +232,18 @@ def independent(
     word, chain = numpy.nonzero(gold != MISSING)
     if not len(word):
         return 0.0, gradient
-    shape = (len(gold), lattice.n_chains, lattice.n_tags)
-    scores = lattice.emissions.reshape(shape)[xp.asarray(word), xp.asarray(chain)]
+    n_tags = lattice.n_tags
+    cells = numpy.arange(len(word)) * n_tags + gold[word, chain]
+    rows, cells = put_indices(
+        lattice.emissions, [word * lattice.n_chains + chain, cells]
+    )
+    scores = lattice.emissions.reshape(-1, n_tags)[rows]
     scores = scores - scores.max(axis=-1, keepdims=True)
     log_p = scores - xp.log(xp.exp(scores).sum(axis=-1, keepdims=True))
-    cell = (xp.arange(len(word)), xp.asarray(gold[word, chain]))
     slope = xp.exp(log_p)
-    slope[cell] -= 1
-    gradient.emissions.reshape(shape)[xp.asarray(word), xp.asarray(chain)] = slope
-    return -float(log_p[cell].sum(dtype="float64")), gradient
+    slope.ravel()[cells] -= 1
+    gradient.emissions.reshape(-1, n_tags)[rows] = slope
+    return -float(log_p.ravel()[cells].sum(dtype="float64")), gradient
 
 
 OBJECTIVES: dict[str, Objective] = {

@@ -11,8 +11,9 @@ from thinc.api import Model, get_array_module
 
 from ..pipes.labels import GetExamples, warn_without_weight
 from ..pipes.temperature import check_temperature
+from .device import put_indices, to_host
 from .lattice import Lattice
-from .marginals import tag_marginals, to_host
+from .marginals import tag_marginals
 from .pipe import DEFAULT_CRF_MODEL, CRFPipe
 from .tags import TokenTags
 from .token_tags import (
@@ -140,7 +141,8 @@ class CRFTagger(CRFPipe):
             lattice = lattice.scaled(1 / self.cfg["temperature"])
         mask = None if allowed is None else xp.asarray(allowed)
         marginals = tag_marginals(lattice, self.tags.allowed_transitions, mask)[:, 0]
-        return to_host(marginals[xp.arange(len(tags)), xp.asarray(tags)])
+        cells = numpy.arange(len(tags)) * marginals.shape[1] + tags
+        return to_host(marginals.ravel()[put_indices(marginals, [cells])[0]])
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Tagging]) -> None:
         """Write the tags that `predict` returned to the documents."""

@@ -7,12 +7,14 @@ the tags of the first label, then those of the second, so that a new label appen
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, Union
 
 import numpy
+from thinc.api import get_array_module
 
 from ..pipes.overlap import LabelledSpan, select_disjoint
+from .device import Array, device_of
 
 PREFIXES = {"biluo": "BILU", "iob2": "BI"}
 STRUCTURES = ("flat", "per_label")
@@ -43,6 +45,19 @@ class AllowedTransitions:
     start: numpy.ndarray  # whether a document may start with a tag, (n_tags,)
     end: numpy.ndarray  # or end with it
     blocks: BlockStructure | None = None  # of `transitions`, if known
+
+    def on_device(self, like: Array) -> Array:
+        """`transitions`, `start` and `end` as rows of one array, (n_tags + 2, n_tags),
+        on the device of an array, where it stays."""
+        device = device_of(like)
+        if device not in self._on_devices:
+            rows = numpy.concatenate([self.transitions, [self.start, self.end]])
+            self._on_devices[device] = get_array_module(like).asarray(rows)
+        return self._on_devices[device]
+
+    @cached_property
+    def _on_devices(self) -> dict[int | None, Array]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -112,6 +127,12 @@ class TagSet:
         last, unit = begin + 2, begin + 3
         return [unit] if length == 1 else [begin, *[inside] * (length - 2), last]
 
+    def tag_strings(self, begin: numpy.ndarray, length: numpy.ndarray) -> numpy.ndarray:
+        """The tags of several entities, one after another."""
+        strings = {n: self.tag_string(0, n) for n in set(length.tolist())}
+        flat = [tag for n in length.tolist() for tag in strings[n]]
+        return numpy.array(flat, dtype=int) + numpy.repeat(begin, length)
+
     @cached_property
     def _parts(self) -> tuple[numpy.ndarray, numpy.ndarray]:
         """The prefix and the label number of each tag."""
@@ -120,9 +141,12 @@ class TagSet:
         label = numpy.repeat(numpy.arange(-1, n), [1] + [len(self.prefixes)] * n)
         return prefix, label
 
-    @cached_property
+    @property
     def allowed_transitions(self) -> AllowedTransitions:
         """The valid sequences of the scheme."""
+        return _allowed_transitions(self)
+
+    def _allowed_transitions(self) -> AllowedTransitions:
         prefix, label = self._parts
         same = label[:, None] == label[None, :]
         if self.scheme == "iob2":
@@ -215,11 +239,21 @@ class TokenTags:
 
     @property
     def allowed_transitions(self) -> AllowedTransitions:
+        """Any sequence."""
+        return _allowed_transitions(self)
+
+    def _allowed_transitions(self) -> AllowedTransitions:
         ends = numpy.ones(self.n_tags, dtype=bool)
         return AllowedTransitions(numpy.outer(ends, ends), ends, ends)
 
 
 Tags = Union[TagSet, TokenTags]
+
+
+# Components create their tags anew at each use; what is on a GPU stays there.
+@lru_cache(maxsize=16)
+def _allowed_transitions(tags: Tags) -> AllowedTransitions:
+    return tags._allowed_transitions()
 
 
 def keep_longest(

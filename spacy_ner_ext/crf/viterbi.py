@@ -9,8 +9,10 @@ from typing import Any
 import numpy
 from thinc.api import get_array_module
 
+from .device import Array
 from .forward_backward import to_chains
-from .lattice import Array, Lattice, Packing
+from .lattice import Lattice
+from .packing import Packing
 from .tags import AllowedTransitions, BlockStructure
 
 # With fewer tags one full step is faster than a step in blocks.

@@ -120,7 +120,7 @@ def test_documents_that_need_log_space_are_mixed_with_the_others():
     tags = TagSet(("A", "B"))
     lattice = random_lattice(rng, [4, 6, 3, 5], 1, 9, dtype="float32")
     lattice.emissions[4:10, 3] -= 500
-    kinds = [type(chains) for _, chains in solve(lattice, tags.allowed_transitions)]
+    kinds = [type(chains) for _, chains, _ in solve(lattice, tags.allowed_transitions)]
     assert LogChains in kinds and len(kinds) == 2
     marginals = tag_marginals(lattice, tags.allowed_transitions)
     for document in range(4):

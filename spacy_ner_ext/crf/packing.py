@@ -1,0 +1,169 @@
+"""The packed order of the words of a batch: time-major, without padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Union
+
+import numpy
+
+from .device import Array, device_of, put_indices
+
+# Rows of an array: indices, or a slice where they are consecutive.
+Rows = Union[Array, slice]
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The words of a batch in time-major order, longest document first.
+
+    At step t the first `sizes[t]` documents are still running, and their words are the
+    packed rows from `offsets[t]` on, without padding. With a block length, documents
+    are cut into pieces of at most that many words, and the steps run over all pieces
+    at once, as if they were documents. All arrays are on the host.
+    """
+
+    order: numpy.ndarray  # the documents that have words, longest first
+    lengths: numpy.ndarray  # of these
+    rows: numpy.ndarray  # the row of the concatenated documents, for each packed row
+    document: numpy.ndarray  # the position in `order`, for each packed row
+    first: Rows  # packed rows of the documents' first words, in `order`
+    last: numpy.ndarray  # and of their last words
+    after: Rows  # packed rows of words that follow a word of their document
+    before: numpy.ndarray  # the packed row of that word
+    sizes: list[int]
+    offsets: list[int]
+    pieces: Pieces | None  # None if documents are not cut
+
+    @classmethod
+    def from_lengths(
+        cls, lengths: Sequence[int], block_length: int | None = None
+    ) -> Packing:
+        return _pack(tuple(lengths), block_length)
+
+    @property
+    def n_steps(self) -> int:
+        return len(self.sizes)
+
+    @cached_property
+    def steps(self) -> list[tuple[Any, Any]]:
+        """Indices into arrays whose last axes are packed rows and tags: the rows of a
+        step, and those of the same documents one step before."""
+        previous = [0, *self.offsets[:-1]]
+        return [
+            (
+                (..., slice(here, here + size), slice(None)),
+                (..., slice(before, before + size), slice(None)),
+            )
+            for here, before, size in zip(self.offsets, previous, self.sizes)
+        ]
+
+    def on_device(self, like: Array) -> DeviceRows:
+        """The indices on the device of an array, where they stay."""
+        device = device_of(like)
+        if device not in self._on_devices:
+            names = [n for n in FIELDS if not isinstance(getattr(self, n), slice)]
+            put = dict(zip(names, put_indices(like, [getattr(self, n) for n in names])))
+            rows = {name: put.get(name, getattr(self, name)) for name in FIELDS}
+            self._on_devices[device] = DeviceRows(**rows)
+        return self._on_devices[device]
+
+    @cached_property
+    def _on_devices(self) -> dict[int | None, DeviceRows]:
+        return {}
+
+
+@dataclass(frozen=True)
+class DeviceRows:
+    """The indices of a Packing, on a device."""
+
+    rows: Array
+    first: Rows
+    last: Array
+    after: Rows
+    before: Array
+
+
+FIELDS = tuple(DeviceRows.__annotations__)
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The pieces into which documents are cut, longest first: a piece is a number."""
+
+    last: numpy.ndarray  # the packed row of the last word of each piece
+    final: numpy.ndarray  # the last piece of each document, in the order of documents
+    ranks: list[numpy.ndarray]  # the first, second, ... pieces of the documents that
+    # have as many, in the order of documents
+
+
+# Two packings are used for each batch: of all documents, and of those with an entity.
+@lru_cache(maxsize=8)
+def _pack(lengths: tuple[int, ...], block_length: int | None) -> Packing:
+    all_lengths = numpy.array(lengths, dtype=int)
+    order = numpy.argsort(-all_lengths, kind="stable")
+    order = order[: int((all_lengths > 0).sum())]
+    begins = (numpy.cumsum(all_lengths) - all_lengths)[order]
+    running = all_lengths[order]
+    piece_begins, piece_lengths, owner = begins, running, numpy.arange(len(order))
+    if block_length is not None:
+        piece_begins, piece_lengths, owner = _cut(begins, running, block_length)
+    n_steps = int(piece_lengths[0]) if len(piece_lengths) else 0
+    # The number of pieces with more than t words, for every t.
+    sizes = numpy.searchsorted(-piece_lengths, -numpy.arange(n_steps), side="left")
+    offsets = numpy.concatenate([[0], numpy.cumsum(sizes)]).astype(int)
+    step = numpy.repeat(numpy.arange(n_steps), sizes)
+    piece = numpy.arange(len(step)) - offsets[step]
+    rows = piece_begins[piece] + step
+    place = numpy.empty_like(rows)  # the inverse of `rows`
+    place[rows] = numpy.arange(len(rows))
+    first: Rows = slice(0, len(order))
+    after: Rows = slice(len(order), None)
+    pieces = None
+    if block_length is not None:
+        first = place[begins]
+        after = numpy.setdiff1d(numpy.arange(len(rows)), first)
+        last = offsets[piece_lengths - 1] + numpy.arange(len(piece_lengths))
+        pieces = Pieces(last, *_rank(owner, piece_begins))
+    return Packing(
+        order,
+        running,
+        rows,
+        owner[piece],
+        first,
+        place[begins + running - 1],
+        after,
+        place[rows[after] - 1],
+        sizes.tolist(),
+        offsets[:-1].tolist(),
+        pieces,
+    )
+
+
+def _cut(
+    begins: numpy.ndarray, lengths: numpy.ndarray, block_length: int
+) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+    """Cut documents into pieces of at most `block_length` words: first row, length and
+    document of each piece, longest first."""
+    n_pieces = -(-lengths // block_length)
+    owner = numpy.repeat(numpy.arange(len(lengths)), n_pieces)
+    rank = numpy.arange(len(owner)) - (numpy.cumsum(n_pieces) - n_pieces)[owner]
+    piece_begins = begins[owner] + rank * block_length
+    piece_lengths = numpy.minimum(block_length, lengths[owner] - rank * block_length)
+    order = numpy.argsort(-piece_lengths, kind="stable")
+    return piece_begins[order], piece_lengths[order], owner[order]
+
+
+def _rank(
+    owner: numpy.ndarray, begins: numpy.ndarray
+) -> tuple[numpy.ndarray, list[numpy.ndarray]]:
+    """The last piece of each document, and the pieces by rank within their document."""
+    if not len(owner):
+        return owner, []
+    order = numpy.lexsort((begins, owner))  # by document, then by place
+    counts = numpy.bincount(owner)
+    start = numpy.cumsum(counts) - counts
+    ranks = [order[start[counts > i] + i] for i in range(int(counts.max()))]
+    return order[start + counts - 1], ranks
