@@ -19,12 +19,12 @@ def put_indices(like: Array, arrays: Sequence[numpy.ndarray]) -> list[Array]:
     return _split(flat, arrays)
 
 
-def fetch(arrays: Sequence[Array]) -> list[numpy.ndarray]:
-    """Copy arrays to the host, all at once, as float64 if they are on a GPU."""
+def fetch(arrays: Sequence[Array], dtype: Any = "float64") -> list[numpy.ndarray]:
+    """Copy arrays to the host, all at once, as `dtype` if they are on a GPU."""
     if not arrays or isinstance(arrays[0], numpy.ndarray):
         return list(arrays)
     xp: Any = get_array_module(arrays[0])
-    flat = xp.concatenate([a.ravel() for a in arrays], dtype="float64").get()
+    flat = xp.concatenate([a.ravel() for a in arrays], dtype=dtype).get()
     return _split(flat, arrays)
 
 

@@ -13,6 +13,15 @@ from typing import Any
 import numpy
 from thinc.api import get_array_module
 
+from .blocks import (
+    Cost,
+    block_length,
+    carry,
+    carry_back,
+    carry_rewards,
+    carry_rewards_back,
+    multiply_steps,
+)
 from .device import Array, fetch
 from .lattice import Lattice
 from .packing import Packing
@@ -23,6 +32,8 @@ MAX_SPREAD = 60.0
 TOLERANCE = 1e-3
 # A step grows at most by a factor of n_tags, so not every step needs scaling.
 STEPS_PER_SCALE = 4
+# On a GPU: matrix product, multiplication and a quarter of a scaling, there and back.
+COST = Cost(word=4.5, inside=7, across=8, rate=5e12)
 
 
 def to_chains(array: Array, packing: Packing, n_chains: int) -> Array:
@@ -87,14 +98,16 @@ class ScaledChains:
         allowed_transitions: AllowedTransitions,
         allowed: Array | None = None,
     ) -> None:
-        self.packing = Packing.from_lengths(lattice.lengths)
+        length = block_length(lattice, COST)
+        self.packing = Packing.from_lengths(lattice.lengths, length)
         self.xp: Any = get_array_module(lattice.emissions)
         self.rows = self.packing.on_device(lattice.emissions)
         self._exponentiate(lattice, allowed_transitions, allowed)
         # A row that underflows divides by 0, which `sound` reports.
         with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            self._forward()
-            self._backward()
+            entries, exits = self._join_pieces()
+            self._forward(entries)
+            self._backward(exits)
             self.marginals = self.alpha * self.beta
 
     def _exponentiate(
@@ -144,14 +157,26 @@ class ScaledChains:
         self.steps = xp.ascontiguousarray(masked[:, :n_tags])
         self.start, self.end = masked[:, n_tags], masked[:, n_tags + 1]
 
-    def _forward(self) -> None:
+    def _join_pieces(self) -> tuple[Array, Array]:
+        """The messages into the first words and back to the last ones: of documents, or
+        of the pieces of documents (see blocks)."""
+        if self.packing.pieces is None:
+            return self.start[:, None], self.end[:, None]
+        packing, rows = self.packing, self.rows
+        self.products = multiply_steps(
+            self.potentials, self.steps, self.start, packing, STEPS_PER_SCALE
+        )
+        entries = carry(self.products, self.steps, self.start, packing, rows)
+        return entries, carry_back(self.products, self.end, packing, rows)
+
+    def _forward(self, entries: Array) -> None:
         xp, packing = self.xp, self.packing
         n_chains, n_words, n_tags = self.potentials.shape
         self.alpha = xp.empty_like(self.potentials)
         self.scale = xp.ones((n_chains, n_words, 1), dtype=self.alpha.dtype)
         ones = xp.ones((n_tags, 1), dtype=self.alpha.dtype)
         product, alpha, potentials, scale, steps, start = self._for_loop(
-            self.alpha, self.potentials, self.scale, self.steps, self.start[:, None]
+            self.alpha, self.potentials, self.scale, self.steps, entries
         )
         for at, _ in packing.steps[:1]:
             xp.multiply(potentials[at], start, out=alpha[at])
@@ -165,20 +190,36 @@ class ScaledChains:
                 xp.divide(here, divisor, out=here)
         last = self.alpha[:, self.rows.last]
         self.final = xp.matmul(last, self.end[:, :, None])[..., 0]
+        if self.rows.pieces is not None:
+            # A message into a piece has the sum 1, so its scale is this sum.
+            linked = xp.matmul(self.alpha[:, self._ahead_of_pieces], self.steps)
+            self.scale[:, self.rows.pieces.linked] = linked.sum(axis=-1, keepdims=True)
 
-    def _backward(self) -> None:
+    @property
+    def _ahead_of_pieces(self) -> Array:
+        """The packed row of the last word before each linked piece."""
+        return self.rows.pieces.last[self.rows.pieces.previous]
+
+    def _backward(self, exits: Array) -> None:
         xp, packing = self.xp, self.packing
         # weighted = potentials * beta / scale: the message to the previous word.
         self.weighted = self.potentials / self.scale
         self.beta = xp.empty_like(self.alpha)
-        final = self.end[:, None] / self.final[..., None]
-        self.beta[:, self.rows.last] = final
+        if self.rows.pieces is None:
+            self.beta[:, self.rows.last] = exits / self.final[..., None]
+        else:
+            last = self.rows.pieces.last
+            total = (self.alpha[:, last] * exits).sum(axis=-1, keepdims=True)
+            self.beta[:, last] = exits / total
         back = xp.ascontiguousarray(self.steps.transpose(0, 2, 1))
         product, weighted, beta, back = self._for_loop(self.weighted, self.beta, back)
         for at, before in reversed(packing.steps[1:]):
             here = weighted[at]
             xp.multiply(here, beta[at], out=here)
             product(here, back, out=beta[before])
+        for at, _ in packing.steps[:1]:
+            # Only the first words of linked pieces have a previous word.
+            xp.multiply(weighted[at], beta[at], out=weighted[at])
 
     def _for_loop(self, *arrays: Array) -> tuple[Any, ...]:
         """The matrix product of a step and the arrays for it. With a single chain it is
@@ -194,6 +235,8 @@ class ScaledChains:
         with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ones = xp.ones((self.marginals.shape[-1], 1), dtype=self.marginals.dtype)
             off = xp.abs(xp.matmul(self.marginals, ones)[..., 0] - 1)
+            if self.rows.pieces is not None:
+                off += self._mismatch()
             good = (off < TOLERANCE) & self._narrow
             own = [xp.log(self.scale[..., 0]), xp.log(self.final), self._peak, good]
             own += [self._peaks, self._lows]
@@ -208,6 +251,17 @@ class ScaledChains:
             bad = sum_by_document(~good, self.packing)
         self.sound = ((bad == 0) & numpy.isfinite(self.log_z)).all(axis=0)
         return rest
+
+    def _mismatch(self) -> Array:
+        """How far the marginals of the last word before each linked piece are from
+        those that the piece gives, (n_chains, n_words)."""
+        xp, before = self.xp, self._ahead_of_pieces
+        ahead = self.weighted[:, self.rows.pieces.linked]
+        beta = xp.matmul(ahead, self.steps.transpose(0, 2, 1))
+        off = xp.abs(self.alpha[:, before] * beta - self.marginals[:, before])
+        mismatch = xp.zeros(self.alpha.shape[:2], dtype=off.dtype)
+        mismatch[:, before] = off.max(axis=-1)
+        return mismatch
 
     def expected_transitions(self, weights: Array | None = None) -> Array:
         """Expected counts of each transition, shape (n_chains, n_tags, n_tags), with
@@ -246,24 +300,61 @@ class ScaledChains:
         self, earned: Array, to_come: Array, after: Array, potentials: Array
     ) -> None:
         """Add the rewards of previous words to `earned` and those of later words to
-        `to_come` and `after`, in place. Overwrites `potentials`."""
-        xp, packing = self.xp, self.packing
-        back = xp.ascontiguousarray(self.steps.transpose(0, 2, 1))
-        product, earned, to_come, after, potentials, carried, steps, back = (
-            self._for_loop(
-                *(earned, to_come, after, potentials),
-                *(xp.empty_like(self.alpha[:, : packing.sizes[0]]), self.steps, back),
-            )
+        `to_come` and `after`, in place."""
+        if self.rows.pieces is not None:
+            self._join_rewards(earned, to_come, after, potentials)
+        self._earn(earned, potentials)
+        self._look_ahead(to_come, after, potentials)
+
+    def _earn(self, earned: Array, potentials: Array) -> None:
+        xp, sizes = self.xp, self.packing.sizes
+        carried = xp.empty_like(self.alpha[:, : sizes[0]])
+        product, earned, potentials, carried, steps = self._for_loop(
+            earned, potentials, carried, self.steps
         )
-        for (at, before), size in zip(packing.steps[1:], packing.sizes[1:]):
+        for (at, before), size in zip(self.packing.steps[1:], sizes[1:]):
             here = carried[..., :size, :]
             product(earned[before], steps, out=here)
             xp.multiply(here, potentials[at], out=here)
             xp.add(earned[at], here, out=earned[at])
-        for at, before in reversed(packing.steps[1:]):
-            xp.multiply(potentials[at], to_come[at], out=potentials[at])
-            xp.add(after[at], potentials[at], out=after[at])
-            product(after[at], back, out=to_come[before])
+
+    def _look_ahead(self, to_come: Array, after: Array, potentials: Array) -> None:
+        xp = self.xp
+        back = xp.ascontiguousarray(self.steps.transpose(0, 2, 1))
+        carried = xp.empty_like(self.alpha[:, : self.packing.sizes[0]])
+        product, to_come, after, potentials, carried, back = self._for_loop(
+            to_come, after, potentials, carried, back
+        )
+        steps = list(zip(self.packing.steps, self.packing.sizes))
+        for step, ((at, before), size) in reversed(list(enumerate(steps))):
+            here = carried[..., :size, :]
+            xp.multiply(potentials[at], to_come[at], out=here)
+            xp.add(after[at], here, out=after[at])
+            if step:
+                product(after[at], back, out=to_come[before])
+
+    def _join_rewards(
+        self, earned: Array, to_come: Array, after: Array, potentials: Array
+    ) -> None:
+        """Add the rewards of other pieces of a document to the first and last words of
+        each piece, in place."""
+        xp, packing, rows = self.xp, self.packing, self.rows
+        pieces: Any = rows.pieces
+        last, linked, before = pieces.last, pieces.linked, self._ahead_of_pieces
+        # The products, scaled as `alpha` is.
+        products = self.products[:, :, : self.alpha.shape[-1]].copy()
+        reached = xp.matmul(self.alpha[:, before, None], products[:, linked])[:, :, 0]
+        factor = self.alpha[:, last[linked]].sum(axis=-1) / reached.sum(axis=-1)
+        products[:, linked] *= factor[..., None, None]
+        local = earned.copy()
+        self._earn(local, potentials)
+        total = carry_rewards(products, local[:, last], packing, rows)
+        earned[:, linked] += xp.matmul(total, self.steps) * potentials[:, linked]
+        local, ahead = xp.zeros_like(to_come), after.copy()
+        self._look_ahead(local, ahead, potentials)
+        back = self.steps.transpose(0, 2, 1)
+        own = xp.matmul(ahead[:, linked], back)
+        to_come[:, before] = carry_rewards_back(products, own, packing, rows)
 
     def log_marginals(self, cells: Array) -> Array:
         """Log probability of a tag at a word: of cells of the flat packed arrays."""

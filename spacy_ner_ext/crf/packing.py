@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 import numpy
 
@@ -35,12 +35,15 @@ class Packing:
     before: numpy.ndarray  # the packed row of that word
     sizes: list[int]
     offsets: list[int]
-    pieces: Pieces | None  # None if documents are not cut
+    pieces: Pieces | None = None  # None if documents are not cut
+    n_linked: Sequence[int] = ()  # documents with a second piece, a third, ...
 
     @classmethod
     def from_lengths(
         cls, lengths: Sequence[int], block_length: int | None = None
     ) -> Packing:
+        if block_length is not None and block_length >= max(lengths, default=0):
+            block_length = None
         return _pack(tuple(lengths), block_length)
 
     @property
@@ -64,15 +67,32 @@ class Packing:
         """The indices on the device of an array, where they stay."""
         device = device_of(like)
         if device not in self._on_devices:
-            names = [n for n in FIELDS if not isinstance(getattr(self, n), slice)]
-            put = dict(zip(names, put_indices(like, [getattr(self, n) for n in names])))
-            rows = {name: put.get(name, getattr(self, name)) for name in FIELDS}
-            self._on_devices[device] = DeviceRows(**rows)
+            self._on_devices[device] = self._put(like)
         return self._on_devices[device]
 
     @cached_property
     def _on_devices(self) -> dict[int | None, DeviceRows]:
         return {}
+
+    def _put(self, like: Array) -> DeviceRows:
+        arrays: list[Any] = [self.rows, self.last, self.before]
+        if self.pieces is None:
+            rows, last, before = put_indices(like, arrays)
+            return DeviceRows(rows, last, before, self.first, self.after, None)
+        arrays += [self.first, self.after, *self.pieces]
+        rows, last, before, first, after, *pieces = put_indices(like, arrays)
+        return DeviceRows(rows, last, before, first, after, Pieces(*pieces))
+
+
+class Pieces(NamedTuple):
+    """The pieces into which documents are cut. Pieces are numbered from the longest to
+    the shortest, so that the first word of a piece has its number as packed row."""
+
+    last: Array  # the packed row of the last word of each piece
+    opening: Array  # the first piece of each document, in the order of documents
+    linked: Array  # the second pieces of the documents that have one, the third, ...
+    previous: Array  # the piece before each linked one
+    closing: Array  # the last piece of each document, in the order of documents
 
 
 @dataclass(frozen=True)
@@ -80,23 +100,11 @@ class DeviceRows:
     """The indices of a Packing, on a device."""
 
     rows: Array
-    first: Rows
     last: Array
-    after: Rows
     before: Array
-
-
-FIELDS = tuple(DeviceRows.__annotations__)
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """The pieces into which documents are cut, longest first: a piece is a number."""
-
-    last: numpy.ndarray  # the packed row of the last word of each piece
-    final: numpy.ndarray  # the last piece of each document, in the order of documents
-    ranks: list[numpy.ndarray]  # the first, second, ... pieces of the documents that
-    # have as many, in the order of documents
+    first: Rows
+    after: Rows
+    pieces: Any  # Pieces, or None
 
 
 # Two packings are used for each batch: of all documents, and of those with an entity.
@@ -121,12 +129,12 @@ def _pack(lengths: tuple[int, ...], block_length: int | None) -> Packing:
     place[rows] = numpy.arange(len(rows))
     first: Rows = slice(0, len(order))
     after: Rows = slice(len(order), None)
-    pieces = None
+    links: tuple = ()
     if block_length is not None:
         first = place[begins]
         after = numpy.setdiff1d(numpy.arange(len(rows)), first)
         last = offsets[piece_lengths - 1] + numpy.arange(len(piece_lengths))
-        pieces = Pieces(last, *_rank(owner, piece_begins))
+        links = _link(last, owner, piece_begins)
     return Packing(
         order,
         running,
@@ -138,7 +146,7 @@ def _pack(lengths: tuple[int, ...], block_length: int | None) -> Packing:
         place[rows[after] - 1],
         sizes.tolist(),
         offsets[:-1].tolist(),
-        pieces,
+        *links,
     )
 
 
@@ -156,14 +164,23 @@ def _cut(
     return piece_begins[order], piece_lengths[order], owner[order]
 
 
-def _rank(
-    owner: numpy.ndarray, begins: numpy.ndarray
-) -> tuple[numpy.ndarray, list[numpy.ndarray]]:
-    """The last piece of each document, and the pieces by rank within their document."""
-    if not len(owner):
-        return owner, []
+def _link(
+    last: numpy.ndarray, owner: numpy.ndarray, begins: numpy.ndarray
+) -> tuple[Pieces, list[int]]:
+    """The order of pieces within documents; and how many documents have a second piece,
+    a third, ..."""
     order = numpy.lexsort((begins, owner))  # by document, then by place
     counts = numpy.bincount(owner)
     start = numpy.cumsum(counts) - counts
-    ranks = [order[start[counts > i] + i] for i in range(int(counts.max()))]
-    return order[start + counts - 1], ranks
+    n_linked = [int((counts > i).sum()) for i in range(1, int(counts.max()))]
+    # Documents with more pieces come first.
+    places = [start[:n] + i for i, n in enumerate(n_linked, start=1)]
+    linked = numpy.concatenate([numpy.zeros(0, dtype=int), *places])
+    pieces = Pieces(
+        last,
+        order[start],
+        order[linked],
+        order[linked - 1],
+        order[start + counts - 1],
+    )
+    return pieces, n_linked
