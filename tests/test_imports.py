@@ -40,7 +40,15 @@ ARRAY_FILES = (
         f"crf/{name}.py"
         for name in (
             *("tags", "lattice", "forward_backward", "log_space", "viterbi"),
-            *("objectives", "marginals", "layer", "packing", "device", "blocks"),
+            *(
+                "objectives",
+                "marginals",
+                "layer",
+                "packing",
+                "device",
+                "blocks",
+                "rewards",
+            ),
         )
     ),
 )

@@ -18,13 +18,12 @@ from .blocks import (
     block_length,
     carry,
     carry_back,
-    carry_rewards,
-    carry_rewards_back,
     multiply_steps,
 )
 from .device import Array, fetch
 from .lattice import Lattice
 from .packing import Packing
+from .rewards import expected_rewards
 from .tags import AllowedTransitions
 
 # With scores further apart than this (in nats) float32 can lose a path.
@@ -175,7 +174,7 @@ class ScaledChains:
         self.alpha = xp.empty_like(self.potentials)
         self.scale = xp.ones((n_chains, n_words, 1), dtype=self.alpha.dtype)
         ones = xp.ones((n_tags, 1), dtype=self.alpha.dtype)
-        product, alpha, potentials, scale, steps, start = self._for_loop(
+        product, alpha, potentials, scale, steps, start = self.for_loop(
             self.alpha, self.potentials, self.scale, self.steps, entries
         )
         for at, _ in packing.steps[:1]:
@@ -192,11 +191,11 @@ class ScaledChains:
         self.final = xp.matmul(last, self.end[:, :, None])[..., 0]
         if self.rows.pieces is not None:
             # A message into a piece has the sum 1, so its scale is this sum.
-            linked = xp.matmul(self.alpha[:, self._ahead_of_pieces], self.steps)
+            linked = xp.matmul(self.alpha[:, self.ahead_of_pieces], self.steps)
             self.scale[:, self.rows.pieces.linked] = linked.sum(axis=-1, keepdims=True)
 
     @property
-    def _ahead_of_pieces(self) -> Array:
+    def ahead_of_pieces(self) -> Array:
         """The packed row of the last word before each linked piece."""
         return self.rows.pieces.last[self.rows.pieces.previous]
 
@@ -212,7 +211,7 @@ class ScaledChains:
             total = (self.alpha[:, last] * exits).sum(axis=-1, keepdims=True)
             self.beta[:, last] = exits / total
         back = xp.ascontiguousarray(self.steps.transpose(0, 2, 1))
-        product, weighted, beta, back = self._for_loop(self.weighted, self.beta, back)
+        product, weighted, beta, back = self.for_loop(self.weighted, self.beta, back)
         for at, before in reversed(packing.steps[1:]):
             here = weighted[at]
             xp.multiply(here, beta[at], out=here)
@@ -221,7 +220,7 @@ class ScaledChains:
             # Only the first words of linked pieces have a previous word.
             xp.multiply(weighted[at], beta[at], out=weighted[at])
 
-    def _for_loop(self, *arrays: Array) -> tuple[Any, ...]:
+    def for_loop(self, *arrays: Array) -> tuple[Any, ...]:
         """The matrix product of a step and the arrays for it. With a single chain it is
         a product of matrices, which is faster than one of stacks."""
         if self.alpha.shape[0] == 1:
@@ -255,7 +254,7 @@ class ScaledChains:
     def _mismatch(self) -> Array:
         """How far the marginals of the last word before each linked piece are from
         those that the piece gives, (n_chains, n_words)."""
-        xp, before = self.xp, self._ahead_of_pieces
+        xp, before = self.xp, self.ahead_of_pieces
         ahead = self.weighted[:, self.rows.pieces.linked]
         beta = xp.matmul(ahead, self.steps.transpose(0, 2, 1))
         off = xp.abs(self.alpha[:, before] * beta - self.marginals[:, before])
@@ -267,9 +266,10 @@ class ScaledChains:
         """Expected counts of each transition, shape (n_chains, n_tags, n_tags), with
         words weighted by `weights`, shape (n_chains, n_words)."""
         ahead = self.weighted if weights is None else self.weighted * weights[..., None]
-        return self._count_transitions(self.alpha, ahead)
+        return self.count_transitions(self.alpha, ahead)
 
-    def _count_transitions(self, previous: Array, ahead: Array) -> Array:
+    def count_transitions(self, previous: Array, ahead: Array) -> Array:
+        """Sum the products of the weights of adjacent words' tags by transition."""
         previous, ahead = previous[:, self.rows.before], ahead[:, self.rows.after]
         return self.xp.matmul(previous.transpose(0, 2, 1), ahead) * self.steps
 
@@ -284,77 +284,7 @@ class ScaledChains:
         RETURNS: The expected reward of the paths through each word and tag, packed; the
             same for transitions.
         """
-        xp = self.xp
-        reward = xp.exp(log_reward).astype(self.alpha.dtype)
-        potentials = self.potentials / self.scale
-        earned = self.alpha * reward
-        to_come = xp.zeros_like(self.alpha)
-        # after = potentials * (to_come + reward * beta): the backward message.
-        after = self.weighted * reward
-        self._carry_rewards(earned, to_come, after, potentials)
-        steps = self._count_transitions(earned, self.weighted)
-        steps += self._count_transitions(self.alpha, after)
-        return earned * self.beta + self.alpha * to_come, steps
-
-    def _carry_rewards(
-        self, earned: Array, to_come: Array, after: Array, potentials: Array
-    ) -> None:
-        """Add the rewards of previous words to `earned` and those of later words to
-        `to_come` and `after`, in place."""
-        if self.rows.pieces is not None:
-            self._join_rewards(earned, to_come, after, potentials)
-        self._earn(earned, potentials)
-        self._look_ahead(to_come, after, potentials)
-
-    def _earn(self, earned: Array, potentials: Array) -> None:
-        xp, sizes = self.xp, self.packing.sizes
-        carried = xp.empty_like(self.alpha[:, : sizes[0]])
-        product, earned, potentials, carried, steps = self._for_loop(
-            earned, potentials, carried, self.steps
-        )
-        for (at, before), size in zip(self.packing.steps[1:], sizes[1:]):
-            here = carried[..., :size, :]
-            product(earned[before], steps, out=here)
-            xp.multiply(here, potentials[at], out=here)
-            xp.add(earned[at], here, out=earned[at])
-
-    def _look_ahead(self, to_come: Array, after: Array, potentials: Array) -> None:
-        xp = self.xp
-        back = xp.ascontiguousarray(self.steps.transpose(0, 2, 1))
-        carried = xp.empty_like(self.alpha[:, : self.packing.sizes[0]])
-        product, to_come, after, potentials, carried, back = self._for_loop(
-            to_come, after, potentials, carried, back
-        )
-        steps = list(zip(self.packing.steps, self.packing.sizes))
-        for step, ((at, before), size) in reversed(list(enumerate(steps))):
-            here = carried[..., :size, :]
-            xp.multiply(potentials[at], to_come[at], out=here)
-            xp.add(after[at], here, out=after[at])
-            if step:
-                product(after[at], back, out=to_come[before])
-
-    def _join_rewards(
-        self, earned: Array, to_come: Array, after: Array, potentials: Array
-    ) -> None:
-        """Add the rewards of other pieces of a document to the first and last words of
-        each piece, in place."""
-        xp, packing, rows = self.xp, self.packing, self.rows
-        pieces: Any = rows.pieces
-        last, linked, before = pieces.last, pieces.linked, self._ahead_of_pieces
-        # The products, scaled as `alpha` is.
-        products = self.products[:, :, : self.alpha.shape[-1]].copy()
-        reached = xp.matmul(self.alpha[:, before, None], products[:, linked])[:, :, 0]
-        factor = self.alpha[:, last[linked]].sum(axis=-1) / reached.sum(axis=-1)
-        products[:, linked] *= factor[..., None, None]
-        local = earned.copy()
-        self._earn(local, potentials)
-        total = carry_rewards(products, local[:, last], packing, rows)
-        earned[:, linked] += xp.matmul(total, self.steps) * potentials[:, linked]
-        local, ahead = xp.zeros_like(to_come), after.copy()
-        self._look_ahead(local, ahead, potentials)
-        back = self.steps.transpose(0, 2, 1)
-        own = xp.matmul(ahead[:, linked], back)
-        to_come[:, before] = carry_rewards_back(products, own, packing, rows)
+        return expected_rewards(self, log_reward)
 
     def log_marginals(self, cells: Array) -> Array:
         """Log probability of a tag at a word: of cells of the flat packed arrays."""

@@ -37,7 +37,9 @@ def solve(
     def run(kind: type, documents: numpy.ndarray, part: Lattice, mask: Array) -> tuple:
         chains = kind(part, allowed_transitions, mask)
         words = lattice.words_of(documents)
-        return words, chains, chains.measure(extra(chains, words) if extra else ())
+        # A document that underflows is found by `measure`.
+        with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return words, chains, chains.measure(extra(chains, words) if extra else ())
 
     documents = numpy.arange(len(lattice.lengths))
     words, chains, values = run(ScaledChains, documents, lattice, allowed)

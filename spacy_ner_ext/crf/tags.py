@@ -250,7 +250,7 @@ class TokenTags:
 Tags = Union[TagSet, TokenTags]
 
 
-# Components create their tags anew at each use; what is on a GPU stays there.
+# Components create their tags at each use; what is on a GPU stays there.
 @lru_cache(maxsize=16)
 def _allowed_transitions(tags: Tags) -> AllowedTransitions:
     return tags._allowed_transitions()
