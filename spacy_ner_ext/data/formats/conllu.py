@@ -17,7 +17,6 @@ from .conllu_sentences import (
     LAYERS,
     Sentence,
     Word,
-    find_fault,
     make_layers,
     read_sentences,
 )
@@ -66,10 +65,9 @@ def read_conllu(
     sentences = read_sentences(path, report)
     records = (_record(s, survey, default_label, report) for s in sentences)
     for record in group_sentences(records, docs_of):
-        if not any(record.layers.get("deps", ())):
+        if not any(record.layers["deps"]):
             # Heads alone would leave the sentences unknown.
-            record.layers.pop("heads", None)
-            record.layers.pop("deps", None)
+            del record.layers["heads"], record.layers["deps"]
         yield record
 
 
@@ -90,20 +88,18 @@ class _Survey:
     tags: dict[str, Tag] | None = None
     names: dict[str, None] = field(default_factory=dict)
     filled: set[str] = field(default_factory=set)
-    is_parsed: bool = False
     has_spaces: bool = False
 
     def add(self, sentence: Sentence) -> None:
-        self.is_parsed = self.is_parsed or not find_fault(sentence)
         # CoNLL-U Plus prescribes a prefix for columns of projects: PARSEME:NE.
         for name in sentence.words[0].cells:
             prefix, _, plain = name.rpartition(":")
             if prefix and plain in self.keys and name not in self.keys:
                 self.keys += (name,)
-        tokens = {start: token for start, _, token in sentence.multiwords}
         for i, word in enumerate(sentence.words):
+            token = sentence.tokens.get(i)
             self.filled.update(column for column in LAYERS if word.value(column))
-            for unit in (tokens[i], word) if i in tokens else (word,):
+            for unit in (token, word) if token else (word,):
                 self.names.update(dict.fromkeys(unit.cells))
                 for key in self.keys:
                     text = unit.cells.get(key, "")
@@ -117,17 +113,16 @@ class _Survey:
         """Choose the first key whose values are tags."""
         advice = "choose a column or a key of MISC with --entity-key"
         faults = []
-        for key in self.keys:
-            lines = self.columns[key].lines
-            texts = [text for text in lines if text not in UNTAGGED]
+        for key, column in self.columns.items():
+            texts = [text for text in column.lines if text not in UNTAGGED]
             tags = understand_tags(texts, default_label=default_label, scheme=scheme)
             unknown = [text for text in texts if text not in tags]
-            if are_brackets(texts) or (lines.keys() - {""} and not unknown):
+            if are_brackets(texts) or (any(column.lines) and not unknown):
                 self.key, self.tags = key, None if unknown else tags
                 return
             if unknown:
                 what = f"'{unknown[0][:EXCERPT]}' {NOT_A_TAG}, in {key}; correct it or"
-                place = Place(self.path, lines[unknown[0]])
+                place = Place(self.path, column.lines[unknown[0]])
                 faults.append(place.error(f"{what} {advice}"))
         if faults:
             raise faults[0]
@@ -141,17 +136,16 @@ class _Survey:
     def read_tags(self, sentence: Sentence) -> list[Tag]:
         """The tags of the words; those of a token of several words are spread."""
         tags = [self._tag(word) for word in sentence.words]
-        for start, end, word in sentence.multiwords:
-            prefix, label = self._tag(word)
-            labels = {label for _, label in tags[start:end]}
+        for start, token in sentence.tokens.items():
+            prefix, label = self._tag(token)
+            labels = {label for _, label in tags[start : token.end]}
             if label and not any(labels):
-                first = "B" if prefix in "BSU" else "I"
-                last = AT_END.get(prefix, "I")
-                prefixes = [first, *"I" * (end - start - 2), last]
-                tags[start:end] = [(prefix, label) for prefix in prefixes]
+                first, last = "B" if prefix in "BSU" else "I", AT_END.get(prefix, "I")
+                prefixes = [first, *"I" * (token.end - start - 2), last]
+                tags[start : token.end] = [(prefix, label) for prefix in prefixes]
             elif label and labels != {label}:
-                what = f"tag of the token {word.cells['ID']}, not of a word"
-                word.place.note("skipped", what)
+                what = f"tag of the token {token.cells['ID']}, not of a word"
+                token.place.note("skipped", what)
         return tags
 
     def _tag(self, word: Word) -> Tag:
@@ -169,19 +163,19 @@ def _record(
         fields = sentence.fields
         record.entities = read_brackets(cells, places, report, fields, default_label)
     record.spaces = _spaces(sentence) if survey.has_spaces else None
-    record.layers = make_layers(sentence, survey.filled, survey.is_parsed)
+    record.layers = make_layers(sentence.words, survey.filled)
     record.id, record.document = sentence.id, sentence.document
     return record
 
 
 def _spaces(sentence: Sentence) -> list[bool]:
-    spaces = [_has_space(word) for word in sentence.words]
-    for start, end, token in sentence.multiwords:
-        form = "".join(word.cells["FORM"] for word in sentence.words[start:end])
-        spaces[start:end] = [form != token.cells["FORM"]] * (end - start)
-        spaces[end - 1] = _has_space(token)
+    def has_space(word: Word) -> bool:
+        return word.cells.get("SpaceAfter") != "No"
+
+    spaces = [has_space(word) for word in sentence.words]
+    for start, token in sentence.tokens.items():
+        forms = [word.cells["FORM"] for word in sentence.words[start : token.end]]
+        is_apart = "".join(forms) != token.cells["FORM"]
+        spaces[start : token.end] = [is_apart] * len(forms)
+        spaces[token.end - 1] = has_space(token)
     return spaces
-
-
-def _has_space(word: Word) -> bool:
-    return word.cells.get("SpaceAfter") != "No"

@@ -1,7 +1,7 @@
 """Read the sentences of CoNLL-U files, and their syntax as arguments of `Doc`."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -33,10 +33,14 @@ LAYERS = {"XPOS": "tags", "UPOS": "pos", "LEMMA": "lemmas", "FEATS": "morphs"}
 
 
 class Word(NamedTuple):
-    """A line of a sentence: its columns and the keys of its MISC."""
+    """A line of a sentence: its columns and the keys of its MISC.
+
+    end: If it is a token of several words, the index after the last; else 0.
+    """
 
     place: NotedPlace
     cells: Mapping[str, str]
+    end: int = 0
 
     def value(self, column: str) -> str:
         """The content of a column; empty if it is missing."""
@@ -52,20 +56,13 @@ class Word(NamedTuple):
         return int(head[0]) if head and self.value("DEPREL") else None
 
 
-class Multiword(NamedTuple):
-    """A token of several words, and its line; end exclusive."""
-
-    start: int
-    end: int
-    word: Word
-
-
 @dataclass
 class Sentence:
     """A sentence of syntactic words.
 
     fields: The parts of the brackets of entities, by name.
     has_text: Whether its text is given, so that spaces are known.
+    tokens: The tokens of several words, by the index of the first.
     """
 
     document: str = ""
@@ -73,7 +70,7 @@ class Sentence:
     fields: Sequence[str] = ()
     has_text: bool = False
     words: list[Word] = field(default_factory=list)
-    multiwords: list[Multiword] = field(default_factory=list)
+    tokens: dict[int, Word] = field(default_factory=dict)
 
 
 def read_sentences(path: Path, report: ConversionReport) -> Iterator[Sentence]:
@@ -100,13 +97,12 @@ class _Reader:
         self.sentence = Sentence()
 
     def end_sentence(self) -> Sentence:
-        sentence = self.sentence
-        n_words = len(sentence.words)
-        for _, end, word in sentence.multiwords:
-            if end > n_words:
-                what = f"token {word.cells['ID']} extends beyond the end of the "
+        sentence, n_words = self.sentence, len(self.sentence.words)
+        for token in sentence.tokens.values():
+            if token.end > n_words:
+                what = f"token {token.cells['ID']} extends beyond the end of the "
                 what += f"sentence, which has {n_words} words; correct the ID"
-                raise word.place.error(what)
+                raise token.place.error(what)
         self.sentence = Sentence(sentence.document, fields=sentence.fields)
         return sentence
 
@@ -131,14 +127,12 @@ class _Reader:
         if self.columns and columns != self.columns:
             what = "the columns change inside the file; split it into two files"
             raise place.error(what)
-        for name in ("ID", "FORM"):
-            if name not in columns:
-                raise place.error(f"global.columns has no {name}; add that column")
-        if len(set(columns)) < len(columns):
-            raise place.error("global.columns has a name twice; rename one")
+        if not {"ID", "FORM"} <= {*columns} or len({*columns}) < len(columns):
+            what = "global.columns must have ID and FORM, and each name once"
+            raise place.error(f"{what}; correct it")
         self.columns = columns
 
-    def _split(self, line: str, place: NotedPlace) -> Word:
+    def read_word(self, line: str, place: NotedPlace) -> None:
         cells = line.split("\t")
         if not self.columns and len(cells) in (len(COLUMNS), len(COLUMNS) + 1):
             self.columns = [*COLUMNS, ADDED_COLUMN][: len(cells)]
@@ -148,33 +142,28 @@ class _Reader:
             what = f"has {found}, not {wanted} separated by tabs; correct it"
             raise place.error(what)
         named = dict(zip(self.columns, cells))
-        return Word(place, {**_misc(named.get("MISC", "_")), **named})
+        self._add(Word(place, {**_misc(named.get("MISC", "_")), **named}))
 
-    def read_word(self, line: str, place: NotedPlace) -> None:
-        word = self._split(line, place)
-        match = ID.fullmatch(word.cells["ID"])
+    def _add(self, word: Word) -> None:
+        words, tokens = self.sentence.words, self.sentence.tokens
+        number = word.cells["ID"]
+        match = ID.fullmatch(number)
         if match is None:
-            found = word.cells["ID"][:EXCERPT]
-            what = f"'{found}' is not an ID such as 1, 1-2 or 1.1; correct it"
-            raise place.error(what)
-        if match[2] == ".":
-            place.note("skipped", f"empty node {match[0]}")
-            return
-        start = len(self.sentence.words)
-        if int(match[1]) != start + 1:
-            what = f"the ID is {match[0]}, but {start + 1} comes next; correct it"
-            raise place.error(what)
-        if match[3] is None:
-            self.sentence.words.append(word)
+            what = f"'{number[:EXCERPT]}' is not an ID such as 1, 1-2 or 1.1"
+            raise word.place.error(f"{what}; correct it")
+        start, kind, end = int(match[1]) - 1, match[2], int(match[3] or 0)
+        if kind == ".":
+            word.place.note("skipped", f"empty node {number}")
+        elif start != len(words):
+            what = f"the ID is {number}, but {len(words) + 1} comes next; correct it"
+            raise word.place.error(what)
+        elif kind is None:
+            words.append(word)
+        elif end <= start or any(token.end > start for token in tokens.values()):
+            what = f"token {number} has no words or overlaps an earlier one"
+            raise word.place.error(f"{what}; correct its ID")
         else:
-            self._add_multiword(Multiword(start, int(match[3]), word))
-
-    def _add_multiword(self, added: Multiword) -> None:
-        earlier = self.sentence.multiwords
-        if added.end <= added.start or (earlier and earlier[-1].end > added.start):
-            what = f"token {added.word.cells['ID']} has no words or overlaps an earlier"
-            raise added.word.place.error(f"{what} one; correct its ID")
-        earlier.append(added)
+            tokens[start] = word._replace(end=end)
 
 
 def _misc(cell: str) -> dict[str, str]:
@@ -186,31 +175,22 @@ def _misc(cell: str) -> dict[str, str]:
     return {key: value for key, value in found.items() if key not in COLUMNS}
 
 
-def make_layers(
-    sentence: Sentence, columns: set[str], is_parsed: bool
-) -> dict[str, list]:
-    """Make the arguments of `Doc` from a sentence. What spaCy cannot store is left out
-    and noted.
-
-    is_parsed: Whether some sentence of the file has a parse.
-    """
-    words = sentence.words
+def make_layers(words: Sequence[Word], columns: Collection[str]) -> dict[str, list]:
+    """Make the arguments of `Doc` from some columns and the parse. What spaCy cannot
+    store is left out and noted."""
     layers: dict[str, list] = {
         layer: [_valid_value(word, column) for word in words]
         for column, layer in LAYERS.items()
         if column in columns
     }
-    fault = find_fault(sentence)
-    if fault and (is_parsed or any(word.value("HEAD") for word in words)):
-        words[0].place.note("skipped", f"a parse: {fault}")
-    if is_parsed and fault:
+    fault = _find_fault([word.head for word in words])
+    if fault:
+        if any(word.value("HEAD") for word in words):
+            words[0].place.note("skipped", f"a parse: {fault}")
         # Without a relation, spaCy takes the head to be unknown.
-        layers |= {"heads": [0] * len(words), "deps": [""] * len(words)}
-    elif is_parsed:
-        layers["heads"] = [(word.head or i) - 1 for i, word in enumerate(words, 1)]
-        layers["deps"] = [
-            word.value("DEPREL") if word.head else "ROOT" for word in words
-        ]
+        return layers | {"heads": [0] * len(words), "deps": [""] * len(words)}
+    layers["heads"] = [(word.head or i) - 1 for i, word in enumerate(words, 1)]
+    layers["deps"] = [word.value("DEPREL") if word.head else "ROOT" for word in words]
     return layers
 
 
@@ -224,16 +204,15 @@ def _valid_value(word: Word, column: str) -> str:
     return value if is_valid else ""
 
 
-def find_fault(sentence: Sentence) -> str:
-    """Describe the fault of the parse of a sentence; empty if it has none."""
-    heads = {i: word.head for i, word in enumerate(sentence.words, start=1)}
-    for i, head in heads.items():
+def _find_fault(heads: Sequence[int | None]) -> str:
+    """Describe the fault of the heads of a sentence; empty if they are a tree."""
+    for i, head in enumerate(heads, start=1):
         if head is None or head > len(heads):
             return f"word {i} has no valid HEAD and DEPREL"
-    if list(heads.values()).count(0) > 1:
+    if heads.count(0) > 1:
         return "more than one word has HEAD 0"
     try:
-        TopologicalSorter({i: [head] for i, head in heads.items()}).prepare()
+        TopologicalSorter({i: [head] for i, head in enumerate(heads, 1)}).prepare()
     except CycleError as err:
         return f"the heads of word {min(err.args[1])} form a cycle"
     return ""

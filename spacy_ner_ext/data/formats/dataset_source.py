@@ -41,30 +41,24 @@ def open_source(path: Path, split: str | None, config: str | None) -> Source:
         return _load(path, split, config)
     if not path.is_dir():
         check_input(path)
-    if files[0].suffix.lower() not in FILE_SUFFIXES:
-        known = ", ".join(FILE_SUFFIXES)
-        what = f"is not a folder of save_to_disk, nor a file that ends in {known}"
-        raise UserError(f"{what}; convert it to one of these", path)
+    suffix = files[0].suffix.lower()
+    if suffix not in FILE_SUFFIXES:
+        what = "is not a folder of save_to_disk, nor a file that ends in "
+        raise UserError(f"{what}{', '.join(FILE_SUFFIXES)}; convert it to one", path)
     if split is not None:
         raise UserError("has only one split; leave out --dataset-split", path)
-    features = _file_features(files[0])
+    features = _features(files[0]) if suffix == ".parquet" else {}
     return Source(features, lambda: (row for file in files for row in read_rows(file)))
 
 
 def data_files(folder: Path) -> list[Path]:
     """List the files of rows in a folder that `save_to_disk` did not write."""
-    if any((folder / name).is_file() for name in SAVED_DATASET):
-        return []
-    return sorted(
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in FILE_SUFFIXES and file.name != NAMES_FILE
-    )
+    files = sorted(path for path in folder.iterdir() if path.name != NAMES_FILE)
+    is_saved = any(path.name in SAVED_DATASET for path in files)
+    return [f for f in files if f.suffix.lower() in FILE_SUFFIXES and not is_saved]
 
 
-def _file_features(path: Path) -> Mapping[str, Any]:
-    if path.suffix.lower() != ".parquet":
-        return {}
+def _features(path: Path) -> Mapping[str, Any]:
     from pyarrow import ArrowException
     from pyarrow.parquet import read_schema
 
@@ -81,18 +75,26 @@ def _load(path: Path, split: str | None, config: str | None) -> Source:
     # Older versions can run code of datasets; newer ones do not take the argument.
     name = "trust_remote_code"
     refusal = {name: False} if name in signature(load_dataset).parameters else {}
-    is_local = path.is_dir()
     try:
         with without_progress_bars():
-            if is_local:
+            if path.is_dir():
                 found: Any = load_from_disk(str(path))
             else:
                 hub_id = path.as_posix()
                 found = load_dataset(hub_id, config, streaming=True, **refusal)
     # The errors of datasets, pyarrow, fsspec and the HTTP client share no class.
     except Exception as err:
-        raise UserError(_reason(err, is_local), path) from err
-    dataset = _select_split(found, split, path)
+        raise UserError(_reason(err, path.is_dir()), path) from err
+    splits = found if isinstance(found, dict) else {str(found.split or "train"): found}
+    if split is None and len(splits) == 1:
+        (split,) = splits
+    if split not in splits:
+        names = ", ".join(splits) or "nothing"
+        what = f"has no split '{split}', only {names}"
+        if split is None:
+            what = f"has the splits {names}"
+        raise UserError(f"{what}; choose one with --dataset-split", path)
+    dataset = splits[split]
     described = {} if dataset.features is None else dataset.features.to_dict()
     return Source(described, lambda: _dataset_rows(dataset, path))
 
@@ -111,19 +113,6 @@ def _reason(err: Exception, is_local: bool) -> str:
         return f"no such file, and the hub is out of reach; check the network, {advice}"
     checked = "the folder" if is_local else "--dataset-config and the network"
     return f"cannot be loaded ({type(err).__name__}: {one_line(err)}); check {checked}"
-
-
-def _select_split(found: Any, split: str | None, path: Path) -> Any:
-    splits = found if isinstance(found, dict) else {str(found.split or "train"): found}
-    if split is None and len(splits) == 1:
-        return next(iter(splits.values()))
-    if split not in splits:
-        names = ", ".join(splits) or "nothing"
-        what = f"has no split '{split}', only {names}"
-        if split is None:
-            what = f"has the splits {names}"
-        raise UserError(f"{what}; choose one with --dataset-split", path)
-    return splits[split]
 
 
 def _dataset_rows(dataset: Any, path: Path) -> Iterator[Row]:

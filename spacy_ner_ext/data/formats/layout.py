@@ -88,13 +88,11 @@ class Layout(Rows):
         lines = list(islice(read_lines(self.path), HEAD))
         self.is_ontonotes = any(line.startswith(ONTONOTES) for _, line in lines[:9])
         rows = [row for row in lines if row[1].strip() and not DOCUMENT.match(row[1])]
+        if not rows:
+            what = f"the file holds no token in its first {HEAD} lines"
+            raise UserError(f"{what}; check how it was made", self.path)
         # A line that may be a comment only counts if there is no other.
-        found = [row for row in rows if not row[1].startswith("#")] or rows
-        if not found:
-            where = f" in its first {HEAD} lines" * (len(lines) == HEAD)
-            what = f"the file holds no token{where}; check how it was made"
-            raise UserError(what, self.path)
-        return found
+        return [row for row in rows if not row[1].startswith("#")] or rows
 
     def _measure_width(self, lines: list[tuple[int, str]]) -> None:
         self.width = self.header = 0
@@ -184,16 +182,12 @@ class Layout(Rows):
             self.tags = self._understand(self._index(i, "tag") for i in given)
         elif not self.tags:
             self.tags = self._understand([self.width - 1])
-        if len(self.tags) == self.width:
-            what = f"all {self.width} columns are tags, and none has the tokens; "
-            raise UserError(f"{what}leave one out of --tag-column", self.path)
         self.token_column = self._find_tokens()
         if token_column is not None:
             self.token_column = self._index(token_column, "token")
         if self.token_column in self.tags:
-            column = self.token_column
-            what = f"column {column} is both token and tag; choose two columns"
-            raise UserError(what, self.path, self.first)
+            what = f"column {self.token_column} is both token and tag; leave one out of"
+            raise UserError(f"{what} --tag-column", self.path, self.first)
         self._choose_sentence_column()
         # A language code before every token, as in WikiANN (en:Oslo).
         words = self.columns[self.token_column].lines
@@ -202,11 +196,8 @@ class Layout(Rows):
             self.language = match[0]
 
     def _index(self, column: int, name: str) -> int:
-        if type(column) is not int:
-            what = f"{name}_column = {column!r} is not a whole number; correct it"
-            raise UserError(what)
-        if not -self.width <= column < self.width:
-            what = f"has {self.width} columns, so --{name}-column {column} is out of "
+        if type(column) is not int or not -self.width <= column < self.width:
+            what = f"has {self.width} columns, so --{name}-column {column!r} is out of "
             what += f"range; choose one from {-self.width} to {self.width - 1}"
             raise UserError(what, self.path, self.first)
         return column % self.width
@@ -216,7 +207,7 @@ class Layout(Rows):
         others = [i for i in range(self.width) if i not in self.tags]
         named = [i for i in others if self.names[i] in WORD_NAMES]
         words = [WORDS] if self.is_ontonotes and WORDS in others else others
-        return [*named, *filter(self._has_words, words), words[0]][0]
+        return [*named, *filter(self._has_words, words), *words, 0][0]
 
     def _has_words(self, i: int) -> bool:
         column = self.columns[i]
@@ -258,10 +249,9 @@ class Layout(Rows):
             n_tagged += len({i for start, end, _ in spans for i in range(start, end)})
             for i, layer in enumerate(layers):
                 n_covered[i] += sum(end - start for start, end, _ in layer)
+        n_outer = max(n_covered.values(), default=0)
+        is_nested = n_same <= 0.05 * n_entities and n_outer >= 0.9 * n_tagged
         labels = [_labels(tags) for tags in self.tags.values()]
-        is_nested = (
-            n_same <= 0.05 * n_entities and max(n_covered.values()) >= 0.9 * n_tagged
-        )
         if is_nested and all(names & labels[0] for names in labels):
             return
         shown = [f"{i} ({max(tags or (), key=len)})" for i, tags in self.tags.items()]
@@ -276,26 +266,25 @@ class Layout(Rows):
             return "lines have different numbers of columns"
         if self.n_rows > 1 and _is_code(self.columns[self.token_column]):
             return "no column has words"
-        tags = {} if self.delimiter == "slash" else self.tags
         # In a table without header, a date or code may be as often repeated.
         column = self.sentence_column
         is_named = column is not None and bool(self.names[column])
         has_sentences = self.n_sentences > 1 or is_named
-        for i, known in self.tags.items():
+        for i, tags in self.tags.items():
             texts = self.columns[i].lines
-            if self.is_ontonotes and known is None:
+            if self.is_ontonotes and tags is None:
                 return ""
-            unknown = [text for text in texts if text not in (known or {})]
+            unknown = [text for text in texts if text not in (tags or {})]
             if not self.is_found or len(unknown) > 0.1 * len(texts):
                 return f"'{unknown[0] if unknown else ''}' is not a tag such as B-PER"
             if not {"O", "o"} & texts.keys():
                 return "no token has the tag O"
             labels = [label for _, label in self._styled(i).values() if label]
             # B-1 and I-1 are tags, B-6 and B-12 may be vitamins.
-            is_styled = any(map(str.isalpha, "".join(labels)))
-            is_styled = is_styled or len({*labels}) < len(labels)
-            is_short = any(len(label) < 2 for label in _labels(tags.get(i)))
-            if not is_styled and (is_short or not tags or not has_sentences):
+            if any(map(str.isalpha, "".join(labels))) or len({*labels}) < len(labels):
+                continue
+            is_short = any(len(label) < 2 for label in _labels(tags))
+            if is_short or not has_sentences or self.delimiter == "slash":
                 return "labels alone may be no tags; read them with --format conll"
         return ""
 

@@ -36,16 +36,9 @@ ONE_TOKEN = "SU"
 LAST = "EL"
 SAME_PREFIX = {"M": "I", "W": "S"}
 PREFIX, LABEL = "(?P<prefix>[BIESLUMW])", r"(?P<label>.*[^\W\d_].*)"
+WRITTEN = (f"{PREFIX}-(?P<label>.+)", f"{PREFIX}[_:.]{LABEL}", f"{LABEL}[-_:.]{PREFIX}")
 # The first that most tags of a file have counts.
-STYLES = [
-    re.compile(flags + pattern)
-    for flags in ("", "(?i)")
-    for pattern in (
-        f"{PREFIX}-(?P<label>.+)",
-        f"{PREFIX}[_:.]{LABEL}",
-        f"{LABEL}[-_:.]{PREFIX}",
-    )
-]
+STYLES = [re.compile(flags + style) for flags in ("", "(?i)") for style in WRITTEN]
 BARE = re.compile("[BIESLUMW]", re.IGNORECASE)
 # Several tags, which are not a label with spaces.
 SEVERAL = re.compile(r"[\s|,;+][BIESLUMW]-|\sO\b")
@@ -72,18 +65,15 @@ def understand_tags(
     rest = [text for text in texts if text not in UNLABELED]
     styled = [_styled(rest, pattern) for pattern in STYLES]
     best = max(styled, key=len)
-    if len(best) == len(rest):
-        return found | best
     if alone and all(map(BARE.fullmatch, rest)):
-        return found | {text: _tag(text, default_label) for text in rest}
+        best = {text: _tag(text, default_label) for text in rest}
     if 2 * len(best) >= len(rest):
         return found | best
     # Labels alone are not mixed with tags that have prefixes.
     is_mixed = bool(styled[0]) or any(map(SEVERAL.search, rest))
     is_outside = OUTSIDE in found.values() and scheme in ("auto", "iob1")
     if alone and is_outside and not is_mixed and len(rest) <= MAX_LABELS:
-        labels = [text for text in rest if any(map(str.isalpha, text))]
-        return found | {text: ("I", text) for text in labels}
+        return found | {t: ("I", t) for t in rest if any(map(str.isalpha, t))}
     return {}
 
 
@@ -116,8 +106,7 @@ def resolve_scheme(name: str) -> str:
 
 class Column:
     """The texts of a column or of lists, such as tags: the first line of each, and
-    which follow which in a sentence. After `limit` different texts, others are not
-    added."""
+    which follow which in a sentence; up to `limit` different texts."""
 
     def __init__(self, limit: float = inf) -> None:
         self.limit = limit
@@ -185,15 +174,12 @@ def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Re
     repairs: list[Repair] = []
     start, current = 0, ""
     for i, (prefix, label) in enumerate([*tags, OUTSIDE]):
-        continues = label == current and prefix in ("I", *LAST)
-        if current and not continues:
+        if current and (label != current or prefix not in ("I", *LAST)):
             spans.append((start, i, current))
             if scheme in ("bioes", "biluo"):
                 repairs.append((i - 1, f"entity {current} ends without an end tag"))
             current = ""
-        if not label:
-            continue
-        if not current:
+        if label and not current:
             start, current = i, label
             touches = i > 0 and tags[i - 1][1] == label
             if scheme == "iob1" and prefix == "B" and not touches:
@@ -201,7 +187,7 @@ def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Re
                 repairs.append((i, fault))
             elif scheme != "iob1" and prefix in ("I", *LAST):
                 repairs.append((i, f"{prefix}-{label} starts an entity"))
-        if prefix in (*LAST, *ONE_TOKEN):
+        if label and prefix in (*LAST, *ONE_TOKEN):
             spans.append((start, i + 1, label))
             current = ""
     return spans, repairs
@@ -214,11 +200,8 @@ def tagged_record(
     report: ConversionReport,
     scheme: str = "",
 ) -> Record:
-    """Make a record of the words of a sentence and one or more layers of their tags,
-    by default in the report's scheme.
-
-    places: Where each word is; for a sentence without words, where that is.
-    """
+    """Make a record of the words of a sentence, or of none, and layers of their tags,
+    by default in the report's scheme."""
     entities: list[Entity] = []
     for word, place in zip(words, places):
         if not word.strip():

@@ -235,7 +235,7 @@ ERRORS = {
         "a\tO\n",
         {"tag_column": [0, 1]},
         None,
-        "none has the tokens; leave",
+        "column 0 is both token and tag; leave one out of --tag",
     ),
     "clash": ("a\tU-X\n\nb\tB-X\nc\tE-X\n", {}, 4, "a tag with E-, but U- on line 1"),
     "not in scheme": ("a\tO\nb\tS-X\n", {"scheme": "iob2"}, 2, "S- does not belong"),

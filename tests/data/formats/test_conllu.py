@@ -347,8 +347,13 @@ ERRORS = {
         2,
         "S- does not belong to the scheme iob2",
     ),
-    "plus without form": ("# global.columns = ID NER\n", {}, 1, "has no FORM; add"),
-    "plus twice": ("# global.columns = ID FORM A A\n", {}, 1, "has a name twice"),
+    "plus without form": (
+        "# global.columns = ID NER\n",
+        {},
+        1,
+        "must have ID and FORM",
+    ),
+    "plus twice": ("# global.columns = ID FORM A A\n", {}, 1, "each name once"),
     "plus changes": (
         "# global.columns = ID FORM\n# global.columns = ID FORM A\n",
         {},
