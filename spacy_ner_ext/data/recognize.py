@@ -13,12 +13,12 @@ from .formats.json_file import read_json_values
 from .formats.jsonl import guess_of_values
 from .formats.layout import HEAD, Layout
 from .formats.registry import READERS
+from .formats.standoff import ANNOTATIONS
 from .formats.table_file import DELIMITERS, JSON_SUFFIXES, read_rows
 from .text import check_input, read_chunks, read_first_line, read_lines
 
 SUFFIXES = {
     ".spacy": "docbin",
-    ".ann": "standoff",
     **dict.fromkeys((".conllu", ".conllup"), "conllu"),
     **dict.fromkeys((".conll", ".iob", ".iob2", ".bio"), "conll"),
 }
@@ -74,6 +74,10 @@ TEXTS = {
     r"https?://\S+\s*$": ("an address in place of a text", "download what is there"),
     r'c="[^"\n]*" \d+:\d+ \d+:\d+\|\|t=': ("concepts of i2b2", BRAT),
     r"\((TOP|ROOT|S)?\s*\((S|NP|TOP)\b": ("trees in brackets", JSON),
+    r"__label__\S+\s": (
+        "a file of fastText",
+        "write them as CSV with the columns text and label for --format textcat",
+    ),
     r"(?!\{)[^\n]*\[[A-Z]{2,} [^\[\]\n]+\]": (
         "bracket notation such as [PER Ada]",
         "write it as [Ada](PER) and read it with --format inline",
@@ -86,7 +90,11 @@ TEXTS = {
         "text with marks of OpenNLP",
         "write <START:PER> Ada <END> as [Ada](PER) and read it with --format inline",
     ),
-    r"(?!\{)[^\n]*<(\w+)>[^<>\n]+</\1>": (
+    r"(?i)[^\n]*<(b_)?enamex\b": (
+        "text with marks of MUC such as <ENAMEX TYPE='PER'>Ada</ENAMEX>",
+        "write it as [Ada](PER) and read it with --format inline",
+    ),
+    r"(?!\{)[^\n]*<(\w+)( [^<>]*)?>[^<>\n]+</\1>": (
         "text with elements such as <PER>Ada</PER>",
         "write it as [Ada](PER) and read it with --format inline",
     ),
@@ -115,7 +123,7 @@ def _of_folder(path: Path) -> str:
     files = data_files(path)
     if files and _of_file(files[0]) == "datasets":
         return "datasets"
-    kinds = {".spacy": "docbin", ".ann": "standoff"}
+    kinds = {".spacy": "docbin", **dict.fromkeys(ANNOTATIONS, "standoff")}
     found = {kinds[file.suffix] for file in path.rglob("*") if file.suffix in kinds}
     if len(found) == 1 and not files:
         return found.pop()
@@ -130,9 +138,11 @@ def _of_folder(path: Path) -> str:
 def _of_file(path: Path) -> str:
     check_input(path)
     suffix = path.suffix.lower()
-    is_annotated = suffix == ".txt" and path.with_suffix(".ann").is_file()
-    if suffix in (".spacy", ".ann") or is_annotated:
-        return "docbin" if suffix == ".spacy" else "standoff"
+    pairs = map(path.with_suffix, ANNOTATIONS)
+    if suffix in ANNOTATIONS or (suffix == ".txt" and any(p.is_file() for p in pairs)):
+        return "standoff"
+    if suffix == ".spacy":
+        return "docbin"
     if suffix == ".parquet":
         format, why, _ = _try(_of_rows, path)
         known = ", ".join(READERS)

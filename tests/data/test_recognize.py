@@ -204,6 +204,16 @@ CORPORA = {
         "sentence_id,words,labels\n0,Ada,B-PER\n0,Lund,I-PER\n1,Bern,B-LOC\n1,is,O\n",
         ADA,
     ),
+    "names in capitals": (
+        "train.csv",
+        "SENTENCE_ID,TOKEN,NER_TAG\n0,Ada,B-PER\n0,Lund,I-PER\n1,Bern,B-LOC\n1,is,O\n",
+        ADA,
+    ),
+    "labels of digits": (
+        "a.txt",
+        "Ada\tB-1\nLund\tI-1\nran\tO\n\nBern\tB-2\n",
+        [("Ada Lund", "1"), ("Bern", "2")],
+    ),
     "slashes": ("a.txt", "Ada/B-PER Lund/I-PER ran/O\nBern/B-LOC is/O\n", ADA),
     "semicolons": ("a.csv", "Ada;B-PER\nLund;I-PER\nran;O\n\nBern;B-LOC\n", ADA),
 }  # fmt: skip
@@ -287,6 +297,9 @@ NAMED = {
     "c.txt": ("[Ada](PER) ran\n", ["--format inline"]),
     "o.txt": ("<START:person> Ada <END> ran\n", ["OpenNLP", "--format inline"]),
     "d.txt": ("<PER>Ada</PER> ran\n", ["inline"]),
+    "n.txt": ('<ENAMEX TYPE="PER">Ada</ENAMEX> ran\n', ["MUC", "--format inline"]),
+    "p.txt": ('<b class="x">Ada</b> ran\n', ["elements", "--format inline"]),
+    "q.txt": ("__label__x Ada ran\n", ["fastText", "--format textcat"]),
     "e.txt": ('c="pain" 1:1 1:1||t="problem"\n', ["i2b2"]),
     "f.txt": ("( (S (NP (NNP Ada)) (VP (VBD ran))))\n", ["trees in brackets"]),
     "g.xml": ('<?xml version="1.0"?>\n<GateDocument version="3">\n', ["XML of GATE"]),
@@ -357,5 +370,9 @@ def test_folders(tmp_path):
     (tmp_path / "a.conll").write_text("a\tO\n", encoding="utf8")
     with pytest.raises(UserError, match=r"it has \.conll; give one file, or name"):
         guess_format(tmp_path)
-    (tmp_path / "a.ann").write_text("", encoding="utf8")
-    assert guess_format(tmp_path) == "standoff"
+    for suffix in ("ann", "a1"):
+        (tmp_path / suffix).mkdir()
+        (tmp_path / suffix / f"a.{suffix}").write_text("", encoding="utf8")
+        (tmp_path / suffix / "a.txt").write_text("Ada", encoding="utf8")
+        assert guess_format(tmp_path / suffix) == "standoff"
+        assert guess_format(tmp_path / suffix / "a.txt") == "standoff"

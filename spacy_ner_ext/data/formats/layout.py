@@ -28,8 +28,8 @@ TRIED = ("", "comma", "semicolon", "pipe", "slash")
 # Columns of the words and names of CoNLL-2012, which has more than these.
 ONTONOTES, WORDS, NAMES = "#begin document", 3, 10
 WORD_NAMES = ("word", "words", "token", "tokens", "form")
-TAG_NAME = re.compile(r"(ner?|tags?|labels?|iob2?|bio|entity)\b", re.IGNORECASE)
-SENTENCE_NAME = re.compile(r"sent(?!i)", re.IGNORECASE)
+TAG_NAME = re.compile(r"(.*[\W_])?(ner?|tags?|labels?|iob2?|bio|entity)\b")
+SENTENCE_NAME = re.compile(r"sent(?!i)")
 # Labels of chunks, in a column of their own next to the entities.
 CHUNKS = {
     *("NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP"),

@@ -218,6 +218,18 @@ ERRORS = {
         None,
         "columns 1 (B-X), 2 (B-X) all hold tags; choose one with --tag-column",
     ),
+    "predictions that are rarely right": (
+        "a B-X B-X\nb B-X O\nc O B-X\nd B-X B-Y\ne B-Y B-X\n" + "f B-X O\n" * 9,
+        {},
+        None,
+        "columns 1 (B-X), 2 (B-X) all hold tags; choose one with --tag-column",
+    ),
+    "predictions that are never right": (
+        "a B-X O\nb I-X B-X\nc O O\nd O B-X\n",
+        {},
+        None,
+        "columns 1 (B-X), 2 (B-X) all hold tags; choose one with --tag-column",
+    ),
     "tag column": ("a\tO\n", {"tag_column": 2}, 1, "--tag-column 2 is out of range"),
     "token column": (
         "\na\tO\n",

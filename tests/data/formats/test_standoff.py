@@ -623,3 +623,14 @@ def test_a_second_value_for_the_same_characters_is_noted(tmp_path):
     ((place, what),) = report.notes["skipped"].examples
     assert place.number == 2
     assert what == "ORG has Certain = 'no', but it is 'yes' already"
+
+
+def test_given_and_wanted_annotations_of_bionlp(tmp_path):
+    (tmp_path / "1.txt").write_text("Ann ran", encoding="utf8")
+    (tmp_path / "1.a1").write_text("T1\tPER 0 3\tAnn\n", encoding="utf8")
+    lines = "T2\tMove 4 7\tran\nE1\tMove:T2 Agent:T1\n"
+    (tmp_path / "1.a2").write_text(lines, encoding="utf8")
+    report = ConversionReport()
+    (doc,) = read_standoff(tmp_path, BlankPipeline("en"), report=report)
+    assert spans(doc) == [(0, 3, "PER"), (4, 7, "Move")]
+    assert whats(report, "skipped") == ["event E1"]
