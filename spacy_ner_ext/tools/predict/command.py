@@ -85,6 +85,9 @@ def predict(
     through, except those of these names. Settings of the pipeline are overridden by
     their full names.
 
+    A line that is not valid, or at which the pipeline fails, gets an "error", and null
+    as "entities"; the others are predicted, and the exit code is 1.
+
     Texts may be of any length: those of more than 1,000,000 characters, spaCy's limit
     (max_length of the pipeline), are predicted in windows.
 
@@ -127,7 +130,7 @@ def _run_to_stdout(prediction: Prediction) -> None:
         # buffered, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(CLOSED_PIPE) from err
-    _report(written, "stdout")
+    _report(written, "stdout", written.failed)
 
 
 def _run_to_file(prediction: Prediction, path: Path, overwrite: bool) -> None:
@@ -148,7 +151,8 @@ def _run_to_file(prediction: Prediction, path: Path, overwrite: bool) -> None:
             raise typer.Exit(128 + 2) from err
         raise
     before = f", {output.n_before} of them by earlier runs" if output.n_before else ""
-    _report(written, f"{path}: {output.n_lines} lines{before}")
+    n_failed = output.n_failed + written.failed
+    _report(written, f"{path}: {output.n_lines} lines{before}", n_failed)
 
 
 def _run(prediction: Prediction, output: Stream) -> Lines:
@@ -158,11 +162,15 @@ def _run(prediction: Prediction, output: Stream) -> Lines:
     return total
 
 
-def _report(written: Lines, where: str) -> None:
+def _report(written: Lines, where: str, n_failed: int) -> None:
     # On stderr, as stdout may be the output.
     what = f"{written.entities} entities in {written.texts} texts"
     if written.replaced:
         what += f"; {written.replaced} input fields replaced by predictions"
     if written.too_long:
         what += f"; {written.too_long} longer than --max-length, not predicted"
+    if n_failed:
+        what += f'; {n_failed} lines not predicted, see their "error"'
     typer.echo(f"Wrote {where} ({what})", err=True)
+    if n_failed:
+        raise typer.Exit(1)

@@ -11,13 +11,15 @@ from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
 from ...data.read import read_docs
-from ...data.text import check_input, decode_lines
+from ...data.text import BOM, MAX_LINE, check_input
 from ...util.errors import Place, UserError, one_line
 from .predict import FIELDS, Words, to_json
 
 STDIN = Path("-")
 FORMATS = {".txt": "text", ".jsonl": "jsonl", ".spacy": "spacy"}
 TEXT = "text"
+# The start of the error of a text over a maximum that the user gave.
+TOO_LONG = "the text has"
 
 
 class Item(NamedTuple):
@@ -28,12 +30,14 @@ class Item(NamedTuple):
     head: The start of its line in the output: JSON of the text and the fields that are
         carried through, without the closing brace.
     replaced: The number of fields left out because they have the name of a prediction.
+    error: Why the line cannot be read, with its place; empty if it can.
     """
 
     place: Place
     content: str | Words
     head: str
     replaced: int = 0
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,22 +66,25 @@ class Source:
             raise UserError("has no .spacy file; give another folder", self.path)
 
     def items(self) -> Iterator[Item]:
-        """Read the texts.
+        """Read the texts. A line that does not fit the format is an item too, with the
+        error and without a text.
 
-        RAISES (UserError): If the content does not fit the format.
+        RAISES (UserError): If the input cannot be read at all.
         """
         if self.format == "spacy":
             yield from self._read_docs()
             return
         with self._open() as file:
-            # A carriage return is white space, except at the end of a line.
-            for number, line in decode_lines(file, self.name, keep_ends=True):
-                line = line.removesuffix("\n").removesuffix("\r")
+            for number, raw in enumerate(_read_lines(file), start=1):
                 place = Place(self.name, number)
-                if self.format == "text":
-                    yield Item(place, line, to_json({TEXT: line})[:-1])
-                elif line.strip():
-                    yield self._read_object(place, line)
+                try:
+                    line = _decode(raw, place)
+                    if self.format == "text":
+                        yield Item(place, line, to_json({TEXT: line})[:-1])
+                    elif line.strip():
+                        yield self._read_object(place, line)
+                except UserError as err:
+                    yield Item(place, "", to_json({TEXT: None})[:-1], error=str(err))
 
     @contextmanager
     def _open(self) -> Iterator[IO[bytes]]:
@@ -123,6 +130,27 @@ class Source:
             for number, doc in enumerate(read_docs(path, Vocab()), start=1):
                 place = Place(path, number, "document")
                 yield Item(place, Words.of(doc), to_json({TEXT: doc.text})[:-1])
+
+
+def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Read lines, of which one that is too long is cut after more than `MAX_LINE`."""
+    while raw := file.readline(MAX_LINE + 1):
+        yield raw
+        while len(raw) > MAX_LINE and not raw.endswith(b"\n"):
+            raw = file.readline(MAX_LINE + 1)
+
+
+def _decode(raw: bytes, place: Place) -> str:
+    if len(raw) > MAX_LINE:
+        what = f"is longer than {MAX_LINE // 2**20} MiB; cut the text in it"
+        raise place.error(what)
+    try:
+        # A carriage return is white space, except at the end of a line.
+        line = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as err:
+        byte = f"byte 0x{raw[err.start]:02x} at position {err.start + 1}"
+        raise place.error(f"{byte} is not UTF-8; convert the input to UTF-8") from err
+    return line.removeprefix(BOM) if place.number == 1 else line
 
 
 def _refuse(constant: str) -> None:

@@ -11,7 +11,7 @@ import srsly
 
 from ...util.errors import UserError
 from ...util.files import check_output, write_json
-from .inputs import Item
+from .inputs import TOO_LONG, Item
 
 try:
     import fcntl
@@ -24,6 +24,9 @@ ADVICE = "repeat the command that started it, or start again with --overwrite"
 
 class Stream:
     """A stream, to which each run writes all batches."""
+
+    # Lines with an error that an earlier run wrote, other than of texts too long.
+    n_failed = 0
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
@@ -125,12 +128,14 @@ class PartFile(Stream):
         end = 0
         for batch in batches:
             numbered = enumerate(batch, start=self.n_lines + 1)
-            if not all(self._has(item, number) for number, item in numbered):
+            found = [self._read_result(item, number) for number, item in numbered]
+            if not all(found):
                 self.file.truncate(end)
                 yield batch
                 yield from batches
                 return
             end = self.file.tell()
+            self.n_failed += sum(map(_is_failed, found))
             self.n_before = self.n_lines = self.n_lines + len(batch)
         if _is_result(self.file.readline()):
             raise UserError(
@@ -139,15 +144,17 @@ class PartFile(Stream):
             )
         self.file.truncate(end)
 
-    def _has(self, item: Item, number: int) -> bool:
+    def _read_result(self, item: Item, number: int) -> bytes:
+        """The next result, without the text; empty if it is not there."""
         line = self.file.readline()
-        if line.startswith(f'{item.head}, "entities": '.encode()):
+        head = f'{item.head}, "entities": '.encode()
+        if line.startswith(head):
             # After a power failure the last line may be incomplete.
-            return line.endswith(b"}\n")
+            return line[len(head) :] if line.endswith(b"}\n") else b""
         if _is_result(line):
             what = f"differs from the text of line {number} of {self.part}; {ADVICE}"
             raise item.place.error(what)
-        return False
+        return b""
 
     def write(self, lines: bytes) -> None:
         super().write(lines)
@@ -159,6 +166,11 @@ def _is_result(line: bytes) -> bool:
         return line.endswith(b"\n") and isinstance(json.loads(line), dict)
     except ValueError:
         return False
+
+
+def _is_failed(result: bytes) -> bool:
+    start = b'null, "error": "'
+    return result.startswith(start) and not result.startswith(start + TOO_LONG.encode())
 
 
 def _shorten(value: object) -> str:

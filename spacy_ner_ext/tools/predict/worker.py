@@ -13,7 +13,7 @@ from spacy.language import Language
 
 from ...util.errors import UserError, one_line
 from ..loading import import_functions, load_pipeline
-from .inputs import Item
+from .inputs import TOO_LONG, Item
 from .predict import n_characters, predict, to_json
 
 BLOCK = 2**20
@@ -66,6 +66,7 @@ class Lines(NamedTuple):
     words: Words of the texts, separated by white space.
     replaced: Fields of the input that a prediction of the same name replaced.
     too_long: Texts that are longer than a maximum, and were not predicted.
+    failed: Lines that cannot be read, and texts at which the pipeline failed.
     """
 
     data: bytes = b""
@@ -74,45 +75,55 @@ class Lines(NamedTuple):
     entities: int = 0
     replaced: int = 0
     too_long: int = 0
+    failed: int = 0
 
 
 def predict_batch(
     pipeline: PipelineSource, items: Sequence[Item], max_length: int | None = None
 ) -> Lines:
-    """Predict a batch, except for texts of more than `max_length` characters, which get
-    an "error".
-
-    RAISES (UserError): If a component fails.
-    """
+    """Predict a batch. Lines that cannot be read, texts of more than `max_length`
+    characters, and texts at which the pipeline fails, get an "error"."""
     nlp = pipeline.load()
-    errors = {i: _too_long(item, max_length) for i, item in enumerate(items)}
-    texts = [item.content for i, item in enumerate(items) if not errors[i]]
-    lines, words, entities = [], 0, 0
+    too_long = [_too_long(item, max_length) for item in items]
+    errors = [item.error or long for item, long in zip(items, too_long)]
+    good = [item for item, error in zip(items, errors) if not error]
+    found = iter(_predict_items(nlp, good))
+    results = [_failed(error) if error else next(found) for error in errors]
+    words = sum(len(result.pop("text", "").split()) for result in results)
+    lines = [f"{i.head}, {to_json(r)[1:]}\n" for i, r in zip(items, results)]
+    n_long = sum(map(bool, too_long))
+    return Lines(
+        "".join(lines).encode(),
+        texts=len(lines),
+        words=words,
+        entities=sum(len(result["entities"] or ()) for result in results),
+        replaced=sum(item.replaced for item in items),
+        too_long=n_long,
+        failed=sum("error" in result for result in results) - n_long,
+    )
+
+
+def _predict_items(nlp: Language, items: Sequence[Item]) -> list[dict[str, Any]]:
+    """Predict texts together, or one by one if the pipeline fails at one of them."""
+    texts = [item.content for item in items]
     try:
-        found = iter(list(predict(nlp, texts, batch_size=len(items))))
+        return list(predict(nlp, texts, batch_size=len(items) or 1))
     # The errors of other packages, or of a GPU out of memory, have no common class.
-    except Exception as err:
-        raise UserError(
-            f"the pipeline fails between {items[0].place} and {items[-1].place} "
-            f"({type(err).__name__}: {one_line(err)}); if memory ran out, lower "
-            "--batch-size, or leave out long texts with --max-length"
-        ) from err
-    for i, item in enumerate(items):
-        result: dict[str, Any] = {"entities": None, "error": errors[i]}
-        if not errors[i]:
-            result = next(found)
-            words += len(result.pop("text").split())
-            entities += len(result["entities"])
-        lines.append(f"{item.head}, {to_json(result)[1:]}\n")
-    replaced = sum(item.replaced for item in items)
-    too_long = sum(map(bool, errors.values()))
-    data = "".join(lines).encode()
-    return Lines(data, len(lines), words, entities, replaced, too_long)
+    except Exception as err:  # noqa: BLE001
+        if len(items) > 1:
+            return [found for item in items for found in _predict_items(nlp, [item])]
+        what = f"the pipeline fails ({type(err).__name__}: {one_line(err)}); if memory "
+        advice = "ran out, leave out long texts with --max-length"
+        return [_failed(str(items[0].place.error(f"{what}{advice}")))]
+
+
+def _failed(error: str) -> dict[str, Any]:
+    return {"entities": None, "error": error}
 
 
 def _too_long(item: Item, max_length: int | None) -> str:
     if max_length is None:
         return ""
     size = n_characters(item.content)
-    what = f"the text has {size:,} characters, more than --max-length {max_length:,}"
+    what = f"{TOO_LONG} {size:,} characters, more than --max-length {max_length:,}"
     return what if size > max_length else ""

@@ -227,18 +227,24 @@ def test_resumes_after_kills_without_a_lost_or_repeated_line(call, slow, tmp_pat
     assert [result["text"] for result in read(out)] == MANY
 
 
-def test_a_stream_resumes_where_a_run_failed(call, slow, tmp_path):
-    lines = [*MANY[:40], "FAIL", *MANY[40:60]]
-    texts, out = write_lines(tmp_path / "in.txt", lines), tmp_path / "out.jsonl"
-    code, _, err = call("predict", *slow, texts, "--output", out)
+def write_docs(path, *texts):
+    nlp = spacy.blank("xx")
+    DocBin(docs=[nlp.make_doc(text) for text in texts]).to_disk(path)
+
+
+def test_a_run_resumes_after_an_input_was_fixed(call, slow, tmp_path):
+    (tmp_path / "in").mkdir()
+    write_docs(tmp_path / "in/a.spacy", *MANY[:24], "FAIL")
+    (tmp_path / "in/b.spacy").write_bytes(b"no documents")
+    code, _, err = call("predict", *slow, "in", "--output", "out.jsonl")
     assert code == 1
-    assert "40 lines are in" in err
-    assert f"{texts}, line 41 and {texts}, line 50 (RuntimeError: this text is" in err
-    process = start(*slow, "-", "--output", out, stdin=subprocess.PIPE)
-    process.stdin.write("\n".join(lines).replace("FAIL", "PASS").encode())
-    code, _, err = finish(process)
-    assert code == 0, err
-    assert "61 lines, 40 of them by earlier runs" in err
+    assert "20 lines are in out.jsonl.part" in err
+    assert "b.spacy: is not a .spacy file" in err
+    write_docs(tmp_path / "in/b.spacy", *MANY[25:35])
+    code, _, err = call("predict", *slow, "in", "--output", "out.jsonl")
+    assert code == 1
+    assert "35 lines, 20 of them by earlier runs" in err
+    assert "1 lines not predicted" in err
 
 
 # --- Processes ----------------------------------------------------------------------
@@ -260,21 +266,34 @@ def test_processes_do_not_hang_with_threads_of_torch(call, tmp_path):
     assert list(map(entities, one)) == list(map(entities, two))
 
 
-@pytest.mark.parametrize(
-    ("word", "what"),
-    [("STOP", "a process was ended from outside"), ("FAIL", "line 101 and ")],
-)
-def test_a_process_that_fails_ends_the_command(call, slow, tmp_path, word, what):
-    lines = [*MANY[:105], word, *MANY[105:]]
+def test_a_process_that_is_ended_ends_the_command(call, slow, tmp_path):
+    lines = [*MANY[:105], "STOP", *MANY[105:]]
     texts = write_lines(tmp_path / "in.txt", lines)
     options = ("--n-process", 2, "--output", "out.jsonl")
     code, _, err = call("predict", *slow, texts, *options)
     assert code == 1
-    assert what in err
+    assert "a process was ended from outside" in err
     assert "Traceback" not in err
     done = read(tmp_path / "out.jsonl.part")
     assert [result["text"] for result in done] == lines[: len(done)]
-    assert word == "STOP" or len(done) == 100
+
+
+@pytest.mark.parametrize("n_process", [1, 2])
+def test_a_text_at_which_the_pipeline_fails_gets_an_error(
+    call, slow, tmp_path, n_process
+):
+    lines = [*MANY[:15], "FAIL", *MANY[15:35]]
+    texts = write_lines(tmp_path / "in.txt", lines)
+    options = ("--n-process", n_process, "--output", "out.jsonl")
+    code, _, err = call("predict", *slow, texts, *options)
+    assert code == 1
+    assert "36 lines (" in err
+    assert '; 1 lines not predicted, see their "error")' in err
+    results = read(tmp_path / "out.jsonl")
+    assert [result["text"] for result in results] == lines
+    error = results.pop(15)["error"]
+    assert error.startswith(f"{texts}, line 16: the pipeline fails (RuntimeError: this")
+    assert all(map(entities, results))
 
 
 # --- Errors ------------------------------------------------------------
@@ -314,18 +333,46 @@ def test_texts_over_a_maximum_get_an_error(call, model, tmp_path, n_process):
 
 
 def test_a_line_with_an_error_is_kept_by_a_run_that_resumes(call, model, tmp_path):
-    write_lines(tmp_path / "in.jsonl", [json.dumps({"text": "a" * 20}), "no json"])
-    options = ("in.jsonl", "-o", "out.jsonl", "--batch-size", "1")
+    (tmp_path / "in").mkdir()
+    write_docs(tmp_path / "in/a.spacy", "a" * 20, "b")
+    (tmp_path / "in/b.spacy").write_bytes(b"no documents")
+    options = ("in", "-o", "out.jsonl", "--batch-size", "1")
     assert call("predict", model, *options, "--max-length", "10")[0] == 1
     part = (tmp_path / "out.jsonl.part").read_bytes()
-    write_lines(
-        tmp_path / "in.jsonl", [json.dumps({"text": "a" * 20}), '{"text": "b"}']
-    )
+    write_docs(tmp_path / "in/b.spacy", "c")
     code, _, err = call("predict", model, *options, "--max-length", "30")
     assert code == 1 and "was started with max_length 10, not 30" in err
     code, _, err = call("predict", model, *options, "--max-length", "10")
-    assert code == 0 and "1 of them by earlier runs" in err
+    assert code == 0 and "2 of them by earlier runs" in err
     assert (tmp_path / "out.jsonl").read_bytes().startswith(part)
+
+
+BAD = [
+    b'{"text": "Anna Berg lives in New York .", "id": 1}',
+    b"no json",
+    b'{"text": 3}',
+    b'{"text": "\xe9"}',
+    b'{"text": "New York"}',
+]
+
+
+@pytest.mark.parametrize("size", [1, 64])
+def test_a_bad_line_gets_an_error(call, model, tmp_path, size):
+    (tmp_path / "in.jsonl").write_bytes(b"\n".join(BAD))
+    args = ("in.jsonl", "-o", "out.jsonl", "--batch-size", size)
+    code, _, err = call("predict", model, *args)
+    assert code == 1
+    assert '5 lines (3 entities in 5 texts; 3 lines not predicted, see their "' in err
+    first, *errors, last = read(tmp_path / "out.jsonl")
+    assert entities(first) == [("PER", "Anna Berg"), ("LOC", "New York")]
+    assert entities(last) == [("LOC", "New York")]
+    for error, line, what in zip(
+        errors, (2, 3, 4), ("is not JSON", "is not a JSON object", "is not UTF-8")
+    ):
+        assert list(error) == ["text", "entities", "error"]
+        assert (error["text"], error["entities"]) == (None, None)
+        assert error["error"].startswith(f"in.jsonl, line {line}: ")
+        assert what in error["error"]
 
 
 @pytest.mark.parametrize(
@@ -338,19 +385,13 @@ def test_a_line_with_an_error_is_kept_by_a_run_that_resumes(call, model, tmp_pat
         (["in.jsonl", "--output", "in.jsonl"], "is input and output"),
         (["-", "--format", "spacy"], "documents are not read from stdin"),
         (["in.txt", "--gpu-id", "0", "--n-process", "2"], "exclude each other"),
-        (["bad.jsonl"], "bad.jsonl, line 2: is not a JSON object"),
-        (["latin.txt"], "latin.txt, line 2: byte 0xe9 at position 2 is not UTF-8"),
         (["in.txt", "--treshold", "1"], "no such option --treshold"),
     ],
 )
 def test_errors_are_one_sentence(call, model, tmp_path, args, what):
     write_lines(tmp_path / "in.txt", TEXTS)
     write_lines(tmp_path / "in.jsonl", ['{"text": "a"}'])
-    write_lines(tmp_path / "bad.jsonl", ['{"text": "a"}', '{"text": 3}'])
     write_lines(tmp_path / "in.csv", TEXTS)
-    (tmp_path / "latin.txt").write_bytes(
-        b"a\n\xc3\xa9\xe9\n".replace(b"\xc3\xa9", b"b")
-    )
     (tmp_path / "empty.txt").touch()
     code, out, err = call("predict", model, *args)
     assert (code, out) == (1, "")
@@ -375,24 +416,11 @@ def test_a_model_that_does_not_load_is_named(call, model, tmp_path, damage):
     assert not list(tmp_path.glob("out*"))
 
 
-def test_a_run_resumes_after_a_bad_line_was_fixed(call, model, tmp_path):
-    lines = [json.dumps({"text": text}) for text in MANY[:25]]
-    write_lines(tmp_path / "in.jsonl", [*lines[:24], "{", lines[24]])
-    args = ("predict", model, "in.jsonl", "--output", "out.jsonl", "--batch-size", 10)
-    code, _, err = call(*args)
-    assert code == 1
-    assert "20 lines are in out.jsonl.part" in err
-    assert "in.jsonl, line 25" in err
-    write_lines(tmp_path / "in.jsonl", lines)
-    code, _, err = call(*args)
-    assert code == 0
-    assert "25 lines, 20 of them by earlier runs" in err
-    assert [result["text"] for result in read(tmp_path / "out.jsonl")] == MANY[:25]
-
-
 def test_another_model_does_not_resume(call, model, tmp_path):
-    write_lines(tmp_path / "in.jsonl", ['{"text": "a"}', '{"text": "b"}', "{"])
-    args = ("in.jsonl", "--output", "out.jsonl", "--batch-size", 2)
+    (tmp_path / "in").mkdir()
+    write_docs(tmp_path / "in/a.spacy", "a", "b")
+    (tmp_path / "in/b.spacy").write_bytes(b"no documents")
+    args = ("in", "--output", "out.jsonl", "--batch-size", 2)
     call("predict", model, *args)
     code, _, err = call("predict", model, *args, "--components.crf_ner.threshold", 0.5)
     assert code == 1

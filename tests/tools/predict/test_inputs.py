@@ -1,6 +1,7 @@
 """What predictions read."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
+from spacy_ner_ext.tools.predict import inputs
 from spacy_ner_ext.tools.predict.inputs import Source, format_of
 from spacy_ner_ext.tools.predict.predict import Words
 from spacy_ner_ext.util.errors import UserError
@@ -89,10 +91,25 @@ def test_any_text_and_value_passes_as_it_is(tmp_path_factory, texts, value):
         (b'{"text": "\xff"}', "is not UTF-8"),
     ],
 )
-def test_a_line_that_cannot_be_used_is_named(read, line, what):
-    with pytest.raises(UserError, match=what) as caught:
-        read("a.jsonl", b'{"text": "fine"}\n' + line + b"\n")
-    assert "a.jsonl, line 2: " in str(caught.value)
+def test_a_line_that_cannot_be_used_is_named(tmp_path, line, what):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"text": "fine"}\n' + line + b'\n{"text": "fine"}\n')
+    first, second, third = Source(path, "jsonl").items()
+    assert (first.content, first.error, third.content) == ("fine", "", "fine")
+    assert second.error.startswith(f"{path}, line 2: ")
+    assert re.search(what, second.error)
+    assert json.loads(second.head + "}") == {"text": None}
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\nlast"])
+def test_a_line_that_is_too_long_is_named(tmp_path, monkeypatch, end):
+    monkeypatch.setattr(inputs, "MAX_LINE", 9)
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"12345678\n" + b"a" * 50 + end)
+    first, second, *rest = Source(path, "text").items()
+    assert (first.content, second.content) == ("12345678", "")
+    assert "line 2: is longer than" in second.error
+    assert [item.content for item in rest] == (["last"] if len(end) > 2 else [])
 
 
 def test_documents_keep_their_tokens_and_lose_their_annotation(tmp_path):
