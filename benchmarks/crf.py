@@ -1,4 +1,5 @@
-"""The CRF's loss, gradient and best path compared with pytorch-crf, on one thread.
+"""The CRF's loss, gradient and best path compared with pytorch-crf, on one thread or on
+a GPU (`--gpu-id 0`).
 
     python benchmarks/crf.py --repeats 5 --output results.json
 
@@ -24,6 +25,12 @@ one_thread()
 
 import numpy
 import torch
+from thinc.api import (
+    get_current_ops,
+    get_torch_default_device,
+    require_gpu,
+    set_gpu_allocator,
+)
 
 try:
     import torchcrf
@@ -39,6 +46,7 @@ from spacy_ner_ext.crf.viterbi import best_paths
 # make pytorch-crf's gradient several times slower: exp is slow where it underflows.
 INVALID = -30.0
 TOLERANCE = 1e-4
+SCORES = ("emissions", "transitions", "start", "end")
 
 
 @dataclass(frozen=True)
@@ -70,21 +78,25 @@ CASES = [
 ]
 
 
+def move(lattice: Lattice, function: Callable[[Any], Any]) -> Lattice:
+    """Convert the arrays of a lattice."""
+    arrays = (getattr(lattice, name) for name in SCORES)
+    return Lattice(**dict(zip(SCORES, map(function, arrays))), lengths=lattice.lengths)
+
+
 class Ours:
     """The CRF of this package."""
 
     def __init__(self, lattice: Lattice, gold: numpy.ndarray, case: Case) -> None:
-        self.lattice, self.gold, self.allowed_transitions = (
-            lattice,
-            gold,
-            case.allowed_transitions,
-        )
+        self.lattice = move(lattice, get_current_ops().asarray)
+        self.gold, self.allowed_transitions = gold, case.allowed_transitions
 
     def learn(self) -> tuple[float, Lattice]:
         return joint(self.lattice, self.gold, self.allowed_transitions)
 
     def search(self) -> numpy.ndarray:
-        return best_paths(self.lattice, self.allowed_transitions)[:, 0]
+        paths = best_paths(self.lattice, self.allowed_transitions)
+        return get_current_ops().to_numpy(paths)[:, 0]
 
 
 class Peer:
@@ -97,14 +109,19 @@ class Peer:
         case: Case,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        lengths = torch.tensor(lattice.lengths)
-        self.mask = torch.arange(int(lengths.max()))[None] < lengths[:, None]
-        self.emissions = torch.zeros(*self.mask.shape, case.n_tags, dtype=dtype)
-        self.emissions[self.mask] = torch.from_numpy(lattice.emissions).to(dtype)
-        self.emissions.requires_grad_()
-        self.gold = torch.zeros(self.mask.shape, dtype=torch.long)
-        self.gold[self.mask] = torch.from_numpy(gold[:, 0]).long()
-        self.crf = torchcrf.CRF(case.n_tags, batch_first=True).to(dtype)
+        device, lengths = get_torch_default_device(), torch.tensor(lattice.lengths)
+        mask = torch.arange(int(lengths.max()))[None] < lengths[:, None]
+        emissions = torch.zeros(*mask.shape, case.n_tags, dtype=dtype)
+        emissions[mask] = torch.from_numpy(lattice.emissions).to(dtype)
+        tags = torch.zeros(mask.shape, dtype=torch.long)
+        tags[mask] = torch.from_numpy(gold[:, 0]).long()
+        self.lengths, self.mask, self.gold = (
+            lattice.lengths,
+            mask.to(device),
+            tags.to(device),
+        )
+        self.emissions = emissions.to(device).requires_grad_()
+        self.crf = torchcrf.CRF(case.n_tags, batch_first=True).to(device, dtype)
         allowed_transitions = case.allowed_transitions
         with torch.no_grad():
             for parameter, scores, valid in (
@@ -125,11 +142,11 @@ class Peer:
         loss = -self.crf(self.emissions, self.gold, self.mask, reduction="sum")
         loss.backward()
         gradient = Lattice(
-            self.emissions.grad[self.mask].numpy(),
-            self.mask.sum(dim=1).tolist(),
-            self.crf.transitions.grad.numpy()[None],
-            self.crf.start_transitions.grad.numpy()[None],
-            self.crf.end_transitions.grad.numpy()[None],
+            self.emissions.grad[self.mask],
+            self.lengths,
+            self.crf.transitions.grad[None],
+            self.crf.start_transitions.grad[None],
+            self.crf.end_transitions.grad[None],
         )
         return loss.item(), gradient
 
@@ -163,15 +180,19 @@ def draw(case: Case, full: bool, seed: int) -> tuple[Lattice, numpy.ndarray]:
 def take_turns(
     first: Callable[[], Any], second: Callable[[], Any], repeats: int
 ) -> tuple[float, float]:
-    """Median processor time of both, call by call in turns, so that a busy moment of
-    the machine hits both; each is called once before."""
+    """Median processor time of both (on a GPU, by the clock), call by call in turns, so
+    that a busy moment of the machine hits both; each is called once before."""
+    on_gpu = get_current_ops().device_type == "gpu"
+    clock = time.perf_counter if on_gpu else time.process_time
     first(), second()
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
         for function, seconds in zip((first, second), times):
-            start = time.process_time()
+            start = clock()
             function()
-            seconds.append(time.process_time() - start)
+            if on_gpu:
+                torch.cuda.synchronize()
+            seconds.append(clock() - start)
     return statistics.median(times[0]), statistics.median(times[1])
 
 
@@ -181,7 +202,9 @@ def compare(one: Ours, other: Peer) -> list[str]:
     problems = []
     if abs(loss - other_loss) > TOLERANCE * abs(other_loss):
         problems.append(f"loss {loss} against {other_loss}")
-    for name in ("emissions", "transitions", "start", "end"):
+    gradient = move(gradient, get_current_ops().to_numpy)
+    other_gradient = move(other_gradient, lambda scores: scores.cpu().numpy())
+    for name in SCORES:
         mine, theirs = getattr(gradient, name), getattr(other_gradient, name)
         # Relative where it is large: that of a transition is a sum over all words.
         apart = numpy.abs(mine - theirs) / numpy.maximum(1, numpy.abs(theirs))
@@ -221,6 +244,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--full", action="store_true", help="all documents of the same length"
     )
+    parser.add_argument("--gpu-id", type=int, default=-1)
     parser.add_argument("--output", type=Path, metavar="FILE.json")
     return parser.parse_args()
 
@@ -228,9 +252,14 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     args = parse_arguments()
     torch.set_num_threads(1)
+    if args.gpu_id >= 0:
+        set_gpu_allocator("pytorch")
+        require_gpu(args.gpu_id)
     facts = machine_facts("numpy", "torch", "pytorch-crf", "thinc", "spacy-ner-ext")
+    facts["gpu"] = torch.cuda.get_device_name() if args.gpu_id >= 0 else None
     lengths = "128 words" if args.full else "42 to 128 words"
-    print(f"32 documents of {lengths}; CPU milliseconds, median of {args.repeats}")
+    kind = "CPU milliseconds" if args.gpu_id < 0 else "milliseconds"
+    print(f"32 documents of {lengths}; {kind}, median of {args.repeats}")
     print(f"{'':32}{'loss and gradient':>28}{'best path':>28}")
     print(f"{'':32}" + f"{'ours':>10}{'peer':>10}{'ratio':>8}" * 2)
     results = []

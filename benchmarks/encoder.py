@@ -38,7 +38,9 @@ from encoder_systems import (
 )
 from thinc.api import fix_random_seed, require_gpu, set_gpu_allocator
 
-TASKS = ("predict", "long", "huge", "train", "bf16", "edsnlp")
+TASKS = ("predict", "long", "huge", "train", "bf16", "precision", "edsnlp")
+PRECISIONS = ("fp32", "bf16", "fp16")
+WARM_UP = 3
 
 
 def seconds(function: Callable[[], Any]) -> float:
@@ -147,26 +149,49 @@ def trainee(
 
 
 def train(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
-    """Both pipelines take the same batches, step by step in turns."""
     pair = {
         "spacy-transformers + text_cnn + crf_ner": trainee(
             args, "crf_spacy_transformers.cfg"
         ),
         "Transformer.v1 + text_cnn + crf_ner": trainee(args, "crf_trf.cfg"),
     }
-    taken = dict.fromkeys(pair, 0.0)
+    title = f"Training, {args.steps} steps of 16 sentences"
+    return show(title, train_in_turns(args, pair), next(iter(pair)))
+
+
+def train_in_turns(
+    args: argparse.Namespace, systems: dict[str, Trainee]
+) -> dict[str, float]:
+    """Words a second of systems that take the same batches, step by step in turns."""
+    taken = dict.fromkeys(systems, 0.0)
     n_words = 0
-    docs = next(iter(pair.values())).train
-    for step in range(args.steps + 3):
+    docs = next(iter(systems.values())).train
+    for step in range(args.steps + WARM_UP):
         first = step * 16 % (len(docs) - 16)
         indices = list(range(first, first + 16))
-        for name, system in pair.items():
+        counts = step >= WARM_UP
+        for name, system in systems.items():
             needed = seconds(lambda system=system, i=indices: system.step(i))
-            taken[name] += needed if step >= 3 else 0.0
-        n_words += sum(len(docs[i]) for i in indices) if step >= 3 else 0
-    speeds = {name: n_words / each for name, each in taken.items()}
-    title = f"Training, {args.steps} steps of 16 sentences"
-    return show(title, speeds, next(iter(pair)))
+            taken[name] += needed if counts else 0.0
+        n_words += sum(len(docs[i]) for i in indices) if counts else 0
+    return {name: n_words / each for name, each in taken.items()}
+
+
+def precision(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
+    """Training and prediction of `crf_trf.cfg` in each precision, and its memory."""
+    result: dict[str, Any] = {}
+    speeds: dict[str, dict[str, float]] = {"Training": {}, "Prediction": {}}
+    for name in PRECISIONS:
+        if args.gpu_id >= 0:
+            torch.cuda.reset_peak_memory_stats()
+        system = trainee(args, "crf_trf.cfg", **{MODEL_PATH + ".precision": name})
+        speeds["Training"] |= train_in_turns(args, {name: system})
+        speeds["Prediction"] |= in_turns({name: system}, sentences, args.repeats)
+        if args.gpu_id >= 0:
+            result[f"gpu_mib {name}"] = torch.cuda.max_memory_allocated() / 2**20
+    for what, each in speeds.items():
+        result[what] = show(f"{what} of crf_trf.cfg", each, "fp32")
+    return result
 
 
 def edsnlp(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
