@@ -81,10 +81,10 @@ class MemoryPool:
 
 
 def _draw(name: str) -> Any:
-    def draw(*args: Any, size: Any = None, dtype: Any = None, **kwargs: Any) -> ndarray:
+    def draw(*args: Any, dtype: Any = None, **kwargs: Any) -> ndarray:
         state = generators.of_cupy()
         work.launch(f"random.{name}")
-        found = numpy.asarray(getattr(state, name)(*args, size=size, **kwargs))
+        found = numpy.asarray(getattr(state, name)(*args, **kwargs))
         return wrap(found if dtype is None else found.astype(check_dtype(dtype)))
 
     return draw
