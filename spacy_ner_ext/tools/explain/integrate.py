@@ -69,7 +69,7 @@ def integrate(
             n_steps=points,
             internal_batch_size=path.at_once,
         )
-        array = scores[0].double().cpu().numpy()
+        array = scores[0].cpu().double().numpy()
         return Section(start, end, value(end) - value(start), array)
 
     boundaries = numpy.linspace(0, 1, 1 + steps // points).tolist()

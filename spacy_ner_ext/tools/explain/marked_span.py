@@ -63,7 +63,8 @@ class MarkedSpan(Target):
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
         """Those of the label, float64, one for each row of logits."""
-        scaled = logits.double() / self.pipe.cfg["temperature"]
+        # An Apple GPU has no float64.
+        scaled = logits.cpu().double() / self.pipe.cfg["temperature"]
         index = 1 + self.pipe.labels.index(self.label)
         return torch.log_softmax(scaled, dim=-1)[:, index]
 

@@ -20,15 +20,24 @@ def capture() -> State:
     state["torch"] = torch.get_rng_state().tolist()
     if torch.cuda.is_available():
         state["cuda"] = [each.tolist() for each in torch.cuda.get_rng_state_all()]
+    if torch.backends.mps.is_available():
+        state["mps"] = torch.mps.get_rng_state().tolist()
     return state
 
 
 def restore(state: State) -> None:
     restore_data(state)
-    torch.set_rng_state(torch.tensor(state["torch"], dtype=torch.uint8))
-    if "cuda" in state and torch.cuda.is_available():
-        states = [torch.tensor(each, dtype=torch.uint8) for each in state["cuda"]]
-        torch.cuda.set_rng_state_all(states)
+    torch.set_rng_state(_tensor(state["torch"]))
+    if torch.cuda.is_available():
+        # The run may resume on a machine with fewer GPUs.
+        for i, each in zip(range(torch.cuda.device_count()), state.get("cuda", [])):
+            torch.cuda.set_rng_state(_tensor(each), i)
+    if "mps" in state and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(_tensor(state["mps"]))
+
+
+def _tensor(state: list[int]) -> torch.Tensor:
+    return torch.tensor(state, dtype=torch.uint8)
 
 
 def capture_data() -> State:
