@@ -88,4 +88,4 @@ lock: $(VENV)/.installed
 	  --output-file constraints.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) build dist site corpus training metrics packages smoke assets/encoder project.lock
+	rm -rf $(VENV) .gpu-check build dist site corpus training metrics packages smoke assets/encoder project.lock

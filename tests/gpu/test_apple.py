@@ -1,4 +1,4 @@
-"""Apple GPUs: thinc computes on the processor, and torch on "mps", which has no float64.
+"""Apple GPUs: thinc computes on the processor, and torch on "mps" without float64.
 
 Here torch stays on the CPU, and every operation that makes float64 numbers fails.
 """
