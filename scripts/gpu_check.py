@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TRAIN, DEV, TEST = (f"corpus/demo/{name}.spacy" for name in ("train", "dev", "test"))
 ENCODER = "assets/encoder"
 PATHS = ("--paths.train", TRAIN, "--paths.dev", DEV, "--paths.encoder", ENCODER)
-# What SpanMarker's own model has, so that it can load the weights.
+# The settings with which SpanMarker can load the weights.
 MARKERS = {"candidates": "all", "head": "markers", "position_offset": "2"}
 # Seconds of a command.
 LIMIT = 600
