@@ -157,6 +157,8 @@ class ConversionReport(Counts):
     n_cutting: int = 0
     # Labels of the input, by old and new names.
     labels_seen: set[str] = field(default_factory=set)
+    # The first name of each annotator, by all that the tool gives.
+    annotators: dict[str, str] = field(default_factory=dict)
     more_warnings: list[str] = field(default_factory=list)
     log: IO[str] | None = None
 

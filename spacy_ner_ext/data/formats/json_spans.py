@@ -33,14 +33,12 @@ class ValuePlace(NotedPlace):
     """The place of a JSON value or row.
 
     annotator: The annotator whose work is wanted; None for all.
-    annotators: The first name of each that was found, by all that the tool gives.
     is_certain: Whether its shape can be nothing else.
     is_part: Whether the record is about one span or category of its text.
     answer: The answer about these; it is that of all spans without one.
     """
 
     annotator: str | None
-    annotators: dict[str, str]
     is_certain = False
     is_part = False
     answer = ""
@@ -51,24 +49,22 @@ class ValuePlace(NotedPlace):
             return self.annotator is not None
         keys = annotator.values() if isinstance(annotator, dict) else [annotator]
         names = [str(key) for key in keys if isinstance(key, str | int)]
-        self.annotators.update(dict.fromkeys(names, *names[:1]))
+        self.report.annotators.update(dict.fromkeys(names, *names[:1]))
         if self.annotator is None or self.annotator in names:
             return False
         self.note("skipped", f"annotation of {', '.join(names)}")
         return True
 
 
-def check_annotators(
-    wanted: str | None, found: Mapping[str, str], path: Path, report: ConversionReport
-) -> None:
+def check_annotators(wanted: str | None, path: Path, report: ConversionReport) -> None:
     """Raise if nothing is by the annotator who is wanted; warn of several else."""
-    names = ", ".join(dict.fromkeys(found.values()))
-    if wanted is None and len({*found.values()}) > 1:
-        what = f"{path}: annotated by {names}; choose one with --annotator"
+    names = list(dict.fromkeys(report.annotators.values()))
+    if wanted is None and len(names) > 1:
+        what = f"{path}: annotated by {', '.join(names)}; choose one with --annotator"
         report.more_warnings.append(what)
-    elif wanted is not None and wanted not in found:
+    elif wanted is not None and wanted not in report.annotators:
         what = f"--annotator {wanted}: no annotation names that annotator"
-        advice = f"choose one of {names}" if names else "leave it out"
+        advice = f"choose one of {', '.join(names)}" if names else "leave it out"
         raise UserError(f"{what}; {advice}", path)
 
 

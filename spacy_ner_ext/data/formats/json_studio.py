@@ -86,36 +86,33 @@ def _sort_results(results: list[Dict], record: Record, place: ValuePlace) -> lis
     """Add the choices about the text to its record, and return the regions with their
     attributes; of those without label, nothing is known about the tokens."""
     regions: list[Dict] = []
-    others: list[tuple[Dict, Dict]] = []
-    for result in results:
-        value = checked(result.get("value") or {}, dict, "the value of a result", place)
-        labels = value.get(first(value, LABELS))
-        region = {**value, "labels": labels, "values": {}, "id": result.get("id")}
-        if labels is None:
-            others.append((result, {**region, "labels": []}))
-        else:
-            regions.append(region)
-    for result, value in others:
+    # Attributes may come before the labels.
+    for result in sorted(results, key=lambda result: _labels_of(result, place) is None):
+        value, labels = result.get("value") or {}, _labels_of(result, place)
+        about = {**value, "labels": labels or [], "values": {}, "id": result.get("id")}
         kind = name_of(result, "type", place) or first(value, ("choices",))
         name = name_of(result, "from_name", place) or kind
-        targets = [region for region in regions if _is_about(value, region)]
+        targets = [one for one in regions if labels is None and _is_about(about, one)]
         found = value.get(kind)
         is_one = isinstance(found, list) and len(found) == 1
         for region in targets:
             region["values"][name] = found[0] if is_one and found else found
-        if targets:
-            continue
-        if has_offsets(value):
-            regions.append(value)
-        elif kind == "choices":
+        if labels is not None or (has_offsets(value) and not targets):
+            regions.append(about)
+        elif kind == "choices" and not targets:
             items = field(value, kind, list, place)
             chosen = [checked(item, str, "a choice", place) for item in items]
             record.choices = {**(record.choices or {}), name: chosen}
             record.cats |= dict.fromkeys(chosen, 1.0)
-        else:
+        elif not targets:
             note = "skipped" if kind == "relation" else "not_understood"
             place.note(note, f"result of type {kind or 'unknown'}")
     return regions
+
+
+def _labels_of(result: Dict, place: Place) -> Any:
+    value = checked(result.get("value") or {}, dict, "the value of a result", place)
+    return value.get(first(value, LABELS))
 
 
 def _is_about(value: Values, region: Values) -> bool:

@@ -24,8 +24,8 @@ from .json_spans import ValuePlace, Values, check_annotators, first
 from .spans import NAMES, ExportedDoc, writes_docs
 
 Rows = Callable[[], Iterable[tuple[Place, Any]]]
-# Lists of records in one object: of NER Annotator, LightTag and Rasa.
 METADATA = "-metadata"
+# Lists of records in one object: of NER Annotator, LightTag and Rasa.
 LISTS = ("annotations", "examples", "common_examples")
 LABELS = ("label", "labels")
 ROW = ("tokens", "ner_tags")
@@ -47,11 +47,10 @@ SPAN = ("start", "end", "token_start", "token_end", "label")
 def _read_pair(value: list[Any], place: ValuePlace) -> Iterator[Record]:
     text = checked(value[0], str, "the first of two values", place)
     annotation = checked(value[1], dict, "the second of two values", place)
-    known = {
-        key: annotation.pop(key) for key in ("entities", "cats") if key in annotation
-    }
+    known = {key: annotation[key] for key in ("entities", "cats") if key in annotation}
     for key in annotation:
-        place.note("skipped", f"'{key}'")
+        if key not in known:
+            place.note("skipped", f"'{key}'")
     return objects.read_object({"text": text, **known}, place)
 
 
@@ -67,6 +66,10 @@ def _read_list(value: Values, place: ValuePlace) -> Iterator[Record]:
             place.note("skipped", "a text that was not annotated, null")
         else:
             yield from read_records(item, place)
+
+
+def _is_manifest(value: Values) -> bool:
+    return "source" in value and any(key.endswith(METADATA) for key in value)
 
 
 def _read_manifest(value: Values, place: ValuePlace) -> Iterator[Record]:
@@ -102,40 +105,30 @@ class Shape(NamedTuple):
     """A shape of JSON values, and their format; None if that is uncertain."""
 
     name: str
-    format: str | None
     fits: Callable[[Any], Any]
     read: Callable[[Any, ValuePlace], Iterator[Record]]
+    format: str | None = "jsonl"
     kind: type = dict
 
 
 # The first that fits counts.
 SHAPES = (
-    Shape("a pair of spaCy 2", "jsonl", lambda v: len(v) == 2, _read_pair, list),
-    Shape("Label Studio", "jsonl", studio.is_task, studio.read_task),
-    Shape("Argilla", "jsonl", studio.is_argilla, studio.read_argilla),
-    Shape(
-        "spaCy's JSON",
-        "jsonl",
-        lambda v: isinstance(v.get("paragraphs"), list),
-        words.read_spacy_json,
-    ),
-    Shape(
-        "SageMaker Ground Truth",
-        "jsonl",
-        lambda v: any(k.endswith(METADATA) for k in v) and "source" in v,
-        _read_manifest,
-    ),
-    Shape("AutoML", "jsonl", lambda v: "text_snippet" in v, _read_automl),
-    Shape("refused", "jsonl", lambda v: v.keys() & REFUSED.keys(), _refuse),
-    Shape("a list, as of NER Annotator", "jsonl", _records_in, _read_list),
-    Shape("datasets", "datasets", lambda v: {*v} >= {*ROW}, words.read_tags),
-    Shape("words and tags", "jsonl", words.find_tags, words.read_tags),
-    Shape("GLiNER, SciERC", "jsonl", words.counts_words, words.read_word_spans),
-    Shape("a span a row", "jsonl", objects.is_span_row, objects.read_span_row),
-    Shape("JSON-MIN of Label Studio", "jsonl", studio.is_minimal, studio.read_minimal),
-    Shape("Prodigy, Doccano", "jsonl", objects.is_annotated, objects.read_object),
-    Shape("a category", "textcat", objects.has_category, objects.read_object),
-    Shape("a text", None, lambda v: first(v, objects.TEXTS), objects.read_object),
+    Shape("a pair of spaCy 2", lambda v: len(v) == 2, _read_pair, kind=list),
+    Shape("Label Studio", studio.is_task, studio.read_task),
+    Shape("Argilla", studio.is_argilla, studio.read_argilla),
+    Shape("spaCy's JSON", lambda v: "paragraphs" in v, words.read_spacy_json),
+    Shape("SageMaker", _is_manifest, _read_manifest),
+    Shape("AutoML", lambda v: "text_snippet" in v, _read_automl),
+    Shape("refused", lambda v: v.keys() & REFUSED.keys(), _refuse),
+    Shape("a list, as of NER Annotator", _records_in, _read_list),
+    Shape("datasets", lambda v: {*v} >= {*ROW}, words.read_tags, "datasets"),
+    Shape("words and tags", words.find_tags, words.read_tags),
+    Shape("GLiNER, SciERC", words.counts_words, words.read_word_spans),
+    Shape("a span a row", objects.is_span_row, objects.read_span_row),
+    Shape("JSON-MIN of Label Studio", studio.is_minimal, studio.read_minimal),
+    Shape("Prodigy, Doccano", objects.is_annotated, objects.read_object),
+    Shape("a category", objects.has_category, objects.read_object, "textcat"),
+    Shape("a text", lambda v: first(v, objects.TEXTS), objects.read_object, None),
 )
 
 
@@ -185,16 +178,22 @@ def read_values(
     rows: Rows, path: Path, report: ConversionReport, annotator: str | None = None
 ) -> Iterator[Record]:
     """Read JSON values or table rows of any shape."""
-    annotators: dict[str, str] = {}
     merged: dict[str, Record] = {}
     options: dict[str, dict[str, float]] | None = None
     is_understood = False
-    for place, record in _read(rows, report, annotator, annotators):
+
+    def read(report: ConversionReport) -> Iterator[tuple[ValuePlace, Record]]:
+        for found, value in rows():
+            place = ValuePlace(*found)
+            place.report, place.annotator = report, annotator
+            for record in read_records(value, place):
+                yield place, record
+
+    for place, record in read(report):
         has_any = record.entities is not None or bool(record.cats)
         is_understood |= has_any or place.is_certain
         if record.choices is not None:
-            if options is None:
-                options = _survey(_read(rows, ConversionReport(), annotator, {}))
+            options = _survey(read(ConversionReport())) if options is None else options
             _complete(record, options)
         if not place.is_part:
             yield record
@@ -205,26 +204,12 @@ def read_values(
             if not record.is_complete or record.entities is None:
                 place.note("merged", "an answer about a text seen before")
     yield from merged.values()
-    check_annotators(annotator, annotators, path, report)
+    check_annotators(annotator, path, report)
     unknown = report.notes["not_understood"]
     if unknown.count and not is_understood:
         where, what = unknown.examples[0]
         advice = 'write the entities as "spans": [[0, 3, "PER"]]'
         raise where.error(f"{what} is not understood; {advice}")
-
-
-def _read(
-    rows: Rows,
-    report: ConversionReport,
-    annotator: str | None,
-    annotators: dict[str, str],
-) -> Iterator[tuple[ValuePlace, Record]]:
-    for found, value in rows():
-        place = ValuePlace(*found)
-        place.report = report
-        place.annotator, place.annotators = annotator, annotators
-        for record in read_records(value, place):
-            yield place, record
 
 
 def _survey(records: Iterable[tuple[Place, Record]]) -> dict[str, dict[str, float]]:
