@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..util.errors import Place, UserError
+from ..util.errors import Place, check_choice
 from .offsets import Fragments, Quote, find_quotes
 from .record import Entity
 from .report import ConversionReport
@@ -26,13 +26,6 @@ class Mention(NamedTuple):
     values: Mapping[str, Any] = {}
 
 
-def check_fragments(fragments: str) -> None:
-    """Raise if `fragments` is not a way to treat mentions of several fragments."""
-    if fragments not in FRAGMENTS:
-        known = ", ".join(FRAGMENTS)
-        raise UserError(f"unknown fragments '{fragments}'; choose one of {known}")
-
-
 def locate(
     text: str,
     mentions: Sequence[Mention],
@@ -42,8 +35,10 @@ def locate(
 ) -> Iterator[Entity]:
     """Find the mentions of a text, and create an entity of each, or of each fragment.
 
+    fragments: One of `FRAGMENTS`.
     offset: Where the text starts in that of the document.
     """
+    check_choice("fragments", fragments, FRAGMENTS)
     quotes = find_quotes(text, [mention.quote for mention in mentions])
     for mention, found in zip(mentions, quotes):
         place, name, label, quote, values = mention

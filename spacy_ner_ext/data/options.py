@@ -9,7 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from ..util.errors import UserError
+from ..util.errors import UserError, check_choice
 from .align import ALIGNMENTS
 from .filter import LabelFilter
 
@@ -140,9 +140,7 @@ class ConvertOptions:
             value = getattr(self, name)
             if not isinstance(value, kind):
                 raise UserError(f"{name} = {value!r} is {what}; correct it")
-        if self.align not in ALIGNMENTS:
-            known = ", ".join(ALIGNMENTS)
-            raise UserError(f"unknown align = '{self.align}'; choose one of {known}")
+        check_choice("align", self.align, ALIGNMENTS)
         for name in WHOLE_NUMBERS:
             if getattr(self, name) < 0:
                 what = f"{name} = {getattr(self, name)} is negative"

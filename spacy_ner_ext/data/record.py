@@ -58,14 +58,10 @@ class Record:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
-def check_docs_of(docs_of: int) -> None:
-    """Raise if this is not a number of sentences per document."""
-    if type(docs_of) is not int or docs_of < 0:
-        raise UserError(f"docs_of must be 0 or more, not {docs_of!r}")
-
-
 def group_sentences(records: Iterable[Record], docs_of: int) -> Iterator[Record]:
     """Join `docs_of` sentences, or with 0 all, of the same `document` and `lang`."""
+    if type(docs_of) is not int or docs_of < 0:
+        raise UserError(f"docs_of must be 0 or more, not {docs_of!r}")
     group: list[Record] = []
     for record in records:
         if group and (

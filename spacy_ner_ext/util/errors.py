@@ -1,6 +1,6 @@
 """The error that commands report in one line, without a traceback."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,6 +58,13 @@ def together(what: str, errors: Sequence[UserError], advice: str) -> UserError:
     faults = (str(err).rpartition("; ")[0] or str(err) for err in errors)
     error.args = (f"{what}: {'; '.join(faults)}; {advice}",)
     return error
+
+
+def check_choice(what: str, value: str, known: Iterable[str]) -> None:
+    """Raise if the value of a setting is not one of those that are known."""
+    if value not in known:
+        listed = ", ".join(known)
+        raise UserError(f"unknown {what} '{value}'; choose one of {listed}")
 
 
 def one_line(err: BaseException) -> str:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from ...util.errors import Place, UserError, one_line
 from ..docs import reads_docs
-from ..mentions import Mention, check_fragments, locate
+from ..mentions import Mention, locate
 from ..offsets import Quote
 from ..record import Entity, Record
 from ..report import ConversionReport, NotedPlace
@@ -31,7 +31,6 @@ def read_bioc(
     path: Path, report: ConversionReport, *, fragments: str = "merge"
 ) -> Iterator[Record]:
     """Read documents, with a line feed between their passages or sentences."""
-    check_fragments(fragments)
     check_input(path)
     for number, value in enumerate(_read_documents(path), start=1):
         place = NotedPlace.of(Place(path, number, "document"), report)

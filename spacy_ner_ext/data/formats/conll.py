@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from spacy.tokens import Span
 
-from ...util.errors import Place, UserError
+from ...util.errors import Place, UserError, check_choice
 from ..docs import reads_docs
-from ..record import Record, check_docs_of, group_sentences
+from ..record import Record, group_sentences
 from ..report import ConversionReport, NotedPlace
 from ..text import check_input
 from .brackets import read_brackets
@@ -22,6 +23,7 @@ from .tags import (
     find_scheme,
     resolve_scheme,
     tagged_record,
+    understand_tags,
 )
 
 DOCSTART = "-DOCSTART-"
@@ -43,13 +45,11 @@ def read_conll(
     docs_of: int = 1,
 ) -> Iterator[Record]:
     """Read a column file as documents with gold tokens, sentences and entities."""
-    check_docs_of(docs_of)
     scheme = resolve_scheme(scheme)
-    if delimiter not in DELIMITERS:
-        known = ", ".join(DELIMITERS)
-        raise UserError(f"unknown delimiter '{delimiter}'; choose one of {known}")
+    check_choice("delimiter", delimiter, DELIMITERS)
     check_input(path)
-    layout = Layout(path, delimiter, default_label=default_label, scheme=scheme)
+    options = {"default_label": default_label, "scheme": scheme}
+    layout = Layout(path, delimiter, understand=partial(understand_tags, **options))
     layout.measure(token_column, tag_column)
     found = [(layout.columns[i], tags or {}) for i, tags in layout.tags.items()]
     _check_annotated(layout, report)

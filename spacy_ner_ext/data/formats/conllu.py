@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...util.errors import Place, UserError
 from ..docs import reads_docs
-from ..record import Record, check_docs_of, group_sentences
+from ..record import Record, group_sentences
 from ..report import ConversionReport
 from ..text import check_input
 from .brackets import are_brackets, read_brackets
@@ -51,7 +51,6 @@ def read_conllu(
     docs_of: int = 1,
 ) -> Iterator[Record]:
     """Read a CoNLL-U file as documents with gold tokens, entities and syntax."""
-    check_docs_of(docs_of)
     scheme = resolve_scheme(scheme)
     check_input(path)
     survey = _Survey(path, ENTITY_KEYS if entity_key is None else (entity_key,))

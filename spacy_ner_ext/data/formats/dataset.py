@@ -12,7 +12,7 @@ from ...util.errors import Place, UserError
 from ..docs import make_docs
 from ..lang import MakesDocs
 from ..options import DEFAULT, ConvertOptions
-from ..record import Record, check_docs_of, group_sentences
+from ..record import Record, group_sentences
 from ..report import ConversionReport
 from ..text import check_input, read_lines
 from .dataset_source import NAMES_FILE, Source, open_source
@@ -51,7 +51,6 @@ def read_datasets(
     docs_of: int = 1,
 ) -> Iterator[Doc]:
     """Read the rows of a dataset as documents with gold tokens and entities."""
-    check_docs_of(docs_of)
     report = ConversionReport() if report is None else report
     source = open_source(Path(path), dataset_split, dataset_config)
     first = next((row for _, row in source.rows()), {})

@@ -3,7 +3,7 @@ which of them have the tokens, the tags and the sentences."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -13,7 +13,6 @@ from ..text import read_lines
 from .brackets import are_brackets
 from .columns import COMMENTS, DOCUMENT, ITEMS, Rows, Tags
 from .tags import (
-    DEFAULT_LABEL,
     OUTSIDE,
     UNLABELED,
     Column,
@@ -50,8 +49,7 @@ class Layout(Rows):
     is_found: Whether a column certainly has tags.
     """
 
-    default_label: str = DEFAULT_LABEL
-    scheme: str = "auto"
+    understand: Callable[[Collection[str]], dict[str, Tag]] = understand_tags
     names: list[str] = field(default_factory=list)
     language: str = ""
     n_rows: int = 0
@@ -164,15 +162,11 @@ class Layout(Rows):
 
     def _understand(self, columns: Iterable[int]) -> Tags:
         """The tags of some columns, whatever their style."""
-        found: dict[int, dict[str, Tag] | None] = {}
-        for i in columns:
-            texts, default_label = self.columns[i].lines, self.default_label
-            found[i] = understand_tags(
-                texts, default_label=default_label, scheme=self.scheme
-            )
-            if are_brackets(texts):
-                found[i] = None
-        return found
+        lines = {i: self.columns[i].lines for i in columns}
+        return {
+            i: None if are_brackets(texts) else self.understand(texts)
+            for i, texts in lines.items()
+        }
 
     def _choose_columns(
         self, token_column: int | None, tag_column: int | Sequence[int] | None

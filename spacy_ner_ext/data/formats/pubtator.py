@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...util.errors import Place
 from ..docs import reads_docs
-from ..mentions import EXCERPT, Mention, check_fragments, locate
+from ..mentions import EXCERPT, Mention, locate
 from ..offsets import Quote
 from ..record import Record
 from ..report import ConversionReport, NotedPlace
@@ -24,7 +24,6 @@ def read_pubtator(
     path: Path, report: ConversionReport, *, fragments: str = "merge"
 ) -> Iterator[Record]:
     """Read documents of a title and an abstract, with a line feed between them."""
-    check_fragments(fragments)
     check_input(path)
     for record, mentions in _read_documents(path, report):
         # Offsets count a character between the texts.

@@ -10,11 +10,11 @@ this folder and add them here.
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from spacy.tokens import Doc
 
-from ...util.errors import UserError
+from ...util.errors import UserError, check_choice
 from .bioc import read_bioc
 from .conll import read_conll, write_conll
 from .conllu import read_conllu
@@ -30,7 +30,6 @@ from .webanno import read_webanno
 
 Reader = Callable[..., Iterator[Doc]]
 Writer = Callable[..., None]
-T = TypeVar("T")
 
 
 def _write_arrow(name: str, *args: Any, **settings: Any) -> None:
@@ -65,24 +64,18 @@ WRITERS: dict[str, Writer] = {
 RESERVED = ("path", "nlp", "report", "options")
 
 
-def _look_up(functions: dict[str, T], format: str) -> T:
-    if format not in functions:
-        known = ", ".join(functions)
-        raise UserError(f"unknown format '{format}'; choose one of {known}")
-    return functions[format]
-
-
 def get_reader(format: str, options: Iterable[str] = ()) -> Reader:
     """Look up the reader of a format, and raise if it does not take an option."""
-    reader = _look_up(READERS, format)
-    known = inspect.signature(reader).parameters
+    check_choice("format", format, READERS)
+    known = inspect.signature(READERS[format]).parameters
     for name in options:
         if name not in known or name in RESERVED:
             flag = "--" + name.replace("_", "-")
             raise UserError(f"format '{format}' does not take {flag}; leave it out")
-    return reader
+    return READERS[format]
 
 
 def get_writer(format: str) -> Writer:
     """Look up the writer of a format."""
-    return _look_up(WRITERS, format)
+    check_choice("format", format, WRITERS)
+    return WRITERS[format]

@@ -9,7 +9,7 @@ from spacy.tokens import Span
 
 from ...util.errors import Place, UserError, together
 from ..docs import reads_docs
-from ..mentions import EXCERPT, Mention, check_fragments, locate
+from ..mentions import EXCERPT, Mention, locate
 from ..offsets import Quote
 from ..record import Record
 from ..report import ConversionReport, NotedPlace
@@ -36,7 +36,6 @@ def read_standoff(
     skip_bad: bool = False,
 ) -> Iterator[Record]:
     """Read a folder of any depth, or a text or a file of annotations."""
-    check_fragments(fragments)
     with readable(path):
         texts = _find_texts(path, report)
         _define_extensions(texts.values())

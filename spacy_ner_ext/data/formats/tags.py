@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
 
-from ...util.errors import Place, UserError
+from ...util.errors import Place, check_choice
 from ..record import Entity, Record
 from ..report import ConversionReport
 
@@ -97,11 +97,8 @@ def parse_tag(text: str) -> Tag | None:
 
 def resolve_scheme(name: str) -> str:
     """Look up "auto" or a key of `SCHEMES` by its name or alias."""
-    scheme = ALIASES.get(name, name)
-    if scheme != "auto" and scheme not in SCHEMES:
-        known = ", ".join(["auto", *SCHEMES, *ALIASES])
-        raise UserError(f"unknown tag scheme '{name}'; choose one of {known}")
-    return scheme
+    check_choice("tag scheme", name, ["auto", *SCHEMES, *ALIASES])
+    return ALIASES.get(name, name)
 
 
 class Column:
