@@ -32,9 +32,21 @@ def read_bioc(
 ) -> Iterator[Record]:
     """Read documents, with a line feed between their passages or sentences."""
     check_input(path)
-    for number, value in enumerate(_read_documents(path), start=1):
+    with path.open("rb") as file:
+        is_xml = file.read(64).removeprefix(BOM_UTF8).lstrip().startswith(b"<")
+    documents = _read_xml(path) if is_xml else _read_json(path)
+    for number, values in enumerate(documents, start=1):
         place = NotedPlace.of(Place(path, number, "document"), report)
-        yield _read_document(value, place, fragments)
+        yield _read_document(values, place, fragments)
+
+
+def _read_json(path: Path) -> Iterator[Values]:
+    for place, value in read_json_values(path):
+        documents = _documents(value)
+        if not any(isinstance(found.get("passages"), list) for found in documents):
+            what = f"{excerpt(value)} is not a BioC collection or document"
+            raise place.error(f"{what}; it must have 'documents' or 'passages'")
+        yield from documents
 
 
 def _documents(value: Any) -> list[Values]:
@@ -42,22 +54,8 @@ def _documents(value: Any) -> list[Values]:
         return [document for item in value for document in _documents(item)]
     if not isinstance(value, dict):
         return []
-    found = [value[key] for key in COLLECTIONS if isinstance(value.get(key), list)]
-    return [item for item in found[0] if isinstance(item, dict)] if found else [value]
-
-
-def _read_documents(path: Path) -> Iterator[Values]:
-    with path.open("rb") as file:
-        is_xml = file.read(64).removeprefix(BOM_UTF8).lstrip().startswith(b"<")
-    if is_xml:
-        yield from _read_xml(path)
-        return
-    for place, value in read_json_values(path):
-        documents = _documents(value)
-        if not any(isinstance(found.get("passages"), list) for found in documents):
-            what = f"{excerpt(value)} is not a BioC collection or document"
-            raise place.error(f"{what}; it must have 'documents' or 'passages'")
-        yield from documents
+    lists = (value[key] for key in COLLECTIONS if isinstance(value.get(key), list))
+    return [item for item in next(lists, [value]) if isinstance(item, dict)]
 
 
 def _read_xml(path: Path) -> Iterator[Values]:
@@ -85,31 +83,29 @@ def _from_xml(element: ElementTree.Element) -> dict[str, Any]:
 
 
 def _read_document(values: Values, place: NotedPlace, fragments: str) -> Record:
-    levels, parts = [values], list[Values]()
+    levels, texts = [values], list[Text]()
     for passage in _objects(values, "passages", place):
         sentences = _objects(passage, "sentences", place)
         levels += [passage, *sentences]
-        parts += [passage] if passage.get("text") else sentences
-    texts: list[Text] = [
-        (_number(part, "offset", place), field(part, "text", str, place), [])
-        for part in parts
-    ]
+        for part in [passage] if passage.get("text") else sentences:
+            text = field(part, "text", str, place)
+            texts.append((_number(part, "offset", place), text, []))
     texts.sort(key=itemgetter(0))
     for level in levels:
         for _ in _objects(level, "relations", place):
             place.note("skipped", "relation")
         for annotation in _objects(level, "annotations", place):
             _add_mention(annotation, texts, place)
-    entities: list[Entity] = []
-    record = Record(place, entities=entities, id=name_of(values, "id", place))
-    for _, text, found in texts:
-        start = len(record.text) + bool(record.text)
-        record.text += "\n" * bool(record.text) + text
-        for entity in locate(text, found, fragments, place.report, start):
-            if entity.label:
-                entities.append(entity)
-            else:
-                record.missing.append((entity.start, entity.end))
+    record = Record(place, id=name_of(values, "id", place))
+    record.text = "\n".join(text for _, text, _ in texts)
+    start, found = 0, list[Entity]()
+    for _, text, mentions in texts:
+        found += locate(text, mentions, fragments, place.report, start)
+        start += len(text) + 1
+    record.entities = [entity for entity in found if entity.label]
+    record.missing = [
+        (entity.start, entity.end) for entity in found if not entity.label
+    ]
     return record
 
 

@@ -35,36 +35,35 @@ def read_pubtator(
 def _read_documents(
     path: Path, report: ConversionReport
 ) -> Iterator[tuple[Record, list[Mention]]]:
-    record, mentions = None, list[Mention]()
+    record, mentions = Record(Place(path, 1)), list[Mention]()
     for number, line in read_lines(path):
         place = NotedPlace.of(Place(path, number), report)
         match = TEXT.fullmatch(line)
         if match is not None:
-            if record is None or record.id != match[1] or match[2] == "t":
-                if record is not None:
+            if record.id != match[1] or match[2] == "t":
+                if record.id:
                     yield record, mentions
                 record, mentions = Record(place, id=match[1]), []
             record.text += f"{match[3]}\n"
-        elif record is not None and line.startswith(f"{record.id}\t"):
+        elif record.id and line.startswith(f"{record.id}\t"):
             mentions += _read_mentions(line, place)
         elif line.strip():
             what = f"{line[:EXCERPT]!r} does not follow the text of its document"
             raise place.error(f"{what}; write ID|t|TITLE and ID|a|ABSTRACT before it")
-    if record is not None:
+    if record.id:
         yield record, mentions
 
 
-def _read_mentions(line: str, place: NotedPlace) -> list[Mention]:
+def _read_mentions(line: str, place: NotedPlace) -> Iterator[Mention]:
     """Read a mention; nothing if the line is a relation."""
-    match = MENTION.fullmatch(line)
+    match, name = MENTION.fullmatch(line), line.split("\t")[1]
     if match is not None:
         starts, ends = (map(int, SEPARATOR.split(match[n])) for n in (1, 2))
         quote = Quote(list(zip(starts, ends)), match[3])
         shown = f"{match[4]} from {match[1]} to {match[2]}"
-        return [Mention(place, shown, match[4], quote)]
-    name = line.split("\t")[1]
-    if name[:1].isdigit():
+        yield Mention(place, shown, match[4], quote)
+    elif name[:1].isdigit():
         what = f"{line[:EXCERPT]!r} is not a mention"
         raise place.error(f"{what}; write ID<TAB>START<TAB>END<TAB>TEXT<TAB>LABEL")
-    place.note("skipped", f"relation {name}")
-    return []
+    else:
+        place.note("skipped", f"relation {name}")
