@@ -5,17 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from spacy.tokens import Span
-
 from ...util.errors import Place, UserError, check_choice
 from ..docs import reads_docs
 from ..record import Record, group_sentences
-from ..report import ConversionReport, NotedPlace
+from ..report import ConversionReport
 from ..text import check_input
 from .brackets import read_brackets
 from .columns import DELIMITERS
 from .layout import Layout
-from .spans import ExportedDoc, without_overlap, writes_docs
+from .spans import ExportedDoc, without_overlap, writes_docs, written
 from .tags import (
     DEFAULT_LABEL,
     MISSING,
@@ -27,6 +25,7 @@ from .tags import (
 )
 
 DOCSTART = "-DOCSTART-"
+FIRST = re.compile("^.")
 BREAKS = re.compile(r"[\t\n\r]")
 # The reader strips tags, so that a label cannot end in white space either.
 LABEL_BREAKS = re.compile(r"[\t\n\r]|\s(?=\s*$)")
@@ -102,9 +101,12 @@ def _lines(exported: ExportedDoc) -> Iterator[str]:
     if not len(doc):
         place.note("empty", "a text without tokens")
         return
-    spans = exported.spans()
+    spans, tags = exported.spans(), ["O"] * len(doc)
     exported.note_lost(spans)
-    tags = _tags(len(doc), without_overlap(spans, place), place)
+    for span in without_overlap(spans, place):
+        label = written(span.label_, LABEL_BREAKS, "_", place)
+        inside = [f"I-{label}"] * (len(span) - 1)
+        tags[span.start : span.end] = [f"B-{label}", *inside]
     yield f"{DOCSTART}\tO\n\n"
     for token, tag in zip(doc, tags, strict=True):
         if token.i and token.is_sent_start:
@@ -113,25 +115,8 @@ def _lines(exported: ExportedDoc) -> Iterator[str]:
                 place.note("uncut", what)
             else:
                 yield "\n"
-        yield f"{_written_token(token.text, place)}\t{tag}\n"
+        text = written(token.text, BREAKS, " ", place)
+        if text.startswith(DOCSTART):
+            text = written(text, FIRST, "_", place)
+        yield f"{text}\t{tag}\n"
     yield "\n"
-
-
-def _tags(n_tokens: int, spans: list[Span], place: NotedPlace) -> list[str]:
-    tags = ["O"] * n_tokens
-    for span in spans:
-        label = LABEL_BREAKS.sub("_", span.label_)
-        if label != span.label_:
-            place.note("replaced", f"label {span.label_!r} becomes {label!r}")
-        inside = [f"I-{label}"] * (len(span) - 1)
-        tags[span.start : span.end] = [f"B-{label}", *inside]
-    return tags
-
-
-def _written_token(text: str, place: NotedPlace) -> str:
-    written = BREAKS.sub(" ", text)
-    if written.startswith(DOCSTART):
-        written = f"_{written[1:]}"
-    if written != text:
-        place.note("replaced", f"token {text!r} becomes {written!r}")
-    return written

@@ -14,9 +14,8 @@ from ..lang import MakesDocs
 from ..options import DEFAULT, ConvertOptions
 from ..record import Record, group_sentences
 from ..report import ConversionReport
-from ..text import check_input, read_lines
 from .dataset_source import NAMES_FILE, Source, open_source
-from .json_file import checked, excerpt, name_of, parse_json
+from .json_file import checked, excerpt, name_of, read_json_values
 from .json_words import TAGS, WORDS
 from .table_file import missing_columns, read_data, read_tokens
 from .tags import (
@@ -149,14 +148,14 @@ class _Columns:
             return self.known[value]
         what = f"'{self.tags}' holds {excerpt(value)}, "
         if type(value) is not int:
-            what += f"{NOT_A_TAG.removeprefix('is ')}; correct it"
-        elif self.names:
-            what += f"a number without a name; names go up to {max(self.names)}, "
-            what += "check --tag-names"
-        else:
-            what += "a number without a name; name the tags with --tag-names FILE, a "
-            what += 'list such as ["O", "B-PER"], or in labels.json next to the dataset'
-        raise place.error(what)
+            raise place.error(f"{what}{NOT_A_TAG.removeprefix('is ')}; correct it")
+        what += "a number without a name; "
+        if self.names:
+            raise place.error(
+                f"{what}names go up to {max(self.names)}, see --tag-names"
+            )
+        what += "name the tags with --tag-names FILE, a list such as "
+        raise place.error(f'{what}["O", "B-PER"], or labels.json next to the dataset')
 
 
 def _joinable(records: Iterator[Record]) -> Iterator[Record]:
@@ -180,14 +179,11 @@ def class_names(feature: Any) -> list[str] | None:
 
 
 def _read_names(path: Path) -> dict[int, Any]:
-    check_input(path)
-    text = "\n".join(line for _, line in read_lines(path))
-    values = parse_json(text, Place(path, 1), "the text from here")
+    values: Any = [value for _, value in read_json_values(path)]
+    if len(values) == 1 and isinstance(values[0], list | dict):
+        (values,) = values
     if isinstance(values, list):
         return dict(enumerate(values))
-    if not isinstance(values, dict):
-        what = f"holds {excerpt(values)}, not a list of tags"
-        raise UserError(f'{what}; write one such as ["O", "B-PER"]', path)
     names: dict[int, Any] = {}
     for key, value in values.items():
         number, name = (value, key) if type(value) is int else (key, value)

@@ -1,15 +1,17 @@
 """The spans of a document that a writer writes, and what its format loses."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import wraps
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spacy.tokens import Doc, Span
 
 from ...pipes.overlap import longest_first, select_disjoint
 from ...util.errors import Place, UserError
+from ..mentions import EXCERPT
 from ..report import ConversionReport, NotedPlace
 
 # Annotation of tokens that only spaCy's own format holds.
@@ -84,6 +86,16 @@ def without_overlap(spans: list[Span], place: NotedPlace) -> list[Span]:
     for span in (spans[i] for i in order if i not in kept):
         place.note("dropped", f"{span.label_} {span.text!r} overlaps another span")
     return [spans[i] for i in sorted(kept)]
+
+
+def written(
+    value: Any, forbidden: re.Pattern[str], other: str, place: NotedPlace
+) -> str:
+    """Get a value as text, without what a line cannot have; changes are noted."""
+    text = forbidden.sub(other, str(value)).encode("utf-8", "replace").decode()
+    if text != value:
+        place.note("replaced", f"{repr(value)[:EXCERPT]} becomes {text[:EXCERPT]!r}")
+    return text
 
 
 def writes_docs(

@@ -11,8 +11,7 @@ from spacy.tokens import Doc
 
 from ...util.errors import Place
 from ..mentions import EXCERPT
-from ..report import NotedPlace
-from .spans import ExportedDoc, writes_docs
+from .spans import ExportedDoc, writes_docs, written
 from .standoff import ANNOTATIONS, TEXT
 
 SUFFIXES = (TEXT, ANNOTATIONS[0])
@@ -77,15 +76,15 @@ def _lines(exported: ExportedDoc) -> Iterator[str]:
     exported.note_lost(spans, held=("attributes", "ids"))
     values, n_attributes = _values(doc), 0
     for number, span in enumerate(spans, start=1):
-        label = _written(span.label_, WHITE_SPACE, "_", place)
+        label = written(span.label_, WHITE_SPACE, "_", place)
         start, end = span.start_char, span.end_char
         yield f"T{number}\t{label} {start} {end}\t{LINE_END.sub(' ', span.text)}\n"
         for name, value in values[start, end].items():
             if value is True or (isinstance(value, (str, int, float)) and value != ""):
                 n_attributes += 1
-                name = _written(name, WHITE_SPACE, "_", place)
+                name = written(name, WHITE_SPACE, "_", place)
                 text = (
-                    "" if value is True else " " + _written(value, LINE_END, " ", place)
+                    "" if value is True else " " + written(value, LINE_END, " ", place)
                 )
                 yield f"A{n_attributes}\t{name} T{number}{text}\n"
             else:
@@ -103,13 +102,3 @@ def _values(doc: Doc) -> dict[tuple[int, int], dict[str, Any]]:
             if end is not None and value is not None and value is not False:
                 values[start, end][name] = value
     return values
-
-
-def _written(
-    value: Any, forbidden: re.Pattern[str], other: str, place: NotedPlace
-) -> str:
-    """A value as text, without characters that the line cannot have."""
-    text = forbidden.sub(other, str(value)).encode("utf-8", "replace").decode()
-    if text != value:
-        place.note("replaced", f"{repr(value)[:EXCERPT]} becomes {text[:EXCERPT]!r}")
-    return text

@@ -81,7 +81,7 @@ def test_tokens_that_the_format_cannot_hold(tmp_path, nlp, word, written):
     report, path = write([make_doc(nlp, ["a", word])], tmp_path)
     (doc,) = read_conll(path, nlp, docs_of=0)
     assert [token.text for token in doc] == ["a", written]
-    what = f"corpus, document 1: token {word!r} becomes {written!r}"
+    what = f"corpus, document 1: {word!r} becomes {written!r}"
     assert whats(report, "replaced") == [what]
 
 

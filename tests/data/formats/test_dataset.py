@@ -322,7 +322,7 @@ BAD_NAMES = {
     ),
     "number": ("[1, 2]", "the name of tag 0, 1, is not O"),
     "text": ("O B-PER", "is not a JSON value"),
-    "value": ('"O"', 'holds "O", not a list of tags; write one such as ["O", "B-PER"]'),
+    "value": ('"O"', "holds 1, a number without a name; names go up to 0"),
     "object": ('{"O": "B-PER"}', "'O' has the value \"B-PER\", not the number"),
     "twice": ('{"0": "O", "00": "B-X"}', "number 0 has two names"),
     "clash": ('["O", "U-X", "E-X"]', "tag 2: a tag with E-, but U- on tag 1"),
