@@ -10,19 +10,11 @@ from ..docs import reads_docs
 from ..record import Record, group_sentences
 from ..report import ConversionReport
 from ..text import check_input
+from . import tags as tagging
 from .brackets import read_brackets
 from .columns import DELIMITERS
 from .layout import Layout
 from .spans import ExportedDoc, without_overlap, writes_docs, written
-from .tags import (
-    DEFAULT_LABEL,
-    MISSING,
-    OUTSIDE,
-    find_scheme,
-    resolve_scheme,
-    tagged_record,
-    understand_tags,
-)
 
 DOCSTART = "-DOCSTART-"
 FIRST = re.compile("^.")
@@ -40,19 +32,21 @@ def read_conll(
     tag_column: int | Sequence[int] | None = None,
     delimiter: str = "auto",
     scheme: str = "auto",
-    default_label: str = DEFAULT_LABEL,
+    default_label: str = tagging.DEFAULT_LABEL,
     docs_of: int = 1,
 ) -> Iterator[Record]:
     """Read a column file as documents with gold tokens, sentences and entities."""
-    scheme = resolve_scheme(scheme)
+    scheme = tagging.resolve_scheme(scheme)
     check_choice("delimiter", delimiter, DELIMITERS)
     check_input(path)
     options = {"default_label": default_label, "scheme": scheme}
-    layout = Layout(path, delimiter, understand=partial(understand_tags, **options))
+    layout = Layout(
+        path, delimiter, understand=partial(tagging.understand_tags, **options)
+    )
     layout.measure(token_column, tag_column)
     found = [(layout.columns[i], tags or {}) for i, tags in layout.tags.items()]
     _check_annotated(layout, report)
-    report.scheme = find_scheme(found, scheme, path)
+    report.scheme = tagging.find_scheme(found, scheme, path)
     yield from group_sentences(_records(layout, report), docs_of)
 
 
@@ -62,10 +56,10 @@ def _check_annotated(layout: Layout, report: ConversionReport) -> None:
     if not any(layout.columns[i].lines for i in layout.tags):
         what = "the file holds only comments; check --delimiter"
         raise UserError(what, layout.path)
-    if tags == {MISSING}:
+    if tags == {tagging.MISSING}:
         what = "every tag is '-', '_' or empty, so nothing is annotated"
         raise UserError(f"{what}; choose the column with --tag-column", layout.path)
-    if MISSING in tags and OUTSIDE not in tags:
+    if tagging.MISSING in tags and tagging.OUTSIDE not in tags:
         what = "no token has the tag O, and those with '-' or no tag have no annotation"
         report.more_warnings.append(f"{layout.path}: {what}")
 
@@ -77,7 +71,7 @@ def _records(layout: Layout, report: ConversionReport) -> Iterator[Record]:
         places = [Place(layout.path, line) for line, _ in rows]
         words = [cells[layout.token_column] for _, cells in rows]
         words = [word.removeprefix(layout.language) for word in words]
-        record = tagged_record(words, layout.layers(rows), places, report)
+        record = tagging.tagged_record(words, layout.layers(rows), places, report)
         for i, tags in layout.tags.items():
             if tags is None:
                 brackets = [cells[i] for _, cells in rows]

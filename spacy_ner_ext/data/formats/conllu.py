@@ -1,35 +1,25 @@
 """CoNLL-U and CoNLL-U Plus: words with syntax, and entities as tags."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ...util.errors import Place, UserError
 from ..docs import reads_docs
+from ..mentions import EXCERPT
 from ..record import Record, group_sentences
 from ..report import ConversionReport
 from ..text import check_input
+from . import tags as tagging
 from .brackets import are_brackets, read_brackets
 from .conllu_sentences import (
     COLUMNS,
-    EXCERPT,
     LAYERS,
     Sentence,
     Word,
     make_layers,
     read_sentences,
-)
-from .tags import (
-    DEFAULT_LABEL,
-    NOT_A_TAG,
-    OUTSIDE,
-    Column,
-    Tag,
-    find_scheme,
-    resolve_scheme,
-    tagged_record,
-    understand_tags,
 )
 
 # Columns and keys of MISC that may have the tags; the first that does is used.
@@ -47,20 +37,22 @@ def read_conllu(
     *,
     entity_key: str | None = None,
     scheme: str = "auto",
-    default_label: str = DEFAULT_LABEL,
+    default_label: str = tagging.DEFAULT_LABEL,
     docs_of: int = 1,
 ) -> Iterator[Record]:
     """Read a CoNLL-U file as documents with gold tokens, entities and syntax."""
-    scheme = resolve_scheme(scheme)
+    scheme = tagging.resolve_scheme(scheme)
     check_input(path)
-    survey = _Survey(path, ENTITY_KEYS if entity_key is None else (entity_key,))
+    keys = ENTITY_KEYS if entity_key is None else (entity_key,)
+    options = {"default_label": default_label, "scheme": scheme}
+    survey = _Survey(path, keys, partial(tagging.understand_tags, **options))
     # The file is read twice, first to check every line and find the tags.
     for sentence in read_sentences(path, ConversionReport()):
         survey.add(sentence)
-    survey.choose_key(default_label, scheme)
+    survey.choose_key()
     if survey.tags is not None:
         column = survey.columns[survey.key]
-        report.scheme = find_scheme([(column, survey.tags)], scheme, path)
+        report.scheme = tagging.find_scheme([(column, survey.tags)], scheme, path)
     sentences = read_sentences(path, report)
     records = (_record(s, survey, default_label, report) for s in sentences)
     for record in group_sentences(records, docs_of):
@@ -82,9 +74,10 @@ class _Survey:
 
     path: Path
     keys: tuple[str, ...]
-    columns: dict[str, Column] = field(default_factory=lambda: defaultdict(Column))
+    understand: tagging.Understand
+    columns: dict[str, tagging.Column] = field(default_factory=dict)
     key: str = ""
-    tags: dict[str, Tag] | None = None
+    tags: dict[str, tagging.Tag] | None = None
     names: dict[str, None] = field(default_factory=dict)
     filled: set[str] = field(default_factory=set)
     has_spaces: bool = False
@@ -92,8 +85,7 @@ class _Survey:
     def add(self, sentence: Sentence) -> None:
         # CoNLL-U Plus prescribes a prefix for columns of projects: PARSEME:NE.
         for name in sentence.words[0].cells:
-            prefix, _, plain = name.rpartition(":")
-            if prefix and plain in self.keys and name not in self.keys:
+            if name not in self.keys and name.rpartition(":")[2] in self.keys:
                 self.keys += (name,)
         for i, word in enumerate(sentence.words):
             token = sentence.tokens.get(i)
@@ -102,27 +94,28 @@ class _Survey:
                 self.names.update(dict.fromkeys(unit.cells))
                 for key in self.keys:
                     text = unit.cells.get(key, "")
+                    column = self.columns.setdefault(key, tagging.Column())
                     if unit is word or text not in UNTAGGED:
-                        self.columns[key].add(text, unit.place.number)
+                        column.add(text, unit.place.number)
         for column in self.columns.values():
             column.end_sentence()
         self.has_spaces |= sentence.has_text or "SpaceAfter" in self.names
 
-    def choose_key(self, default_label: str, scheme: str) -> None:
+    def choose_key(self) -> None:
         """Choose the first key whose values are tags."""
         advice = "choose a column or a key of MISC with --entity-key"
         faults = []
         for key, column in self.columns.items():
             texts = [text for text in column.lines if text not in UNTAGGED]
-            tags = understand_tags(texts, default_label=default_label, scheme=scheme)
+            tags = self.understand(texts)
             unknown = [text for text in texts if text not in tags]
             if are_brackets(texts) or (any(column.lines) and not unknown):
                 self.key, self.tags = key, None if unknown else tags
                 return
             if unknown:
-                what = f"'{unknown[0][:EXCERPT]}' {NOT_A_TAG}, in {key}; correct it or"
+                what = f"'{unknown[0][:EXCERPT]}' {tagging.NOT_A_TAG}, in {key}"
                 place = Place(self.path, column.lines[unknown[0]])
-                faults.append(place.error(f"{what} {advice}"))
+                faults.append(place.error(f"{what}; correct it or {advice}"))
         if faults:
             raise faults[0]
         if not self.names:
@@ -132,7 +125,7 @@ class _Survey:
         what += f"MISC are: {', '.join(others[:MAX_LISTED]) or 'none'}"
         raise UserError(f"{what}; {advice}", self.path)
 
-    def read_tags(self, sentence: Sentence) -> list[Tag]:
+    def read_tags(self, sentence: Sentence) -> list[tagging.Tag]:
         """The tags of the words; those of a token of several words are spread."""
         tags = [self._tag(word) for word in sentence.words]
         for start, token in sentence.tokens.items():
@@ -147,8 +140,8 @@ class _Survey:
                 token.place.note("skipped", what)
         return tags
 
-    def _tag(self, word: Word) -> Tag:
-        return (self.tags or {}).get(word.cells.get(self.key, ""), OUTSIDE)
+    def _tag(self, word: Word) -> tagging.Tag:
+        return (self.tags or {}).get(word.cells.get(self.key, ""), tagging.OUTSIDE)
 
 
 def _record(
@@ -156,7 +149,7 @@ def _record(
 ) -> Record:
     places = [word.place for word in sentence.words]
     words = [word.cells["FORM"] for word in sentence.words]
-    record = tagged_record(words, [survey.read_tags(sentence)], places, report)
+    record = tagging.tagged_record(words, [survey.read_tags(sentence)], places, report)
     if survey.tags is None:
         cells = [word.cells.get(survey.key, "_") for word in sentence.words]
         fields = sentence.fields

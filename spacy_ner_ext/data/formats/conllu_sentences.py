@@ -159,8 +159,8 @@ class _Reader:
             raise word.place.error(what)
         elif kind is None:
             words.append(word)
-        elif end <= start or any(token.end > start for token in tokens.values()):
-            what = f"token {number} has no words or overlaps an earlier one"
+        elif end < start + 2 or any(token.end > start for token in tokens.values()):
+            what = f"token {number} has fewer than two words or overlaps an earlier one"
             raise word.place.error(f"{what}; correct its ID")
         else:
             tokens[start] = word._replace(end=end)

@@ -14,20 +14,11 @@ from ..lang import MakesDocs
 from ..options import DEFAULT, ConvertOptions
 from ..record import Record, group_sentences
 from ..report import ConversionReport
+from . import tags as tagging
 from .dataset_source import NAMES_FILE, Source, open_source
 from .json_file import checked, excerpt, name_of, read_json_values
 from .json_words import TAGS, WORDS
 from .table_file import missing_columns, read_data, read_tokens
-from .tags import (
-    DEFAULT_LABEL,
-    MISSING,
-    NOT_A_TAG,
-    Column,
-    Tag,
-    find_scheme,
-    tagged_record,
-    understand_tags,
-)
 
 NUMBER = re.compile("[0-9]{1,9}")
 MULTINERD = "PER ORG LOC ANIM BIO CEL DIS EVE FOOD INST MEDIA MYTH PLANT TIME VEHI"
@@ -46,7 +37,7 @@ def read_datasets(
     tokens_column: str | None = None,
     tags_column: str | None = None,
     tag_names: Path | None = None,
-    default_label: str = DEFAULT_LABEL,
+    default_label: str = tagging.DEFAULT_LABEL,
     docs_of: int = 1,
 ) -> Iterator[Doc]:
     """Read the rows of a dataset as documents with gold tokens and entities."""
@@ -80,7 +71,7 @@ class _Columns:
     tokens: str
     tags: str
     names: Mapping[int, Any] = field(default_factory=dict)
-    known: Mapping[Any, Tag] = field(default_factory=dict)
+    known: Mapping[Any, tagging.Tag] = field(default_factory=dict)
 
     def find_tags(self, path: Path, names_path: Path | None, default_label: str) -> str:
         """Find the names of all tags, understand them, and recognize their scheme."""
@@ -93,21 +84,21 @@ class _Columns:
         where = names_path or path
         self.names = _read_names(where) if names_path else dict(enumerate(given or ()))
         named = ((Place(where, n, "tag"), [name]) for n, name in self.names.items())
-        column, unit = Column(), "tag"
+        column, unit = tagging.Column(), "tag"
         for place, tags in named if self.names else self._lists():
             unit = place.unit
             for tag in tags:
                 if isinstance(tag, str):
                     column.add(tag, place.number)
             column.end_sentence()
-        known = understand_tags(column.lines, default_label=default_label)
+        known = tagging.understand_tags(column.lines, default_label=default_label)
         for number, name in self.names.items():
             if not isinstance(name, str) or name not in known:
-                what = f"the name of tag {number}, {excerpt(name)}, {NOT_A_TAG}; give"
+                what = f"the name of tag {number}, {excerpt(name)}, {tagging.NOT_A_TAG}"
                 place = Place(where, number, "tag")
-                raise place.error(f"{what} the names with --tag-names")
+                raise place.error(f"{what}; give the names with --tag-names")
         self.known = {n: known[name] for n, name in self.names.items()} or known
-        return find_scheme([(column, known)], "auto", where, unit)
+        return tagging.find_scheme([(column, known)], "auto", where, unit)
 
     def _lists(self) -> Iterator[tuple[Place, list[Any]]]:
         for place, row in self.source.rows():
@@ -128,7 +119,9 @@ class _Columns:
         if row[self.tags] is not None:
             tags = checked(row[self.tags], list, f"'{self.tags}'", place)
             layers = [[self._tag(tag, place) for tag in tags]]
-        record = tagged_record(words, layers, [place] * (len(words) or 1), report)
+        record = tagging.tagged_record(
+            words, layers, [place] * (len(words) or 1), report
+        )
         found = read_data(row, place) | read_tokens(row, len(words), place)
         if "sent_starts" not in row:
             del found["starts"]
@@ -140,15 +133,17 @@ class _Columns:
             record.id = ".".join(filter(None, (record.document, sentence)))
         return record
 
-    def _tag(self, value: Any, place: Place) -> Tag:
+    def _tag(self, value: Any, place: Place) -> tagging.Tag:
         if value is None:
-            return MISSING
+            return tagging.MISSING
         # True is not 1.
         if type(value) in (int, str) and value in self.known:
             return self.known[value]
         what = f"'{self.tags}' holds {excerpt(value)}, "
         if type(value) is not int:
-            raise place.error(f"{what}{NOT_A_TAG.removeprefix('is ')}; correct it")
+            raise place.error(
+                f"{what}{tagging.NOT_A_TAG.removeprefix('is ')}; correct it"
+            )
         what += "a number without a name; "
         if self.names:
             raise place.error(

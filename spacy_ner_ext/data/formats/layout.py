@@ -3,24 +3,16 @@ which of them have the tokens, the tags and the sentences."""
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 from ...util.errors import UserError
 from ..report import ConversionReport
 from ..text import read_lines
+from . import tags as tagging
 from .brackets import are_brackets
 from .columns import COMMENTS, DOCUMENT, ITEMS, Rows, Tags
-from .tags import (
-    OUTSIDE,
-    UNLABELED,
-    Column,
-    Tag,
-    parse_tag,
-    tags_to_spans,
-    understand_tags,
-)
 
 # Delimiters that "auto" tries; the first is tabs in lines that have one, else space.
 TRIED = ("", "comma", "semicolon", "pipe", "slash")
@@ -49,7 +41,7 @@ class Layout(Rows):
     is_found: Whether a column certainly has tags.
     """
 
-    understand: Callable[[Collection[str]], dict[str, Tag]] = understand_tags
+    understand: tagging.Understand = tagging.understand_tags
     names: list[str] = field(default_factory=list)
     language: str = ""
     n_rows: int = 0
@@ -111,7 +103,7 @@ class Layout(Rows):
         self.names = names if is_header else [""] * self.width
 
     def _add_columns(self, n_lines: int | None) -> None:
-        self.columns = [Column(MAX_TEXTS) for _ in range(self.width)]
+        self.columns = [tagging.Column(MAX_TEXTS) for _ in range(self.width)]
         self.n_rows = self.n_sentences = self.n_unfit = 0
         is_new = True
         for number, line, cells in islice(self.rows(), n_lines):
@@ -128,7 +120,7 @@ class Layout(Rows):
                 self.n_rows += is_token
                 is_new = is_new and not is_token
                 for column, cell in zip(self.columns, map(str.strip, cells)):
-                    if is_token or parse_tag(cell) is not None:
+                    if is_token or tagging.parse_tag(cell) is not None:
                         column.add(cell, number)
 
     def _find_tags(self) -> Tags:
@@ -147,17 +139,21 @@ class Layout(Rows):
         if outside or labeled:
             return {i: found[i] for i in outside[-1:]} or labeled
         tags = self._understand([self.width - 1])
-        found_any = any(t is None or OUTSIDE in t.values() for t in tags.values())
+        found_any = any(
+            t is None or tagging.OUTSIDE in t.values() for t in tags.values()
+        )
         return tags if found_any else {}
 
-    def _styled(self, i: int) -> dict[str, Tag]:
+    def _styled(self, i: int) -> dict[str, tagging.Tag]:
         texts = self.columns[i].lines
         if len(texts) > MAX_TEXTS:
             return {}
-        tags = understand_tags(texts, alone=False)
+        tags = tagging.understand_tags(texts, alone=False)
         # Words may be like tags, such as B-52, also next to a column that is all O.
         others = [column.lines.keys() for column in self.columns[1:]]
-        are_outside = any({"O"} <= other <= UNLABELED.keys() for other in others)
+        are_outside = any(
+            {"O"} <= other <= tagging.UNLABELED.keys() for other in others
+        )
         return tags if i or (len(tags) == len(texts) and not are_outside) else {}
 
     def _understand(self, columns: Iterable[int]) -> Tags:
@@ -236,7 +232,7 @@ class Layout(Rows):
         n_entities = n_same = n_tagged = 0
         n_covered: Counter[int] = Counter()
         for _, rows in self.sentences(ConversionReport()):
-            layers = [tags_to_spans(tags, "")[0] for tags in self.layers(rows)]
+            layers = [tagging.tags_to_spans(tags, "")[0] for tags in self.layers(rows)]
             spans = [span for layer in layers for span in layer]
             n_entities += len(spans)
             n_same += len(spans) - len({*spans})
@@ -283,11 +279,11 @@ class Layout(Rows):
         return ""
 
 
-def _labels(tags: Mapping[str, Tag] | None) -> set[str]:
+def _labels(tags: Mapping[str, tagging.Tag] | None) -> set[str]:
     return {label for _, label in (tags or {}).values() if label}
 
 
-def _is_code(column: Column) -> bool:
+def _is_code(column: tagging.Column) -> bool:
     """Whether texts have no letters or differ in numbers alone: 1-1, 0:3, s1.2."""
     has_letters = any(map(str.isalpha, "".join(column.lines)))
     return not has_letters or len({DIGITS.sub("", t) for t in column.lines}) == 1

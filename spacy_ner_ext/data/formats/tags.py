@@ -12,7 +12,7 @@ label are written: B-PER, B_PER, PER-B, PER_B, b-per, a prefix or a label alone.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from ..record import Entity, Record
 from ..report import ConversionReport
 
 Tag = tuple[str, str]
+# Finds the tags among texts.
+Understand = Callable[[Collection[str]], dict[str, Tag]]
 Span = tuple[int, int, str]
 Repair = tuple[int, str]
 

@@ -323,7 +323,13 @@ ERRORS = {
     "order": (X + row(3, "y"), {}, 2, "the ID is 3, but 2 comes next"),
     "no blank line": (X + X, {}, 2, "the ID is 1, but 2 comes next"),
     "range": (row("1-3", "xy") + X, {}, 1, "token 1-3 extends beyond the end of the"),
-    "range reversed": (X + row("2-1", "y"), {}, 2, "token 2-1 has no words or"),
+    "range reversed": (
+        X + row("2-1", "y"),
+        {},
+        2,
+        "token 2-1 has fewer than two words",
+    ),
+    "range of one": (row("1-1", "a") + X, {}, 1, "token 1-1 has fewer than two words"),
     "ranges": (row("1-2", "a") + row("1-3", "b"), {}, 2, "or overlaps an earlier one"),
     "tag": (
         X + row(2, "y", "NER=PER") + row(3, "z", "NER=B-X"),
