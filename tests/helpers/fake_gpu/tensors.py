@@ -286,6 +286,7 @@ class Functions(TorchFunctionMode):
                 return REPLACED[func](*args, **kwargs)
         if func is torch.device:
             return func(*args, **kwargs)
+        func = MAKERS.get(func, func)
         if torch.is_autocast_enabled("cuda"):
             args, kwargs = _autocast(func, args), _autocast(func, kwargs)
         args, kwargs = tree_map(_inner_device, (args, kwargs))
@@ -337,7 +338,6 @@ REPLACED: dict[Any, Callable] = {
 # To and from CuPy.
 
 _to_dlpack, _from_dlpack = torch.utils.dlpack.to_dlpack, torch.utils.dlpack.from_dlpack
-_tensor, _as_tensor = torch.tensor, torch.as_tensor
 
 
 def to_dlpack(tensor: torch.Tensor) -> Any:
@@ -359,7 +359,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> torch.Tensor:
     """A device array of CuPy stays on the device and shares its memory."""
     if hasattr(data, "toDlpack"):
         data = from_dlpack(data)
-    return _as_tensor(data, dtype=dtype).to(device=device)
+    return torch.as_tensor(data, dtype=dtype).to(device=device)
 
 
 def tensor(
@@ -368,7 +368,11 @@ def tensor(
     if hasattr(data, "toDlpack"):
         data = from_dlpack(data)
     is_tensor = isinstance(data, torch.Tensor)
-    made = data.detach().clone() if is_tensor else _tensor(data, dtype=dtype)
+    made = data.detach().clone() if is_tensor else torch.tensor(data, dtype=dtype)
     return made.to(dtype=dtype or made.dtype, device=device).requires_grad_(
         requires_grad
     )
+
+
+# A function mode is off while it runs, so that both call those of torch.
+MAKERS: dict[Any, Callable] = {torch.tensor: tensor, torch.as_tensor: as_tensor}

@@ -83,7 +83,6 @@ def install() -> None:
     for name in ("to_dlpack", "from_dlpack"):
         setattr(torch.utils.dlpack, name, getattr(tensors, name))
     torch.from_dlpack = tensors.from_dlpack
-    torch.tensor, torch.as_tensor = tensors.tensor, tensors.as_tensor
     torch.load = _load
     # Else backward() leaves the function mode, also for layers that are computed again.
     torch.autograd.has_torch_function = lambda args: False  # type: ignore[attr-defined]
