@@ -25,8 +25,8 @@ MAX_CATEGORY = 64
 NOT_PLAIN = re.compile(
     r"^\s*[\[{]|\n|^[BIESLU]-\S|^-?\d*[.,]\d+$|^\d+[-/:.]\d[-\d/:.TZ ]*$|://|[.?!。？！]\s*$"
 )
-# More than any text has characters, and few enough for an int.
-MAX_DIGITS = 18
+# Zeros after a point, as in a column with empty cells; no text needs more digits.
+WHOLE = re.compile(r"([0-9]{1,18})[0-9]*(\.0*)?")
 
 
 class ValuePlace(NotedPlace):
@@ -154,12 +154,9 @@ def _bounds(span: Values, place: Place) -> tuple[int, int]:
 
 def _offset(span: Values, name: str, place: Place) -> int:
     value = span.get(name)
-    if isinstance(value, str) and value.isascii() and value.isdecimal():
-        return int(value[:MAX_DIGITS])
-    # A column with empty cells has floats.
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return field(span, name, int, place)
+    is_number = isinstance(value, str | float)
+    whole = WHOLE.fullmatch(str(value)) if is_number else None
+    return int(whole[1]) if whole else field(span, name, int, place)
 
 
 def _labels(span: Values, place: Place) -> tuple[str, list[str]]:

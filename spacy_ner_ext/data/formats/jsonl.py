@@ -73,15 +73,18 @@ def _is_manifest(value: Values) -> bool:
 
 
 def _read_manifest(value: Values, place: ValuePlace) -> Iterator[Record]:
-    """SageMaker Ground Truth: "JOB" has spans or the number of the class that
-    "JOB-metadata" names."""
+    """SageMaker Ground Truth: "JOB" has the spans, or "JOB-metadata" the classes."""
     read: dict[str, Any] = {"text": value["source"]}
     for key in [key for key in value if key.endswith(METADATA)]:
         found, about = value.get(key.removesuffix(METADATA)), value[key]
+        about = about if isinstance(about, dict) else {}
+        classes = about.get("class-map", {"": about.get("class-name")})
         if isinstance(found, dict):
             read["spans"] = field(found, "annotations", dict, place).get("entities")
-        elif isinstance(about, dict) and "class-name" in about:
-            read["label"] = about["class-name"]
+        elif isinstance(classes, dict) and any(classes.values()):
+            read["label"] = [*classes.values()]
+        else:
+            place.note("not_understood", f"'{key.removesuffix(METADATA)}'")
     return objects.read_object(read, place)
 
 

@@ -303,6 +303,9 @@ FILES = {
     "a span a row": (
         "a.csv", rows("text,start,end,label", f"{TEXT},0,8,PER", "Bo ran,,,", f"{TEXT},19,23,LOC"), [(BOTH, ALL, {}), ("", "O O", {})],
     ),
+    "a span a row, as pandas writes it": (
+        "a.csv", rows("text,start,end,label", f"{TEXT},0.0,8.0,PER", "Bo ran,,,"), [("Ida Berg/PER", "B I O O O O", {}), ("", "O O", {})],
+    ),
     "a span a row, with its text": (
         "a.csv", rows("sentence;text;start;end;label", f"{TEXT};Ida Berg;0;8;PER", f"{TEXT};Oslo;19;23;LOC"), [(BOTH, ALL, {})],
     ),
@@ -333,6 +336,7 @@ FILES = {
         [("Ida Berg/PER", "B I O O O O", {})],
     ),
     "SageMaker Ground Truth, classes": ("a.jsonl", [{"source": TEXT, "job": 0, "job-metadata": {"class-name": "good", "confidence": 0.9}}], [("", NONE, {"good": 1.0})]),
+    "SageMaker Ground Truth, several classes": ("a.jsonl", [{"source": TEXT, "job": [0, 1], "job-metadata": {"class-map": {"0": "A", "1": "B"}}}], [("", NONE, {"A": 1.0, "B": 1.0})]),
     "Vertex AI": ("a.jsonl", [{"textContent": TEXT, "textSegmentAnnotations": [{"startOffset": "0", "endOffset": "8", "displayName": "PER"}], "dataItemResourceLabels": {}}], [("Ida Berg/PER", "B I O O O O", {})]),
     "AutoML": (
         "a.jsonl",
