@@ -22,7 +22,7 @@ from .packing import DeviceRows, Packing
 # Seconds that the host needs to launch an operation of a GPU.
 LAUNCH = 6e-6
 # Pieces are used if they need at most this share of the time of a word at a time.
-MIN_GAIN = 0.5
+MIN_GAIN = 0.7
 
 
 class Cost(NamedTuple):

@@ -26,9 +26,11 @@ from .packing import Packing
 from .rewards import expected_rewards
 from .tags import AllowedTransitions
 
-# With scores further apart than this (in nats) float32 can lose a path.
-MAX_SPREAD = 60.0
-TOLERANCE = 1e-3
+# With scores further apart than this (in nats) a path can be lost, by bytes of a float.
+MAX_SPREAD = {4: 60.0, 8: 500.0}
+# How far the sum of the marginals of a word may be from 1, and the marginals that two
+# pieces of a document give for the same word from each other.
+TOLERANCE = 3e-5
 # A step grows at most by a factor of n_tags, so not every step needs scaling.
 STEPS_PER_SCALE = 4
 # On a GPU: matrix product, multiplication and a quarter of a scaling, there and back.
@@ -84,8 +86,8 @@ class ScaledChains:
     The attributes are packed (see Packing): `alpha` and `beta`, shape (n_chains,
     n_words, n_tags), whose product is the marginals; and `scale`, the divisors of the
     forward steps. `measure` sets, on the host, `log_z`, shape (n_chains, n_docs),
-    float64; and `sound`, shape (n_docs,): whether float32 represents all paths that
-    matter.
+    float64; and `sound`, shape (n_docs,): whether the type of the scores can represent
+    all paths that matter.
     """
 
     log_z: numpy.ndarray
@@ -100,6 +102,7 @@ class ScaledChains:
         length = block_length(lattice, COST)
         self.packing = Packing.from_lengths(lattice.lengths, length)
         self.xp: Any = get_array_module(lattice.emissions)
+        self.max_spread = MAX_SPREAD[lattice.emissions.dtype.itemsize]
         self.rows = self.packing.on_device(lattice.emissions)
         self._exponentiate(lattice, allowed_transitions, allowed)
         # A row that underflows divides by 0, which `sound` reports.
@@ -128,12 +131,12 @@ class ScaledChains:
         self._exponentiate_valid(lattice, allowed_transitions)
 
     def _are_narrow(self, scores: Array) -> Array:
-        """Whether the scores of each word fit into float32, (n_chains, n_words)."""
+        """Whether the scores of each word fit into their type, (n_chains, n_words)."""
         # Faster on a CPU; a GPU would have to wait for the answer.
         on_host = isinstance(scores, numpy.ndarray) and scores.size
-        if on_host and float(scores.max() - scores.min()) < MAX_SPREAD:
+        if on_host and float(scores.max() - scores.min()) < self.max_spread:
             return numpy.ones(scores.shape[:2], dtype=bool)
-        return scores.max(axis=-1) - scores.min(axis=-1) < MAX_SPREAD
+        return scores.max(axis=-1) - scores.min(axis=-1) < self.max_spread
 
     def _exponentiate_valid(
         self, lattice: Lattice, allowed_transitions: AllowedTransitions
@@ -141,7 +144,8 @@ class ScaledChains:
         """exp(scores - maximum) of transitions, start and end, exactly 0 where invalid;
         and the maxima and minima of the valid scores, shape (n_chains, 3)."""
         xp, n_tags = self.xp, lattice.n_tags
-        scores = lattice.stack_parameters()
+        dtype = lattice.emissions.dtype
+        scores = lattice.stack_parameters().astype(dtype, copy=False)
         valid = allowed_transitions.on_device(scores)
         masked = xp.where(valid, scores, -xp.inf)
         peak = masked.max(axis=-1)
@@ -152,7 +156,7 @@ class ScaledChains:
         self._peaks, self._lows = peak[:, -3:], low[:, -3:]
         with numpy.errstate(invalid="ignore"):
             masked = xp.exp(xp.where(valid, masked - peak[..., None], -xp.inf))
-        masked = masked.astype(scores.dtype, copy=False)
+        masked = masked.astype(dtype, copy=False)
         self.steps = xp.ascontiguousarray(masked[:, :n_tags])
         self.start, self.end = masked[:, n_tags], masked[:, n_tags + 1]
 
@@ -245,7 +249,7 @@ class ScaledChains:
             constants += (peaks[:, 1] + peaks[:, 2])[:, None]
             self.log_z = sum_by_document(scale, self.packing)
             self.log_z += final + constants
-            wide = (peaks - lows > MAX_SPREAD).any(axis=1)
+            wide = (peaks - lows > self.max_spread).any(axis=1)
             good = (good > 0) & ~wide[:, None]
             bad = sum_by_document(~good, self.packing)
         self.sound = ((bad == 0) & numpy.isfinite(self.log_z)).all(axis=0)

@@ -15,6 +15,8 @@ from .tags import OUTSIDE
 # Indices of documents in a batch.
 Documents = Union[Sequence[int], numpy.ndarray]
 
+SCORES = ("emissions", "transitions", "start", "end")
+
 
 @dataclass
 class Lattice:
@@ -74,5 +76,8 @@ class Lattice:
 
     def scaled(self, factor: float) -> Lattice:
         """Multiply the scores, or their gradient, by a factor."""
-        names = "emissions", "transitions", "start", "end"
-        return replace(self, **{name: getattr(self, name) * factor for name in names})
+        return replace(self, **{n: getattr(self, n) * factor for n in SCORES})
+
+    def astype(self, dtype: str) -> Lattice:
+        """Convert the scores to a type."""
+        return replace(self, **{n: getattr(self, n).astype(dtype) for n in SCORES})

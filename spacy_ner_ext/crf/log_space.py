@@ -1,7 +1,7 @@
 """Forward-backward in log space and float64: slower, but it never underflows.
 
-It replaces the scaled recursion for documents whose scores are too far apart for
-float32 (see ScaledChains.sound).
+It replaces the scaled recursion for documents whose scores are too far apart even for
+float64 (see ScaledChains.sound).
 """
 
 from collections.abc import Sequence

@@ -14,8 +14,12 @@ from .packing import Packing
 from .tags import AllowedTransitions, TagSet
 
 Chains = Union[ScaledChains, LogChains]
+Kind = Callable[[Lattice, AllowedTransitions, Union[Array, None]], Chains]
 # What to compute from the chains of some words, the rows of the emissions.
 Extra = Callable[[Chains, numpy.ndarray], Sequence[Array]]
+# Rows of the emissions, the chains of their documents, and the arrays of `extra`, on
+# the host.
+Solution = tuple[numpy.ndarray, Chains, list[numpy.ndarray]]
 
 
 def solve(
@@ -24,37 +28,49 @@ def solve(
     allowed: Array | None = None,
     extra: Extra | None = None,
     is_sound: Callable[[Packing, list[numpy.ndarray]], numpy.ndarray] | None = None,
-) -> Iterator[tuple[numpy.ndarray, Chains, list[numpy.ndarray]]]:
-    """Run forward-backward, in log space for the documents that need it. Yields rows of
-    the emissions, the chains of their documents, and the arrays of `extra` on the host;
-    usually once, for all documents, and after a single wait for a GPU.
+) -> Iterator[Solution]:
+    """Run forward-backward, for documents that need it in float64 or in log space.
+    Usually yields once, for all documents, after a single wait for a GPU.
 
     allowed: Whether a word may have a tag, bool, shape (n_words, n_chains * n_tags).
     is_sound: A further check of the scaled result, which gets the arrays of `extra` and
         returns a bool per document.
     """
 
-    def run(kind: type, documents: numpy.ndarray, part: Lattice, mask: Array) -> tuple:
-        chains = kind(part, allowed_transitions, mask)
-        words = lattice.words_of(documents)
+    def run(kind: Kind, documents: numpy.ndarray) -> Solution:
+        words, mask = lattice.words_of(documents), allowed
+        if mask is not None and len(words) < len(mask):
+            mask = mask[put_indices(mask, [words])[0]]
+        chains = kind(lattice.select(documents), allowed_transitions, mask)
         # A document that underflows is found by `measure`.
         with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            return words, chains, chains.measure(extra(chains, words) if extra else ())
+            arrays = extra(chains, words) if extra else ()
+            return words, chains, chains.measure(arrays)
 
-    documents = numpy.arange(len(lattice.lengths))
-    words, chains, values = run(ScaledChains, documents, lattice, allowed)
-    sound, order = chains.sound, chains.packing.order
-    if is_sound is not None:
-        sound = sound & is_sound(chains.packing, values)
-    if sound.all():
-        yield words, chains, values
-        return
-    for chosen, kind in ((order[sound], ScaledChains), (order[~sound], LogChains)):
-        if len(chosen):
-            part, mask = lattice.select(chosen), allowed
-            if mask is not None:
-                mask = mask[put_indices(mask, [lattice.words_of(chosen)])[0]]
-            yield run(kind, chosen, part, mask)
+    def attempt(kinds: Sequence[Kind], documents: numpy.ndarray) -> Iterator[Solution]:
+        solution = run(kinds[0], documents)
+        _, chains, values = solution
+        sound = chains.sound
+        if is_sound is not None and len(kinds) > 1:
+            sound = sound & is_sound(chains.packing, values)
+        if sound.all():
+            yield solution
+            return
+        order = documents[chains.packing.order]
+        if sound.any():
+            yield run(kinds[0], order[sound])
+        yield from attempt(kinds[1:], order[~sound])
+
+    kinds: list[Kind] = [ScaledChains, LogChains]
+    if lattice.emissions.dtype == "float32":
+        kinds.insert(1, _in_double_precision)
+    yield from attempt(kinds, numpy.arange(len(lattice.lengths)))
+
+
+def _in_double_precision(
+    lattice: Lattice, allowed_transitions: AllowedTransitions, allowed: Array | None
+) -> ScaledChains:
+    return ScaledChains(lattice.astype("float64"), allowed_transitions, allowed)
 
 
 def log_partition(

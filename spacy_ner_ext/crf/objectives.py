@@ -17,8 +17,8 @@ from .marginals import Chains, solve
 from .packing import Packing
 from .tags import MISSING, AllowedTransitions
 
-# The square of a smaller probability underflows in float32.
-MIN_MARGINAL = 1e-15
+# The square of a smaller probability underflows, by bytes of a float.
+MIN_MARGINAL = {4: 1e-15, 8: 1e-150}
 
 Objective = Callable[
     [Lattice, numpy.ndarray, AllowedTransitions], tuple[float, Lattice]
@@ -190,6 +190,7 @@ class _GoldTags:
         """Compute the log marginals of the tags of some words."""
         packing = chains.packing
         n_chains, n_words, n_tags = chains.alpha.shape
+        self._min_marginal = MIN_MARGINAL[chains.alpha.dtype.itemsize]
         tags = self.tags[words[packing.rows]].T
         chain, self._row = numpy.nonzero(tags != MISSING)
         cells = (chain * n_words + self._row) * n_tags + tags[chain, self._row]
@@ -203,8 +204,8 @@ class _GoldTags:
     def are_likely(
         self, packing: Packing, values: Sequence[numpy.ndarray]
     ) -> numpy.ndarray:
-        """Whether float32 can represent the gradient of each document."""
-        low = values[0] < math.log(MIN_MARGINAL)
+        """Whether the gradient of each document can be represented."""
+        low = values[0] < math.log(self._min_marginal)
         bad = packing.document[self._row[low]]
         return ~numpy.isin(numpy.arange(len(packing.order)), bad)
 

@@ -119,7 +119,7 @@ def test_documents_that_need_log_space_are_mixed_with_the_others():
     rng = numpy.random.default_rng(5)
     tags = TagSet(("A", "B"))
     lattice = random_lattice(rng, [4, 6, 3, 5], 1, 9, dtype="float32")
-    lattice.emissions[4:10, 3] -= 500
+    lattice.emissions[4:10, 3] -= 5000
     kinds = [type(chains) for _, chains, _ in solve(lattice, tags.allowed_transitions)]
     assert LogChains in kinds and len(kinds) == 2
     marginals = tag_marginals(lattice, tags.allowed_transitions)
