@@ -19,6 +19,13 @@ def put_indices(like: Array, arrays: Sequence[numpy.ndarray]) -> list[Array]:
     return _split(flat, arrays)
 
 
+def take_rows(array: Array, rows: numpy.ndarray) -> Array:
+    """array[rows], or the array itself if these are all of its rows, in their order."""
+    if numpy.array_equal(rows, numpy.arange(len(array))):
+        return array
+    return array[put_indices(array, [rows])[0]]
+
+
 def fetch(arrays: Sequence[Array], dtype: Any = "float64") -> list[numpy.ndarray]:
     """Copy arrays to the host, all at once, as `dtype` if they are on a GPU."""
     if not arrays or isinstance(arrays[0], numpy.ndarray):

@@ -6,7 +6,7 @@ from typing import Union
 import numpy
 from thinc.api import get_array_module
 
-from .device import Array, put_indices
+from .device import Array, put_indices, take_rows
 from .forward_backward import ScaledChains, from_chains
 from .lattice import Lattice
 from .log_space import LogChains
@@ -38,9 +38,8 @@ def solve(
     """
 
     def run(kind: Kind, documents: numpy.ndarray) -> Solution:
-        words, mask = lattice.words_of(documents), allowed
-        if mask is not None and len(words) < len(mask):
-            mask = mask[put_indices(mask, [words])[0]]
+        words = lattice.words_of(documents)
+        mask = None if allowed is None else take_rows(allowed, words)
         chains = kind(lattice.select(documents), allowed_transitions, mask)
         # A document that underflows is found by `measure`.
         with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):

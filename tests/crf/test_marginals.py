@@ -129,6 +129,30 @@ def test_documents_that_need_log_space_are_mixed_with_the_others():
         assert numpy.allclose(marginals[rows], alone, atol=1e-6)
 
 
+# Scores for float32, for float64, and for log space.
+@pytest.mark.parametrize("scale", [1.0, 12.0, 200.0])
+def test_constraints_stay_with_their_documents(scale):
+    """Documents of several lengths give the same in a batch and alone."""
+    rng = numpy.random.default_rng(0)
+    tags = TagSet(("A", "B", "C"))
+    lattice = random_lattice(rng, [2, 0, 30, 9], 1, tags.n_tags, scale, "float32")
+    allowed = rng.random(lattice.emissions.shape) < 0.7
+    allowed[:, 0] = True
+    marginals = tag_marginals(lattice, tags.allowed_transitions, allowed)
+    spans = tags.find_spans(best_paths(lattice, tags.allowed_transitions, allowed))
+    probabilities = entity_probabilities(lattice, tags, spans, allowed)
+    for document in (0, 2, 3):
+        alone, rows = lattice.select([document]), lattice.words_of([document])
+        legal = tags.allowed_transitions
+        expected = tag_marginals(alone, legal, allowed[rows])
+        assert marginals[rows] == pytest.approx(expected, abs=1e-6)
+        own = spans[numpy.isin(spans[:, 1], rows)]
+        shifted = own - numpy.array([0, rows[0], rows[0], 0])
+        found = entity_probabilities(alone, tags, shifted, allowed[rows])
+        whole = probabilities[numpy.isin(spans[:, 1], rows)]
+        assert whole == pytest.approx(found, abs=1e-6)
+
+
 def test_a_long_document_is_linear_in_memory_and_exact():
     """20,000 words: probabilities still sum to one at every word."""
     tags = TagSet(("A", "B"))

@@ -25,7 +25,7 @@ def gpu() -> Any:
 
 
 # thinc's sums of the gradients of hashed embeddings.
-KNOWN = ("thinc/", "crf/forward_backward.py")
+KNOWN = ("thinc/",)
 
 
 def is_known(fault: str) -> bool:
