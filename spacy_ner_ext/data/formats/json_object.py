@@ -136,9 +136,8 @@ def _read_annotation(values: Values, place: ValuePlace) -> Record:
         others["cats"] = dict.fromkeys(names, 1.0)
     text = field(values, name, str, place)
     record = Record(place, text=text, **read_data(others, place))
-    if others.get("spans") and values.get("_view_id") in OTHER_VIEWS:
+    if values.get("_view_id") in OTHER_VIEWS and others.pop("spans", None):
         place.note("skipped", f"spans of the view {values['_view_id']}")
-        del others["spans"]
     for key in SPANS:
         if others.get(key) is not None:
             _add_annotation(record, key, others[key], place)

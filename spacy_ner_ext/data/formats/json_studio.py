@@ -155,7 +155,9 @@ def is_minimal(value: Values) -> bool:
 def _regions_of(control: Any) -> list[Dict]:
     items = control if isinstance(control, list) else []
     found = [item for item in items if has_offsets(item)]
-    return [item for item in found if isinstance(item.get(first(item, LABELS)), list)]
+    # Other tools have lists of "label".
+    names = LABELS[:2]
+    return [item for item in found if isinstance(item.get(first(item, names)), list)]
 
 
 def read_minimal(values: Values, place: ValuePlace) -> Iterator[Record]:
@@ -216,7 +218,9 @@ def read_argilla(values: Values, place: ValuePlace) -> Iterator[Record]:
         elif question in results:
             place.note("skipped", "further response; see --annotator")
         else:
-            results[question] = _results_of(question, response.get("value"))
+            value = response.get("value")
+            items = value if isinstance(value, list) else [value]
+            results[question] = _results_of(question, items)
     if values.get("suggestions"):
         place.note("skipped", "suggestions")
     if results or not responses:

@@ -147,6 +147,7 @@ FILES = {
         [task({"type": "choices", "from_name": q, "value": {"choices": [c]}}) for q, c in (("mood", "good"), ("mood", "bad"), ("topic", "art"))],
         [("", NONE, {"good": 1.0, "bad": 0.0}), ("", NONE, {"good": 0.0, "bad": 1.0}), ("", NONE, {"art": 1.0})],
     ),
+    "Argilla 2, without an answer": ("a.json", [{"fields": {"text": TEXT}, "responses": {"ner": [{"value": value}]}} for value in (None, "", [])], [("", NONE, {}), ("", NONE, {}), ("", NOTHING, {})]),
     "Argilla 2, choices": (
         "a.json",
         [{"fields": {"text": TEXT}, "responses": {"mood": [{"value": mood}]}} for mood in ("good", "bad")],
@@ -198,6 +199,7 @@ FILES = {
         [{"text": TEXT, "_view_id": "choice", "spans": [{"start": 0, "end": 8, "label": "PER"}], "options": [{"id": "A"}, {"id": "B"}], "accept": ["B"], "answer": "accept"}],
         [("", NONE, {"A": 0.0, "B": 1.0})],
     ),
+    "Prodigy, no span of the view choice": ("a.jsonl", [{"text": TEXT, "_view_id": "choice", "accept": ["A"], "spans": [], "answer": "accept"}], [("", NONE, {"A": 1.0})]),
     "Prodigy, choice ignored": (
         "a.jsonl",
         [{"text": TEXT, "_view_id": "choice", "options": [{"id": "A"}], "accept": [], "answer": a} for a in ("ignore", "accept")],
