@@ -146,24 +146,20 @@ class _Reader:
 
     def _add(self, word: Word) -> None:
         words, tokens = self.sentence.words, self.sentence.tokens
-        number = word.cells["ID"]
+        number, place, start = word.cells["ID"], word.place, len(words)
         match = ID.fullmatch(number)
-        if match is None:
-            what = f"'{number[:EXCERPT]}' is not an ID such as 1, 1-2 or 1.1"
-            raise word.place.error(f"{what}; correct it")
-        start, kind, end = int(match[1]) - 1, match[2], int(match[3] or 0)
+        first, kind, end = match.groups() if match else ("0", "", "")
+        is_next, ends = int(first) == start + 1, (t.end for t in tokens.values())
         if kind == ".":
-            word.place.note("skipped", f"empty node {number}")
-        elif start != len(words):
-            what = f"the ID is {number}, but {len(words) + 1} comes next; correct it"
-            raise word.place.error(what)
-        elif kind is None:
+            place.note("skipped", f"empty node {number}")
+        elif is_next and kind is None:
             words.append(word)
-        elif end < start + 2 or any(token.end > start for token in tokens.values()):
-            what = f"token {number} has fewer than two words or overlaps an earlier one"
-            raise word.place.error(f"{what}; correct its ID")
+        elif is_next and int(end) > start + 1 and start >= max(ends, default=0):
+            tokens[start] = word._replace(end=int(end))
         else:
-            tokens[start] = word._replace(end=end)
+            what = f"the ID is '{number[:EXCERPT]}', but {start + 1} comes next, or "
+            what += f"{start + 1}-{start + 2} for a token of two words; correct it"
+            raise place.error(what)
 
 
 def _misc(cell: str) -> dict[str, str]:

@@ -144,13 +144,12 @@ class _Columns:
             raise place.error(
                 f"{what}{tagging.NOT_A_TAG.removeprefix('is ')}; correct it"
             )
-        what += "a number without a name; "
-        if self.names:
-            raise place.error(
-                f"{what}names go up to {max(self.names)}, see --tag-names"
-            )
-        what += "name the tags with --tag-names FILE, a list such as "
-        raise place.error(f'{what}["O", "B-PER"], or labels.json next to the dataset')
+        what += (
+            'a number without a name; name the tags in a list such as ["O", "B-PER"]'
+        )
+        raise place.error(
+            f"{what}, with --tag-names or in {NAMES_FILE} next to the file"
+        )
 
 
 def _joinable(records: Iterator[Record]) -> Iterator[Record]:

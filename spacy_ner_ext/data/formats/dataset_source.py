@@ -100,19 +100,11 @@ def _load(path: Path, split: str | None, config: str | None) -> Source:
 
 
 def _reason(err: Exception, is_local: bool) -> str:
-    from datasets.exceptions import DatasetNotFoundError
-
-    if is_local and isinstance(err, FileNotFoundError):
-        advice = "give such a folder or one of the files in it"
-        return f"is a folder, but not a complete one of save_to_disk; {advice}"
-    if isinstance(err, DatasetNotFoundError):
-        advice = "check the name, and set HF_TOKEN if the dataset is private or gated"
-        return f"is neither a file nor a dataset on the hub; {advice}"
-    if isinstance(err, ConnectionError):
-        advice = "or give the folder of a dataset saved with save_to_disk"
-        return f"no such file, and the hub is out of reach; check the network, {advice}"
-    checked = "the folder" if is_local else "--dataset-config and the network"
-    return f"cannot be loaded ({type(err).__name__}: {one_line(err)}); check {checked}"
+    advice = "check the name and the network, --dataset-config, and HF_TOKEN if the "
+    advice += "dataset is private or gated; or give a folder of save_to_disk"
+    if is_local:
+        advice = "give a complete folder of save_to_disk, or one of the files in it"
+    return f"cannot be loaded ({type(err).__name__}: {one_line(err)}); {advice}"
 
 
 def _dataset_rows(dataset: Any, path: Path) -> Iterator[Row]:

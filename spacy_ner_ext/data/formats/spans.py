@@ -59,23 +59,22 @@ class ExportedDoc(NamedTuple):
     def note_lost(self, spans: Iterable[Span], held: Collection[str] = ()) -> None:
         """Note what the document has and the format does not hold. It may hold
         "categories", "attributes" (values of extensions) and "ids" (`NAMES`)."""
-        doc, data = self.doc, self.doc.user_data
+        doc, data, key = self.doc, self.doc.user_data, self.spans_key
         names = [
             name for name, value in data.items() if isinstance(name, str) and value
         ]
-        lost = [what for attr, what in LAYERS.items() if doc.to_array(attr).any()]
-        lost += ["categories"] * (bool(doc.cats) and "categories" not in held)
-        if "attributes" not in held and any(isinstance(key, tuple) for key in data):
-            lost.append("extension attributes")
         known = NAMES if "ids" in held else ()
-        lost += [f"user data {name!r}" for name in names if name not in known]
-        lost += [f"span group {key!r}" for key in doc.spans if key != self.spans_key]
-        if self.spans_key is not None and doc.ents:
-            lost.append("entities of doc.ents")
-        if any(span.kb_id or span.id for span in spans):
-            lost.append("IDs of spans")
-        for what in lost:
-            self.place.note("skipped", what)
+        has_attributes = any(isinstance(name, tuple) for name in data)
+        lost = {what: bool(doc.to_array(attr).any()) for attr, what in LAYERS.items()}
+        lost["categories"] = bool(doc.cats) and "categories" not in held
+        lost["extension attributes"] = has_attributes and "attributes" not in held
+        lost |= {f"user data {name!r}": name not in known for name in names}
+        lost |= {f"span group {name!r}": name != key for name in doc.spans}
+        lost["entities of doc.ents"] = key is not None and bool(doc.ents)
+        lost["IDs of spans"] = any(span.kb_id or span.id for span in spans)
+        for what, is_lost in lost.items():
+            if is_lost:
+                self.place.note("skipped", what)
 
 
 def without_overlap(spans: list[Span], place: NotedPlace) -> list[Span]:

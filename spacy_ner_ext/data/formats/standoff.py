@@ -177,17 +177,11 @@ def _find_texts(path: Path, report: ConversionReport) -> dict[str, Path]:
 
 def _read_text(path: Path) -> str:
     """Read a text with its line ends and byte order mark, since offsets count both."""
-    annotations = _annotations(path)
-    if not annotations:
-        what = f"its annotations {path.stem}.ann are missing; add the file, "
-        advice = "empty if the text has no entity, or move the text elsewhere"
-        raise UserError(what + advice, path)
-    if not path.exists():
-        what = f"its text {path.name} is missing; add it or remove this file"
-        raise UserError(what, annotations[0])
+    annotations = _annotations(path) or [path.with_suffix(ANNOTATIONS[0])]
     for file in (path, *annotations):
         if not file.is_file():
-            raise UserError("is not a regular file; save its content to a file", file)
+            what = "is missing or not a file, and is needed: a text has annotations in "
+            raise UserError(f"{what}a file next to it, empty without entities", file)
     with readable(path):
         if path.stat().st_size > MAX_LINE:
             what = f"is longer than {MAX_LINE // 2**20} MiB; cut the text into several"

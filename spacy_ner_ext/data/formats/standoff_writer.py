@@ -15,9 +15,12 @@ from .spans import ExportedDoc, writes_docs, written
 from .standoff import ANNOTATIONS, TEXT
 
 SUFFIXES = (TEXT, ANNOTATIONS[0])
-# Characters that some file system or the reader does not accept.
-FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]')
-RESERVED = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]) *(\..*)?", re.IGNORECASE)
+# What some file system or the reader does not accept in a name.
+BAD_NAME = re.compile(
+    r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]|(^|/)(\.|/|$)|[. ](/|$)'
+    r"|(^|/)(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]) *(\.|/|$)",
+    re.IGNORECASE,
+)
 MAX_NAME_BYTES = 255
 WHITE_SPACE = re.compile(r"\s")
 LINE_END = re.compile(r"[\r\n]")
@@ -39,7 +42,13 @@ def write_standoff(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None
 
 def _take_name(name: str, taken: dict[str, str], place: Place) -> None:
     """Check the name of a document, and add its files and folders to those taken."""
-    fault = _fault(name)
+    fault = ""
+    sizes = [len(f"{part}{TEXT}".encode(errors="ignore")) for part in name.split("/")]
+    if BAD_NAME.search(name) or max(sizes) > MAX_NAME_BYTES:
+        fault = (
+            "is not a file name on all systems: a part is empty or too long, starts "
+        )
+        fault += "with '.', ends with '.' or ' ', or has what Windows reserves"
     # Names that differ only in this are the same on some file systems.
     key = unicodedata.normalize("NFC", name).casefold()
     needed = dict.fromkeys(map(str, PurePosixPath(key).parents), "folder")
@@ -53,21 +62,6 @@ def _take_name(name: str, taken: dict[str, str], place: Place) -> None:
         what = f"the id {name[:EXCERPT]!r} {fault}; give the document another"
         raise place.error(what)
     taken |= needed
-
-
-def _fault(name: str) -> str:
-    """Why a name cannot be a file name; empty if it can."""
-    forbidden = FORBIDDEN.search(name)
-    if forbidden:
-        return f"contains {forbidden[0]!r}, which file names cannot"
-    for part in name.split("/"):
-        if not part or part.startswith(".") or part.endswith((".", " ")):
-            return "has a part that is empty, starts with '.' or ends with '.' or ' '"
-        if RESERVED.fullmatch(part):
-            return f"contains {part!r}, which Windows reserves"
-        if len(f"{part}{TEXT}".encode()) > MAX_NAME_BYTES:
-            return f"is too long for a file name of up to {MAX_NAME_BYTES} bytes"
-    return ""
 
 
 def _lines(exported: ExportedDoc) -> Iterator[str]:

@@ -248,7 +248,12 @@ MALFORMED = {
         2,
         "number without a name; name the tags wi",
     ),
-    "numbers first": ([row("a", [1])], {}, 1, "--tag-names FILE, a list such as ["),
+    "numbers first": (
+        [row("a", [1])],
+        {},
+        1,
+        'a list such as ["O", "B-PER"], with --tag-names or',
+    ),
     "negative": ([row("a", [-1])], {}, 1, "'ner_tags' holds -1, a number without"),
     "true": ([row("a", [True])], {}, 1, "'ner_tags' holds true, not O or a prefix"),
     "float": ([row("a", [1.0])], {}, 1, "'ner_tags' holds 1.0, not O or a prefix"),
@@ -322,11 +327,11 @@ BAD_NAMES = {
     ),
     "number": ("[1, 2]", "the name of tag 0, 1, is not O"),
     "text": ("O B-PER", "is not a JSON value"),
-    "value": ('"O"', "holds 1, a number without a name; names go up to 0"),
+    "value": ('"O"', "holds 1, a number without a name; name the tags"),
     "object": ('{"O": "B-PER"}', "'O' has the value \"B-PER\", not the number"),
     "twice": ('{"0": "O", "00": "B-X"}', "number 0 has two names"),
     "clash": ('["O", "U-X", "E-X"]', "tag 2: a tag with E-, but U- on tag 1"),
-    "too few": ('["O", "B-PER"]', "holds 2, a number without a name; names go up to 1"),
+    "too few": ('["O", "B-PER"]', "holds 2, a number without a name; name the tags"),
 }
 
 
@@ -354,7 +359,7 @@ def test_paths_that_are_no_dataset(tmp_path, saved):
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "folder").mkdir()
     for path, what in [
-        (tmp_path / "folder", "is a folder, but not a complete one of save_to_disk"),
+        (tmp_path / "folder", "give a complete folder of save_to_disk"),
         (tmp_path / "a.csv", r"ends in \.jsonl, \.json, \.ndjson, \.parquet"),
         (tmp_path / "no.jsonl", "no such file"),
         (tmp_path / "empty.jsonl", "empty"),
@@ -422,9 +427,18 @@ def test_code_of_a_dataset_is_refused_where_it_could_run(monkeypatch):
 
 
 HUB_ERRORS = {
-    "offline": (ConnectionError("x"), "the hub is out of reach; check the network"),
-    "missing": (datasets.exceptions.DatasetNotFoundError("x"), "set HF_TOKEN"),
-    "config": (ValueError("no\nconfig"), r"ValueError: no config\); check --dataset-c"),
+    "offline": (
+        ConnectionError("x"),
+        "ConnectionError: x\\); check the name and the network",
+    ),
+    "missing": (
+        datasets.exceptions.DatasetNotFoundError("x"),
+        "HF_TOKEN if the dataset is private",
+    ),
+    "config": (
+        ValueError("no\nconfig"),
+        r"ValueError: no config\); check .* --dataset-c",
+    ),
 }
 
 

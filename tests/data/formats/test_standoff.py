@@ -348,7 +348,7 @@ def test_all_bad_files_are_named_at_once(bad_folder, nlp):
         list(read_standoff(bad_folder, nlp))
     message = str(caught.value)
     assert message.startswith("4 of 5 documents cannot be read: ")
-    for name in ("a/other.ann, line 1", "b.ann, line 1", "c.ann", "d.txt, line 1"):
+    for name in ("a/other.ann, line 1", "b.ann, line 1", "c.txt", "d.txt, line 1"):
         assert f"{bad_folder / name}: " in message
     assert message.endswith("; correct them, or leave them out with --skip-bad")
     assert "\n" not in message
@@ -359,7 +359,7 @@ def test_bad_files_are_skipped_on_request(bad_folder, nlp):
     (doc,) = read_standoff(bad_folder, nlp, report=report, skip_bad=True)
     assert doc.user_data["id"] == "good"
     assert counts(report) == {"bad_files": 4}
-    assert "its text c.txt is missing" in whats(report, "bad_files")[2]
+    assert "c.txt: is missing" in whats(report, "bad_files")[2]
 
 
 def test_one_bad_file_or_nothing_else_is_an_error(bad_folder, nlp):
@@ -388,8 +388,8 @@ def test_option_is_checked(read):
 @pytest.mark.parametrize(
     ("missing", "what"),
     [
-        ("a.ann", "a.txt: its annotations a.ann are missing; add the file, empty if"),
-        ("a.txt", "a.ann: its text a.txt is missing"),
+        ("a.ann", "a.ann: is missing or not a file, and is needed: a text has"),
+        ("a.txt", "a.txt: is missing or not a file"),
     ],
 )
 def test_pairs_must_be_whole(tmp_path, nlp, missing, what):
@@ -418,11 +418,11 @@ def test_folder_or_pipe_in_place_of_a_file(tmp_path, nlp):
     make_pair(tmp_path, "a")
     (tmp_path / "a.ann").unlink()
     (tmp_path / "a.ann").mkdir()
-    with pytest.raises(UserError, match=r"a\.ann: is not a regular file"):
+    with pytest.raises(UserError, match=r"a\.ann: is missing or not a file"):
         list(read_standoff(tmp_path, nlp))
     (tmp_path / "a.ann").rmdir()
     os.mkfifo(tmp_path / "a.ann")
-    with pytest.raises(UserError, match=r"a\.ann: is not a regular file"):
+    with pytest.raises(UserError, match=r"a\.ann: is missing or not a file"):
         list(read_standoff(tmp_path, nlp))
 
 
@@ -506,26 +506,26 @@ def test_spans_of_a_group(tmp_path, nlp):
     assert whats(report, "replaced") == ["tokens without annotation become 'no entity'"]
 
 
-BAD_IDS = {
-    "../x": "starts with '.'",
-    "/etc/x": "has a part that is empty",
-    "a/../../b": "starts with '.'",
-    "a/./b": "starts with '.'",
-    "a//b": "has a part that is empty",
-    "a/": "has a part that is empty",
-    ".hidden": "starts with '.'",
-    "a.": "ends with '.'",
-    "a ": "ends with '.' or ' '",
-    "C:\\x": "contains ':'",
-    "a\\b": r"contains '\\'",
-    "a\x00b": r"contains '\x00'",
-    "a\nb": r"contains '\n'",
-    "a\ud800": r"contains '\ud800'",
-    "what?": "contains '?'",
-    "x/nul": "which Windows reserves",
-    "COM1.old": "which Windows reserves",
-    "é" * 126: "is too long for a file",
-}
+BAD_IDS = [
+    "../x",
+    "/etc/x",
+    "a/../../b",
+    "a/./b",
+    "a//b",
+    "a/",
+    ".hidden",
+    "a.",
+    "a ",
+    "C:\\x",
+    "a\\b",
+    "a\x00b",
+    "a\nb",
+    "a\ud800",
+    "what?",
+    "x/nul",
+    "COM1.old",
+    "é" * 126,
+]
 
 
 @pytest.mark.parametrize("name", BAD_IDS)
@@ -535,7 +535,7 @@ def test_ids_that_are_no_names_of_files(tmp_path, nlp, name):
         write([make_doc(nlp, "x", name=name)], folder)
     message = str(caught.value)
     assert message.startswith("corpus, document 1: the id '")
-    assert BAD_IDS[name] in message
+    assert "is not a file name on all systems" in message
     assert "\n" not in message
     assert files(tmp_path) == []
 
