@@ -38,7 +38,6 @@ class Layout(Rows):
     """A column file whose layout is found by `measure`.
 
     n_unfit: The number of lines that do not have all columns.
-    is_found: Whether a column certainly has tags.
     """
 
     understand: tagging.Understand = tagging.understand_tags
@@ -47,7 +46,6 @@ class Layout(Rows):
     n_rows: int = 0
     n_sentences: int = 0
     n_unfit: int = 0
-    is_found: bool = False
 
     def measure(
         self,
@@ -64,8 +62,7 @@ class Layout(Rows):
             if self.width > 1:
                 self._add_columns(n_lines)
                 self.tags = self._find_tags()
-                self.is_found = bool(self.tags)
-            if self.is_found:
+            if self.tags:
                 break
         if self.width < 2:
             what = "has 1 column, a token and a tag need 2; check --delimiter"
@@ -139,10 +136,8 @@ class Layout(Rows):
         if outside or labeled:
             return {i: found[i] for i in outside[-1:]} or labeled
         tags = self._understand([self.width - 1])
-        found_any = any(
-            t is None or tagging.OUTSIDE in t.values() for t in tags.values()
-        )
-        return tags if found_any else {}
+        last = tags[self.width - 1]
+        return tags if last is None or tagging.OUTSIDE in last.values() else {}
 
     def _styled(self, i: int) -> dict[str, tagging.Tag]:
         texts = self.columns[i].lines
@@ -150,10 +145,8 @@ class Layout(Rows):
             return {}
         tags = tagging.understand_tags(texts, alone=False)
         # Words may be like tags, such as B-52, also next to a column that is all O.
-        others = [column.lines.keys() for column in self.columns[1:]]
-        are_outside = any(
-            {"O"} <= other <= tagging.UNLABELED.keys() for other in others
-        )
+        others, unlabeled = self.columns[1:], tagging.UNLABELED.keys()
+        are_outside = any({"O"} <= other.lines.keys() <= unlabeled for other in others)
         return tags if i or (len(tags) == len(texts) and not are_outside) else {}
 
     def _understand(self, columns: Iterable[int]) -> Tags:
@@ -212,12 +205,9 @@ class Layout(Rows):
         """A column that names or counts sentences, if no blank line ends them."""
         others = sorted({*range(self.width)} - {self.token_column, *self.tags})
         named = [i for i in others if SENTENCE_NAME.match(self.names[i])]
+        skipped = [i for i in others if i < self.token_column]
         # A column without repetition counts or names the lines.
-        skipped = [
-            i
-            for i in others
-            if i < self.token_column and len(self.columns[i].lines) < self.n_rows
-        ]
+        skipped = [i for i in skipped if len(self.columns[i].lines) < self.n_rows]
         repeat = [i for i in skipped if self.columns[i].repeats]
         found = [*repeat, *skipped] if self.n_sentences == 1 else []
         self.sentence_column = next(iter([*named, *found]), None)
@@ -265,8 +255,8 @@ class Layout(Rows):
             if self.is_ontonotes and tags is None:
                 return ""
             unknown = [text for text in texts if text not in (tags or {})]
-            if not self.is_found or len(unknown) > 0.1 * len(texts):
-                return f"'{unknown[0] if unknown else ''}' is not a tag such as B-PER"
+            if len(unknown) > 0.1 * len(texts):
+                return f"'{unknown[0]}' is not a tag such as B-PER"
             if not {"O", "o"} & texts.keys():
                 return "no token has the tag O"
             labels = [label for _, label in self._styled(i).values() if label]

@@ -34,8 +34,7 @@ DEFAULT_LABEL = "ENTITY"
 SCHEMES = {"iob1": "OIB", "iob2": "OBI", "bioes": "OBIES", "biluo": "OBILU"}
 ALIASES = {"iob": "iob1", "io": "iob1", "bio": "iob2"}
 ALIASES |= dict.fromkeys(("iobes", "bmes", "bmeow"), "bioes")
-ONE_TOKEN = "SU"
-LAST = "EL"
+LAST, ONE_TOKEN = "EL", "SU"
 SAME_PREFIX = {"M": "I", "W": "S"}
 PREFIX, LABEL = "(?P<prefix>[BIESLUMW])", r"(?P<label>.*[^\W\d_].*)"
 WRITTEN = (f"{PREFIX}-(?P<label>.+)", f"{PREFIX}[_:.]{LABEL}", f"{LABEL}[-_:.]{PREFIX}")
@@ -149,21 +148,23 @@ def find_scheme(
             lines[prefix] = min(line, lines.get(prefix, line))
         tags = ((known.get(a, OUTSIDE), known.get(b, OUTSIDE)) for a, b in column.pairs)
         starts |= {prefix for (_, last), (prefix, label) in tags if label != last}
+    why = ""
+    if scheme == "auto":
+        scheme = "iob1" if "I" in starts and "B" not in starts else "iob2"
+        ends = sorted(
+            (line, prefix)
+            for prefix, line in lines.items()
+            if prefix in LAST + ONE_TOKEN
+        )
+        if ends:
+            scheme = "bioes" if ends[0][1] in "ES" else "biluo"
+            why = f", which has {ends[0][1]}- as on {unit} {ends[0][0]}"
     for prefix, line in lines.items():
-        if scheme != "auto" and prefix not in SCHEMES[scheme] + MISSING[0]:
-            what = f"a tag with {prefix}- does not belong to the scheme {scheme}"
-            raise Place(path, line, unit).error(f"{what}; choose another --scheme")
-    if scheme != "auto":
-        return scheme
-    biluo, bioes = (list(filter(lines.__contains__, two)) for two in ("LU", "ES"))
-    if biluo and bioes:
-        first, second = sorted((biluo[0], bioes[0]), key=lines.__getitem__)
-        what = f"a tag with {second}-, but {first}- on {unit} {lines[first]}: no scheme"
-        what += " has both (E and S are bioes, L and U biluo); correct the tags"
-        raise Place(path, lines[second], unit).error(what)
-    if biluo or bioes:
-        return "biluo" if biluo else "bioes"
-    return "iob1" if "I" in starts and "B" not in starts else "iob2"
+        if prefix not in SCHEMES[scheme] + MISSING[0]:
+            what = f"a tag with {prefix}- does not belong to the scheme {scheme}{why}; "
+            advice = "correct it or choose another --scheme"
+            raise Place(path, line, unit).error(what + advice)
+    return scheme
 
 
 def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Repair]]:
@@ -186,7 +187,7 @@ def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Re
                 repairs.append((i, fault))
             elif scheme != "iob1" and prefix in ("I", *LAST):
                 repairs.append((i, f"{prefix}-{label} starts an entity"))
-        if label and prefix in (*LAST, *ONE_TOKEN):
+        if label and prefix in LAST + ONE_TOKEN:
             spans.append((start, i + 1, label))
             current = ""
     return spans, repairs

@@ -249,7 +249,12 @@ ERRORS = {
         None,
         "column 0 is both token and tag; leave one out of --tag",
     ),
-    "clash": ("a\tU-X\n\nb\tB-X\nc\tE-X\n", {}, 4, "a tag with E-, but U- on line 1"),
+    "clash": (
+        "a\tU-X\n\nb\tB-X\nc\tE-X\n",
+        {},
+        4,
+        "a tag with E- does not belong to the scheme biluo, which has U- as on line 1",
+    ),
     "not in scheme": ("a\tO\nb\tS-X\n", {"scheme": "iob2"}, 2, "S- does not belong"),
     "encoding": (b"a\tO\nM\xfcnchen\tO\n", {}, 2, "byte 0xfc at position 2 is not UTF"),
     "utf-16": ("a\tO\n".encode("utf-16"), {}, 1, "byte 0xff at position 1"),

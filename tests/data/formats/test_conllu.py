@@ -351,7 +351,12 @@ ERRORS = {
         None,
         "no entities under Ner; other columns and keys of MISC are: NER; choose",
     ),
-    "clash": (row(1, "x", "NER=U-A") + row(2, "y", "NER=E-A"), {}, 2, "no scheme has"),
+    "clash": (
+        row(1, "x", "NER=U-A") + row(2, "y", "NER=E-A"),
+        {},
+        2,
+        "E- does not belong to the scheme biluo",
+    ),
     "not in scheme": (
         X + row(2, "x", "NER=S-A"),
         {"scheme": "iob2"},

@@ -246,7 +246,7 @@ MALFORMED = {
         [GOOD, row("a", [1])],
         {},
         2,
-        "number without a name; name the tags wi",
+        "number without a name; name the tags in",
     ),
     "numbers first": (
         [row("a", [1])],
@@ -284,7 +284,7 @@ MALFORMED = {
         [row("ab", ["B-X", "U-X"]), row("ab", ["B-X", "E-X"])],
         {},
         2,
-        "a tag with E-, but U- on line 1",
+        "a tag with E- does not belong to the scheme biluo, which has U- as on line 1",
     ),
     "id": ([row(id=[1])], {}, 1, "'id' is [1], not a string"),
     "spaces": ([row(spaces=[1])], {}, 1, "'spaces' is not true or false for each"),
@@ -330,7 +330,10 @@ BAD_NAMES = {
     "value": ('"O"', "holds 1, a number without a name; name the tags"),
     "object": ('{"O": "B-PER"}', "'O' has the value \"B-PER\", not the number"),
     "twice": ('{"0": "O", "00": "B-X"}', "number 0 has two names"),
-    "clash": ('["O", "U-X", "E-X"]', "tag 2: a tag with E-, but U- on tag 1"),
+    "clash": (
+        '["O", "U-X", "E-X"]',
+        "tag 2: a tag with E- does not belong to the scheme biluo, which has U- as on",
+    ),
     "too few": ('["O", "B-PER"]', "holds 2, a number without a name; name the tags"),
 }
 
