@@ -14,7 +14,7 @@ from ..offsets import Quote
 from ..record import Entity, Record
 from ..report import ConversionReport, NotedPlace
 from ..text import check_input
-from .json_file import checked, excerpt, field, name_of, read_json_values
+from .json_file import checked, excerpt, field, name_of, objects, read_json_values
 
 Values = Mapping[str, Any]
 # The offset of a text, the text and its mentions.
@@ -84,17 +84,17 @@ def _from_xml(element: ElementTree.Element) -> dict[str, Any]:
 
 def _read_document(values: Values, place: NotedPlace, fragments: str) -> Record:
     levels, texts = [values], list[Text]()
-    for passage in _objects(values, "passages", place):
-        sentences = _objects(passage, "sentences", place)
+    for passage in objects(values, "passages", place):
+        sentences = objects(passage, "sentences", place)
         levels += [passage, *sentences]
         for part in [passage] if passage.get("text") else sentences:
             text = field(part, "text", str, place)
             texts.append((_number(part, "offset", place), text, []))
     texts.sort(key=itemgetter(0))
     for level in levels:
-        for _ in _objects(level, "relations", place):
+        for _ in objects(level, "relations", place):
             place.note("skipped", "relation")
-        for annotation in _objects(level, "annotations", place):
+        for annotation in objects(level, "annotations", place):
             _add_mention(annotation, texts, place)
     record = Record(place, id=name_of(values, "id", place))
     record.text = "\n".join(text for _, text, _ in texts)
@@ -116,7 +116,7 @@ def _add_mention(annotation: Values, texts: list[Text], place: NotedPlace) -> No
     label = next((infons[key] for key in LABELS if infons.get(key)), "")
     checked(label, str, f"the type of {name}", place)
     spans = []
-    for location in _objects(annotation, "locations", place):
+    for location in objects(annotation, "locations", place):
         start = _number(location, "offset", place)
         spans.append((start, start + _number(location, "length", place)))
     before = [text for text in texts if spans and text[0] <= spans[0][0]]
@@ -130,11 +130,6 @@ def _add_mention(annotation: Values, texts: list[Text], place: NotedPlace) -> No
     text = annotation.get("text") or None
     quote = Quote(spans, text and checked(text, str, f"the text of {name}", place))
     mentions.append(Mention(place, name, label, quote))
-
-
-def _objects(values: Values, name: str, place: Place) -> list[Values]:
-    items = checked(values.get(name) or [], list, f"'{name}'", place)
-    return [checked(item, dict, f"one of '{name}'", place) for item in items]
 
 
 def _number(values: Values, name: str, place: Place) -> int:

@@ -112,7 +112,7 @@ MALFORMED = {
     "columns": (b"a O\nb x O\n", "a.spacy", (), "line 2: has 3 columns, line 1 has 2"),
     "encoding": (b"a O\n\xff O\n", "a.spacy", (), "line 2: byte 0xff"),
     "tag": (b"a\tX-PER\n", "a.spacy", (), "line 1: tag 'X-PER'"),
-    "clash": (b"a\tU-X\nb\tS-X\n", "a.spacy", (), "line 2: a tag with S- does not belong"),
+    "clash": (b"a\tU-X\nb\tS-X\n", "a.spacy", (), "line 2: a tag with S- does not"),
     "column list": (b"a O\n", "a.spacy", ("--tag-column", "x"), "x is not a list of"),
     "column": (b"a O\n", "a.spacy", ("--tag-column", 7), "--tag-column 7 is out of"),
     "scheme": (b"a S-X\n", "a.spacy", ("--scheme", "iob2"), "line 1: a tag with S-"),
