@@ -118,7 +118,7 @@ class _Columns:
         layers = []
         if row[self.tags] is not None:
             tags = checked(row[self.tags], list, f"'{self.tags}'", place)
-            layers = [[self._tag(tag, place) for tag in tags]]
+            layers = [tagging.tags_of(tags, self.known, place)]
         record = tagging.tagged_record(
             words, layers, [place] * (len(words) or 1), report
         )
@@ -132,24 +132,6 @@ class _Columns:
         if sentence and not record.id:
             record.id = ".".join(filter(None, (record.document, sentence)))
         return record
-
-    def _tag(self, value: Any, place: Place) -> tagging.Tag:
-        if value is None:
-            return tagging.MISSING
-        # True is not 1.
-        if type(value) in (int, str) and value in self.known:
-            return self.known[value]
-        what = f"'{self.tags}' holds {excerpt(value)}, "
-        if type(value) is not int:
-            raise place.error(
-                f"{what}{tagging.NOT_A_TAG.removeprefix('is ')}; correct it"
-            )
-        what += (
-            'a number without a name; name the tags in a list such as ["O", "B-PER"]'
-        )
-        raise place.error(
-            f"{what}, with --tag-names or in {NAMES_FILE} next to the file"
-        )
 
 
 def _joinable(records: Iterator[Record]) -> Iterator[Record]:

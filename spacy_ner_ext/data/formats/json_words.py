@@ -6,9 +6,9 @@ from itertools import accumulate, chain
 from typing import Any
 
 from ..record import Record
-from .json_file import checked, excerpt, field, name_of, objects
+from .json_file import checked, field, name_of, objects
 from .json_spans import ValuePlace, Values, add_spans, add_words, first
-from .tags import NOT_A_TAG, Column, find_scheme, tagged_record, understand_tags
+from .tags import Column, find_scheme, tagged_record, tags_of, understand_tags
 
 WORDS = ("tokens", "words", "tokenized_text", "sentences", "sentence")
 TAGS = ("ner_tags", "tags", "ner", "bio_tags", "iob_tags", "labels", "label")
@@ -61,19 +61,12 @@ def read_tags(values: Values, place: ValuePlace) -> Iterator[Record]:
 
 
 def _tagged(words: list[str], tags: Sequence[Any], place: ValuePlace) -> Record:
-    given = [tag or "" if tag in NO_TAG else tag for tag in tags]
-    if any(type(tag) is int for tag in given):
-        what = "the tags are numbers; name them with --format datasets and --tag-names"
-        raise place.error(what)
     column = Column()
-    for tag in given:
-        column.add(checked(tag, str, "a tag", place), place.number)
+    for tag in tags:
+        column.add(str(tag or ""), place.number)
     known = understand_tags(column.lines)
-    for tag in given:
-        if tag not in known:
-            raise place.error(f"tag {excerpt(tag)} {NOT_A_TAG}; correct it")
+    layers = [tags_of(tags, known, place)]
     scheme = find_scheme([(column, known)], "auto", place.path, place.unit)
-    layers = [[known[tag] for tag in given]]
     places = [place] * (len(words) or 1)
     record = tagged_record(words, layers, places, place.report, scheme)
     record.starts = None

@@ -15,10 +15,12 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
+from typing import Any
 
 from ...util.errors import Place, check_choice
 from ..record import Entity, Record
 from ..report import ConversionReport
+from .json_file import excerpt
 
 Tag = tuple[str, str]
 # Finds the tags among texts.
@@ -191,6 +193,21 @@ def tags_to_spans(tags: Sequence[Tag], scheme: str) -> tuple[list[Span], list[Re
             spans.append((start, i + 1, label))
             current = ""
     return spans, repairs
+
+
+def tags_of(values: Sequence[Any], known: Mapping[Any, Tag], place: Place) -> list[Tag]:
+    """Look up tags by text or number; None is missing annotation."""
+    for value in values:
+        if type(value) is int and value not in known:
+            what = f"tag {value} is a number without a name; name the tags with "
+            what += (
+                '--format datasets and --tag-names, in a list such as ["O", "B-PER"]'
+            )
+            raise place.error(what)
+        # True is not 1.
+        if value is not None and (type(value) not in (int, str) or value not in known):
+            raise place.error(f"tag {excerpt(value)} {NOT_A_TAG}; correct it")
+    return [MISSING if value is None else known[value] for value in values]
 
 
 def tagged_record(

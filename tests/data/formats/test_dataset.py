@@ -246,19 +246,19 @@ MALFORMED = {
         [GOOD, row("a", [1])],
         {},
         2,
-        "number without a name; name the tags in",
+        "number without a name; name the tags with",
     ),
     "numbers first": (
         [row("a", [1])],
         {},
         1,
-        'a list such as ["O", "B-PER"], with --tag-names or',
+        '--tag-names, in a list such as ["O"',
     ),
-    "negative": ([row("a", [-1])], {}, 1, "'ner_tags' holds -1, a number without"),
-    "true": ([row("a", [True])], {}, 1, "'ner_tags' holds true, not O or a prefix"),
-    "float": ([row("a", [1.0])], {}, 1, "'ner_tags' holds 1.0, not O or a prefix"),
-    "object": ([row("a", [{}])], {}, 1, "'ner_tags' holds {}, not O or a prefix"),
-    "no tag": ([row("a", ["PER"])], {}, 1, 'holds "PER", not O or a prefix and a'),
+    "negative": ([row("a", [-1])], {}, 1, "tag -1 is a number without"),
+    "true": ([row("a", [True])], {}, 1, "tag true is not O or a prefix"),
+    "float": ([row("a", [1.0])], {}, 1, "tag 1.0 is not O or a prefix"),
+    "object": ([row("a", [{}])], {}, 1, "tag {} is not O or a prefix"),
+    "no tag": ([row("a", ["PER"])], {}, 1, 'tag "PER" is not O or a prefix and a'),
     "token": ([row([3])], {}, 1, "a token of 'tokens' is 3, not a string"),
     "null token": ([row([None])], {}, 1, "a token of 'tokens' is null, not a string"),
     "tokens": (
@@ -327,14 +327,14 @@ BAD_NAMES = {
     ),
     "number": ("[1, 2]", "the name of tag 0, 1, is not O"),
     "text": ("O B-PER", "is not a JSON value"),
-    "value": ('"O"', "holds 1, a number without a name; name the tags"),
+    "value": ('"O"', "tag 1 is a number without a name; name the tags"),
     "object": ('{"O": "B-PER"}', "'O' has the value \"B-PER\", not the number"),
     "twice": ('{"0": "O", "00": "B-X"}', "number 0 has two names"),
     "clash": (
         '["O", "U-X", "E-X"]',
         "tag 2: a tag with E- does not belong to the scheme biluo, which has U- as on",
     ),
-    "too few": ('["O", "B-PER"]', "holds 2, a number without a name; name the tags"),
+    "too few": ('["O", "B-PER"]', "tag 2 is a number without a name; name the tags"),
 }
 
 
@@ -353,7 +353,7 @@ def test_number_without_name_in_a_saved_dataset(tmp_path, bars_off):
     (tmp_path / "saved" / "labels.json").write_text(json.dumps(NAMES[:4]))
     assert ents(read(tmp_path / "saved")[0]) == ENTS
     (tmp_path / "saved" / "labels.json").write_text(json.dumps(NAMES[:3]))
-    with pytest.raises(UserError, match=r"saved, row 2: 'ner_tags' holds 3"):
+    with pytest.raises(UserError, match=r"saved, row 2: tag 3 is a number"):
         read(tmp_path / "saved")
 
 
