@@ -23,8 +23,7 @@ from .docbin import read_docbin
 from .inline import read_inline
 from .jsonl import read_jsonl, write_jsonl
 from .pubtator import read_pubtator
-from .standoff import read_standoff
-from .standoff_writer import write_standoff
+from .standoff import read_standoff, write_standoff
 from .table import read_table, read_textcat
 from .webanno import read_webanno
 

@@ -7,8 +7,7 @@ from spacy.tokens import Doc, Span
 from typer.testing import CliRunner
 
 from spacy_ner_ext.data.formats.registry import get_reader, get_writer
-from spacy_ner_ext.data.formats.standoff import read_standoff
-from spacy_ner_ext.data.formats.standoff_writer import write_standoff
+from spacy_ner_ext.data.formats.standoff import read_standoff, write_standoff
 from spacy_ner_ext.data.lang import BlankPipeline
 from spacy_ner_ext.data.options import ConvertOptions
 from spacy_ner_ext.data.report import ConversionReport
@@ -535,7 +534,7 @@ def test_ids_that_are_no_names_of_files(tmp_path, nlp, name):
         write([make_doc(nlp, "x", name=name)], folder)
     message = str(caught.value)
     assert message.startswith("corpus, document 1: the id '")
-    assert "is not a file name on all systems" in message
+    assert "or not a file name on all systems" in message
     assert "\n" not in message
     assert files(tmp_path) == []
 
