@@ -79,9 +79,9 @@ def _is_binary(values: Values) -> bool:
     """Whether the answer is about a suggestion, not about all of a text."""
     if values.get("answer") not in ("accept", "reject"):
         return False
-    if values.get("_view_id") is not None:
-        return values["_view_id"] in BINARY_VIEWS
-    found = values.get("spans")
+    view, found = values.get("_view_id"), values.get("spans")
+    if view is not None:
+        return view in BINARY_VIEWS
     if isinstance(values.get("label"), str):
         return not found and not values.get("options")
     # Without a view, as in older versions: suggestions have a score.
@@ -207,12 +207,12 @@ def _from_dict(
 
 
 def _read_options(values: Values, place: ValuePlace) -> dict[str, float]:
-    cats: dict[str, float] = {}
-    for option in objects(values, "options", place):
-        name = as_name(option.get("id"), "'id' of an option", place)
-        answer = read_answer(option, place)
-        if answer != "ignore":
-            cats[name] = float(answer == "accept")
-    accepted = array(values, "accept", place)
-    names = [as_name(name, "an accepted option", place) for name in accepted]
-    return cats | dict.fromkeys(names, 1.0)
+    answers = {
+        as_name(option.get("id"), "'id' of an option", place): read_answer(
+            option, place
+        )
+        for option in objects(values, "options", place)
+    }
+    for name in array(values, "accept", place):
+        answers[as_name(name, "an accepted option", place)] = "accept"
+    return {n: float(a == "accept") for n, a in answers.items() if a != "ignore"}

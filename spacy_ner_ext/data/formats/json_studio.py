@@ -24,14 +24,9 @@ AFTER = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time")
 HIDDEN = ("id", "status", "_server_id")
 
 
-def is_task(value: Values) -> bool:
-    """Whether an object is a task of Label Studio with all its annotations."""
-    return isinstance(value.get("data"), dict)
-
-
 def read_task(values: Values, place: ValuePlace) -> Iterator[Record]:
-    """Read one annotation: by the annotator who is wanted, the one that is marked as
-    ground truth, or the first."""
+    """Read one annotation of a task of Label Studio: by the annotator who is wanted,
+    the one that is marked as ground truth, or the first."""
     given = objects(values, first(values, ANNOTATIONS), place)
     valid = [one for one in given if not one.get("was_cancelled")]
     valid = [one for one in valid if not place.skips(one.get("completed_by"))]

@@ -104,6 +104,10 @@ def _refuse(value: Values, place: ValuePlace) -> NoReturn:
     raise place.error(f"this is {what}; write its texts and spans as JSON lines")
 
 
+def _is_task(value: Values) -> bool:
+    return isinstance(value.get("data"), dict)
+
+
 class Shape(NamedTuple):
     """A shape of JSON values, and their format; None if that is uncertain."""
 
@@ -117,7 +121,7 @@ class Shape(NamedTuple):
 # The first that fits counts.
 SHAPES = (
     Shape("a pair of spaCy 2", lambda v: len(v) == 2, _read_pair, kind=list),
-    Shape("Label Studio", studio.is_task, studio.read_task),
+    Shape("Label Studio", _is_task, studio.read_task),
     Shape("Argilla", studio.is_argilla, studio.read_argilla),
     Shape("spaCy's JSON", lambda v: "paragraphs" in v, words.read_spacy_json),
     Shape("SageMaker", _is_manifest, _read_manifest),
