@@ -14,6 +14,8 @@ from ..encoder.pieces import Ints
 
 # Rows with fewer pairs are computed together, with padding; others one by one.
 MANY_PAIRS = 24
+# On a GPU: padded pairs of a group, in multiples of its pairs.
+MAX_PADDING = 2.0
 # Pairs times pieces whose scores for all heads fit the cache of a CPU.
 SCORES_IN_CACHE = 1 << 14
 # Pairs that are appended to one copy of their text.
@@ -110,20 +112,28 @@ def share_markers(pairs: Pairs, move: Move) -> SharedMarkers | None:
 def group_markers(
     texts: Sequence[EncodedText], pairs: Pairs, move: Move, on_gpu: bool
 ) -> list[MarkerGroup]:
-    """Group sorted pairs; rows with many pairs are separate groups."""
+    """Group sorted pairs. On a CPU rows with many pairs are separate groups; on a GPU,
+    where each group costs launches, groups end where padding would double the work."""
     groups: list[MarkerGroup] = []
     places = pairs.places
     for batch, part in by_value(pairs.batches):
         grouping = _Grouping(texts[batch], places, move, on_gpu)
-        few: list[tuple[int, slice]] = []
+        runs: list[tuple[int, slice]] = []
+        total = most = 0
         for row, run in by_value(pairs.rows[part]):
             run = slice(part.start + run.start, part.start + run.stop)
-            if run.stop - run.start >= MANY_PAIRS:
-                groups += [*grouping.padded(few), *grouping.single(row, run)]
-                few = []
+            size = run.stop - run.start
+            total, most = total + size, max(most, size)
+            alone = not on_gpu and size >= MANY_PAIRS
+            wasteful = on_gpu and most * (len(runs) + 1) > MAX_PADDING * total
+            if alone or wasteful:
+                groups += grouping.padded(runs)
+                runs, total, most = [], size, size
+            if alone:
+                groups += grouping.single(row, run)
             else:
-                few.append((row, run))
-        groups += grouping.padded(few)
+                runs.append((row, run))
+        groups += grouping.padded(runs)
     return groups
 
 
