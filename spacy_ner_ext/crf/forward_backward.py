@@ -270,12 +270,12 @@ class ScaledChains:
         """Expected counts of each transition, shape (n_chains, n_tags, n_tags), with
         words weighted by `weights`, shape (n_chains, n_words)."""
         ahead = self.weighted if weights is None else self.weighted * weights[..., None]
-        return self.count_transitions(self.alpha, ahead)
+        return self.count_transitions(self.alpha, ahead) * self.steps
 
     def count_transitions(self, previous: Array, ahead: Array) -> Array:
-        """Sum the products of the weights of adjacent words' tags by transition."""
+        """Sum the products of the weights of adjacent words' tags, by transition."""
         previous, ahead = previous[:, self.rows.before], ahead[:, self.rows.after]
-        return self.xp.matmul(previous.transpose(0, 2, 1), ahead) * self.steps
+        return self.xp.matmul(previous.transpose(0, 2, 1), ahead)
 
     def rewarded(self, log_reward: Array) -> tuple[Array, Array]:
         """Expected counts weighted by the total reward of a path.

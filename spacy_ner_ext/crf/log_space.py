@@ -48,9 +48,8 @@ class LogChains:
             mask = to_chains(allowed, self.packing, lattice.n_chains)
             self.scores = xp.where(mask, self.scores, -xp.inf)
         self._mask(lattice, allowed_transitions)
-        nothing = xp.full(self.scores.shape, -xp.inf)
-        self.alpha, _ = self._forward(nothing)
-        self.beta, _ = self._backward(nothing)
+        self._forward()
+        self._backward()
         last = self.alpha[:, self.rows.last] + self.end[:, None]
         self._log_z = log_sum_exp(last, axis=-1)
         (document,) = put_indices(self.scores, [self.packing.document])
@@ -74,34 +73,40 @@ class LogChains:
         self.steps = self.xp.ascontiguousarray(masked[:, :n_tags])
         self.start, self.end = masked[:, n_tags], masked[:, n_tags + 1]
 
-    def _forward(self, reward: Array) -> tuple[Array, Array]:
-        """Forward scores, and forward scores weighted by the reward so far."""
+    def _forward(self) -> None:
         xp, packing = self.xp, self.packing
-        alpha, earned = xp.empty_like(self.scores), xp.empty_like(self.scores)
-        steps = self.steps[:, None]
+        alpha = self.alpha = xp.empty_like(self.scores)
         for at, _ in packing.steps[:1]:
             alpha[at] = self.scores[at] + self.start[:, None]
-            earned[at] = alpha[at] + reward[at]
         for at, before in packing.steps[1:]:
-            came = log_sum_exp(alpha[before][..., None] + steps, axis=-2)
+            came = log_sum_exp(alpha[before][..., None] + self.steps[:, None], axis=-2)
             alpha[at] = came + self.scores[at]
-            kept = log_sum_exp(earned[before][..., None] + steps, axis=-2)
-            earned[at] = xp.logaddexp(kept + self.scores[at], alpha[at] + reward[at])
-        return alpha, earned
 
-    def _backward(self, reward: Array) -> tuple[Array, Array]:
-        """Backward scores, and backward scores weighted by the reward to come."""
-        xp, packing = self.xp, self.packing
-        beta = xp.empty_like(self.scores)
+    def _backward(self) -> None:
+        beta = self.beta = self.xp.empty_like(self.scores)
         beta[:, self.rows.last] = self.end[:, None]
-        to_come = xp.full(self.scores.shape, -xp.inf)
-        steps = self.steps[:, None]
-        for at, before in reversed(packing.steps[1:]):
+        for at, before in reversed(self.packing.steps[1:]):
             ahead = self.scores[at] + beta[at]
-            beta[before] = log_sum_exp(steps + ahead[:, :, None], axis=-1)
-            gain = xp.logaddexp(ahead + reward[at], self.scores[at] + to_come[at])
+            beta[before] = log_sum_exp(self.steps[:, None] + ahead[:, :, None], axis=-1)
+
+    def _earn(self, reward: Array) -> Array:
+        """Forward scores weighted by the reward so far."""
+        xp, steps = self.xp, self.steps[:, None]
+        earned = self.alpha + reward
+        for at, before in self.packing.steps[1:]:
+            kept = log_sum_exp(earned[before][..., None] + steps, axis=-2)
+            earned[at] = xp.logaddexp(kept + self.scores[at], earned[at])
+        return earned
+
+    def _look_ahead(self, reward: Array) -> Array:
+        """Backward scores weighted by the reward to come."""
+        xp, steps = self.xp, self.steps[:, None]
+        to_come = xp.full(self.scores.shape, -xp.inf)
+        ahead = self.scores + self.beta + reward
+        for at, before in reversed(self.packing.steps[1:]):
+            gain = xp.logaddexp(ahead[at], self.scores[at] + to_come[at])
             to_come[before] = log_sum_exp(steps + gain[:, :, None], axis=-1)
-        return beta, to_come
+        return to_come
 
     def expected_transitions(self, weights: Array | None = None) -> Array:
         ahead = self.scores + self.beta
@@ -121,8 +126,7 @@ class LogChains:
 
     def rewarded(self, log_reward: Array) -> tuple[Array, Array]:
         xp = self.xp
-        _, earned = self._forward(log_reward)
-        _, to_come = self._backward(log_reward)
+        earned, to_come = self._earn(log_reward), self._look_ahead(log_reward)
         through = xp.logaddexp(earned + self.beta, self.alpha + to_come)
         words = xp.exp(through - self._log_z_of_rows[..., None])
         ahead = self.scores + self.beta

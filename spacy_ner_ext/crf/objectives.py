@@ -216,11 +216,10 @@ class _GoldTags:
         reward.ravel()[self.cells] = -self.log_marginals
         through, steps = chains.rewarded(reward)
         counts = self.n_known[..., None] * chains.marginals - through
+        counts = counts.astype(gradient.emissions.dtype)
         # The expected reward of each chain of a document is its number of known tags.
-        steps = chains.expected_transitions(self.n_known) - steps
-        add_counts(
-            gradient, words, chains, counts.astype(gradient.emissions.dtype), steps
-        )
+        add_counts(gradient, words, chains, counts, -steps)
+        gradient.transitions += chains.expected_transitions(self.n_known)
 
 
 def independent(

@@ -24,7 +24,7 @@ def expected_rewards(chains: Chains, log_reward: Array) -> tuple[Array, Array]:
     _look_ahead(chains, to_come, after, potentials)
     steps = chains.count_transitions(earned, chains.weighted)
     steps += chains.count_transitions(chains.alpha, after)
-    return earned * chains.beta + chains.alpha * to_come, steps
+    return earned * chains.beta + chains.alpha * to_come, steps * chains.steps
 
 
 def _earn(chains: Chains, earned: Array, potentials: Array) -> None:

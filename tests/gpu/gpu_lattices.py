@@ -7,6 +7,8 @@ import cupy
 import numpy
 import pytest
 
+from spacy_ner_ext.crf import packing
+from spacy_ner_ext.crf import tags as tag_sets
 from spacy_ner_ext.crf.lattice import SCORES
 from spacy_ner_ext.crf.marginals import (
     entity_probabilities,
@@ -73,7 +75,7 @@ def everything(tags, path):
 @pytest.mark.parametrize("structure", ["flat", "per_label"])
 def test_all_results_equal_those_of_the_cpu(scheme, structure, scale):
     tags = TagSet(LABELS[:3], scheme, structure)
-    for lengths in ([7, 1, 0, 12, 3], [60, 2, 33]):
+    for lengths in ([7, 1, 0, 12, 3], [40, 2, 13]):
         lattice = draw(tags, lengths, scale)
         path = best_paths(lattice, tags.allowed_transitions)
         assert_equal(everything(tags, path), lattice, 1e-4)
@@ -90,6 +92,8 @@ def measure(call):
 @pytest.mark.parametrize("structure", ["flat", "per_label"])
 def test_a_loss_waits_once_and_copies_twice(objective, structure):
     tags = TagSet(LABELS, structure=structure)
+    packing._pack.cache_clear()
+    tag_sets._allowed_transitions.cache_clear()
     works = []
     # The first batch puts the constants of the tag set on the device.
     for lengths in ([30] * 128, [31, 29, *[30] * 126]):
@@ -97,7 +101,7 @@ def test_a_loss_waits_once_and_copies_twice(objective, structure):
         gold = best_paths(lattice, legal)
         device = on_gpu(lattice)
         works.append(measure(lambda: OBJECTIVES[objective](device, gold, legal)))  # noqa: B023
-    assert works[1]["waits"] == 1 and works[1]["copies"] <= 2
+    assert [(work["waits"], work["copies"]) for work in works] == [(1, 3), (1, 2)]
     assert works[1]["launches"] <= {"joint": 245, "marginal": 485}[objective]
 
 
