@@ -8,14 +8,17 @@ from pathlib import Path
 from ...util.errors import Place, UserError
 from ..docs import reads_docs
 from ..mentions import EXCERPT
-from ..offsets import find_quote
+from ..offsets import Span, find_quote
 from ..record import Entity, Record
 from ..report import ConversionReport
 from ..text import check_input, read_lines
 
 HEADER = "#FORMAT=WebAnno TSV 3"
 # 1-2 is the second token of the first sentence, 1-2.1 a part of it.
-UNIT = re.compile(r"([0-9]+)-[0-9]+(\.[0-9]+)?\t(\d{1,18})-(\d{1,18})\t([^\t]+)(.*)")
+UNIT = re.compile(
+    r"(?P<sentence>[0-9]+)-[0-9]+(?P<part>\.[0-9]+)?\t"
+    r"(?P<begin>[0-9]{1,18})-(?P<end>[0-9]{1,18})\t(?P<word>[^\t]+)(?P<values>.*)"
+)
 SEPARATOR = re.compile(r"(?<!\\)\|")
 # A label, and a number that all tokens of the same span have.
 VALUE = re.compile(r"(.*?)(?:\[([0-9]+)\])?", re.DOTALL)
@@ -116,11 +119,9 @@ class _Document:
         if match is None:
             what = f"{line[:EXCERPT]!r} is not a token"
             raise place.error(f"{what}; write 1-1<TAB>START-END<TAB>TOKEN")
-        sentence, part, begin, end, word, rest = match.groups()
-        values = rest.removesuffix("\t").split("\t")[1:]
-        place_of = self._place_part if part else self._place_token
-        start, stop = place_of(int(begin), int(end), _unescaped(word), place)
-        self.starts.setdefault(sentence, len(self.words) - 1)
+        at = self._place(match, place)
+        self.starts.setdefault(match["sentence"], len(self.words) - 1)
+        values = match["values"].removesuffix("\t").split("\t")[1:]
         if len(values) != len(self.columns):
             what = f"has {len(values)} values, the header names {len(self.columns)}"
             raise place.error(f"{what}; correct the line or the header")
@@ -128,23 +129,19 @@ class _Document:
             if value not in ("_", ""):
                 self.counts[i] += 1
                 for item in SEPARATOR.split(value) if i in self.labels else ():
-                    self._add_value(i, item, start, stop, place)
+                    self._add_value(i, item, at, place)
 
-    def _place_part(
-        self, begin: int, end: int, word: str, place: Place
-    ) -> tuple[int, int]:
-        """Where a part of the last token is in the document."""
-        bounds = (begin - self.first, end - self.first)
-        found = find_quote(self.words[-1] if self.words else "", *bounds, word)
-        if found is None:
-            what = f"{word!r} is not a part of the token before it"
-            raise place.error(f"{what}; correct its offsets")
-        return self.start + found.start, self.start + found.end
-
-    def _place_token(
-        self, begin: int, end: int, word: str, place: Place
-    ) -> tuple[int, int]:
-        """Add a token and what is between it and the last; return where it is."""
+    def _place(self, unit: re.Match[str], place: Place) -> Span:
+        """Where a part of the last token is, or a token, which is added."""
+        begin, end = int(unit["begin"]), int(unit["end"])
+        word = _unescaped(unit["word"])
+        if unit["part"]:
+            bounds = (begin - self.first, end - self.first)
+            part = find_quote(self.words[-1] if self.words else "", *bounds, word)
+            if part is None:
+                what = f"{word!r} is not a part of the token before it"
+                raise place.error(f"{what}; correct its offsets")
+            return self.start + part.start, self.start + part.end
         # The text of a sentence does not have the space before it.
         is_apart = begin > self.last and (self.texts or self.rest is None)
         gap = " " if is_apart and self.words else ""
@@ -165,21 +162,18 @@ class _Document:
         self.first, self.last = begin, end
         return self.start, self.end
 
-    def _add_value(
-        self, column: int, item: str, start: int, end: int, place: Place
-    ) -> None:
+    def _add_value(self, column: int, item: str, at: Span, place: Place) -> None:
         label, number = VALUE.fullmatch(item).groups()  # type: ignore[union-attr]
-        key = (column, number or f"{start} {end} {label}")
+        key = (column, number or f"{at} {label}")
         if label == "*":
             label = "" if "." in self.columns[column] else self.labels[column]
         if key in self.spans:
-            start, end = self.spans[key].start, max(self.spans[key].end, end)
-            place = self.spans[key].place or place
+            start, end, _, first, *_ = self.spans[key]
+            at, place = (start, max(end, at[1])), first or place
         elif not label:
             what = f"{self.columns[column]} has no value"
             self.report.note("not_understood", place, what)
-        entity = Entity(start, end, _unescaped(label), place, is_quoted=True)
-        self.spans[key] = entity
+        self.spans[key] = Entity(*at, _unescaped(label), place, is_quoted=True)
 
 
 def _unescaped(text: str) -> str:
