@@ -45,19 +45,17 @@ def read_conll(
     )
     layout.measure(token_column, tag_column)
     found = [(layout.columns[i], tags or {}) for i, tags in layout.tags.items()]
-    _check_annotated(layout, report)
+    if None not in layout.tags.values():
+        _check_annotated(layout, report)
     report.scheme = tagging.find_scheme(found, scheme, path)
     yield from group_sentences(_records(layout, report), docs_of)
 
 
 def _check_annotated(layout: Layout, report: ConversionReport) -> None:
-    known = [(layout.columns[i].lines, tags) for i, tags in layout.tags.items() if tags]
-    tags = {found.get(text) for texts, found in known for text in texts}
-    if not any(layout.columns[i].lines for i in layout.tags):
-        what = "the file holds only comments; check --delimiter"
-        raise UserError(what, layout.path)
-    if tags == {tagging.MISSING}:
-        what = "every tag is '-', '_' or empty, so nothing is annotated"
+    texts = {text for i in layout.tags for text in layout.columns[i].lines}
+    tags = {tagging.UNLABELED.get(text) for text in texts}
+    if tags <= {tagging.MISSING}:
+        what = "no token has a tag, but '-', '_' or nothing, so nothing is annotated"
         raise UserError(f"{what}; choose the column with --tag-column", layout.path)
     if tagging.MISSING in tags and tagging.OUTSIDE not in tags:
         what = "no token has the tag O, and those with '-' or no tag have no annotation"

@@ -94,8 +94,9 @@ class _Survey:
                 self.names.update(dict.fromkeys(unit.cells))
                 for key in self.keys:
                     text = unit.cells.get(key, "")
-                    column = self.columns.setdefault(key, tagging.Column())
-                    if unit is word or text not in UNTAGGED:
+                    is_given = text or key in self.columns
+                    if is_given and (unit is word or text not in UNTAGGED):
+                        column = self.columns.setdefault(key, tagging.Column())
                         column.add(text, unit.place.number)
         for column in self.columns.values():
             column.end_sentence()
@@ -105,17 +106,17 @@ class _Survey:
         """Choose the first key whose values are tags."""
         advice = "choose a column or a key of MISC with --entity-key"
         faults = []
-        for key, column in self.columns.items():
+        for key in filter(self.columns.__contains__, self.keys):
+            column = self.columns[key]
             texts = [text for text in column.lines if text not in UNTAGGED]
             tags = self.understand(texts)
             unknown = [text for text in texts if text not in tags]
-            if are_brackets(texts) or (any(column.lines) and not unknown):
+            if are_brackets(texts) or not unknown:
                 self.key, self.tags = key, None if unknown else tags
                 return
-            if unknown:
-                what = f"'{unknown[0][:EXCERPT]}' {tagging.NOT_A_TAG}, in {key}"
-                place = Place(self.path, column.lines[unknown[0]])
-                faults.append(place.error(f"{what}; correct it or {advice}"))
+            what = f"'{unknown[0][:EXCERPT]}' {tagging.NOT_A_TAG}, in {key}"
+            place = Place(self.path, column.lines[unknown[0]])
+            faults.append(place.error(f"{what}; correct it or {advice}"))
         if faults:
             raise faults[0]
         if not self.names:

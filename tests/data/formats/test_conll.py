@@ -261,7 +261,7 @@ ERRORS = {
     "empty": ("", {}, None, "the file is empty"),
     "white space": ("\n\n \n", {}, None, "the file holds no token"),
     "document starts": ("-DOCSTART- O\n", {}, None, "the file holds no token"),
-    "comments": ("# a comment\n", {}, None, "holds only comments"),
+    "comments": ("# a comment\n", {}, None, "nothing is annotated"),
     "delimiter": ("a\tO\n", {"delimiter": ","}, None, "unknown delimiter ','"),
     "scheme": ("a\tO\n", {"scheme": "x"}, None, "unknown tag scheme 'x'"),
     "docs_of": ("a\tO\n", {"docs_of": -1}, None, "must be 0 or more, not -1"),
