@@ -15,7 +15,7 @@ _torch = torch.Generator().manual_seed(0).get_state()
 
 @contextmanager
 def own_generators() -> Iterator[None]:
-    """Let the device draw from generators of its own."""
+    """Draw random numbers on the device from generators of its own."""
     global are_own
     are_own = True
     try:

@@ -139,9 +139,9 @@ INPUTS = {
     "no .ann": (
         {"b/1.txt": b"Anna", "b/1.ann": b"", "b/2.txt": b"Oslo"},
         ["b"],
-        "2.txt",
+        "2.ann: is missing",
     ),
-    "no .txt": ({"b/1.ann": b"T1\tPER 0 4\tAnna\n"}, ["b"], "1.ann"),
+    "no .txt": ({"b/1.ann": b"T1\tPER 0 4\tAnna\n"}, ["b"], "1.txt: is missing"),
     "no document": ({"b/c/d": b""}, ["b", "--format", "standoff"], "b: "),
     "other surface": (
         {"b/1.txt": b"Anna saw Oslo", "b/1.ann": b"T1\tPER 0 4\tOslo\n"},
