@@ -14,6 +14,7 @@ from .tags import NOT_A_TAG, Column, Tag
 BLANKS = re.compile(r"[ \t]+")
 # Lines that start a document, without or with a comment character.
 DOCUMENT = re.compile(r"-DOCSTART-|#\s?newdoc(?!\t)|#begin document|###MEDLINE")
+NUMBER = re.compile("[0-9]{1,18}")
 COMMENTS = ("# ", "#\t", "##")
 # Those between the columns of a token where all tokens of a sentence are on one line.
 ITEMS = {"pipe": "|", "slash": "/"}
@@ -116,13 +117,14 @@ class Rows:
     def _starts_sentence(self, name: str, previous: str) -> bool:
         if not name or name == previous:
             return False
-        return not self.counts_tokens or int(name) <= int(previous or 0)
+        numbers = all(map(NUMBER.fullmatch, (name, previous or "0")))
+        is_higher = numbers and int(name) > int(previous or 0)
+        return not (self.counts_tokens and is_higher)
 
     def fits(self, cells: Sequence[str]) -> bool:
         """Whether a row has all columns."""
-        return len(cells) == self.width or (
-            self.is_ontonotes and len(cells) >= self.width
-        )
+        n_more = len(cells) - self.width
+        return n_more == 0 or (n_more > 0 and self.is_ontonotes)
 
     def _is_token(self, number: int, line: str, cells: Sequence[str]) -> bool:
         """Whether a row is a token; otherwise it is a comment."""

@@ -12,7 +12,7 @@ from ..report import ConversionReport
 from ..text import read_lines
 from . import tags as tagging
 from .brackets import are_brackets
-from .columns import COMMENTS, DOCUMENT, ITEMS, Rows, Tags
+from .columns import COMMENTS, DOCUMENT, ITEMS, NUMBER, Rows, Tags
 
 # Delimiters that "auto" tries; the first is tabs in lines that have one, else space.
 TRIED = ("", "comma", "semicolon", "pipe", "slash")
@@ -213,7 +213,7 @@ class Layout(Rows):
         self.sentence_column = next(iter([*named, *found]), None)
         if self.sentence_column is not None:
             column = self.columns[self.sentence_column]
-            are_numbers = all(map(str.isdecimal, column.lines))
+            are_numbers = all(map(NUMBER.fullmatch, column.lines))
             self.counts_tokens = are_numbers and not column.repeats
 
     def _check_layers(self) -> None:

@@ -489,6 +489,12 @@ def test_sentences_by_a_column(read):
     check(read, text, expected)
 
 
+def test_a_column_of_numbers_that_has_a_name_at_its_end(read):
+    rows = [f"{i}\t{chr(97 + i % 26)}\tO\n" for i in range(6000)] + ["x\tAda\tB-PER\n"]
+    docs, _ = read("".join(rows))
+    assert [len(doc) for doc in docs] == [6000, 1]
+
+
 def test_quoted_cells_of_a_table(read):
     text = 'Sentence #,Word,POS,Tag\nSentence: 1,"1,000","NN,X",B-N\n,"""","""",O\n'
     check(read, text, [(["1,000", '"'], [("1,000", "N")])])
