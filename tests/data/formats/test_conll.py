@@ -495,6 +495,12 @@ def test_a_column_of_numbers_that_has_a_name_at_its_end(read):
     assert [len(doc) for doc in docs] == [6000, 1]
 
 
+def test_names_and_numbers_of_sentences(read):
+    text = "sentence_id\tword\ttag\nx\tAda\tB-PER\n1\tran\tO\n2\tBo\tO\n"
+    expected = [(["Ada"], [("Ada", "PER")]), (["ran"], []), (["Bo"], [])]
+    check(read, text, expected)
+
+
 def test_quoted_cells_of_a_table(read):
     text = 'Sentence #,Word,POS,Tag\nSentence: 1,"1,000","NN,X",B-N\n,"""","""",O\n'
     check(read, text, [(["1,000", '"'], [("1,000", "N")])])

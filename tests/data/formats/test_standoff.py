@@ -387,7 +387,7 @@ def test_option_is_checked(read):
 @pytest.mark.parametrize(
     ("missing", "what"),
     [
-        ("a.ann", "a.ann: is missing or not a file, and is needed: a text has"),
+        ("a.ann", "a.ann: is missing or not a file; a text needs a file"),
         ("a.txt", "a.txt: is missing or not a file"),
     ],
 )
