@@ -195,7 +195,9 @@ def _read_text(path: Path) -> str:
     annotations = _annotations(path) or [path.with_suffix(ANNOTATIONS[0])]
     for file in (path, *annotations):
         if not file.is_file():
-            what = "is missing or not a file; a text needs a file of annotations next to"
+            what = (
+                "is missing or not a file; a text needs a file of annotations next to"
+            )
             raise UserError(f"{what} it, which is empty if it has no entity", file)
     with readable(path):
         if path.stat().st_size > MAX_LINE:
