@@ -20,7 +20,7 @@ from spacy_ner_ext.crf.objectives import OBJECTIVES
 from spacy_ner_ext.crf.tags import MISSING, TagSet
 from spacy_ner_ext.crf.viterbi import best_paths
 from tests.helpers import fake_gpu
-from tests.helpers.fake_gpu.plugin import assert_close, to_host
+from tests.helpers.fake_gpu.compare import assert_close, to_host
 from tests.helpers.lattices import random_lattice
 
 LABELS = tuple("ABCDEF")

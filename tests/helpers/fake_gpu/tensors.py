@@ -8,14 +8,13 @@ does is written here, as torch has none for "meta".
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 from . import generators, work
 from .array import Capsule
@@ -146,7 +145,7 @@ def dispatch(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     name = func._schema.name.partition("::")[2]
     if name == "_fused_sdp_choice":
         return 0  # Attention by matrix products.
-    leaves = tree_leaves((args, kwargs))
+    leaves = list(_leaves((args, kwargs)))
     tensors = [x for x in leaves if isinstance(x, torch.Tensor)]
     inside = [x for x in tensors if isinstance(x, CudaTensor)]
     devices = [x for x in leaves if isinstance(x, torch.device)]
@@ -163,7 +162,24 @@ def dispatch(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         written = _written(func, args, kwargs)
         if written is not None:
             return written
-        return tree_map(_wrap, found) if to_cuda else found
+        return _map(_wrap, found) if to_cuda else found
+
+
+def _map(call: Callable, x: Any) -> Any:
+    """Call a function on all that is in lists, tuples and dictionaries."""
+    if type(x) in (list, tuple):
+        return type(x)([_map(call, each) for each in x])
+    if type(x) is dict:
+        return {key: _map(call, each) for key, each in x.items()}
+    return call(x)
+
+
+def _leaves(x: Any) -> Iterator[Any]:
+    if isinstance(x, (list, tuple, dict)):
+        for each in x.values() if isinstance(x, dict) else x:
+            yield from _leaves(each)
+    else:
+        yield x
 
 
 def _wrap(x: Any) -> Any:
@@ -176,7 +192,7 @@ def _unwrap(x: Any) -> Any:
             return torch.device("cpu")
         return x._fake_cuda if isinstance(x, CudaTensor) else x
 
-    return tree_map(unwrap, x)
+    return _map(unwrap, x)
 
 
 def _inference_of(name: str, args: Any) -> Any:
@@ -281,15 +297,19 @@ class Functions(TorchFunctionMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func in REPLACED:
+        if func is torch.Tensor.backward:
             with self:  # Layers that are computed again are on the device too.
-                return REPLACED[func](*args, **kwargs)
+                return _backward(*args, **kwargs)
+        if func is torch.Tensor.cuda:
+            return args[0].to(_inner_device(torch.device("cuda", *args[1:2])))
         if func is torch.device:
             return func(*args, **kwargs)
-        func = MAKERS.get(func, func)
         if torch.is_autocast_enabled("cuda"):
             args, kwargs = _autocast(func, args), _autocast(func, kwargs)
-        args, kwargs = tree_map(_inner_device, (args, kwargs))
+        args = tuple(map(_inner_device, args))
+        kwargs = {key: _inner_device(x) for key, x in kwargs.items()}
+        if func in (torch.tensor, torch.as_tensor):
+            return _new_tensor(func, args, kwargs)
         return func(*args, **kwargs)
 
 
@@ -316,23 +336,24 @@ def _autocast(func: Any, args: Any) -> Any:
             return x if x.dtype == torch.float64 else x.to(dtype)
         return x
 
-    return tree_map(cast, args)
-
-
-def _cuda(
-    self: Any, device: Any = None, non_blocking: bool = False, **kwargs: Any
-) -> Any:
-    return self.to(CUDA if device is None else torch.device("cuda", device))
+    return _map(cast, args)
 
 
 def _backward(self: Any, gradient: Any = None, *args: Any, **kwargs: Any) -> None:
     torch.autograd.backward(self, gradient, *args, **kwargs)
 
 
-REPLACED: dict[Any, Callable] = {
-    torch.Tensor.backward: _backward,
-    torch.Tensor.cuda: _cuda,
-}
+def _new_tensor(func: Any, args: Any, kwargs: Any) -> Any:
+    """torch.tensor, which bypasses the dispatch mode, or torch.as_tensor."""
+    device = kwargs.pop("device", None)
+    if hasattr(args[0], "toDlpack"):
+        # An array of CuPy, which stays on the device.
+        args = (from_dlpack(args[0]), *args[1:])
+        device = INNER if device is None else device
+    if device != INNER:
+        return func(*args, device=device, **kwargs)
+    requires_grad = kwargs.pop("requires_grad", False)
+    return func(*args, **kwargs).to(INNER).requires_grad_(requires_grad)
 
 
 # To and from CuPy.
@@ -353,26 +374,3 @@ def from_dlpack(external: Any, **kwargs: Any) -> torch.Tensor:
     if isinstance(capsule, Capsule):
         return CudaTensor(torch.from_numpy(capsule.take()))
     return _from_dlpack(external, **kwargs)
-
-
-def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> torch.Tensor:
-    """A device array of CuPy stays on the device and shares its memory."""
-    if hasattr(data, "toDlpack"):
-        data = from_dlpack(data)
-    return torch.as_tensor(data, dtype=dtype).to(device=device)
-
-
-def tensor(
-    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> torch.Tensor:
-    if hasattr(data, "toDlpack"):
-        data = from_dlpack(data)
-    is_tensor = isinstance(data, torch.Tensor)
-    made = data.detach().clone() if is_tensor else torch.tensor(data, dtype=dtype)
-    return made.to(dtype=dtype or made.dtype, device=device).requires_grad_(
-        requires_grad
-    )
-
-
-# A function mode is off while it runs, so that both call those of torch.
-MAKERS: dict[Any, Callable] = {torch.tensor: tensor, torch.as_tensor: as_tensor}

@@ -1,0 +1,50 @@
+"""Encoders: precisions, frozen and cached, nested and shared; filtered span markers."""
+
+import pytest
+
+from tests.gpu.trained import grouped_adam, trained
+from tests.helpers.fake_gpu.compare import assert_equal_on_gpu
+from tests.helpers.pipelines import crf, listener, span_marker, tagger
+from tests.helpers.training_runs import TRANSFORMER
+
+OWN_LISTENER = {
+    **listener("tok2vec"),
+    "@architectures": "spacy_ner_ext.Tok2VecListener.v1",
+    "width": 32,
+}
+
+
+def nested(**settings):
+    return {"crf_ner": crf({**TRANSFORMER, **settings})}
+
+
+PIPES = {
+    "nested": nested(),
+    "several layers": nested(layers=[-1, -2], layer_mix="learned", pooling="first"),
+    "frozen": nested(freeze=True),
+    "cached on the CPU": nested(freeze=True, embedding_cache="cpu"),
+    "half frozen": nested(freeze=1, pooling="last"),
+    "recomputed": nested(gradient_checkpointing=True, pooling="sum"),
+    "small passes": nested(max_batch_pieces=20),
+    "shared": {
+        "tok2vec": {"model": TRANSFORMER},
+        "crf_ner": crf(OWN_LISTENER),
+        "crf_tagger": tagger(OWN_LISTENER),
+    },
+    "filtered": {"span_marker_ner": span_marker(candidates="filtered")},
+    "markers and text": {"span_marker_ner": span_marker(head="markers+text")},
+}
+
+
+@pytest.mark.parametrize("name", PIPES)
+def test_an_encoder_trains_and_predicts(name):
+    assert_equal_on_gpu(lambda: trained(PIPES[name], grouped_adam))
+
+
+# Half precision rounds the sums of attention, whose order is not the same.
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+@pytest.mark.parametrize("make", [nested, span_marker])
+def test_half_precision(make, precision):
+    made = make(precision=precision)
+    pipes = made if make is nested else {"span_marker_ner": made}
+    assert_equal_on_gpu(lambda: trained(pipes, grouped_adam)[0], 0.05)
