@@ -19,17 +19,14 @@ def nested(**settings):
 
 
 PIPES = {
-    "nested": nested(),
+    "half frozen, small passes": nested(freeze=1, max_batch_pieces=20),
     "several layers": nested(layers=[-1, -2], layer_mix="learned", pooling="first"),
-    "frozen": nested(freeze=True),
     "cached on the CPU": nested(freeze=True, embedding_cache="cpu"),
-    "half frozen": nested(freeze=1, pooling="last"),
     "recomputed": nested(gradient_checkpointing=True, pooling="sum"),
-    "small passes": nested(max_batch_pieces=20),
     "shared": {
         "tok2vec": {"model": TRANSFORMER},
-        "crf_ner": crf(OWN_LISTENER),
         "crf_tagger": tagger(OWN_LISTENER),
+        "crf_ner": crf(OWN_LISTENER),
     },
     "filtered": {"span_marker_ner": span_marker(candidates="filtered")},
     "markers and text": {"span_marker_ner": span_marker(head="markers+text")},
@@ -42,8 +39,9 @@ def test_an_encoder_trains_and_predicts(name):
 
 
 # Half precision rounds the sums of attention, whose order is not the same.
-@pytest.mark.parametrize("precision", ["fp16", "bf16"])
-@pytest.mark.parametrize("make", [nested, span_marker])
+@pytest.mark.parametrize(
+    "make,precision", [(nested, "fp16"), (nested, "bf16"), (span_marker, "fp16")]
+)
 def test_half_precision(make, precision):
     made = make(precision=precision)
     pipes = made if make is nested else {"span_marker_ner": made}
