@@ -5,6 +5,8 @@ import pytest
 
 from spacy_ner_ext.crf import forward_backward, viterbi
 from spacy_ner_ext.crf.blocks import block_length
+from spacy_ner_ext.crf.forward_backward import from_chains
+from spacy_ner_ext.crf.log_space import LogChains
 from spacy_ner_ext.crf.marginals import (
     entity_probabilities,
     log_partition,
@@ -63,15 +65,24 @@ def test_a_long_document(monkeypatch):
         assert getattr(other, name) == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
-@pytest.mark.parametrize("scale", [30.0, 300.0])
-def test_scores_too_far_apart_for_float32(monkeypatch, scale):
-    """Pieces do not hide a loss of paths: such documents are computed in log space."""
-    tags = TagSet(("A", "B"))
-    lattice = draw(tags, lengths=[40, 9, 25], scale=scale)
-    whole, cut = whole_and_cut(
-        monkeypatch, 6, lambda: tag_marginals(lattice, tags.allowed_transitions)
-    )
-    assert cut == pytest.approx(whole, abs=1e-4)
+@pytest.mark.parametrize("scale", [5.0, 8.0, 12.0, 40.0, 300.0])
+@pytest.mark.parametrize("length", [6, 20])
+def test_no_path_that_matters_is_lost(monkeypatch, length, scale):
+    """Neither by float32 in whole documents, nor in pieces."""
+    tags = TagSet(tuple("ABCDEF"))
+    legal = tags.allowed_transitions
+    for seed in range(3):
+        lengths = numpy.random.default_rng(seed).integers(5, 120, 12).tolist()
+        lattice = draw(tags, seed, lengths, scale=scale)
+        exact = LogChains(lattice, legal)
+        expected = from_chains(exact.marginals, exact.packing)[:, None]
+        for marginals in whole_and_cut(
+            monkeypatch,
+            length,
+            lambda lattice=lattice: tag_marginals(lattice, legal),
+        ):
+            assert marginals == pytest.approx(expected, abs=1e-4)
+        monkeypatch.undo()
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, 30])
