@@ -22,7 +22,7 @@ from .spans import ExportedDoc, writes_docs, written
 
 # BioNLP's shared tasks have the given and the wanted annotations in two files.
 TEXT, ANNOTATIONS = ".txt", (".ann", ".a1", ".a2")
-WRITTEN = (TEXT, ANNOTATIONS[0])
+SUFFIXES = (TEXT, ANNOTATIONS[0])
 # More digits than the length of any text, and few enough for int().
 RANGE = r"[0-9]{1,18} [0-9]{1,18}"
 ENTITY = re.compile(rf"(T\S+)\t(\S+) ({RANGE}(?:;{RANGE})*)\t(.*)", re.DOTALL)
@@ -214,7 +214,7 @@ def write_standoff(docs: Iterable[ExportedDoc], folder: Path, name: str) -> None
         doc, place, _ = exported
         doc_id = str(doc.user_data.get("id") or f"{name}-{place.number:05}")
         _take_name(doc_id, taken, place)
-        for suffix, text in zip(WRITTEN, (doc.text, "".join(_lines(exported)))):
+        for suffix, text in zip(SUFFIXES, (doc.text, "".join(_lines(exported)))):
             path = folder / f"{doc_id}{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="")
@@ -229,7 +229,7 @@ def _take_name(name: str, taken: dict[str, str], place: Place) -> None:
     # Names that differ only in this are the same on some file systems.
     key = unicodedata.normalize("NFC", name).casefold()
     needed = dict.fromkeys(map(str, PurePosixPath(key).parents), "folder")
-    needed |= dict.fromkeys((f"{key}{suffix}" for suffix in WRITTEN), "file")
+    needed |= dict.fromkeys((f"{key}{suffix}" for suffix in SUFFIXES), "file")
     for path, kind in needed.items():
         if taken.get(path, kind) != kind:
             fault = "needs a folder where an earlier one has a file, or the reverse"

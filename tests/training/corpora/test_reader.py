@@ -132,7 +132,7 @@ def test_augmented_and_gold_sentences(corpus, nlp):
         ({"split": [0.8, 0.2]}, "part = 'None' of Reader.v1 is not one of: train, dev"),
         ({"split": [0.8, 0.2], "part": "test"}, "not one of: train, dev"),
         ({"downsample": 0.0}, "downsample = 0.0 is not a share"),
-        ({"align": "no"}, "unknown align = 'no'"),
+        ({"align": "no"}, "unknown align 'no'"),
     ],
 )
 def test_impossible_settings(corpus, settings, what):
