@@ -13,14 +13,7 @@ from ..report import ConversionReport
 from ..text import check_input
 from . import tags as tagging
 from .brackets import are_brackets, read_brackets
-from .conllu_sentences import (
-    COLUMNS,
-    LAYERS,
-    Sentence,
-    Word,
-    make_layers,
-    read_sentences,
-)
+from .conllu_sentences import COLUMNS, Sentence, Word, make_layers, read_sentences
 
 # Columns and keys of MISC that may have the tags; the first that does is used.
 ENTITY_KEYS = ("NER", "NE", "name", "ner", "ne", "Name", "Entity", "entity")
@@ -68,8 +61,7 @@ class _Survey:
 
     columns: The values of each of the keys.
     tags: The tags under `key` by their text; None for brackets.
-    names: All columns and keys of MISC.
-    filled: Columns of `LAYERS` that some word has.
+    names: All columns and keys of MISC that have a value.
     """
 
     path: Path
@@ -79,7 +71,6 @@ class _Survey:
     key: str = ""
     tags: dict[str, tagging.Tag] | None = None
     names: dict[str, None] = field(default_factory=dict)
-    filled: set[str] = field(default_factory=set)
     has_spaces: bool = False
 
     def add(self, sentence: Sentence) -> None:
@@ -89,9 +80,8 @@ class _Survey:
                 self.keys += (name,)
         for i, word in enumerate(sentence.words):
             token = sentence.tokens.get(i)
-            self.filled.update(column for column in LAYERS if word.value(column))
             for unit in (token, word) if token else (word,):
-                self.names.update(dict.fromkeys(unit.cells))
+                self.names.update(dict.fromkeys(filter(unit.value, unit.cells)))
                 for key in self.keys:
                     text = unit.cells.get(key, "")
                     is_given = text or key in self.columns
@@ -156,7 +146,7 @@ def _record(
         fields = sentence.fields
         record.entities = read_brackets(cells, places, report, fields, default_label)
     record.spaces = _spaces(sentence) if survey.has_spaces else None
-    record.layers = make_layers(sentence.words, survey.filled)
+    record.layers = make_layers(sentence.words, survey.names)
     record.id, record.document = sentence.id, sentence.document
     return record
 
