@@ -234,26 +234,40 @@ class ScaledChains:
     def measure(self, extra: Sequence[Array] = ()) -> list[numpy.ndarray]:
         """Set `log_z` and `sound`. Returns further arrays on the host, so that a GPU is
         waited for only once."""
-        xp = self.xp
         with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            ones = xp.ones((self.marginals.shape[-1], 1), dtype=self.marginals.dtype)
-            off = xp.abs(xp.matmul(self.marginals, ones)[..., 0] - 1)
-            if self.rows.pieces is not None:
-                off += self._mismatch()
-            good = (off < TOLERANCE) & self._narrow
-            own = [xp.log(self.scale[..., 0]), xp.log(self.final), self._peak, good]
-            own += [self._peaks, self._lows]
-            scale, final, peak, good, peaks, lows, *rest = fetch([*own, *extra])
-            constants = sum_by_document(peak, self.packing)
-            constants += peaks[:, :1] * (self.packing.lengths - 1)
-            constants += (peaks[:, 1] + peaks[:, 2])[:, None]
-            self.log_z = sum_by_document(scale, self.packing)
-            self.log_z += final + constants
-            wide = (peaks - lows > self.max_spread).any(axis=1)
-            good = (good > 0) & ~wide[:, None]
-            bad = sum_by_document(~good, self.packing)
+            own = self._checks()
+            values = fetch([*own, *extra])
+            self._evaluate(*values[: len(own)])
+        return values[len(own) :]
+
+    def _checks(self) -> list[Array]:
+        """What `_evaluate` needs, on the device."""
+        xp = self.xp
+        ones = xp.ones((self.marginals.shape[-1], 1), dtype=self.marginals.dtype)
+        off = xp.abs(xp.matmul(self.marginals, ones)[..., 0] - 1)
+        if self.rows.pieces is not None:
+            off += self._mismatch()
+        good = (off < TOLERANCE) & self._narrow
+        logs = [xp.log(self.scale[..., 0]), xp.log(self.final)]
+        return [*logs, self._peak, good, self._peaks, self._lows]
+
+    def _evaluate(
+        self,
+        scale: numpy.ndarray,
+        final: numpy.ndarray,
+        peak: numpy.ndarray,
+        good: numpy.ndarray,
+        peaks: numpy.ndarray,
+        lows: numpy.ndarray,
+    ) -> None:
+        constants = sum_by_document(peak, self.packing)
+        constants += peaks[:, :1] * (self.packing.lengths - 1)
+        constants += (peaks[:, 1] + peaks[:, 2])[:, None]
+        self.log_z = sum_by_document(scale, self.packing)
+        self.log_z += final + constants
+        wide = (peaks - lows > self.max_spread).any(axis=1)
+        bad = sum_by_document((good == 0) | wide[:, None], self.packing)
         self.sound = ((bad == 0) & numpy.isfinite(self.log_z)).all(axis=0)
-        return rest
 
     def _mismatch(self) -> Array:
         """How far the marginals of the last word before each linked piece are from

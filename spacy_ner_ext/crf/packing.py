@@ -115,39 +115,46 @@ def _pack(lengths: tuple[int, ...], block_length: int | None) -> Packing:
     order = order[: int((all_lengths > 0).sum())]
     begins = (numpy.cumsum(all_lengths) - all_lengths)[order]
     running = all_lengths[order]
-    piece_begins, piece_lengths, owner = begins, running, numpy.arange(len(order))
-    if block_length is not None:
-        piece_begins, piece_lengths, owner = _cut(begins, running, block_length)
-    n_steps = int(piece_lengths[0]) if len(piece_lengths) else 0
-    # The number of pieces with more than t words, for every t.
-    sizes = numpy.searchsorted(-piece_lengths, -numpy.arange(n_steps), side="left")
-    offsets = numpy.concatenate([[0], numpy.cumsum(sizes)]).astype(int)
-    step = numpy.repeat(numpy.arange(n_steps), sizes)
-    piece = numpy.arange(len(step)) - offsets[step]
-    rows = piece_begins[piece] + step
-    place = numpy.empty_like(rows)  # the inverse of `rows`
-    place[rows] = numpy.arange(len(rows))
     first: Rows = slice(0, len(order))
     after: Rows = slice(len(order), None)
     links: tuple = ()
-    if block_length is not None:
+    if block_length is None:
+        rows, owner, sizes, offsets = _interleave(begins, running)
+        place = _invert(rows)
+    else:
+        cut_begins, cut_lengths, cut_owner = _cut(begins, running, block_length)
+        rows, piece, sizes, offsets = _interleave(cut_begins, cut_lengths)
+        place, owner = _invert(rows), cut_owner[piece]
         first = place[begins]
         after = numpy.setdiff1d(numpy.arange(len(rows)), first)
-        last = offsets[piece_lengths - 1] + numpy.arange(len(piece_lengths))
-        links = _link(last, owner, piece_begins)
+        last = offsets[cut_lengths - 1] + numpy.arange(len(cut_lengths))
+        links = _link(last, cut_owner, cut_begins)
+    ends, before = place[begins + running - 1], place[rows[after] - 1]
+    steps = sizes.tolist(), offsets.tolist()
     return Packing(
-        order,
-        running,
-        rows,
-        owner[piece],
-        first,
-        place[begins + running - 1],
-        after,
-        place[rows[after] - 1],
-        sizes.tolist(),
-        offsets[:-1].tolist(),
-        *links,
+        order, running, rows, owner, first, ends, after, before, *steps, *links
     )
+
+
+def _interleave(
+    begins: numpy.ndarray, lengths: numpy.ndarray
+) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+    """Bring runs of words, longest first, into time-major order: the row and the run of
+    each packed row; the number of runs at each step, and its first packed row."""
+    n_steps = int(lengths[0]) if len(lengths) else 0
+    # The number of runs with more than t words, for every t.
+    sizes = numpy.searchsorted(-lengths, -numpy.arange(n_steps), side="left")
+    offsets = numpy.cumsum(sizes) - sizes
+    step = numpy.repeat(numpy.arange(n_steps), sizes)
+    run = numpy.arange(len(step)) - offsets[step]
+    return begins[run] + step, run, sizes, offsets
+
+
+def _invert(rows: numpy.ndarray) -> numpy.ndarray:
+    """The packed row of each row."""
+    place = numpy.empty_like(rows)
+    place[rows] = numpy.arange(len(rows))
+    return place
 
 
 def _cut(
