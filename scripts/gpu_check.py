@@ -10,10 +10,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +31,7 @@ ENCODER = "assets/encoder"
 PATHS = ("--paths.train", TRAIN, "--paths.dev", DEV, "--paths.encoder", ENCODER)
 # The settings with which SpanMarker can load the weights.
 MARKERS = {"candidates": "all", "head": "markers", "position_offset": "2"}
+TESTS = [f"tests/gpu/gpu_{name}.py" for name in ("components", "encoder", "lattices")]
 # Seconds of a command.
 LIMIT = 600
 # For a benchmark on the CPU.
@@ -104,12 +106,11 @@ class Check:
         return {}
 
     def tests(self) -> dict[str, Any]:
-        """With the stand-in for a GPU, if there is none."""
-        options = [] if self.on_cpu else ["--gpu-id", str(self.gpu_id)]
-        tests = "tests/gpu/test_components.py" if self.on_cpu else "tests/gpu"
-        log = self.python(
-            "-m", "pytest", "-q", "-p", "no:cacheprovider", tests, *options
-        )
+        """Compare all components with the CPU; without a GPU on the stand-in."""
+        names = TESTS[:1] if self.on_cpu else TESTS
+        command = ("-m", "pytest", "-q", "-p", "tests.helpers.fake_gpu.plugin")
+        environ = {} if self.on_cpu else {"TEST_GPU_ID": str(self.gpu_id)}
+        log = self.python(*command, "-p", "no:xdist", *names, environ=environ)
         return {"pytest": log.strip().splitlines()[-1]}
 
     def train(self, config: str, *overrides: str) -> dict[str, Any]:
@@ -205,9 +206,9 @@ class Check:
         self.python(*command, "--gpu-id", self.gpu_id, python=python)
         return json.loads(output.read_text(encoding="utf8"))
 
-    def python(self, *args: object, python: str = sys.executable) -> str:
+    def python(self, *args: object, **options: Any) -> str:
         """Run Python to its end, with its output in a log, and return the output."""
-        with self.process(*args, python=python) as process:
+        with self.process(*args, **options) as process:
             try:
                 code = process.wait(LIMIT)
             except subprocess.TimeoutExpired as err:
@@ -221,9 +222,12 @@ class Check:
         return text
 
     def process(
-        self, *args: object, python: str = sys.executable
+        self,
+        *args: object,
+        python: str = sys.executable,
+        environ: Mapping[str, str] = MappingProxyType({}),
     ) -> subprocess.Popen[bytes]:
-        environ = {**os.environ, **SETTINGS, "PYTHONPATH": str(ROOT)}
+        environ = {**os.environ, **SETTINGS, **environ, "PYTHONPATH": str(ROOT)}
         with self.log.open("a", encoding="utf8") as log:
             command = [python, *map(str, args)]
             log.write(f"$ {' '.join(command)}\n")

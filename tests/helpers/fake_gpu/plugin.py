@@ -1,12 +1,18 @@
-"""pytest -p tests.helpers.fake_gpu.plugin: a process that sees a GPU."""
+"""pytest -p tests.helpers.fake_gpu.plugin: a process that sees a GPU.
 
+The environment variable TEST_GPU_ID selects a real one.
+"""
+
+import os
 from typing import Any
 
 import pytest
 
 from . import count, install
 
-install()
+GPU_ID = os.environ.get("TEST_GPU_ID")
+if GPU_ID is None:
+    install()
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +21,7 @@ def gpu() -> Any:
     device arrays by arrays of the host, or summed in any order."""
     from thinc.api import require_cpu, require_gpu
 
-    require_gpu(0)
+    require_gpu(int(GPU_ID or 0))
     with count() as work:
         yield work
     require_cpu()
