@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from spacy.tokens import Doc, Span
 
 from ...pipes.overlap import longest_first, select_disjoint
-from ...util.errors import Place, UserError
+from ...util.errors import Place
 from ..mentions import EXCERPT
 from ..report import ConversionReport, NotedPlace
 
@@ -117,10 +117,6 @@ def writes_docs(
             ExportedDoc(doc, NotedPlace.of(place, report), spans_key)
             for doc, place in zip(docs, places)
         )
-        try:
-            write(exported, folder, name)
-        except OSError as err:
-            path = Path(err.filename or folder)
-            raise UserError(f"cannot be written ({err.strerror})", path) from err
+        write(exported, folder, name)
 
     return write_documents
