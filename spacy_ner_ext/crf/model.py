@@ -7,6 +7,7 @@ from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain, with_array, zero_init
 from thinc.types import Floats2d
 
+from ..util.cupy_layers import reduce_waits
 from .lattice import Lattice
 from .layer import CRF
 from .tags import OUTSIDE, Tags
@@ -34,6 +35,7 @@ def build_crf_model(
     model.set_ref("output_layer", emissions)
     model.set_ref("crf", crf)
     model.attrs["resize_output"] = resize_output
+    reduce_waits(model)
     return model
 
 

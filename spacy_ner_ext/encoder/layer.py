@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..util.tensors import add_rows
 from .pieces import Batch, Ints
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -58,7 +59,7 @@ class TokenEncoder(nn.Module):
                 kept = torch.stack(
                     [s.flatten(0, 1).index_select(0, places) for s in states], dim=1
                 )
-                pooled = pooled.index_add_(0, self._move(batch.tokens), kept.float())
+                pooled = add_rows(pooled, self._move(batch.tokens), kept.float())
         if pooling == "mean":
             pooled = pooled / self._move(numpy.maximum(counts, 1))[:, None, None]
         return pooled

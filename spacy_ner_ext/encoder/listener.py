@@ -1,7 +1,8 @@
 """A listener that scales the gradient it sends to a shared encoder."""
 
-from typing import Callable, List, Tuple
+from typing import Any, Callable, List, Tuple
 
+import numpy
 from spacy import registry
 from spacy.pipeline import tok2vec
 from spacy.pipeline.tok2vec import Tok2VecListener
@@ -51,6 +52,9 @@ def forward(
     outputs, backprop_outputs = tok2vec.forward(model, inputs, is_train)
 
     def backprop(gradients: Vectors) -> List[Doc]:
-        return backprop_outputs([model.grad_factor * dY for dY in gradients])
+        ops: Any = model.ops
+        lengths = numpy.array([len(dY) for dY in gradients], dtype="int32")
+        scaled = model.grad_factor * ops.flatten(gradients)
+        return backprop_outputs(ops.unflatten(scaled, lengths))
 
     return outputs, backprop

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from thinc.api import Optimizer, torch2xp, xp2torch
 from thinc.shims import Shim
 from torch import Tensor
 
+from ..util.tensors import norms_of, total_norm
 from . import hf
 from .pieces import PieceCache, Specials
 from .settings import PretrainedSettings
@@ -43,7 +45,14 @@ class GradientScaler:
         if not self.enabled or not gradients:
             return True
         torch._foreach_mul_(gradients, 1.0 / self.scale)
-        finite = all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
+        return self.adapt(total_norm(norms_of(gradients)))
+
+    def adapt(self, norm: float) -> bool:
+        """Adapt the scale to the norm of the gradients of a step. If it is not finite,
+        this returns False, and the step has to be skipped."""
+        if not self.enabled:
+            return True
+        finite = math.isfinite(norm)
         self._n_good = self._n_good + 1 if finite else 0
         if not finite:
             self.n_skipped += 1
@@ -112,23 +121,23 @@ class TorchShim(Shim):
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update the weights by their gradients, and clear these.
 
-        An optimizer that has a method `update_module` gets all weights in one call;
-        for others the norm of all gradients of the encoder together is clipped to
-        their `grad_clip`, where thinc clips each array by itself.
+        An optimizer that has a method `update_module` gets all weights in one call,
+        and the scaler of their gradients; for others the norm of all gradients of the
+        encoder together is clipped to their `grad_clip`, where thinc clips each array
+        by itself.
         """
         weights: dict[str, Any] = {
             name: weight
             for name, weight in self.model.named_parameters()
             if weight.grad is not None
         }
-        if self.scaler.unscale([weight.grad for weight in weights.values()]):
-            if hasattr(optimizer, "update_module"):
-                optimizer.update_module(self.id, weights)
-            else:
-                if optimizer.grad_clip:
-                    clipped = list(weights.values())
-                    torch.nn.utils.clip_grad_norm_(clipped, optimizer.grad_clip)
-                self._update_each(optimizer, weights)
+        if hasattr(optimizer, "update_module"):
+            optimizer.update_module(self.id, weights, self.scaler)
+        elif self.scaler.unscale([weight.grad for weight in weights.values()]):
+            if optimizer.grad_clip:
+                clipped = list(weights.values())
+                torch.nn.utils.clip_grad_norm_(clipped, optimizer.grad_clip)
+            self._update_each(optimizer, weights)
         for weight in weights.values():
             weight.grad = None
 

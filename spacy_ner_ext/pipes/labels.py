@@ -15,6 +15,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from .listeners import check_widths
+from .updates import finish_update
 
 GetExamples = Callable[[], Iterable[Example]]
 Component = TypeVar("Component", bound="LabelledPipe")
@@ -189,6 +190,13 @@ class LabelledPipe(TrainablePipe):
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the weights by their gradients.
+
+        sgd: The optimizer.
+        """
+        finish_update(self.model, sgd)
 
     def model_input(self, examples: Sequence[Example]) -> Any:
         """The input of the model in training; None if it would be empty."""

@@ -3,13 +3,17 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy
 from spacy.language import Language
 from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
-from spacy.training import Example, validate_get_examples
-from thinc.api import Model
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.types import Floats2d
 
 from ..pipes.labels import sample_docs
 from ..pipes.listeners import DEFAULT_TOK2VEC, check_widths, check_widths_of
+from ..pipes.updates import finish_update
 
 DEFAULT_TEXT_CNN_MODEL: dict[str, Any] = {
     "@architectures": "spacy_ner_ext.TextCNN.v1",
@@ -65,6 +69,60 @@ class TextCNNPipe(Tok2Vec):
         check_widths(nlp)
         self.model.initialize(X=sample_docs(self.name, get_examples()))
         check_widths_of(self)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from the gradients of the components that listen, as spaCy's Tok2Vec,
+        but for all documents at once.
+
+        examples: The examples.
+        drop: The dropout rate.
+        sgd: The optimizer; None to only accumulate gradients.
+        losses: The losses by component; that of this one is the sum of the squares of
+            the gradients.
+        RETURNS: The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        validate_examples(examples, "TextCNNPipe.update")
+        docs = [example.predicted for example in examples]
+        set_dropout_rate(self.model, drop)
+        vectors, backprop_vectors = self.model.begin_update(docs)
+        ops: Any = self.model.ops
+        lengths = numpy.array([len(x) for x in vectors], dtype="int32")
+        gradients: list[Any] = []
+
+        def accumulate(d_vectors: list[Floats2d]) -> list[Floats2d]:
+            gradients.append(ops.flatten(d_vectors))
+            return []
+
+        def backprop(d_vectors: list[Floats2d]) -> list[Doc]:
+            accumulate(d_vectors)
+            losses[self.name] += float(sum((each**2).sum() for each in gradients))
+            flat = sum(gradients[1:], gradients[0])
+            d_docs = backprop_vectors(ops.unflatten(flat, lengths))
+            if sgd not in (None, False):
+                self.finish_update(sgd)
+            return d_docs
+
+        batch_id = Tok2VecListener.get_batch_id(docs)
+        for i, listener in enumerate(self.listeners, 1):
+            is_last = i == len(self.listeners)
+            listener.receive(batch_id, vectors, backprop if is_last else accumulate)
+        return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the weights by their gradients.
+
+        sgd: The optimizer.
+        """
+        finish_update(self.model, sgd)
 
     def _check_listeners(self, nlp: Language | None) -> None:
         names = [] if nlp is None else nlp.pipe_names

@@ -7,8 +7,9 @@ added to the input.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
+import numpy
 from thinc.api import (
     ClippedLinear,
     Dropout,
@@ -20,7 +21,6 @@ from thinc.api import (
     Linear,
     Mish,
     Model,
-    Ops,
     Relu,
     Sigmoid,
     Swish,
@@ -29,8 +29,10 @@ from thinc.api import (
     with_array,
     with_ragged,
 )
-from thinc.types import Floats2d, Ints1d, Ragged
+from thinc.types import Floats2d, Ragged
 from thinc.util import get_width
+
+from .windows import Lengths, windows_for
 
 ACTIVATIONS: dict[str, Callable[..., Model]] = {
     "clipped_linear": ClippedLinear,
@@ -137,11 +139,20 @@ def set_widths(layer: Model | None, n_inputs: int, n_outputs: int) -> None:
 def forward(
     model: Model, X: list[Floats2d], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
-    if any(len(x) for x in X):
-        return model.layers[0](X, is_train)
-    # Without words the layers cannot infer the width of their input.
-    n_outputs = model.get_dim("nO")
-    return [model.ops.alloc2f(0, n_outputs) for _ in X], lambda dY: X
+    ops: Any = model.ops
+    lengths: Any = numpy.array([len(x) for x in X], dtype="int32")
+    if not lengths.any():
+        # Without words the layers cannot infer the width of their input.
+        n_outputs = model.get_dim("nO")
+        return [ops.alloc2f(0, n_outputs) for _ in X], lambda dY: X
+    # The lengths stay on the host, where they are needed.
+    Y, backprop_flat = model.layers[0](Ragged(ops.flatten(X), lengths), is_train)
+
+    def backprop(dY: list[Floats2d]) -> list[Floats2d]:
+        dX = backprop_flat(Ragged(ops.flatten(dY), lengths))
+        return ops.unflatten(dX.data, lengths)
+
+    return ops.unflatten(Y.data, lengths), backprop
 
 
 def convolve(sizes: Sequence[int], filters: Sequence[Model]) -> Model[Ragged, Ragged]:
@@ -153,45 +164,22 @@ def convolve(sizes: Sequence[int], filters: Sequence[Model]) -> Model[Ragged, Ra
 def convolve_forward(
     sizes: tuple[int, ...], model: Model, X: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
-    ops, lengths = model.ops, X.lengths
+    ops = model.ops
     data = cast(Floats2d, ops.as_contig(X.data))
-    results = [
-        layer(windows(ops, data, lengths, size), is_train)
-        for size, layer in zip(sizes, model.layers)
-    ]
+    windows = windows_for(ops, cast(Lengths, X.lengths), sizes)
+    columns = windows.forward(data)
+    results = [layer(part, is_train) for part, layer in zip(columns, model.layers)]
 
     def backprop(dY: Ragged) -> Ragged:
-        dX, first = ops.alloc2f(*data.shape), 0
-        for size, (Y, to_windows) in zip(sizes, results):
+        gradients, first = [], 0
+        for Y, to_windows in results:
             last = first + Y.shape[1]
-            d_windows = to_windows(ops.as_contig(dY.data[:, first:last]))
-            dX += backprop_windows(ops, d_windows, lengths, size)
+            gradients.append(to_windows(ops.as_contig(dY.data[:, first:last])))
             first = last
-        return Ragged(dX, lengths)
+        return Ragged(windows.backprop(gradients), X.lengths)
 
     joined = ops.xp.concatenate([Y for Y, _ in results], axis=1)
-    return Ragged(joined, lengths), backprop
-
-
-def windows(ops: Ops, X: Floats2d, lengths: Ints1d, size: int) -> Floats2d:
-    """Concatenate the vectors of the words around each word: (size - 1) // 2 to the
-    left, the word, and size // 2 to the right. Documents are padded with zeros."""
-    if size == 1:
-        return X
-    columns = ops.seq2col(X, size // 2, lengths=lengths)
-    # seq2col has odd windows only: an even window lacks the leftmost word.
-    return columns if size % 2 else ops.as_contig(columns[:, X.shape[1] :])
-
-
-def backprop_windows(ops: Ops, dY: Floats2d, lengths: Ints1d, size: int) -> Floats2d:
-    """The gradient of `windows` with respect to the vectors."""
-    if size == 1:
-        return dY
-    if size % 2 == 0:
-        d_columns = ops.alloc2f(len(dY), dY.shape[1] // size * (size + 1))
-        d_columns[:, dY.shape[1] // size :] = dY
-        dY = d_columns
-    return ops.backprop_seq2col(ops.as_contig(dY), size // 2, lengths=lengths)
+    return Ragged(joined, X.lengths), backprop
 
 
 def with_shortcut(

@@ -7,6 +7,7 @@ from spacy.tokens import Doc
 from thinc.api import Model, chain
 from thinc.types import Floats2d
 
+from ..util.cupy_layers import reduce_waits
 from .layer import TextCNN
 
 
@@ -49,4 +50,5 @@ def build_text_cnn(
     )
     model: Model = chain(tok2vec, cnn)
     model.set_ref("tok2vec", tok2vec)
+    reduce_waits(model)
     return model

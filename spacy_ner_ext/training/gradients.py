@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from thinc.shims import PyTorchShim, Shim
 from torch import Tensor
 
 from ..encoder.torch_shim import TorchShim
-from ..util.weights import as_tensor, iter_weights
+from ..util.tensors import norms_of, total_norm
+from ..util.weights import Key, as_tensor, iter_weights
 from .spikes import Spikes
 
 
@@ -33,6 +35,7 @@ class GradientMonitor:
         self.spikes = spikes
         self.norm = 0.0
         self.factor = 1.0
+        self.norms: dict[Key, float] = {}
         self.norms_of_modules: dict[int, float] = {}
         self._n_not_finite = 0
         self._restart()
@@ -52,13 +55,13 @@ class GradientMonitor:
         """Whether this step leaves all weights unchanged."""
         return self.factor == 0
 
-    def measure(self, nlp: Language, unscaled: int | None = None) -> None:
+    def measure(self, nlp: Language | None) -> None:
         """Measure the norm of a step after the backward pass, and compute the factor
-        that its gradients are multiplied by.
-
-        unscaled: Id of a shim that has already divided its gradients by its scale.
-        """
-        self.norm, self.norms_of_modules = measure_norms(nlp, unscaled)
+        that its gradients are multiplied by. `nlp` is None if the pipeline is gone."""
+        if nlp is None:
+            self.norms, self.norms_of_modules = {}, {}
+            return
+        self.norm, self.norms, self.norms_of_modules = measure_norms(nlp)
         limit = self.spikes.limit(self.norm)
         if math.isfinite(self.norm):
             self.factor = _scale(self.norm, min(limit, self.max_norm or math.inf))
@@ -69,19 +72,45 @@ class GradientMonitor:
             self.factor = min(1.0, limit)
             self._n_not_finite += self.spikes.policy == "none"
 
-    def limit(self, gradients: list[Tensor], clip: float, shim_id: int | None) -> None:
-        """Multiply gradients by the factor of the step, and clip their norm.
+    def limit_arrays(self, gradients: Mapping[Key, Tensor], clip: float) -> None:
+        """Multiply gradients by the factor of the step, and clip the norm of each.
 
         clip: The largest norm, 0 for no limit.
-        shim_id: The shim of the gradients, whose norm was measured; None for others.
+        """
+        factors = [self.factor] * len(gradients)
+        if clip:
+            norms = self._norms_of(gradients)
+            factors = [self.factor * _scale(self.factor * norm, clip) for norm in norms]
+        if any(factor != 1 for factor in factors):
+            torch._foreach_mul_(list(gradients.values()), factors)
+
+    def _norms_of(self, gradients: Mapping[Key, Tensor]) -> list[float]:
+        """Norms as they were measured. Where a component finishes its update before
+        the next has a gradient, those of the next were 0 then."""
+        missing = [key for key in gradients if not self.norms.get(key)]
+        found = norms_of([gradients[key] for key in missing]).tolist()
+        self.norms.update(zip(missing, found))
+        return [self.norms[key] for key in gradients]
+
+    def norm_of_module(self, shim_id: int, gradients: list[Tensor]) -> float:
+        """The norm of the gradients of a torch module, times the scale of these."""
+        norm = self.norms_of_modules.get(shim_id)
+        return total_norm(norms_of(gradients)) if norm is None else norm
+
+    def limit_module(
+        self, gradients: list[Tensor], norm: float, clip: float, scale: float
+    ) -> None:
+        """Divide the gradients of a torch module by their scale, multiply them by the
+        factor of the step, and clip their norm.
+
+        norm: Their norm, times the scale.
+        clip: The largest norm, 0 for no limit.
         """
         factor = self.factor
         if clip:
-            norm = None if shim_id is None else self.norms_of_modules.get(shim_id)
-            norm = _norm(gradients) if norm is None else norm
-            factor *= _scale(factor * norm, clip)
-        if factor != 1:
-            torch._foreach_mul_(gradients, factor)
+            factor *= _scale(factor * (norm / scale), clip)
+        if factor != scale:
+            torch._foreach_mul_(gradients, factor / scale)
 
     def take(self) -> tuple[float, float, int]:
         """The mean and the largest of the finite norms, and the number of spikes, since
@@ -110,42 +139,31 @@ class GradientMonitor:
         self._largest = state["largest"]
 
 
-def measure_norms(
-    nlp: Language, unscaled: int | None = None
-) -> tuple[float, dict[int, float]]:
-    """The norm of all gradients together, and the norms of torch modules by the ids of
-    their shims. A module whose gradient scaler skips this step counts as 0."""
-    arrays: list[Tensor] = []
-    modules: dict[int, tuple[Shim, list[Tensor]]] = {}
-    for weight in iter_weights(nlp):
-        if weight.gradient is None:
-            continue
-        if weight.shim is None:
-            arrays.append(as_tensor(weight.gradient))
-        else:
-            module = modules.setdefault(weight.shim.id, (weight.shim, []))
-            module[1].append(weight.gradient)
-    norms = {
-        shim_id: _norm_of_module(shim, gradients, shim_id == unscaled)
-        for shim_id, (shim, gradients) in modules.items()
-    }
-    return math.hypot(_norm(arrays), *norms.values()), norms
+def measure_norms(nlp: Language) -> tuple[float, dict[Key, float], dict[int, float]]:
+    """The norm of all gradients together, that of each array, and those of torch
+    modules, times the scales of their gradients, by the ids of their shims. A module
+    whose gradient scaler skips this step counts as 0."""
+    weights = [w for w in iter_weights(nlp) if w.gradient is not None]
+    norms = norms_of([as_tensor(w.gradient) for w in weights])
+    places: dict[int | None, list[int]] = {None: []}
+    shims: dict[int, Shim] = {}
+    for i, weight in enumerate(weights):
+        shim_id = None if weight.shim is None else weight.shim.id
+        places.setdefault(shim_id, []).append(i)
+        if weight.shim is not None:
+            shims[weight.shim.id] = weight.shim
+    arrays = {weights[i].key: float(norms[i]) for i in places[None]}
+    modules = {shim_id: total_norm(norms[places[shim_id]]) for shim_id in shims}
+    parts = [_unscaled(shims[shim_id], norm) for shim_id, norm in modules.items()]
+    return math.hypot(total_norm(norms[places[None]]), *parts), arrays, modules
 
 
-def _norm_of_module(shim: Shim, gradients: list[Tensor], is_unscaled: bool) -> float:
+def _unscaled(shim: Shim, norm: float) -> float:
     if isinstance(shim, PyTorchShim) and shim._grad_scaler.found_inf:
         return 0.0
-    norm = _norm(gradients)
-    if isinstance(shim, TorchShim) and shim.scaler.enabled and not is_unscaled:
+    if isinstance(shim, TorchShim) and shim.scaler.enabled:
         return norm / shim.scaler.scale if math.isfinite(norm) else 0.0
     return norm
-
-
-def _norm(gradients: list[Tensor]) -> float:
-    if not gradients:
-        return 0.0
-    norms = [norm.float() for norm in torch._foreach_norm(gradients)]
-    return float(torch.linalg.vector_norm(torch.stack(norms)))
 
 
 def _scale(norm: float, limit: float) -> float:

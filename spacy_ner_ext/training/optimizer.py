@@ -1,11 +1,22 @@
 """Adam with groups of weights that have their own learning rate and weight decay.
 
-One implementation, torch's fused AdamW, updates all weights: thinc arrays one by one,
-as tensors that share their memory, and all weights of an encoder in one call.
+One implementation, torch's fused AdamW, updates all weights: in one call those of an
+encoder, and in one those of the other layers of a component of this package, as tensors
+that share their memory. Components of spaCy pass their arrays one by one.
 """
 
 import weakref
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Set,
+    Tuple,
+)
 
 import torch
 from spacy import registry
@@ -15,6 +26,7 @@ from thinc.optimizers import FloatOrSeq
 from thinc.types import FloatsXd
 from torch import Tensor
 
+from ..encoder.torch_shim import GradientScaler
 from ..util.weights import Key, Weight, as_tensor, iter_weights
 from .averages import Averages
 from .gradients import GradientMonitor
@@ -166,58 +178,81 @@ class GroupedAdam(Optimizer):
         RAISES (ValueError): If the optimizer does not know the pipeline, or an array is
             read-only.
         """
-        if gradient.size:
-            found = {key: as_tensor(weights)}
-            self._update(found, [as_tensor(gradient)], lr_scale=lr_scale)
-            gradient.fill(0)
+        self._update_arrays({key: (weights, gradient)}, lr_scale)
         return weights, gradient
 
+    def update_arrays(self, arrays: Mapping[Key, Tuple[FloatsXd, FloatsXd]]) -> None:
+        """Update arrays of thinc's layers, given with their gradients, in one call; see
+        `__call__`."""
+        self._update_arrays(arrays, 1.0)
+
+    def _update_arrays(
+        self, arrays: Mapping[Key, Tuple[FloatsXd, FloatsXd]], lr_scale: float
+    ) -> None:
+        used = {key: pair for key, pair in arrays.items() if pair[1].size}
+        weights = {key: as_tensor(weight) for key, (weight, _) in used.items()}
+        gradients = {key: as_tensor(gradient) for key, (_, gradient) in used.items()}
+        if not weights:
+            return
+        self._begin(weights)
+        if not self.gradients.skips:
+            self.gradients.limit_arrays(gradients, self.grad_clip)
+            self._update(weights, list(gradients.values()), True, lr_scale)
+        torch._foreach_zero_(list(gradients.values()))
+
     def update_module(
-        self, shim_id: int, weights: Dict[str, torch.nn.Parameter]
+        self,
+        shim_id: int,
+        weights: Dict[str, torch.nn.Parameter],
+        scaler: GradientScaler,
     ) -> None:
         """Update the weights of a torch module in one call.
 
         shim_id: Id of the shim of the module.
         weights: The weights that have a gradient, by name.
+        scaler: The scaler of their gradients.
         RAISES (ValueError): If the optimizer does not know the pipeline.
         """
         found = {(shim_id, name): w.detach() for name, w in weights.items()}
         gradients = [w.grad for w in weights.values() if w.grad is not None]
-        if found:
-            self._update(found, gradients, shim_id=shim_id)
+        if not found:
+            return
+        self._begin(found)
+        scale = scaler.scale
+        norm = self.gradients.norm_of_module(shim_id, gradients)
+        if scaler.adapt(norm) and not self.gradients.skips:
+            self.gradients.limit_module(gradients, norm, self.grad_clip, scale)
+            self._update(found, gradients, False)
 
     def _update(
         self,
         weights: Dict[Key, Tensor],
         gradients: List[Tensor],
-        shim_id: Optional[int] = None,
+        as_thinc: bool,
         lr_scale: float = 1.0,
     ) -> None:
-        together: Dict[Tuple[float, float], List[int]] = {}
-        for i, key in enumerate(weights):
-            group, decay = self._find(key)
-            together.setdefault((group.rate.value * lr_scale, decay), []).append(i)
-        self._begin(next(iter(weights)), shim_id)
-        if self.gradients.skips:
-            return
-        self.gradients.limit(gradients, self.grad_clip, shim_id)
+        together: Dict[Tuple[float, float, int], List[int]] = {}
+        for i, (key, weight) in enumerate(weights.items()):
+            group, decay = self._bound[key]
+            settings = group.rate.value * lr_scale, decay, self._count(key, weight)
+            together.setdefault(settings, []).append(i)
         self.averaging.begin(weights)
         # torch takes the memory of each for one block, in the order of its elements.
         keys, arrays = list(weights), [w.contiguous() for w in weights.values()]
         gradients = [gradient.contiguous() for gradient in gradients]
-        for (rate, decay), places in together.items():
+        for (rate, decay, count), places in together.items():
             self._step(
                 [keys[i] for i in places],
                 [arrays[i] for i in places],
                 [gradients[i] for i in places],
-                *(rate, decay, shim_id is None),
+                *(rate, decay, count, as_thinc),
             )
         for weight, array in zip(weights.values(), arrays):
             if array is not weight:
                 weight.copy_(array)
         self.averaging.update(weights)
 
-    def _find(self, key: Key) -> Tuple[ParameterGroup, float]:
+    def _check_known(self, key: Key) -> None:
         # A new label has new weights, in a pipeline that is already bound.
         for nlp in (self._pipeline(), announced()):
             if key not in self._bound and nlp is not None:
@@ -228,20 +263,28 @@ class GroupedAdam(Optimizer):
                 'before_update = {"@callbacks":"spacy_ner_ext.name_parameters.v1"} to '
                 "[training], or call optimizer.bind(nlp) in your own loop."
             )
-        return self._bound[key]
 
-    def _begin(self, key: Key, shim_id: Optional[int]) -> None:
-        """Begin a step at its first weight, when all gradients are complete."""
+    def _begin(self, keys: Iterable[Key]) -> None:
+        """Begin a step at its first weights, when all gradients are complete."""
+        for key in keys:
+            self._check_known(key)
         # Loops other than spaCy's may not call `step_schedules`.
-        if key in self._updated:
+        if not self._updated.isdisjoint(keys):
             self._updated.clear()
         if not self._updated:
-            nlp = self._pipeline()
-            if nlp is not None:
-                self.gradients.measure(nlp, shim_id)
+            self.gradients.measure(self._pipeline())
             self.averaging.begin_step()
             announce_optimizer(self)
-        self._updated.add(key)
+        self._updated.update(keys)
+
+    def _count(self, key: Key, weight: Tensor) -> int:
+        """Count the update of a weight, from 1; one with a new shape starts again."""
+        if key not in self.mom1 or self.mom1[key].shape != weight.shape:
+            self.nr_update[key] = 0
+            for moments in (self.mom1, self.mom2):
+                moments[key] = torch.zeros_like(weight)
+        self.nr_update[key] += 1
+        return self.nr_update[key]
 
     def _step(
         self,
@@ -250,20 +293,14 @@ class GroupedAdam(Optimizer):
         gradients: List[Tensor],
         rate: float,
         decay: float,
+        count: int,
         as_thinc: bool,
     ) -> None:
-        """Apply AdamW to weights that share their settings."""
-        for key, weight in zip(keys, weights):
-            if key not in self.mom1 or self.mom1[key].shape != weight.shape:
-                self.nr_update[key] = 0
-                for moments in (self.mom1, self.mom2):
-                    moments[key] = torch.zeros_like(weight)
-            self.nr_update[key] += 1
-        device = weights[0].device
-        counts = [self.nr_update[key] for key in keys]
-        counters = {n: torch.tensor(float(n), device=device) for n in set(counts)}
+        """Apply AdamW to weights that share their settings and number of updates."""
+        # Filled on the device, which needs no copy from the host.
+        counter = torch.full((), float(count), device=weights[0].device)
         # thinc adds eps before the correction of the bias, torch after.
-        eps = self.eps / (1 - self.b2 ** counts[0]) ** 0.5 if as_thinc else self.eps
+        eps = self.eps / (1 - self.b2**count) ** 0.5 if as_thinc else self.eps
         # thinc's order: the decay is applied to the updated weights.
         kept = 1 - rate * decay
         torch._fused_adamw_(
@@ -272,7 +309,7 @@ class GroupedAdam(Optimizer):
             [self.mom1[key] for key in keys],
             [self.mom2[key] for key in keys],
             [],
-            [counters[n] for n in counts],
+            [counter] * len(keys),
             lr=rate * kept,
             beta1=self.b1,
             beta2=self.b2,
