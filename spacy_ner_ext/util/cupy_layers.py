@@ -67,8 +67,9 @@ def hash_embed(
         if mask is not None:
             d_output = d_output * mask
         d_table: Any = ops.alloc2f(*table.shape)
-        rows, values = as_tensor(keys.astype("int64")), as_tensor(d_output)
-        add_rows(as_tensor(d_table), rows, values[:, None])
+        rows, values = as_tensor(keys.astype("int64")), as_tensor(d_output)[:, None]
+        values = values.expand(*rows.shape, -1).flatten(0, 1)
+        add_rows(as_tensor(d_table), rows.flatten(), values)
         model.inc_grad("E", d_table)
         return ops.alloc1i(len(ids))
 

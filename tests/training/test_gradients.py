@@ -11,6 +11,7 @@ from spacy_ner_ext.encoder.torch_shim import GradientScaler
 from spacy_ner_ext.training.optimizer import make_adam
 from spacy_ner_ext.training.parameters import announced_optimizer
 from spacy_ner_ext.training.spikes import Spikes
+from spacy_ner_ext.util.weights import iter_weights
 from tests.helpers.encoders import encoder_folder, warnings_of_spacy
 from tests.helpers.pipelines import TOK2VEC, crf, step
 from tests.helpers.weights import (
@@ -286,3 +287,52 @@ def test_invalid_settings_are_errors(settings, message):
     with pytest.raises(ValueError, match=message) as error:
         make_adam(**settings)
     assert "\n" not in str(error.value)
+
+
+# --- One call for all arrays of a component -----------------------------------
+
+
+def one_by_one(optimizer):
+    """The optimizer as thinc calls it, without its methods for many arrays."""
+    return lambda key, weights, gradient: optimizer(key, weights, gradient)
+
+
+@pytest.mark.parametrize("grad_clip", [0.0, 1.0])
+def test_arrays_are_updated_together_as_one_by_one(grad_clip):
+    found = []
+    for wrap in (lambda optimizer: optimizer, one_by_one):
+        nlp, _ = start(pipes("cnn"))
+        optimizer = bound(nlp, grad_clip=grad_clip, grad_max_norm=5.0, averages=0.9)
+        for scale in (1.0, 0.01):
+            set_gradients(nlp, normals(scale))
+            nlp.get_pipe("cnn").finish_update(wrap(optimizer))
+            optimizer.step_schedules()
+        found.append([values_of(nlp), gradients_of(nlp), means_of(optimizer)])
+    for one, other in zip(*found):
+        for values, others in zip(one.values(), other.values()):
+            numpy.testing.assert_array_equal(values, others)
+
+
+def test_gradients_that_came_after_the_norms_are_clipped_too():
+    """As in a loop in which each component updates its weights by itself."""
+    nlp, _ = start(pipes("cnn", "encoder"))
+    optimizer = bound(nlp, grad_clip=1.0)
+    gradients = normals(10.0)
+    (_, first), *others = nlp.pipeline
+    set_gradients(nlp, gradients)
+    later = {}
+    for name, pipe in others:
+        for weight in iter_weights([(name, pipe)]):
+            if weight.shim is None:
+                later[weight.key] = weight.gradient.copy()
+                weight.gradient.fill(0)
+    first.finish_update(optimizer)
+    for name, pipe in others:
+        for weight in iter_weights([(name, pipe)]):
+            if weight.key in later:
+                weight.gradient[...] = later[weight.key]
+        pipe.finish_update(optimizer)
+    means = {key: mean for key, mean in means_of(optimizer).items() if key in later}
+    assert means
+    for mean in means.values():
+        assert numpy.linalg.norm(mean) == pytest.approx(0.1, rel=1e-4)
