@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import _foreach_supported_types
 from torch.utils import _foreach_utils
+from torch.utils._device import _device_constructors
 
 from . import cuda, tensors, work
 from .generators import TorchGenerator
@@ -82,6 +83,8 @@ def install() -> None:
         setattr(torch.cuda, name, value)
     for name in ("to_dlpack", "from_dlpack"):
         setattr(torch.utils.dlpack, name, getattr(tensors, name))
+    # Remembers the functions that `with torch.device(...)` is about, before they change.
+    _device_constructors()
     torch.from_dlpack = tensors.from_dlpack
     torch.load = _load
     # Else backward() leaves the function mode, also for layers that are computed again.
