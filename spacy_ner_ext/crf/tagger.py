@@ -117,7 +117,9 @@ class CRFTagger(CRFPipe):
 
     def predict(self, docs: Iterable[Doc]) -> list[Tagging]:
         """Predict the best tag sequences of some documents without modifying them."""
-        docs = list(docs)
+        return self.predict_in_memory(self._predict, docs)
+
+    def _predict(self, docs: list[Doc]) -> list[Tagging]:
         if not any(len(doc) for doc in docs):
             return [Tagging(numpy.zeros(0, dtype="int32"), None) for _ in docs]
         lattice = self.predict_lattice(docs)

@@ -49,8 +49,8 @@ def build_transformer(
         embeddings.
     layer_mix: "mean" of several layers, or "learned" for a learned weighting.
     max_batch_pieces: Maximum pieces of a forward pass, padding and special pieces
-        included; bounds memory. By default 512 on the CPU (256 in training) and 16384
-        on a GPU.
+        included; bounds memory. By default 512 on the CPU (256 in training), and on a
+        GPU what fits into half of the free memory, at most 16384.
     precision: "fp32", or "bf16" or "fp16" for mixed precision (autocast, on CPU and
         GPU; with fp16 gradients are scaled). Vectors are always float32.
     freeze: True to freeze all weights of the encoder, or the number of layers to

@@ -16,13 +16,13 @@ from .compat import checkpoint_layers
 from .layer import TokenEncoder
 from .pieces import Ints, cut_windows, cut_words, make_batches
 from .settings import EncoderSettings
-from .torch_shim import TorchShim
+from .torch_shim import LARGEST_PASS, TorchShim
 
 Docs = Sequence[Sequence[str]]
-# Fits the caches of a CPU, and is enough to keep a GPU busy. The documents of a
-# training step are few and of all lengths: smaller batches have less padding.
-MAX_BATCH_PIECES = {"cpu": 512, "cuda": 16384}
-MAX_BATCH_PIECES_TRAINING = {"cpu": 256, "cuda": 16384}
+# Fits the caches of a CPU. The documents of a training step are few and of all lengths:
+# smaller batches have less padding.
+MAX_BATCH_PIECES = {"cpu": 512, "cuda": LARGEST_PASS}
+MAX_BATCH_PIECES_TRAINING = {"cpu": 256, "cuda": LARGEST_PASS}
 
 
 class EncoderShim(TorchShim):
@@ -95,8 +95,8 @@ class EncoderShim(TorchShim):
         """Compute the vectors of the words of each document, shape (n_words, width),
         and a callback for their gradients."""
         if not is_train:
-            with torch.inference_mode():
-                return self._split(self._encode(inputs, False), inputs), _no_backprop
+            encoded = self.run_in_memory(lambda: self._predict(inputs))
+            return self._split(encoded, inputs), _no_backprop
         self._use_cache()
         vectors = self._encode(inputs, True)
 
@@ -111,6 +111,10 @@ class EncoderShim(TorchShim):
                 vectors.backward(flat * self.scaler.scale)
 
         return self._split(vectors.detach(), inputs), backprop
+
+    def _predict(self, inputs: Docs) -> Tensor:
+        with torch.inference_mode():
+            return self._encode(inputs, False)
 
     def _set_mode(self, is_train: bool) -> None:
         self.model.train(is_train and self.settings.freeze is not True)
@@ -131,18 +135,29 @@ class EncoderShim(TorchShim):
         pieces = cut_words(self.tokenizer, docs, self.piece_cache)
         counts = pieces.counts()
         self._report_long_tokens(counts)
-        limits = MAX_BATCH_PIECES_TRAINING if model.training else MAX_BATCH_PIECES
         batches = make_batches(
             pieces,
             cut_windows(pieces.lengths, settings.window, settings.stride),
             self.specials,
             pieces.chosen(settings.pooling),
-            settings.max_batch_pieces or limits.get(model.device.type, limits["cuda"]),
+            self.max_batch_pieces(model.training),
         )
         trains = torch.is_grad_enabled() and settings.freeze is not True
         with torch.set_grad_enabled(trains):
             pooled = model.pool(batches, counts, settings.pooling, settings.precision)
         return pooled, counts
+
+    @property
+    def row_size(self) -> int:
+        return self.settings.window + len(self.specials)
+
+    def max_batch_pieces(self, trains: bool) -> int:
+        """The maximum pieces of a pass: the setting, or what fits into memory."""
+        if most := self.settings.max_batch_pieces:
+            return max(1, most >> self.n_halved)
+        limits = MAX_BATCH_PIECES_TRAINING if trains else MAX_BATCH_PIECES
+        most = limits.get(self.model.device.type, limits["cuda"])
+        return self.pass_size(most, self.layer_bytes())
 
     def _report_long_tokens(self, counts: Any) -> None:
         n_long = int((counts > self.settings.window).sum())

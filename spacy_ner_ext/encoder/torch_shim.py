@@ -6,22 +6,28 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors.torch
 import srsly
 import torch
 from spacy.tokens import Doc
+from spacy.util import logger
 from thinc.api import Optimizer, torch2xp, xp2torch
 from thinc.shims import Shim
 from torch import Tensor
 
+from ..util.memory import fitting, free_cached_memory, out_of_memory
 from ..util.tensors import norms_of, total_norm
 from . import hf
 from .pieces import PieceCache, Specials
 from .settings import PretrainedSettings
+
+Result = TypeVar("Result")
+# Pieces that keep any GPU busy.
+LARGEST_PASS = 16384
 
 
 class GradientScaler:
@@ -88,6 +94,8 @@ class TorchShim(Shim):
         self.specials = Specials([], [], 0)
         self.piece_cache: PieceCache = {}
         self.scaler = GradientScaler(settings.precision == "fp16")
+        # How often passes were halved because memory was exhausted.
+        self.n_halved = 0
 
     def words_of(self, doc: Doc) -> list[str]:
         """The words of a document that are cut into pieces."""
@@ -106,6 +114,48 @@ class TorchShim(Shim):
                 "weights: call nlp.initialize(), or load a trained pipeline."
             )
         return self._model
+
+    def pass_size(self, most: int, bytes_each: int) -> int:
+        """How many items of a pass fit into memory, at most `most`."""
+        return max(1, fitting(self.model.device, most, bytes_each) >> self.n_halved)
+
+    @property
+    def row_size(self) -> int:
+        """Maximum pieces of a row, special pieces included."""
+        raise NotImplementedError
+
+    def layer_bytes(self) -> int:
+        """An upper bound of the bytes that a piece takes in a layer (Korthikanti et al.
+        2022, Reducing Activation Recomputation in Large Transformer Models, in
+        float32)."""
+        encoder = self.model.encoder
+        hidden = hf.width_of(encoder)
+        heads = getattr(encoder.config, "num_attention_heads", hidden // 64)
+        return 68 * hidden + 10 * heads * self.row_size
+
+    def run_in_memory(self, predict: Callable[[], Result]) -> Result:
+        """Predict; where memory is exhausted, again with passes of half the size, down
+        to one row."""
+        before = self.n_halved
+        while True:
+            try:
+                return predict()
+            except out_of_memory():
+                if LARGEST_PASS >> self.n_halved <= self.row_size:
+                    self.n_halved = before
+                    raise
+            # Outside of the handler, where the frames of the failed pass are freed.
+            self._halve_passes()
+
+    def _halve_passes(self) -> None:
+        free_cached_memory()
+        self.n_halved += 1
+        if self.n_halved == 1:
+            logger.warning(
+                "Out of GPU memory in a pass of the encoder '%s': prediction continues "
+                "with passes of half the size; later cases are not reported.",
+                self.settings.name,
+            )
 
     def rebuild(
         self, encoder: Any, tokenizer: Any, weights: dict[str, Tensor], extra: str

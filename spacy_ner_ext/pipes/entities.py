@@ -88,7 +88,9 @@ class EntityPipe(LabelledPipe):
 
     def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:
         """Predict the entities of some documents without modifying them."""
-        docs = list(docs)
+        return self.predict_in_memory(self._predict, docs)
+
+    def _predict(self, docs: list[Doc]) -> list[list[ScoredSpan]]:
         if not any(len(doc) for doc in docs):
             return [[] for _ in docs]
         settings = self.cfg["temperature"], self.cfg["threshold"]

@@ -14,11 +14,13 @@ from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 
+from ..util.memory import free_cached_memory, out_of_memory
 from .listeners import check_widths
 from .updates import finish_update
 
 GetExamples = Callable[[], Iterable[Example]]
 Component = TypeVar("Component", bound="LabelledPipe")
+Result = TypeVar("Result")
 
 
 class LabelledPipe(TrainablePipe):
@@ -27,6 +29,8 @@ class LabelledPipe(TrainablePipe):
 
     # Settings that cannot change after training.
     structural: tuple[str, ...] = ()
+    # The most documents that are predicted at once and known to fit into memory.
+    max_docs: int | None = None
 
     def __init__(
         self,
@@ -197,6 +201,43 @@ class LabelledPipe(TrainablePipe):
         sgd: The optimizer.
         """
         finish_update(self.model, sgd)
+
+    def predict_in_memory(
+        self, predict: Callable[[list[Doc]], list[Result]], docs: Iterable[Doc]
+    ) -> list[Result]:
+        """Predict documents; where memory is exhausted, again in halves.
+
+        predict: Returns a result for each of some documents.
+        docs: The documents.
+        RAISES (ValueError): If a single document does not fit into memory.
+        """
+        found: list[Result] = []
+        docs = list(docs)
+        while len(found) < len(docs):
+            part = docs[len(found) :][: self.max_docs]
+            try:
+                found += predict(part)
+                continue
+            except out_of_memory() as err:
+                self._halve(part, err)
+            # Outside of the handler, where the frames of the failed pass are freed.
+            free_cached_memory()
+        return found
+
+    def _halve(self, docs: Sequence[Doc], err: BaseException) -> None:
+        if len(docs) == 1:
+            raise ValueError(
+                f"'{self.name}': a document of {len(docs[0])} tokens does not fit into "
+                "the memory of the GPU: split it (--max-length of predict), or predict "
+                "on the CPU (--gpu-id -1)."
+            ) from err
+        if self.max_docs is None:
+            logger.warning(
+                "Out of GPU memory in '%s' with %d documents at once: prediction "
+                "continues with fewer; later cases are not reported.",
+                *(self.name, len(docs)),
+            )
+        self.max_docs = len(docs) // 2
 
     def model_input(self, examples: Sequence[Example]) -> Any:
         """The input of the model in training; None if it would be empty."""

@@ -1,6 +1,5 @@
 """The architecture `SpanMarker.v1`: candidate spans to scores."""
 
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union, cast
 
@@ -59,8 +58,8 @@ def build_span_marker(
     stride: Pieces from one window of a long sentence to the next; by default half a
         window.
     markers_per_batch: Maximum pairs of markers in one pass; bounds memory and does not
-        change results. By default 1024 on the CPU (512 in training) and 32768 on a GPU
-        (8192).
+        change results. By default 1024 on the CPU (512 in training), and on a GPU what
+        fits into half of the free memory, at most 32768 (8192).
     marker_init: The initial embeddings of the markers: "mask" for that of the encoder's
         mask piece (or the mean of all pieces without one), which learns much faster;
         "random" as in the original.
@@ -122,8 +121,11 @@ def _score(
     """The logits of candidates, and a callback for their gradient."""
     network, scaler = shim_of(model).model, shim_of(model).scaler
     network.train(is_train)
-    with nullcontext() if is_train else torch.inference_mode():
+    if is_train:
         chosen, *outputs = scorer_of(model).score(candidates)
+    else:
+        run_in_memory = shim_of(model).run_in_memory
+        chosen, *outputs = run_in_memory(lambda: _predict(model, candidates))
     arrays: Any = [x if x is None else torch2xp(x.detach()) for x in outputs]
 
     def backprop(gradient: CandidateScores) -> Candidates:
@@ -140,6 +142,13 @@ def _score(
         return candidates
 
     return CandidateScores(candidates, chosen, *arrays), backprop
+
+
+@torch.inference_mode()
+def _predict(
+    model: Model, candidates: Candidates
+) -> Tuple[Any, torch.Tensor, Optional[torch.Tensor]]:
+    return scorer_of(model).score(candidates)
 
 
 def _categorize(

@@ -18,6 +18,7 @@ from thinc.types import Floats1d, Floats2d
 from torch import Tensor
 
 from ..encoder.pieces import Ints, group_by_length, pad
+from ..encoder.torch_shim import LARGEST_PASS
 from .candidates import Spans, all_spans, place
 from .filter import select_spans
 from .markers import EncodedText, Pairs
@@ -28,7 +29,7 @@ from .windows import DocWords, SentenceWindows, cut
 
 # Pieces of a pass of texts, and pairs of a pass of markers. Few fit the caches of a
 # CPU; in training, where activations of the last pass are kept, they bound memory.
-MAX_BATCH_PIECES = {"cpu": 512, "cuda": 16384}
+MAX_BATCH_PIECES = {"cpu": 512, "cuda": LARGEST_PASS}
 MARKERS_PER_BATCH = {"cpu": 1024, "cuda": 32768}
 MARKERS_PER_BATCH_TRAINING = {"cpu": 512, "cuda": 8192}
 
@@ -62,6 +63,7 @@ class SpanScorer:
         self.tokenizer, self.specials = shim.tokenizer, shim.specials
         self.settings: SpanMarkerSettings = shim.settings
         self.piece_cache = shim.piece_cache
+        self.shim = shim
 
     @property
     def size(self) -> int:
@@ -153,15 +155,20 @@ class SpanScorer:
 
     def _markers_per_batch(self, trains: bool) -> int:
         defaults = MARKERS_PER_BATCH_TRAINING if trains else MARKERS_PER_BATCH
-        default = defaults.get(self.network.device.type, defaults["cuda"])
-        return self.settings.markers_per_batch or default
+        if most := self.settings.markers_per_batch:
+            return max(1, most >> self.shim.n_halved)
+        most = defaults.get(self.network.device.type, defaults["cuda"])
+        # In training the activations of all layers are kept.
+        n_layers = self.network.encoder.config.num_hidden_layers if trains else 1
+        return self.shim.pass_size(most, 2 * n_layers * self.shim.layer_bytes())
 
     def batches(self) -> list[Ints]:
         """Batches of windows of similar length, without those that have no spans."""
         used = numpy.unique(self.spans.rows)
         lengths = (self.windows.ends - self.windows.starts)[used]
         device = self.network.device.type
-        limit = MAX_BATCH_PIECES.get(device, MAX_BATCH_PIECES["cuda"])
+        most = MAX_BATCH_PIECES.get(device, MAX_BATCH_PIECES["cuda"])
+        limit = self.shim.pass_size(most, self.shim.layer_bytes())
         return [used[group] for group in group_by_length(lengths, self.specials, limit)]
 
     def read(self, rows: Ints, with_states: bool = False) -> EncodedText:

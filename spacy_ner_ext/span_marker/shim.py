@@ -42,6 +42,10 @@ class SpanMarkerShim(TorchShim):
     def words_of(self, doc: Doc) -> list[str]:
         return list(read_words([doc], by_sentence=False).docs[0])
 
+    @property
+    def row_size(self) -> int:
+        return self.settings.model_max_length
+
     def load(self, n_labels: int, with_filter: bool) -> None:
         """Load the pretrained encoder, with new weights for filter and classifier."""
         hf_tokenizer = hf.load_tokenizer(self.settings)

@@ -37,9 +37,13 @@ def find_mask(tokenizer: Any) -> str | None:
 
 def max_batch_pieces(shim: TorchShim) -> int:
     """The largest number of pieces in one pass through an encoder."""
+    if most := shim.settings.max_batch_pieces:
+        return most
     limits = MAX_BATCH_PIECES_TRAINING
-    device = shim.model.device.type
-    return shim.settings.max_batch_pieces or limits.get(device, limits["cuda"])
+    most = limits.get(shim.model.device.type, limits["cuda"])
+    # The gradients need the activations of all layers.
+    n_layers = shim.model.encoder.config.num_hidden_layers
+    return shim.pass_size(most, n_layers * shim.layer_bytes())
 
 
 def without_owner(specials: Specials) -> Specials:

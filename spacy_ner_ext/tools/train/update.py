@@ -12,16 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from spacy.language import Language
 from spacy.training import Example
 from spacy.training.loop import subdivide_batch
 from spacy.util import logger
 from thinc.api import Model, Optimizer
-from thinc.util import has_cupy_gpu
 
 from ...training.batcher import divide
 from ...util.errors import UserError
+from ...util.memory import free_cached_memory, out_of_memory
 from ...util.weights import as_tensor, iter_weights
 from .random_state import capture, restore
 from .settings import Amount
@@ -58,7 +57,7 @@ class Updater:
             try:
                 losses = self._accumulate(examples, parts, dropout)
                 break
-            except _out_of_memory() as err:
+            except out_of_memory() as err:
                 self._halve(parts, step, err)
             # Outside of the handler, where the frames of the failed pass are freed.
             self._zero_gradients()
@@ -126,8 +125,7 @@ class Updater:
         for weight in iter_weights(list(self._trained())):
             if weight.gradient is not None:
                 as_tensor(weight.gradient).zero_()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_cached_memory()
 
 
 class _OfUpdate(dict[str, Any]):
@@ -135,11 +133,3 @@ class _OfUpdate(dict[str, Any]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
         return {}
-
-
-def _out_of_memory() -> tuple[type[BaseException], ...]:
-    if not has_cupy_gpu:
-        return (torch.cuda.OutOfMemoryError,)
-    from cupy.cuda.memory import OutOfMemoryError
-
-    return torch.cuda.OutOfMemoryError, OutOfMemoryError

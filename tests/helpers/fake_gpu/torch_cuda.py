@@ -83,7 +83,7 @@ def install() -> None:
         setattr(torch.cuda, name, value)
     for name in ("to_dlpack", "from_dlpack"):
         setattr(torch.utils.dlpack, name, getattr(tensors, name))
-    # Remembers the functions that `with torch.device(...)` is about, before they change.
+    # Remembers torch's functions, to which `with torch.device(...)` applies.
     _device_constructors()
     torch.from_dlpack = tensors.from_dlpack
     torch.load = _load
