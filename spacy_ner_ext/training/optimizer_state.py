@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 import torch
 from spacy.language import Language
-from thinc.api import Optimizer, get_current_ops, to_numpy
+from thinc.api import Optimizer, to_numpy, torch2xp
 from thinc.shims import PyTorchShim, Shim
 
 from ..encoder.torch_shim import TorchShim
@@ -95,10 +95,10 @@ class OptimizerState:
         return found
 
     def _to_device(self, array: numpy.ndarray, weight: Weight) -> Any:
-        copied: Any = array.copy()
-        if isinstance(self.optimizer, GroupedAdam):
-            return torch.from_numpy(copied).to(as_tensor(weight.array).device)
-        return get_current_ops().asarray(copied)
+        # A part of spaCy's parser stays on the CPU.
+        device = as_tensor(weight.array).device
+        tensor = torch.from_numpy(array.copy()).to(device)
+        return tensor if isinstance(self.optimizer, GroupedAdam) else torch2xp(tensor)
 
     # --- Checks ---------------------------------------------------------------
 

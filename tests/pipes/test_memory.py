@@ -22,7 +22,7 @@ def warnings(caplog, monkeypatch):
 
 
 def predict(nlp):
-    """What is predicted, without probabilities, which are rounded otherwise in smaller
+    """The predictions without probabilities, which are rounded otherwise in smaller
     batches."""
     docs = [output(doc) for doc in nlp.pipe(DOCS, batch_size=8)]
     return [

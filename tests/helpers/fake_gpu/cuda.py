@@ -56,6 +56,9 @@ class Stream(Device):
 
     ptr = 0
 
+    def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
+        super().__init__()
+
 
 class Pointer:
     """cupy.cuda.MemoryPointer."""
