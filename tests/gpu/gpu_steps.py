@@ -133,7 +133,8 @@ def test_passes_fit_into_the_free_memory(memory):
     assert shim.max_batch_pieces(trains=True) == 64
     nlp = prepare("span_marker")[0]
     expected = [found(doc) for doc in nlp.pipe(TEXTS)]
-    memory.free = 100_000
+    [shim] = [shim for node in subject(nlp).model.walk() for shim in node.shims]
+    memory.free = int(64 * shim.layer_bytes() / SHARE)
     with fake_gpu.count() as work:
         assert [found(doc) for doc in nlp.pipe(TEXTS)] == expected
     memory.free = 8 * 2**30

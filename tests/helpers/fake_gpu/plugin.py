@@ -30,7 +30,7 @@ def gpu() -> Any:
 
 
 # thinc's sums of the gradients of hashed embeddings.
-KNOWN = ("thinc/", "encoder/")
+KNOWN = ("thinc/",)
 
 
 def is_known(fault: str) -> bool:

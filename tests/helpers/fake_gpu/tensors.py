@@ -240,12 +240,7 @@ def _count(name: str, args: Any) -> None:
     )
     if name in WAITING or is_mask:
         work.wait(f"torch {name}")
-    is_float = (
-        args and isinstance(args[0], torch.Tensor) and args[0].is_floating_point()
-    )
-    if name in UNORDERED or (
-        name in NEVER_ORDERED and (is_float or name == "bincount")
-    ):
+    if _is_unordered(name, args):
         if not torch.are_deterministic_algorithms_enabled():
             work.unordered_sum(f"torch {name}")
         elif name in NEVER_ORDERED:
@@ -256,6 +251,17 @@ def _count(name: str, args: Any) -> None:
         return
     is_list = name.startswith(FUSED) and isinstance(args[0], (list, tuple))
     work.launch(f"torch {name}", math.ceil(len(args[0]) / 100) if is_list else 1)
+
+
+def _is_unordered(name: str, args: Any) -> bool:
+    if name.startswith("index_add"):
+        # Each row gets one number.
+        return bool(_unwrap(args[2]).unique(return_counts=True)[1].gt(1).any())
+    is_float = (
+        args and isinstance(args[0], torch.Tensor) and args[0].is_floating_point()
+    )
+    is_never = name in NEVER_ORDERED and (is_float or name == "bincount")
+    return name in UNORDERED or is_never
 
 
 def _written(func: Any, args: Any, kwargs: dict) -> Any:

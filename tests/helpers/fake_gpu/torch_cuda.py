@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch.optim.optimizer import _foreach_supported_types
 from torch.utils import _foreach_utils
-from torch.utils._device import _device_constructors
 
 from . import cuda, tensors, work
 from .generators import TorchGenerator
@@ -83,8 +82,6 @@ def install() -> None:
         setattr(torch.cuda, name, value)
     for name in ("to_dlpack", "from_dlpack"):
         setattr(torch.utils.dlpack, name, getattr(tensors, name))
-    # Remembers torch's functions, to which `with torch.device(...)` applies.
-    _device_constructors()
     torch.from_dlpack = tensors.from_dlpack
     torch.load = _load
     # Else backward() leaves the function mode, also for layers that are computed again.
