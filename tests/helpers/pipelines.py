@@ -199,7 +199,7 @@ def weights(component):
     ]
     modules = [shim.model for node in nodes for shim in node.shims]
     return arrays + [
-        weight.detach().numpy().copy()
+        weight.detach().cpu().numpy().copy()
         for module in modules
         for weight in module.parameters()
     ]

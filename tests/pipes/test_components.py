@@ -67,6 +67,11 @@ def approximately(outputs):
     ]
 
 
+def are_close(left, right):
+    """Whether arrays are equal but for rounding, on any device."""
+    return left.shape == right.shape and not (abs(left - right) > 2e-6).any()
+
+
 def blank_example(nlp, text):
     doc = nlp.make_doc(text)
     return Example(doc, doc.copy())
@@ -213,8 +218,8 @@ def test_an_example_without_annotation_does_not_dilute_the_gradient(name):
     loss_alone, alone = component.get_loss(with_gold, lattice.select([0]))
     assert loss == pytest.approx(loss_alone)
     assert not gradient.emissions[7:].any()
-    assert numpy.allclose(gradient.emissions[:7], alone.emissions, atol=1e-6)
-    assert numpy.allclose(gradient.transitions, alone.transitions, atol=1e-6)
+    assert are_close(gradient.emissions[:7], alone.emissions)
+    assert are_close(gradient.transitions, alone.transitions)
 
 
 @every_crf
@@ -294,7 +299,7 @@ def test_parts_of_a_batch_add_up_to_the_whole(name):
         nlp.update(part, sgd=False, losses=losses, component_cfg=settings)
     assert losses == pytest.approx(expected[0], abs=1e-6)
     for whole, parts in zip(expected[1], gradients(nlp), strict=True):
-        assert numpy.allclose(whole, parts, atol=1e-6)
+        assert are_close(whole, parts)
     assert nlp.update(examples, sgd=False) == pytest.approx(expected[0])
 
 

@@ -1,0 +1,92 @@
+"""Training runs: checkpoints, resuming, averages, and memory that runs out."""
+
+import pytest
+from safetensors.numpy import load_file
+
+from spacy_ner_ext import train
+from spacy_ner_ext.tools.train.checkpoint import find_checkpoints
+from spacy_ner_ext.util.weights import iter_weights
+from tests.helpers import fake_gpu
+from tests.helpers.fake_gpu.compare import assert_close, assert_equal_on_gpu, to_host
+from tests.helpers.pipelines import TOK2VEC, crf, listener
+from tests.helpers.training_runs import TRAINED, grouped, make_config, write_corpus
+
+PARSER = {
+    "tok2vec": {"model": TOK2VEC},
+    "crf_ner": crf(listener("tok2vec")),
+    "ner": {
+        "model": {
+            "@architectures": "spacy.TransitionBasedParser.v2",
+            "state_type": "ner",
+            "extra_state_tokens": False,
+            "hidden_width": 16,
+            "maxout_pieces": 2,
+            "use_upper": True,
+            "tok2vec": listener("tok2vec"),
+        }
+    },
+}
+RUNS = {
+    "crf_ner": ("crf_ner", {}),
+    "transformer": ("crf_ner over a transformer", grouped()),
+    "span_marker_ner": ("span_marker_ner", grouped()),
+    "parser": (PARSER, {}),
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture
+def run(corpus, tmp_path):
+    """Train on the GPU; returns the last weights."""
+
+    def train_run(name, folder, device=0, **options):
+        pipes, own = RUNS[name]
+        config = make_config(
+            TRAINED.get(pipes, pipes) if isinstance(pipes, str) else pipes,
+            corpus,
+            **{"max_steps": 8, "eval_frequency": 4, **own},
+        )
+        made = train(
+            config,
+            tmp_path / folder,
+            gpu_id=device,
+            silent=True,
+            checkpoint_every=2,
+            **options,
+        )
+        return {weight.path: to_host(weight.array) for weight in iter_weights(made.nlp)}
+
+    return train_run
+
+
+def stop_at(step):
+    return lambda info: info["step"] >= step
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_resumed_run_ends_with_the_same_weights(name, run, tmp_path):
+    """Random numbers come from the device's own generators, which checkpoints save."""
+    with fake_gpu.own_generators():
+        whole = run(name, "whole")
+        run(name, "parts", callbacks=[stop_at(4)])
+        assert_close(run(name, "parts", resume=True), whole, 0)
+    last = [find_checkpoints(tmp_path / name)[-1] for name in ("whole", "parts")]
+    states = [load_file(folder / "state.safetensors") for folder in last]
+    assert_close(*states, 0)
+
+
+@pytest.mark.parametrize("name", ["crf_ner", "transformer"])
+def test_a_run_equals_one_on_the_cpu(name, run):
+    folders = iter(["cpu", "gpu"])
+    devices = iter([-1, 0])
+    assert_equal_on_gpu(lambda: run(name, next(folders), next(devices)), 1e-3)
+
+
+def test_a_run_of_the_gpu_resumes_on_the_cpu(run):
+    whole = run("transformer", "whole", -1)
+    run("transformer", "parts", 0, callbacks=[stop_at(4)])
+    assert_close(run("transformer", "parts", -1, resume=True), whole, 1e-3)
