@@ -90,6 +90,8 @@ class TextAttention(Embeddings):
         super().__init__(*args)
         self.stop_after = stop_after
         self.layers: list[KeyValueCache] = []
+        self._mask: Tensor | None = None
+        self._bias: Tensor | None = None
 
     def attend(
         self,
@@ -103,7 +105,10 @@ class TextAttention(Embeddings):
         """Torch's attention; keys and values are kept."""
         if kwargs.get("is_causal"):
             raise ValueError("its attention is causal")
-        self.layers.append(KeyValueCache(key, value, _as_bias(attn_mask, query)))
+        if attn_mask is not self._mask:
+            # Encoders pass the same mask to many layers.
+            self._mask, self._bias = attn_mask, _as_bias(attn_mask, query)
+        self.layers.append(KeyValueCache(key, value, self._bias))
         if len(self.layers) == self.stop_after:
             raise TextDone
         return functional.scaled_dot_product_attention(
