@@ -158,4 +158,4 @@ def weight_statistics(nlp: Language) -> Iterator[tuple[str, tuple[float, ...]]]:
             norm = torch.linalg.vector_norm(tensor)
             deviation, largest = tensor.std(correction=0), tensor.abs().max()
             statistics = (tensor.mean(), deviation, norm, largest)
-            yield weight.path, tuple(map(float, statistics))
+            yield weight.path, tuple(torch.stack(statistics).tolist())
