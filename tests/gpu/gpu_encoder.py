@@ -2,10 +2,12 @@
 
 import pytest
 
+from spacy_ner_ext.util.weights import iter_weights
 from tests.gpu.trained import grouped_adam, trained
 from tests.helpers.fake_gpu.compare import assert_equal_on_gpu
 from tests.helpers.pipelines import crf, listener, span_marker, tagger
 from tests.helpers.training_runs import TRANSFORMER
+from tests.span_marker.test_component import fit_spancat
 
 OWN_LISTENER = {
     **listener("tok2vec"),
@@ -46,3 +48,14 @@ def test_half_precision(make, precision):
     made = make(precision=precision)
     pipes = made if make is nested else {"span_marker_ner": made}
     assert_equal_on_gpu(lambda: trained(pipes, grouped_adam)[0], 0.05)
+
+
+def test_a_span_categorizer():
+    def categorized():
+        nlp = fit_spancat("spancat", steps=3)
+        weights = {weight.path: weight.array for weight in iter_weights(nlp)}
+        doc = nlp("New York Times")
+        group = doc.spans["sc"]
+        return weights, list(map(str, group)), group.attrs["scores"]
+
+    assert_equal_on_gpu(categorized)

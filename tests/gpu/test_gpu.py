@@ -1,6 +1,7 @@
 """Tests under a stand-in for a GPU, each file in a process: thinc looks for CuPy when
 it is imported."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,10 @@ def test_on_gpu(path):
     chosen = CHOSEN if path == CONTRACT else ()
     command = [sys.executable, "-m", "pytest", "-q", *plugin, *chosen, str(path)]
     found = subprocess.run(
-        command, cwd=HERE.parent.parent, capture_output=True, text=True
+        command,
+        cwd=HERE.parent.parent,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
     )
     assert found.returncode == 0, found.stdout + found.stderr
