@@ -53,7 +53,11 @@ def test_half_precision(make, precision):
 def test_a_span_categorizer():
     def categorized():
         nlp = fit_spancat("spancat", steps=3)
-        weights = {weight.path: weight.array for weight in iter_weights(nlp)}
+        weights = {
+            weight.path: weight.array
+            for weight in iter_weights(nlp)
+            if not weight.path.endswith("key.bias")
+        }
         doc = nlp("New York Times")
         group = doc.spans["sc"]
         return weights, list(map(str, group)), group.attrs["scores"]
