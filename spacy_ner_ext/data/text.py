@@ -61,7 +61,7 @@ def _checked_name(encoding: str) -> str:
         # Codecs that are not of texts, such as "hex", raise a LookupError too.
         "a".encode(name)
         name = codecs.lookup(name).name
-    except LookupError as err:
+    except (LookupError, UnicodeError) as err:
         what = f"Python has no encoding '{encoding}'"
         raise UserError(f"{what}; give one such as latin-1, cp1252 or utf-16") from err
     return UTF8 if name == "utf-8-sig" else name
@@ -170,6 +170,9 @@ def read_chunks(path: Path) -> Iterator[str]:
     except UnicodeDecodeError as err:
         number += err.object.count(b"\n", 0, err.start)
         raise _undecodable(err, path, number) from err
+    except UnicodeError as err:
+        what = f"cannot be read as {_encoding.get()} ({err}); give another --encoding"
+        raise UserError(what, path) from err
 
 
 def read_first_line(path: Path) -> tuple[str, bool]:

@@ -59,11 +59,19 @@ def test_the_error_names_the_option(tmp_path, case):
     assert advice in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["nonsense", "hex", "utf-99"])
+@pytest.mark.parametrize("name", ["nonsense", "hex", "utf-99", "undefined"])
 def test_unknown_encodings(name):
     what = f"Python has no encoding '{name}'; give one"
     with pytest.raises(UserError, match=what), encoded_as(name):
         pass
+
+
+def test_an_encoding_that_needs_a_byte_order_mark(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"Ada met Bo\n\n")
+    what = "cannot be read as utf-16 .*; give another --encoding"
+    with pytest.raises(UserError, match=what), encoded_as("utf-16"):
+        list(read_lines(path))
 
 
 def test_the_given_encoding_may_be_wrong(tmp_path):

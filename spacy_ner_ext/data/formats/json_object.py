@@ -13,7 +13,7 @@ from .table_file import read_data
 TEXTS = ("text", "data", "content", "sentence", "document", "textContent")
 LABELS = ("label", "labels", "annotation")
 SPANS = (
-    *("spans", "entities", *LABELS, "annotations", "ents", "denotations"),
+    *("entities", "ents", "spans", *LABELS, "annotations", "denotations"),
     "textSegmentAnnotations",
 )
 # Marks of an annotated text, even if it has no span and no category.
@@ -40,10 +40,8 @@ def has_category(value: Values) -> bool:
     labels = value.get("label", value.get("labels"))
     items = labels if isinstance(labels, list) else [labels]
     is_plain = bool(items) and all(map(spans.is_plain_label, items))
-    is_named = _are_truths(value.get("label")) or type(value.get("cats")) in (
-        dict,
-        list,
-    )
+    has_cats = isinstance(value.get("cats"), dict | list)
+    is_named = has_cats or _are_truths(value.get("label"))
     is_text = isinstance(value.get("text"), str) and not first(value, STARTS)
     return is_text and (is_plain or is_named)
 
@@ -196,7 +194,7 @@ def _from_dict(
         for name in groups[len(used) :]:
             place.note("skipped", f"span group '{name}'")
         return list(value[used[0]]) if used else []
-    if value and all(isinstance(quotes, dict) for quotes in value.values()):
+    if all(isinstance(quotes, dict) for quotes in value.values()):
         return [
             {"index": span, "label": label, "text": quote}
             for label, quotes in value.items()

@@ -17,7 +17,7 @@ STARTS = ("start", "start_offset", "startOffset", "start_idx", "begin")
 ENDS = ("end", "end_offset", "endOffset", "end_idx")
 LABELS = ("label", "labels", "type", "tag_name", "tag", "entity_type", "displayName")
 # These are labels where none of the others is, and quotes otherwise.
-OTHER_LABELS = ("obj", "entity", "name", "label_id", "category_id")
+OTHER_LABELS = ("obj", "entity_group", "entity", "name", "label_id", "category_id")
 QUOTES = ("text", "quote", "surface", "word", "mention", *OTHER_LABELS)
 ANSWERS = ("accept", "reject", "ignore")
 MAX_CATEGORY = 64
@@ -48,7 +48,7 @@ class ValuePlace(NotedPlace):
         if annotator is None:
             return self.annotator is not None
         keys = annotator.values() if isinstance(annotator, dict) else [annotator]
-        names = [str(key) for key in keys if isinstance(key, str | int)]
+        names = [str(key) for key in keys if isinstance(key, str | int) and key != ""]
         self.report.annotators.update(dict.fromkeys(names, *names[:1]))
         if self.annotator is None or self.annotator in names:
             return False
@@ -105,7 +105,8 @@ def add_spans(
     for item in items:
         span = _as_object(item, place)
         start, end = _bounds(span, place)
-        end += inclusive or "index" in span
+        # Tables of spans have a number there.
+        end += inclusive or isinstance(span.get("index", 0), list | None)
         name, labels = _labels(span, place)
         others = () if record.in_words else (other for other in QUOTES if other != name)
         quote = span.get(first(span, others))

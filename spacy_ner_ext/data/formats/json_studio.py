@@ -88,7 +88,7 @@ def _sort_results(results: list[Dict], record: Record, place: ValuePlace) -> lis
         kind = name_of(result, "type", place) or first(value, ("choices",))
         name = name_of(result, "from_name", place) or kind
         targets = [one for one in regions if labels is None and _is_about(about, one)]
-        found = value.get(kind)
+        found = value.get("text" if kind == "textarea" else kind)
         is_one = isinstance(found, list) and len(found) == 1
         for region in targets:
             region["values"][name] = found[0] if is_one and found else found

@@ -35,6 +35,10 @@ REFUSED = {
     "annotatable": "tagtog's ann.json, whose text is in another file",
     **dict.fromkeys(("Entities", "Begin Offset"), COMPREHEND),
     **dict.fromkeys(("source-ref", "textGcsUri"), "a list of addresses, not of texts"),
+    "documentName": "UBIAI's JSON",
+    "luis_schema_version": "an app of LUIS",
+    "projectFileVersion": "a project of Azure, whose texts are in other files",
+    "vertexSet": "DocRED",
     "passages": "BigBIO's schema, or BioC, which --format bioc reads",
 }
 # Values at the start of a file by which its format is guessed.
@@ -104,10 +108,6 @@ def _refuse(value: Values, place: ValuePlace) -> NoReturn:
     raise place.error(f"this is {what}; write its texts and spans as JSON lines")
 
 
-def _is_task(value: Values) -> bool:
-    return isinstance(value.get("data"), dict)
-
-
 class Shape(NamedTuple):
     """A shape of JSON values, and their format; None if that is uncertain."""
 
@@ -121,7 +121,7 @@ class Shape(NamedTuple):
 # The first that fits counts.
 SHAPES = (
     Shape("a pair of spaCy 2", lambda v: len(v) == 2, _read_pair, kind=list),
-    Shape("Label Studio", _is_task, studio.read_task),
+    Shape("Label Studio", lambda v: type(v.get("data")) is dict, studio.read_task),
     Shape("Argilla", studio.is_argilla, studio.read_argilla),
     Shape("spaCy's JSON", lambda v: "paragraphs" in v, words.read_spacy_json),
     Shape("SageMaker", _is_manifest, _read_manifest),
@@ -150,7 +150,7 @@ def read_records(value: Any, place: ValuePlace) -> Iterator[Record]:
     if shape is None:
         what = f"{excerpt(value)} is not a record of a known shape"
         raise place.error(f'{what}; write {{"text": "", "spans": [[0, 3, "PER"]]}}')
-    place.is_certain = shape.format is not None
+    place.is_certain = shape.read is not objects.read_object
     return shape.read(value, place)
 
 

@@ -264,6 +264,15 @@ FILES = {
             "tokens": [{"id": i, "start": s, "end": e} for i, (s, e) in enumerate([(0, 3), (4, 8), (9, 12), (13, 15), (16, 18), (19, 23)])], "spans": {"sc": [{"start": 0, "end": 3, "label": "X"}]}}, indent=1),
         [(BOTH, ALL, {})],
     ),
+    "Doc.to_json, entities and longer spans": (
+        "a.json", [{"text": TEXT, "ents": [{"start": 0, "end": 8, "label": "PER"}], "tokens": [], "spans": {"sc": [{"start": 0, "end": 23, "label": "EVENT"}]}}], [("Ida Berg/PER", "B I O O O O", {})],
+    ),
+    "a number of each span": ("a.jsonl", [{"text": "Ida, Bo", "entities": [{"index": 0, "start": 0, "end": 3, "label": "PER"}]}], [("Ida/PER", "B O O", {})]),
+    "a number of each row": ("a.csv", "index,text,start,end,label\n0,Ida met Bo,0,3,PER\n1,Ida met Bo,8,10,PER\n", [("Ida/PER Bo/PER", "B O B", {})]),
+    "CLUENER, no entity": (
+        "a.jsonl", [{"text": "Ida Berg", "label": {"PER": {"Ida Berg": [[0, 7]]}}}, {"text": "Bo", "label": {}}], [("Ida Berg/PER", "B I", {}), ("", "O", {})],
+    ),
+    "pipeline of transformers": ("a.jsonl", [{"text": "Ida Berg", "entities": [{"entity_group": "PER", "score": 0.9, "word": "Ida Berg", "start": 0, "end": 8}]}], [("Ida Berg/PER", "B I", {})]),
     "Doc.to_json, span group": (
         "a.json", [{"text": TEXT, "ents": [], "tokens": [], "spans": {"sc": [{"start": 0, "end": 8, "label": "PER", "kb_id": ""}]}}], [("Ida Berg/PER", "B I O O O O", {})],
     ),
@@ -377,6 +386,11 @@ ERRORS = {
     "Vertex AI, addresses": ("a.jsonl", [{"textGcsUri": "gs://x/a.txt", "textSegmentAnnotations": []}], "this is a list of addresses, not of texts"),
     "BigBIO": ("a.jsonl", [{"id": "1", "passages": [{"text": [TEXT], "offsets": [[0, 23]]}], "entities": [{"offsets": [[0, 8]], "text": ["Ida Berg"], "type": "PER"}]}], "this is BigBIO's schema"),
     "identifiers of labels": ("a.jsonl", [{"text": TEXT, "entities": [{"start": 0, "end": 8, "label_id": 3}]}], "the label 3 is a number without its name"),
+    "UBIAI": ("a.json", [{"documentName": "a", "document": "Ida", "tokens": [{"text": "Ida", "start": 0, "end": 3, "entityLabel": "PER"}]}], "this is UBIAI's JSON"),
+    "DocRED": ("a.json", [{"title": "a", "sents": [["Ida"]], "vertexSet": []}], "this is DocRED"),
+    "LUIS": ("a.json", [{"luis_schema_version": "3.0", "utterances": []}], "this is an app of LUIS"),
+    "Azure": ("a.json", [{"projectFileVersion": "2022-05-01", "assets": {}}], "this is a project of Azure"),
+    "mentions of ACE": ("a.jsonl", [{"tokens": ["Ida"], "sentence": "Ida", "entity_mentions": [{"start": 0, "end": 1, "entity_type": "PER"}]}], "'entity_mentions' is not understood"),
     "unknown": ("a.json", [{"foo": 1}], "the format is not recognized"),
 }  # fmt: skip
 
@@ -497,10 +511,17 @@ def test_attributes_of_regions(read):
     choice = {**about, "type": "choices", "from_name": "sure"}
     choice["value"] = {**choice["value"], "choices": ["yes"]}
     stars = {"id": "0", "type": "rating", "from_name": "stars", "value": {"rating": 3}}
-    (doc,), report = read("a.json", [task(labels(IDA), labels(OSLO), choice, stars)])
+    note = {
+        "id": "0",
+        "type": "textarea",
+        "from_name": "note",
+        "value": {**about["value"], "text": ["see 4"]},
+    }
+    results = [labels(IDA), labels(OSLO), choice, stars, note]
+    (doc,), report = read("a.json", [task(*results)])
     ida, oslo = doc.ents
-    assert (ida._.sure, ida._.stars) == ("yes", 3)
-    assert (oslo._.sure, oslo._.stars) == (None, None)
+    assert (ida._.sure, ida._.stars, ida._.note) == ("yes", 3, "see 4")
+    assert (oslo._.sure, oslo._.stars, oslo._.note) == (None, None, None)
     assert doc.cats == {}
     assert noted(report) == {}
 
