@@ -61,7 +61,7 @@ class Training:
         self.stateful = {
             "optimizer": OptimizerState(self.sgd, self.nlp),
             "pipeline": PipelineState(self.nlp),
-            "random": RandomState(lambda: 1),
+            "random": RandomState(),
         }
 
     def step(self):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,25 +59,21 @@ def restore_data(state: State) -> None:
 
 
 class RandomState:
-    """The random number generators in a checkpoint. CuPy's state cannot be saved: it is
-    seeded by the step, both when a state is saved and when it is restored."""
-
-    def __init__(self, cupy_seed: Callable[[], int]) -> None:
-        self.cupy_seed = cupy_seed
+    """The random number generators in a checkpoint, except for CuPy's."""
 
     def state(self) -> State:
-        self._seed_cupy()
         return capture()
 
     def restore(self, state: State) -> None:
-        self._seed_cupy()
         restore(state)
 
-    def _seed_cupy(self) -> None:
-        if has_cupy_gpu:
-            import cupy
 
-            cupy.random.seed(self.cupy_seed())
+def seed_cupy(seed: int) -> None:
+    """Seed CuPy's generator, whose state cannot be read, for a step of training."""
+    if has_cupy_gpu:
+        import cupy
+
+        cupy.random.seed(seed)
 
 
 class Stream:

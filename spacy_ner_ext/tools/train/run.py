@@ -28,7 +28,7 @@ from .batches import Batch, train_batches
 from .checkpoint import Checkpoint, PipelineState, Stateful, restore_checkpoint
 from .prefetch import prefetch
 from .progress import EvaluationSchedule, Progress, Result, StopCriterion
-from .random_state import RandomState
+from .random_state import RandomState, seed_cupy
 from .run_folder import FAILED, FINISHED, RUNNING, STOPPED, RunFolder
 from .settings import RunSettings
 from .update import Updater
@@ -71,7 +71,7 @@ class Run:
         self.training, self.optimizer = training, training["optimizer"]
         # A schedule of batch sizes may be in its own section.
         self.has_schedule = "@schedules" in str(config["training"]["batcher"])
-        self.progress, seed = Progress(), training["seed"] or 0
+        self.progress = Progress()
         keep = settings.keep_checkpoints
         self.folder = RunFolder(output, nlp, self.optimizer, training, keep)
         # All that a checkpoint saves except for weights, in the order of restoring.
@@ -80,7 +80,7 @@ class Run:
             "optimizer": OptimizerState(self.optimizer, nlp),
             "scalers": ScalerState(nlp),
             "pipeline": PipelineState(nlp),
-            "random": RandomState(lambda: seed * 1_000_003 + self.progress.step),
+            "random": RandomState(),
         }
 
     def __call__(self) -> str:
@@ -178,6 +178,7 @@ class Run:
         loggers and callbacks get, with the keys of spaCy's loop."""
         progress = self.progress
         step, before = progress.step + 1, progress.epochs
+        seed_cupy((self.training["seed"] or 0) * 1_000_003 + step)
         if self.training["before_update"]:
             where = {"step": step, "epoch": batch.epoch}
             self.training["before_update"](self.nlp, where)
