@@ -41,9 +41,8 @@ def has_category(value: Values) -> bool:
     items = labels if isinstance(labels, list) else [labels]
     is_plain = bool(items) and all(map(spans.is_plain_label, items))
     has_cats = isinstance(value.get("cats"), dict | list)
-    is_named = has_cats or _are_truths(value.get("label"))
     is_text = isinstance(value.get("text"), str) and not first(value, STARTS)
-    return is_text and (is_plain or is_named)
+    return is_text and (is_plain or has_cats or _are_truths(value.get("label")))
 
 
 def _are_truths(value: Any) -> bool:

@@ -52,9 +52,8 @@ def _read_pair(value: list[Any], place: ValuePlace) -> Iterator[Record]:
     text = checked(value[0], str, "the first of two values", place)
     annotation = checked(value[1], dict, "the second of two values", place)
     known = {key: annotation[key] for key in ("entities", "cats") if key in annotation}
-    for key in annotation:
-        if key not in known:
-            place.note("skipped", f"'{key}'")
+    for key in [key for key in annotation if key not in known]:
+        place.note("skipped", f"'{key}'")
     return objects.read_object({"text": text, **known}, place)
 
 
@@ -168,8 +167,7 @@ def guess_of_values(values: Iterable[Any]) -> str | None:
 
 def guess_of_value(value: Any) -> str | None:
     """Guess the format of a single value."""
-    shape = _find(value)
-    return shape.format if shape else None
+    return getattr(_find(value), "format", None)
 
 
 @reads_docs

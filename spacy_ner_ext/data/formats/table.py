@@ -94,11 +94,15 @@ def _cats(
     row: Mapping[str, Any], column: str, categories: Sequence[str], place: Place
 ) -> dict[str, float]:
     """The categories of a row: one, a list, or an object of those that are true."""
-    if column not in row and "cats" not in row:
+    names = (column, "cats", "labels") if column == "label" else (column,)
+    found = [name for name in names if name in row]
+    if not found:
         raise missing_columns([column], row, place)
-    column = column if column in row else "cats"
-    value = row[column]
+    column, value = found[0], row[found[0]]
     labels = value if isinstance(value, list) else [value]
+    if all(n in (0, 1) for n in labels) and len({*labels}) < len(labels):
+        what = f"'{column}' is {excerpt(value)}, a number for each category"
+        raise place.error(f"{what}; write the names of those that are true")
     pairs = value.items() if isinstance(value, dict) else zip(labels, repeat(1))
     cats: dict[str, float] = {}
     for label, truth in pairs:

@@ -49,6 +49,18 @@ def test_every_document_has_all_categories_of_the_file(read):
     assert not any(notes.count for notes in report.notes.values())
 
 
+def test_the_column_may_be_called_labels(read):
+    docs, _ = read(
+        [{"text": "a", "labels": ["x", "y"]}, {"text": "b", "labels": "x"}], "a.jsonl"
+    )
+    assert cats(docs) == [{"x": 1.0, "y": 1.0}, {"x": 1.0, "y": 0.0}]
+
+
+def test_a_number_for_each_category(read):
+    with pytest.raises(UserError, match="0, 1, 0], a number for each category; write"):
+        read([{"text": "a", "label": [0, 1, 0]}], "a.jsonl")
+
+
 def test_columns_chosen(read):
     docs, _ = read(
         "a\tb\tlabel\nx\tY\tz\n", "in.tsv", text_column="a", label_column="b"
