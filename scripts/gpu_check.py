@@ -152,7 +152,8 @@ class Check:
             process.send_signal(signal.SIGKILL)
 
     def launches(self) -> dict[str, Any]:
-        return self.benchmark("gpu_launches", "--encoder", ENCODER)["results"]
+        found = self.benchmark("gpu_launches", "--encoder", ENCODER)["results"]
+        return {n: " / ".join(map(str, counts.values())) for n, counts in found.items()}
 
     def crf(self) -> dict[str, Any]:
         found = self.benchmark("crf", "--repeats", 2 if self.on_cpu else 10)["results"]

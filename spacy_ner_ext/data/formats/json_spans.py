@@ -166,6 +166,9 @@ def _labels(span: Values, place: Place) -> tuple[str, list[str]]:
     if name not in span:
         field(span, name, str, place)
     value = span[name] if isinstance(span[name], list) else [span[name]]
+    if name == "entity" and re.match("[BIESLU]-", str(span[name])):
+        what = f"'entity' is '{span[name]}', the tag of a word"
+        raise place.error(f"{what}; join words to spans (aggregation_strategy)")
     return name, [read_label(label, f"'{name}'", place) for label in value]
 
 

@@ -390,6 +390,7 @@ ERRORS = {
     "DocRED": ("a.json", [{"title": "a", "sents": [["Ida"]], "vertexSet": []}], "this is DocRED"),
     "LUIS": ("a.json", [{"luis_schema_version": "3.0", "utterances": []}], "this is an app of LUIS"),
     "Azure": ("a.json", [{"projectFileVersion": "2022-05-01", "assets": {}}], "this is a project of Azure"),
+    "tags of words": ("a.jsonl", [{"text": "Ida Berg", "entities": [{"entity": "B-PER", "word": "Ida", "index": 1, "start": 0, "end": 3}]}], "the tag of a word; join words to spans"),
     "mentions of ACE": ("a.jsonl", [{"tokens": ["Ida"], "sentence": "Ida", "entity_mentions": [{"start": 0, "end": 1, "entity_type": "PER"}]}], "'entity_mentions' is not understood"),
     "unknown": ("a.json", [{"foo": 1}], "the format is not recognized"),
 }  # fmt: skip
