@@ -11,6 +11,7 @@ pip install ".[spacy-transformers]"
 """
 
 import argparse
+import gc
 import json
 import statistics
 import subprocess
@@ -189,6 +190,9 @@ def precision(args: argparse.Namespace, sentences: Sentences) -> dict[str, Any]:
         speeds["Prediction"] |= in_turns({name: system}, sentences, args.repeats)
         if args.gpu_id >= 0:
             result[f"gpu_mib {name}"] = torch.cuda.max_memory_allocated() / 2**20
+        # The next must not find its memory, which has reference cycles.
+        del system
+        gc.collect()
     for what, each in speeds.items():
         result[what] = show(f"{what} of crf_trf.cfg", each, "fp32")
     return result

@@ -4,8 +4,8 @@
     python benchmarks/gpu_launches.py --encoder assets/encoder --gpu-id 0
 
 Without a GPU, the stand-in of the tests counts what a GPU would have to do. On a GPU
-torch's profiler does, which sees CuPy as well; a wait is a synchronization, or a copy
-to the host. A launch costs the host 5 to 10 microseconds; a wait stops the queue.
+torch's profiler does, which sees CuPy as well; a wait is a synchronization. A launch
+costs the host 5 to 10 microseconds; a wait stops the queue.
 """
 
 import argparse
@@ -167,7 +167,7 @@ def count_on_gpu(call: Callable[[], Any]) -> dict[str, int]:
 
     return {
         "launches": total("LaunchKernel"),
-        "waits": total("cudaStreamSynchronize", "cudaEventSynchronize", "Memcpy DtoH"),
+        "waits": total("StreamSynchronize", "EventSynchronize", "DeviceSynchronize"),
         "copies": total("Memcpy HtoD"),
     }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the package on a GPU, in at most 8 minutes after the installation:
+# Checks the package on a GPU, in about 8 minutes after the installation:
 #
 #   bash scripts/gpu_check.sh                        # GPU 0
 #   bash scripts/gpu_check.sh --output FOLDER        # results there, not in metrics/gpu_check
@@ -16,16 +16,19 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 environment=.gpu-check
 
-# The extra that brings CuPy for the driver's version of CUDA.
-gpu_extra() {
+# constraints.txt has a torch for CUDA 13.
+check_driver() {
   local version
   version=$(nvidia-smi | grep -oE 'CUDA[A-Za-z ]* Version: *[0-9]+' | grep -oE '[0-9]+$' | head -1)
-  if [ "${version:-0}" -ge 13 ]; then echo ,cuda13x; else echo ,cuda12x; fi
+  if [ "${version:-0}" -lt 13 ]; then
+    echo "The driver supports CUDA ${version:-0}, but 13 is needed: update it, or set PYTHON" >&2
+    exit 1
+  fi
 }
 
 if [ -z "${PYTHON:-}" ]; then
   extra=
-  case " $* " in *" --cpu "*) ;; *) extra=$(gpu_extra) ;; esac
+  case " $* " in *" --cpu "*) ;; *) check_driver; extra=,cuda13x ;; esac
   echo "Installing into $environment (extras: dev$extra)" >&2
   python3 -m venv "$environment/main"
   "$environment/main/bin/python" -m pip install --quiet uv

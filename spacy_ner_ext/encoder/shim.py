@@ -154,7 +154,7 @@ class EncoderShim(TorchShim):
     def max_batch_pieces(self, trains: bool) -> int:
         """The maximum pieces of a pass: the setting, or what fits into memory."""
         if most := self.settings.max_batch_pieces:
-            return max(1, most >> self.n_halved)
+            return self.halved(most)
         limits = MAX_BATCH_PIECES_TRAINING if trains else MAX_BATCH_PIECES
         most = limits.get(self.model.device.type, limits["cuda"])
         return self.pass_size(most, self.layer_bytes())

@@ -117,7 +117,12 @@ class TorchShim(Shim):
 
     def pass_size(self, most: int, bytes_each: int) -> int:
         """How many items of a pass fit into memory, at most `most`."""
-        return max(1, fitting(self.model.device, most, bytes_each) >> self.n_halved)
+        return self.halved(fitting(self.model.device, most, bytes_each))
+
+    def halved(self, size: int) -> int:
+        """The size of a pass after those that exhausted memory; in training, where a
+        whole step is repeated instead, the size itself."""
+        return size if self.model.training else max(1, size >> self.n_halved)
 
     @property
     def row_size(self) -> int:

@@ -228,8 +228,8 @@ class LabelledPipe(TrainablePipe):
         if len(docs) == 1:
             raise ValueError(
                 f"'{self.name}': a document of {len(docs[0])} tokens does not fit into "
-                "the memory of the GPU: split it (--max-length of predict), or predict "
-                "on the CPU (--gpu-id -1)."
+                "the memory of the GPU: split it into shorter texts, or predict on the "
+                "CPU (--gpu-id -1)."
             ) from err
         if self.max_docs is None:
             logger.warning(

@@ -156,7 +156,7 @@ class SpanScorer:
     def _markers_per_batch(self, trains: bool) -> int:
         defaults = MARKERS_PER_BATCH_TRAINING if trains else MARKERS_PER_BATCH
         if most := self.settings.markers_per_batch:
-            return max(1, most >> self.shim.n_halved)
+            return self.shim.halved(most)
         most = defaults.get(self.network.device.type, defaults["cuda"])
         # In training the activations of all layers are kept.
         n_layers = self.network.encoder.config.num_hidden_layers if trains else 1

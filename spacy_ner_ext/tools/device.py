@@ -74,8 +74,10 @@ def _install_cupy() -> str:
     if driver < min(EXTRAS):
         return _driver()
     built = int((torch.version.cuda or str(driver)).split(".")[0])
-    version = min(driver, built, max(EXTRAS))
-    return f"for CUDA {version} of the driver and torch here, {advice(EXTRAS[version])}"
+    if driver < built:
+        return f"{_driver()}, but torch is for CUDA {built}: update the driver"
+    version = min(built, max(EXTRAS))
+    return f"for CUDA {version}, which torch has here, {advice(EXTRAS[version])}"
 
 
 def _import_cupy() -> str:

@@ -18,6 +18,14 @@ def out_of_memory() -> tuple[type[BaseException], ...]:
     return torch.cuda.OutOfMemoryError, OutOfMemoryError
 
 
+def is_lost_gpu(err: BaseException) -> bool:
+    """Whether an error means that all further work on the GPU fails, too."""
+    if isinstance(err, out_of_memory()):
+        return False
+    name, text = type(err).__name__, str(err)
+    return name == "CUDARuntimeError" or text.startswith("CUDA error")
+
+
 def free_cached_memory() -> None:
     """Give memory that torch has reserved and does not use back to the GPU."""
     if torch.cuda.is_available():

@@ -62,7 +62,9 @@ def test_a_long_document(monkeypatch):
     assert other_loss == pytest.approx(loss, rel=1e-6)
     for name in ("emissions", "transitions", "start", "end"):
         expected = getattr(gradient, name)
-        assert getattr(other, name) == pytest.approx(expected, rel=1e-5, abs=1e-5)
+        # Those of transitions are sums over all words.
+        tolerance = 1e-5 * max(1.0, float(abs(expected).max()))
+        assert getattr(other, name) == pytest.approx(expected, rel=0, abs=tolerance)
 
 
 @pytest.mark.parametrize("scale", [5.0, 8.0, 12.0, 40.0, 300.0])

@@ -48,6 +48,7 @@ def problem(gpu_id=0):
         ("13.0", "12.8", "[cuda12x]"),
         # A later driver runs what is made for an earlier CUDA.
         ("15.1", None, "[cuda13x]"),
+        ("12.4", "13.0", "supports CUDA 12, but torch is for CUDA 13: update"),
         ("11.4", None, "the driver supports CUDA 11: update it"),
     ],
 )

@@ -12,6 +12,7 @@ from spacy import util
 from spacy.language import Language
 
 from ...util.errors import UserError, one_line
+from ...util.memory import free_cached_memory, is_lost_gpu
 from ..loading import import_functions, load_pipeline
 from .inputs import TOO_LONG, Item
 from .predict import n_characters, predict, to_json
@@ -109,12 +110,17 @@ def _predict_items(nlp: Language, items: Sequence[Item]) -> list[dict[str, Any]]
     try:
         return list(predict(nlp, texts, batch_size=len(items) or 1))
     # The errors of other packages, or of a GPU out of memory, have no common class.
-    except Exception as err:  # noqa: BLE001
-        if len(items) > 1:
-            return [found for item in items for found in _predict_items(nlp, [item])]
-        what = f"the pipeline fails ({type(err).__name__}: {one_line(err)}); if memory "
-        advice = "ran out, leave out long texts with --max-length"
-        return [_failed(str(items[0].place.error(f"{what}{advice}")))]
+    except Exception as err:
+        problem = f"{type(err).__name__}: {one_line(err)}"
+        if is_lost_gpu(err):
+            what = f"the GPU cannot be used any more ({problem})"
+            raise UserError(f"{what}; repeat the command to continue") from err
+    # Outside of the handler, where the frames of the failed batch are freed.
+    free_cached_memory()
+    if len(items) > 1:
+        return [found for item in items for found in _predict_items(nlp, [item])]
+    what = f"the pipeline fails ({problem}); if memory ran out, leave out long texts"
+    return [_failed(str(items[0].place.error(f"{what} with --max-length")))]
 
 
 def _failed(error: str) -> dict[str, Any]:
