@@ -19,9 +19,12 @@ environment=.gpu-check
 # constraints.txt has a torch for CUDA 13.
 check_driver() {
   local version
-  version=$(nvidia-smi | grep -oE 'CUDA[A-Za-z ]* Version: *[0-9]+' | grep -oE '[0-9]+$' | head -1)
-  if [ "${version:-0}" -lt 13 ]; then
-    echo "The driver supports CUDA ${version:-0}, but 13 is needed: update it, or set PYTHON" >&2
+  version=$(nvidia-smi | grep -oE 'CUDA[A-Za-z ]* Version: *[0-9]+' | grep -oE '[0-9]+$' | head -1 || true)
+  if [ -z "$version" ]; then
+    echo "nvidia-smi finds no driver: install one, or check with --cpu" >&2
+    exit 1
+  elif [ "$version" -lt 13 ]; then
+    echo "The driver supports CUDA $version, but 13 is needed: update it, or set PYTHON" >&2
     exit 1
   fi
 }
