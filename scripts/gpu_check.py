@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -155,7 +156,6 @@ class Check:
                 if time.monotonic() - start > LIMIT:
                     raise StepError(f"no checkpoint after {LIMIT} seconds")
                 time.sleep(0.05)
-            process.send_signal(signal.SIGKILL)
 
     def launches(self) -> dict[str, Any]:
         found = self.benchmark("gpu_launches", "--encoder", ENCODER)["results"]
@@ -219,8 +219,6 @@ class Check:
             try:
                 code = process.wait(LIMIT)
             except subprocess.TimeoutExpired as err:
-                # With the processes that it started.
-                os.killpg(process.pid, signal.SIGKILL)
                 raise StepError(f"not done after {LIMIT} seconds") from err
         text = self.log.read_text(encoding="utf8", errors="replace")
         if code:
@@ -228,18 +226,20 @@ class Check:
             raise StepError(f"exit code {code}: {' '.join(last)}")
         return text
 
+    @contextmanager
     def process(
         self,
         *args: object,
         python: str = sys.executable,
         environ: Mapping[str, str] = MappingProxyType({}),
-    ) -> subprocess.Popen[bytes]:
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Start Python. After the block it is killed, with all that it started."""
         environ = {**os.environ, **SETTINGS, **environ, "PYTHONPATH": str(ROOT)}
         with self.log.open("a", encoding="utf8") as log:
             command = [python, *map(str, args)]
             log.write(f"$ {' '.join(command)}\n")
             log.flush()
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 stdout=log,
                 stderr=log,
@@ -247,6 +247,12 @@ class Check:
                 env=environ,
                 start_new_session=True,
             )
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     @property
     def log(self) -> Path:
