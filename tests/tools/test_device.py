@@ -122,3 +122,4 @@ def test_gpus_that_are_there(driver, monkeypatch, n_gpus, gpu_id, expected):
 
 def test_cpu(driver):
     device.use_device(-1)
+    assert get_current_ops().device_type == "cpu"

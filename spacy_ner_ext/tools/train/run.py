@@ -28,7 +28,7 @@ from .batches import Batch, train_batches
 from .checkpoint import Checkpoint, PipelineState, Stateful, restore_checkpoint
 from .prefetch import prefetch
 from .progress import EvaluationSchedule, Progress, Result, StopCriterion
-from .random_state import RandomState, seed_cupy
+from .random_state import RandomState
 from .run_folder import FAILED, FINISHED, RUNNING, STOPPED, RunFolder
 from .settings import RunSettings
 from .update import Updater
@@ -146,6 +146,7 @@ class Run:
             training["accumulate_gradient"],
             settings.sub_batch,
             self.progress.max_docs,
+            training["seed"] or 0,
         )
         is_stream = training["max_epochs"] == -1
         self.is_evaluated = EvaluationSchedule(
@@ -178,7 +179,6 @@ class Run:
         loggers and callbacks get, with the keys of spaCy's loop."""
         progress = self.progress
         step, before = progress.step + 1, progress.epochs
-        seed_cupy((self.training["seed"] or 0) * 1_000_003 + step)
         if self.training["before_update"]:
             where = {"step": step, "epoch": batch.epoch}
             self.training["before_update"](self.nlp, where)

@@ -22,7 +22,7 @@ from ...training.batcher import divide
 from ...util.errors import UserError
 from ...util.memory import free_cached_memory, out_of_memory
 from ...util.weights import as_tensor, iter_weights
-from .random_state import capture, restore
+from .random_state import capture, restore, seed_cupy
 from .settings import Amount
 
 Examples = Sequence[Example]
@@ -37,6 +37,7 @@ class Updater:
 
     accumulate: The number of parts of a batch, unless `sub_batch` is their size.
     max_docs: The most docs of a part that are known to fit.
+    seed: Of training; CuPy draws from it and the number of the step.
     """
 
     nlp: Language
@@ -46,6 +47,7 @@ class Updater:
     accumulate: int
     sub_batch: Amount | None
     max_docs: int | None = None
+    seed: int = 0
 
     def __call__(
         self, examples: Examples, dropout: float, step: int
@@ -53,6 +55,7 @@ class Updater:
         """Make a step, and return the losses by component."""
         before = capture()
         while True:
+            seed_cupy(self.seed * 1_000_003 + step)
             parts = list(self._divide(examples))
             try:
                 losses = self._accumulate(examples, parts, dropout)

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spacy.tokens import DocBin
 
 from spacy_ner_ext.data.formats.conllu import read_conllu
 from spacy_ner_ext.data.formats.registry import get_reader
@@ -98,6 +99,9 @@ def test_sentence_starts_without_a_parse(read):
 def test_layers_are_saved(read, tmp_path):
     docs, _ = read(SENTENCE + "\n" + row(1, "x", head=0, deprel="root"))
     write_docs(docs, tmp_path / "x.spacy")
+    stored = list(DocBin().from_disk(tmp_path / "x.spacy").get_docs(docs[0].vocab))
+    for doc, before in zip(stored, docs, strict=True):
+        assert doc.to_json() == before.to_json() and doc.has_annotation("DEP")
 
 
 def test_a_parse_with_gaps_is_left_out_and_noted(read):
