@@ -1,0 +1,251 @@
+"""Training with one and with two ranks of one thread each.
+
+    python benchmarks/train_ranks.py train.spacy dev.spacy --encoder assets/encoder \
+        --output train_ranks.json
+
+Runs the same steps of a config with torchrun, in turns: with one rank and batches of
+several sizes, and with two ranks and the batches of the config. Prints words per
+second, their ratio, and the share of time in the exchange of gradients as a Markdown
+table; `scale.py` fits its cost model to the output.
+"""
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from common import machine_facts, one_thread, print_table, write
+
+one_thread()
+
+import torch
+import torch.distributed as dist
+from spacy.tokens import DocBin
+from spacy.util import load_config
+from spacy.vocab import Vocab
+
+from spacy_ner_ext import train
+from spacy_ner_ext.tools.train import run_folder
+from spacy_ner_ext.util.weights import iter_weights
+
+CONFIG = Path(__file__).parents[1] / "configs" / "crf_trf.cfg"
+# Steps that do not count: the first evaluates, and both fill caches.
+WARM_UP = 2
+EXCHANGED_BYTES = (2**16, 2**20, 2**23, 25 * 2**20, 100 * 2**20)
+EXCHANGES = 5
+
+
+# --- One rank ----------------------------------------------------------------------
+
+
+def run_rank(args: argparse.Namespace) -> None:
+    """Train as one rank; rank 0 writes what it measured."""
+    torch.set_num_threads(1)
+    if args.exchange:
+        found: dict[str, Any] = {"exchanges": time_exchanges()}
+    else:
+        found = time_training(args)
+    if int(os.environ["RANK"]) == 0:
+        args.rank_output.write_text(json.dumps(found), encoding="utf8")
+
+
+def time_exchanges() -> list[dict[str, float]]:
+    """The median seconds in which two ranks sum arrays of several sizes."""
+    dist.init_process_group("gloo")
+    found = []
+    for n_bytes in EXCHANGED_BYTES:
+        array = torch.zeros(n_bytes // 4)
+        times = []
+        for _ in range(EXCHANGES):
+            dist.barrier()
+            start = time.perf_counter()
+            dist.all_reduce(array)
+            times.append(time.perf_counter() - start)
+        found.append({"bytes": n_bytes, "seconds": statistics.median(times)})
+    dist.destroy_process_group()
+    return found
+
+
+def time_training(args: argparse.Namespace) -> dict[str, Any]:
+    """The seconds of each step, of the start and of a checkpoint."""
+    steps: list[dict[str, float]] = []
+    last: dict[str, float] = {}
+    first: list[float] = []
+
+    def record(info: dict[str, Any]) -> None:
+        if not first:
+            first.append(time.time() - args.started)
+        now = {"seconds": time.perf_counter(), "words": info["words"]}
+        if (exchange := info["exchange"]) is not None:
+            now |= {"exchange": exchange.seconds, "waited": exchange.seconds_waited}
+        if last:
+            steps.append({name: now[name] - last[name] for name in now})
+        last.update(now)
+
+    save = run_folder.write_checkpoint
+    checkpoints: list[float] = []
+
+    def timed(*arguments: Any) -> None:
+        start = time.perf_counter()
+        save(*arguments)
+        checkpoints.append(time.perf_counter() - start)
+
+    run_folder.write_checkpoint = timed
+    n = args.steps + WARM_UP
+    overrides = {
+        "paths.train": str(args.train),
+        "paths.dev": str(args.dev),
+        "paths.encoder": str(args.encoder),
+        "training.max_steps": n,
+        "training.eval_frequency": n,
+        "corpora.dev.limit": 4,
+        "training.batcher.size": f"{args.pieces} pieces",
+        "training.logger.console_output": False,
+    }
+    trained = train(
+        args.config,
+        args.rank_output.with_suffix(""),
+        overrides=overrides,
+        callbacks=[record],
+        checkpoint_every=n - 1,
+        silent=True,
+    )
+    weights = (weight.array.nbytes for weight in iter_weights(trained.nlp.pipeline))
+    return {
+        "steps": steps[WARM_UP - 1 :],
+        "start_seconds": first[0],
+        "checkpoint_seconds": max(checkpoints, default=0.0),
+        "gradient_bytes": sum(weights),
+    }
+
+
+# --- All runs ----------------------------------------------------------------------
+
+
+def launch(
+    args: argparse.Namespace, folder: Path, ranks: int, *options: object
+) -> dict[str, Any]:
+    """Run this script with torchrun, and return what rank 0 measured."""
+    output = folder / f"{time.monotonic_ns()}.json"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", ranks]
+    address = ["--master-addr", "127.0.0.1", "--master-port", port]
+    own = [args.train, args.dev, "--encoder", args.encoder, "--config", args.config]
+    own += ["--steps", args.steps, "--rank-output", output, "--started", time.time()]
+    command = [*torchrun, *address, __file__, *own, *options]
+    subprocess.run([sys.executable, *map(str, command)], check=True)
+    return json.loads(output.read_text(encoding="utf8"))
+
+
+def summarize(
+    ranks: int, pieces: int, runs: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Means per step; those of a step are medians over the runs."""
+    steps = list(zip(*(run["steps"] for run in runs)))
+    words = [step[0]["words"] for step in steps]
+    if any(one["words"] != n for n, step in zip(words, steps) for one in step):
+        raise RuntimeError("the runs had different batches")
+
+    def total(name: str) -> float:
+        found = [[one.get(name, 0.0) for one in step] for step in steps]
+        return sum(map(statistics.median, found))
+
+    return {
+        "ranks": ranks,
+        "batch_pieces": pieces,
+        "words_per_step": sum(words) / len(steps),
+        "seconds_per_step": total("seconds") / len(steps),
+        "exchange_per_step": total("exchange") / len(steps),
+        "waited_per_step": total("waited") / len(steps),
+        "words_per_second": sum(words) / total("seconds"),
+        "start_seconds": statistics.median(run["start_seconds"] for run in runs),
+        "checkpoint_seconds": statistics.median(
+            run["checkpoint_seconds"] for run in runs
+        ),
+    }
+
+
+def print_results(runs: Iterable[dict[str, Any]], ratio: float) -> None:
+    rows = [
+        [
+            str(run["ranks"]),
+            str(run["batch_pieces"]),
+            f"{run['words_per_second']:,.0f}",
+            f"{run['seconds_per_step']:.3f}",
+            *(
+                f"{run[f'{name}_per_step'] / run['seconds_per_step']:.1%}"
+                for name in ("exchange", "waited")
+            ),
+        ]
+        for run in runs
+    ]
+    head = ["ranks", "pieces per batch", "words/s", "seconds per step"]
+    head += ["exchange of gradients", "of it waiting for the slower rank"]
+    print_table(f"Two ranks train {ratio:.2f} times the words of one", head, rows)
+
+
+def bytes_per_word(corpus: Path) -> float:
+    docs = list(DocBin().from_disk(corpus).get_docs(Vocab()))
+    return sum(len(doc.text.encode()) + 1 for doc in docs) / sum(map(len, docs))
+
+
+def read_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("train", type=Path)
+    parser.add_argument("dev", type=Path)
+    parser.add_argument("--encoder", type=Path, required=True)
+    parser.add_argument("--config", type=Path, default=CONFIG)
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--output", type=Path)
+    for name, kind in (("rank-output", Path), ("pieces", int), ("started", float)):
+        parser.add_argument(f"--{name}", type=kind, help=argparse.SUPPRESS)
+    parser.add_argument("--exchange", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = read_args()
+    if args.rank_output is not None:
+        run_rank(args)
+        return
+    size = load_config(args.config)["training"]["batcher"]["size"]
+    pieces = int(size.split()[0])
+    kinds = [(1, pieces // 2), (1, pieces), (2, pieces), (1, 2 * pieces)]
+    measured: dict[tuple[int, int], list[dict[str, Any]]] = {kind: [] for kind in kinds}
+    results = machine_facts("spacy", "thinc", "torch", "spacy-ner-ext")
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for _ in range(args.repeats):
+            for ranks, n in kinds:
+                run = launch(args, folder, ranks, "--pieces", n)
+                measured[ranks, n].append(run)
+        results |= launch(args, folder, 2, "--exchange")
+    runs = [summarize(*kind, found) for kind, found in measured.items()]
+    speeds = {(run["ranks"], run["batch_pieces"]): run for run in runs}
+    one, two = (speeds[n, pieces]["words_per_second"] for n in (1, 2))
+    results |= {
+        "batch_pieces": pieces,
+        "gradient_bytes": measured[2, pieces][0]["gradient_bytes"],
+        "bytes_per_word": bytes_per_word(args.train),
+        "runs": runs,
+        "ratio": two / one,
+    }
+    print_results(runs, two / one)
+    write(args.output, results)
+
+
+if __name__ == "__main__":
+    main()
