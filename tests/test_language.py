@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PATTERNS = (
     *("*.md", "*.yml", "*.toml", "*.cff", "Makefile", "docs/*.md", "configs/*.cfg"),
-    *(".github/**/*.yml", ".github/**/*.md", "packaging/**/*.*"),
+    *(".github/**/*.yml", ".github/**/*.md", "packaging/**/*.*", "docs/scale/*"),
 )
 SOURCES = ("spacy_ner_ext", "scripts", "benchmarks", "docs/extensions", "tests")
 # A phrase, and what to write in its place.

@@ -13,7 +13,7 @@ def scale(load):
 
 
 def results_of(scale, training, link):
-    """What a benchmark measures where the model is right."""
+    """The results of a benchmark on a machine that the model describes."""
     sizes = (384, 768, 1536)
     runs = []
     for ranks, size in [*((1, size) for size in sizes), (2, 768)]:
