@@ -72,7 +72,8 @@ class CRFPipe(LabelledPipe):
 
     def count_gold(self, examples: Iterable[Example]) -> int:
         """Count the annotated words of a batch, see LabelledPipe.count_gold."""
-        return _count_known(self.encode_gold(examples))
+        examples = list(examples)
+        return _count_known(self.encode_gold(examples)) if examples else 0
 
     def model_input(self, examples: Sequence[Example]) -> list[Doc] | None:
         """The predicted documents; None without tokens."""

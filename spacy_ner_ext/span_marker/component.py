@@ -108,7 +108,10 @@ class SpanMarkerRecognizer(EntityPipe):
         With a filter the texts pass through the encoder once more, to find the spans
         that will be marked; the effect of dropout on that is not foreseen.
         """
-        candidates, gold = self._find_gold(list(examples))
+        examples = list(examples)
+        if not examples:
+            return Denominators(0, 0)
+        candidates, gold = self._find_gold(examples)
         chosen = scorer_of(self.model).select(candidates)
         return count_known(candidates.spans, gold, chosen)
 

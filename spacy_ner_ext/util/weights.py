@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -82,6 +83,16 @@ def iter_shims(nlp: Any) -> Iterator[Shim]:
     """Walk over the shims of all torch modules of a pipeline."""
     for node in iter_nodes(nlp):
         yield from node.shims
+
+
+def digest(nlp: Any) -> str:
+    """A digest of the paths, shapes and values of all weights."""
+    found = hashlib.blake2b(digest_size=16)
+    for weight in iter_weights(nlp):
+        found.update(f"{weight.path} {weight.shape} ".encode())
+        values = as_tensor(weight.array).cpu().contiguous().view(-1)
+        found.update(values.view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def as_tensor(array: Any) -> torch.Tensor:

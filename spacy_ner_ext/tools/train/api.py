@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import random
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,12 +18,13 @@ from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import DIR_MODEL_BEST
-from thinc.api import Config
+from thinc.api import Config, fix_random_seed
 
 from ...util.errors import UserError
 from ..device import use_device
 from .checkpoint import Checkpoint, check_config, read_checkpoint
 from .progress import Progress, Result
+from .ranks import TIMEOUT, gpu_of_rank, joined
 from .run import Callback, Run
 from .run_folder import check_output, prepare_output
 from .settings import EPOCHS, SECTION, STEPS, read_amount, read_settings
@@ -62,6 +64,7 @@ def train(
     keep_checkpoints: int | None = None,
     overwrite: bool = False,
     gpu_id: int = -1,
+    rank_timeout: int = TIMEOUT,
     silent: bool = False,
 ) -> Trained:
     """Train a pipeline as `spacy train` does, with checkpoints from which a run that
@@ -69,6 +72,9 @@ def train(
 
     The settings of the config section [spacy_ner_ext] apply, too. Ctrl-C and
     termination signals stop training after the current step and save a checkpoint.
+
+    In processes that torchrun or Ray starts, each batch is shared, and all get the
+    result. Without dropout it is that of one process, up to the rounding of sums.
 
     config: A training config, or the path of its file.
     output: The folder of the run: model-best, model-last, checkpoints, run.json and the
@@ -79,7 +85,7 @@ def train(
         passes it to loggers: "step", "epoch", "losses", "words", "seconds",
         "optimizer", and, if the step was followed by an evaluation, "score",
         "other_scores" and "is_best", otherwise None. One that returns True ends
-        training.
+        training. Of several processes, only the first calls them.
     resume: Whether to continue from the last checkpoint in `output`.
     resume_to: Continue, and extend the run to a later end: "25 epochs" or "4000 steps",
         counted from its start. Schedules that end with training.max_steps end later,
@@ -89,7 +95,9 @@ def train(
     keep_checkpoints: How many of the last checkpoints to keep; overrides the setting of
         [spacy_ner_ext].
     overwrite: Whether to remove an older run in `output` that has checkpoints.
-    gpu_id: The GPU; -1 for the CPU.
+    gpu_id: The GPU; -1 for the CPU. Several processes on a machine take one each,
+        beginning with this one.
+    rank_timeout: Seconds that a process waits for another before it gives up.
     silent: Whether to print nothing.
     RETURNS: The best pipeline and its scores.
     RAISES (UserError): If a setting, the output folder or the checkpoint cannot be
@@ -99,25 +107,39 @@ def train(
     RAISES (ValueError): If spaCy rejects the config or the training data, or the loss
         is not finite.
     """
+    gpu_id = gpu_of_rank(gpu_id)
     if gpu_id >= 0:
         use_device(gpu_id)
+    given = {"checkpoint_every": checkpoint_every, "keep_checkpoints": keep_checkpoints}
     resumes = resume or resume_to is not None
     if resumes and output is None:
         raise UserError("To resume a run, name its output folder.")
-    loaded = load(config, overrides or {})
-    given = {"checkpoint_every": checkpoint_every, "keep_checkpoints": keep_checkpoints}
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) if output is None else Path(output)
-        checkpoint = read_checkpoint(folder) if resumes else None
-        if checkpoint is None:
-            check_output(folder, overwrite)
-        else:
-            loaded = extend(loaded, checkpoint, resume_to)
-        settings = read_settings(loaded.interpolate(), given)
-        nlp = _initialize(loaded, checkpoint, gpu_id)
-        run = Run(nlp, settings, folder, checkpoint, callbacks, gpu_id, silent)
+    with joined(rank_timeout) as ranks, tempfile.TemporaryDirectory() as temporary:
+        with ranks.together():
+            if output is None and ranks.size > 1:
+                raise UserError(
+                    f"{ranks.size} processes train together: name a folder that all of "
+                    "them reach with --output."
+                )
+            loaded = load(config, overrides or {})
+            folder = Path(temporary) if output is None else Path(output)
+            checkpoint = read_checkpoint(folder) if resumes else None
+            if checkpoint is None:
+                check_output(folder, overwrite)
+            else:
+                loaded = extend(loaded, checkpoint, resume_to)
+            settings = read_settings(loaded.interpolate(), given)
+            if ranks.size > 1:
+                # Unless the config has a seed, which is set next.
+                fix_random_seed(ranks.broadcast(random.getrandbits(32)))
+            nlp = _initialize(loaded, checkpoint, gpu_id)
+            run = Run(
+                *(nlp, settings, folder, checkpoint, callbacks, gpu_id, silent, ranks)
+            )
         # After all that a setting can make impossible.
-        prepare_output(folder, is_new=checkpoint is None)
+        with ranks.together():
+            if ranks.is_first:
+                prepare_output(folder, is_new=checkpoint is None)
         reason, best = run(), run.progress.saved
         if best is None:
             raise UserError(
@@ -125,15 +147,16 @@ def train(
                 "step."
             )
         path = folder / DIR_MODEL_BEST
-        return Trained(
-            nlp=util.load_model(path),
-            scores=best.scores,
-            score=best.score,
-            step=best.step,
-            path=None if output is None else path,
-            reason=reason,
-            signal=run.signals.received,
-        )
+        with ranks.together():
+            return Trained(
+                nlp=util.load_model(path),
+                scores=best.scores,
+                score=best.score,
+                step=best.step,
+                path=None if output is None else path,
+                reason=reason,
+                signal=run.signals.received,
+            )
 
 
 def load(

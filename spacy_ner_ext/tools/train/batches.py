@@ -56,6 +56,7 @@ def train_batches(
     max_epochs: int,
     position: Position | None = None,
     *,
+    stream: Stream | None = None,
     from_start: bool = False,
 ) -> Iterator[Batch]:
     """Yield the batches of spaCy's `create_train_batches`, the same ones in the same
@@ -63,10 +64,11 @@ def train_batches(
     order depends on nothing else.
 
     max_epochs: The epochs; 0 for no end, -1 for a stream.
+    stream: The random numbers; by default those that come next.
     from_start: Whether to draw and skip all batches before the position, since the
         batcher has a state, such as a schedule of its sizes.
     """
-    stream, n_skipped = Stream(), 0
+    stream, n_skipped = stream or Stream(), 0
     with stream.used():
         if position is not None:
             restore_data(position.at_start)

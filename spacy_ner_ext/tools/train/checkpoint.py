@@ -19,6 +19,7 @@ from thinc.api import Config
 
 from ...util.errors import UserError, one_line
 from ...util.files import replacing
+from .ranks import Ranks
 from .settings import SECTION
 
 FOLDER, COMPONENTS = "checkpoints", "components"
@@ -29,6 +30,8 @@ LAYOUT = 2
 ARRAY = "array"
 # The parser's actions that have not been in an example yet.
 UNSEEN = "unseen_classes"
+# The states of ranks after the first.
+OTHERS = "others"
 # May change when a run is resumed: how long it takes, and where files are.
 FREE_SECTIONS = ("paths", SECTION)
 FREE_SETTINGS = {
@@ -184,6 +187,32 @@ class PipelineState:
             attrs = getattr(getattr(component, "model", None), "attrs", {})
             if UNSEEN in attrs:
                 yield name, attrs
+
+
+class OfEachRank:
+    """What differs between the ranks of a run. `collect` gathers it for a checkpoint;
+    ranks that the checkpoint lacks continue from the state of the first."""
+
+    def __init__(self, ranks: Ranks, own: Stateful) -> None:
+        self.ranks, self.own = ranks, own
+        self._states: list[dict[str, Any]] = []
+
+    def collect(self) -> None:
+        self._states = self.ranks.gather(self.own.state())
+
+    def state(self) -> dict[str, Any]:
+        first, *others = self._states
+        return {**first, OTHERS: others} if others else first
+
+    def restore(self, state: dict[str, Any]) -> None:
+        states = [state, *state.get(OTHERS, ())]
+        rank = self.ranks.rank
+        self.own.restore(states[rank if rank < len(states) else 0])
+
+
+def n_ranks(checkpoint: Checkpoint) -> int:
+    """The number of processes that wrote a checkpoint."""
+    return 1 + len(checkpoint.state["random"].get(OTHERS, ()))
 
 
 def check_config(before: str, now: Config) -> None:

@@ -1,10 +1,11 @@
 """The command `train`."""
 
 import logging
+import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 from spacy.util import logger
@@ -15,6 +16,10 @@ from ..loading import import_functions, missing_extra
 from ..options import read_overrides
 from ..output import printer
 from ..pipeline import Code
+from .ranks import TIMEOUT, gpu_of_rank
+
+if TYPE_CHECKING:
+    from .api import Trained
 
 
 def train(
@@ -55,6 +60,14 @@ def train(
         typer.Option("--overwrite", help="Remove an older run that has checkpoints."),
     ] = False,
     gpu_id: GpuId = -1,
+    rank_timeout: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="SECONDS",
+            help="How long a process waits for another that trains with it.",
+        ),
+    ] = TIMEOUT,
     code: Code = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-V", help="Log messages for debugging.")
@@ -80,7 +93,11 @@ def train(
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     overrides = read_overrides(context.args)
     import_functions(code)
-    use_device(gpu_id, silent=False)
+    is_first = os.environ.get("RANK", "0") == "0"
+    if not is_first:
+        # Of what all processes report, once is enough.
+        logger.setLevel(logging.ERROR)
+    use_device(gpu_of_rank(gpu_id), silent=not is_first)
     try:
         trained = run(
             config,
@@ -92,6 +109,7 @@ def train(
             keep_checkpoints=keep_checkpoints,
             overwrite=overwrite,
             gpu_id=gpu_id,
+            rank_timeout=rank_timeout,
         )
     except UserError:
         raise
@@ -100,6 +118,13 @@ def train(
         raise missing_extra(config, err) or UserError(
             f"{config} cannot be used for training: {one_line(err)}"
         ) from err
+    if is_first:
+        _report(trained, output)
+    if trained.signal is not None:
+        raise typer.Exit(128 + trained.signal)
+
+
+def _report(trained: "Trained", output: Path | None) -> None:
     message = printer()
     best = f"best score {trained.score:.4f}, of step {trained.step}"
     where = "nothing is saved" if trained.path is None else f"saved to {trained.path}"
@@ -112,4 +137,3 @@ def train(
         command = f"python -m spacy_ner_ext {shlex.join(kept)} --resume"
         # On one line, to be copied.
         typer.echo(f"Resume with: {command}")
-    raise typer.Exit(128 + trained.signal)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy
 import torch
+from thinc.api import fix_random_seed
 from thinc.util import has_cupy_gpu
 
 State = dict[str, Any]
@@ -68,6 +69,12 @@ class RandomState:
         restore(state)
 
 
+def seed_rank(rank: int, seed: int) -> None:
+    """Let each rank but the first draw its own numbers, for other dropout."""
+    if rank:
+        fix_random_seed((seed + 7919 * rank) % 2**32)
+
+
 def seed_cupy(seed: int) -> None:
     """Seed CuPy's generator, whose state cannot be read, for a step of training."""
     if has_cupy_gpu:
@@ -79,8 +86,8 @@ def seed_cupy(seed: int) -> None:
 class Stream:
     """A separate stream of random numbers of Python and NumPy."""
 
-    def __init__(self) -> None:
-        self._state = capture_data()
+    def __init__(self, state: State | None = None) -> None:
+        self._state = capture_data() if state is None else state
 
     @contextmanager
     def used(self) -> Iterator[None]:

@@ -24,13 +24,23 @@ from wasabi import Printer
 
 from ...training.averages import warn_about_torch
 from ...training.optimizer_state import OptimizerState, ScalerState
+from ...util.weights import digest
 from .batches import Batch, train_batches
-from .checkpoint import Checkpoint, PipelineState, Stateful, restore_checkpoint
+from .checkpoint import (
+    Checkpoint,
+    OfEachRank,
+    PipelineState,
+    Stateful,
+    n_ranks,
+    restore_checkpoint,
+)
 from .prefetch import prefetch
 from .progress import EvaluationSchedule, Progress, Result, StopCriterion
-from .random_state import RandomState
+from .random_state import RandomState, Stream, capture_data, seed_rank
+from .ranks import Ranks
 from .run_folder import FAILED, FINISHED, RUNNING, STOPPED, RunFolder
 from .settings import RunSettings
+from .shares import DividedEvaluation
 from .update import Updater
 
 Info = dict[str, Any]
@@ -52,8 +62,11 @@ class Run:
         callbacks: Sequence[Callback],
         use_gpu: int,
         is_silent: bool,
+        ranks: Ranks | None = None,
     ) -> None:
         self.nlp, self.settings, self.callbacks = nlp, settings, callbacks
+        self.ranks = ranks = ranks or Ranks()
+        is_silent = is_silent or not ranks.is_first
         self.checkpoint, self.signals = checkpoint, Signals(is_silent)
         self.stdout: IO = io.StringIO() if is_silent else sys.stdout
         self.stderr: IO = io.StringIO() if is_silent else sys.stderr
@@ -67,29 +80,33 @@ class Run:
         corpora = [training["train_corpus"], training["dev_corpus"]]
         self.train_corpus, dev_corpus = resolve_dot_names(config, corpora)
         weights = training["score_weights"]
-        self.evaluate = create_evaluation_callback(nlp, dev_corpus, weights)
+        divided: Any = nlp if ranks.size == 1 else DividedEvaluation(ranks, nlp)
+        self.evaluate = create_evaluation_callback(
+            divided, lambda _: dev_corpus(nlp), weights
+        )
         self.training, self.optimizer = training, training["optimizer"]
         # A schedule of batch sizes may be in its own section.
         self.has_schedule = "@schedules" in str(config["training"]["batcher"])
         self.progress = Progress()
         keep = settings.keep_checkpoints
-        self.folder = RunFolder(output, nlp, self.optimizer, training, keep)
+        self.folder = RunFolder(output, nlp, self.optimizer, training, keep, ranks)
+        self.of_each_rank = {
+            "pipeline": OfEachRank(ranks, PipelineState(nlp)),
+            "random": OfEachRank(ranks, RandomState()),
+        }
         # All that a checkpoint saves except for weights, in the order of restoring.
         self.stateful: dict[str, Stateful] = {
             "progress": self.progress,
             "optimizer": OptimizerState(self.optimizer, nlp),
             "scalers": ScalerState(nlp),
-            "pipeline": PipelineState(nlp),
-            "random": RandomState(),
+            **self.of_each_rank,
         }
 
     def __call__(self) -> str:
         """Train until the end or a signal, and return the reason why it ended."""
         warn_about_torch(self.nlp)
         self._introduce()
-        with self.nlp.select_pipes(disable=self.training["frozen_components"]):
-            make_logger = self.training["logger"]
-            log, finalize = make_logger(self.nlp, self.stdout, self.stderr)
+        log, finalize = self._make_logger()
         # After the logger, which may draw random numbers.
         self._prepare()
         status, started = FAILED, self.progress.step
@@ -100,7 +117,7 @@ class Run:
                 ended = ended or self._loop(log)
                 # A stopped run can be resumed, and a finished one extended.
                 if self.signals.received or self.settings.checkpoint_every:
-                    self.folder.save_checkpoint(self.progress, self.stateful)
+                    self._save_checkpoint()
             status = STOPPED if self.signals.received else FINISHED
         finally:
             try:
@@ -114,9 +131,17 @@ class Run:
             self.stdout.write(text)
         return ended
 
+    def _make_logger(self) -> tuple[Callable[[Info | None], Any], Callable[[], Any]]:
+        if not self.ranks.is_first:
+            return (lambda info: None), (lambda: None)
+        with self.nlp.select_pipes(disable=self.training["frozen_components"]):
+            return self.training["logger"](self.nlp, self.stdout, self.stderr)
+
     def _introduce(self) -> None:
         training = self.training
         lines = [f"Pipeline: {self.nlp.pipe_names}"]
+        if self.ranks.size > 1:
+            lines.append(f"Processes: {self.ranks.size}, which share each batch")
         if names := training["frozen_components"]:
             lines.append(f"Frozen components: {names}")
         if names := training["annotating_components"]:
@@ -125,6 +150,11 @@ class Run:
         if self.checkpoint is not None:
             step = self.checkpoint.state["progress"]["step"]
             lines.append(f"Resuming after step {step}")
+            if (n_before := n_ranks(self.checkpoint)) != self.ranks.size:
+                lines.append(
+                    f"The checkpoint is of {n_before} process(es), now there are "
+                    f"{self.ranks.size}: dropout draws other random numbers"
+                )
         for line in lines:
             self.stdout.write(f"{Printer(no_print=True).info(line)}\n")
 
@@ -147,6 +177,7 @@ class Run:
             settings.sub_batch,
             self.progress.max_docs,
             training["seed"] or 0,
+            self.ranks,
         )
         is_stream = training["max_epochs"] == -1
         self.is_evaluated = EvaluationSchedule(
@@ -155,6 +186,18 @@ class Run:
         patience, max_steps = training["patience"], training["max_steps"]
         self.why_stop = StopCriterion(settings.patience, patience, max_steps)
         self._started = timer() - self.progress.seconds
+        self._prepare_ranks()
+
+    def _prepare_ranks(self) -> None:
+        """Draw the same batches on all ranks, and everything else differently."""
+        ranks, seed = self.ranks, self.training["seed"] or 0
+        self.stream = Stream(ranks.broadcast(capture_data()))
+        if self.checkpoint is None:
+            seed_rank(ranks.rank, seed)
+        elif ranks.rank >= n_ranks(self.checkpoint):
+            seed_rank(ranks.rank, seed + self.progress.step + 1)
+        if ranks.size > 1:
+            ranks.check_same("pipeline at the start", digest(self.nlp))
 
     def _loop(self, log: Callable[[Info | None], None]) -> str:
         drawn = train_batches(
@@ -163,6 +206,7 @@ class Run:
             self.training["batcher"],
             self.training["max_epochs"],
             self.progress.position,
+            stream=self.stream,
             from_start=self.has_schedule,
         )
         # The threads end with the loop, also by an error.
@@ -179,6 +223,8 @@ class Run:
         loggers and callbacks get, with the keys of spaCy's loop."""
         progress = self.progress
         step, before = progress.step + 1, progress.epochs
+        if progress.position is None:
+            self.ranks.check_same("training data", batch.position.checksum)
         if self.training["before_update"]:
             where = {"step": step, "epoch": batch.epoch}
             self.training["before_update"](self.nlp, where)
@@ -203,6 +249,7 @@ class Run:
             words=progress.words,
             optimizer=self.optimizer,
             resumed=self.checkpoint is not None,
+            exchange=self.update.exchange if self.ranks.size > 1 else None,
         )
         if info["score"] is not None:
             info["output_path"] = str(self.folder.save(info))
@@ -211,17 +258,35 @@ class Run:
     def _finish_step(self, info: Info) -> str | None:
         """Call the callbacks and save a checkpoint; return why training ends here."""
         progress, every = self.progress, self.settings.checkpoint_every
-        results = [callback(info) for callback in self.callbacks]
+        callbacks = self.callbacks if self.ranks.is_first else ()
+        results = [callback(info) for callback in callbacks]
         if info["score"] is not None:
             progress.losses = {}
         ended = self.why_stop(progress)
-        if any(result is True for result in results):
+        is_ended, self.signals.received = self._agree(
+            any(result is True for result in results), self.signals.received
+        )
+        if is_ended:
             ended = "a callback ended it"
         if self.signals.received:
             ended = "it was stopped"
         if every and progress.step and progress.step % every == 0:
-            self.folder.save_checkpoint(progress, self.stateful)
+            self._save_checkpoint()
         return ended
+
+    def _agree(self, is_ended: bool, signal: int | None) -> tuple[bool, int | None]:
+        """Whether a callback ends training on any rank, and the signal of any."""
+        if self.ranks.size == 1:
+            return is_ended, signal
+        numbers = [0.0] * (self.ranks.size + 1)
+        numbers[0], numbers[self.ranks.rank + 1] = is_ended, signal or 0
+        ended, *signals = self.ranks.sum(numbers)
+        return ended > 0, int(max(signals)) or None
+
+    def _save_checkpoint(self) -> None:
+        for each in self.of_each_rank.values():
+            each.collect()
+        self.folder.save_checkpoint(self.progress, self.stateful)
 
 
 class Signals:

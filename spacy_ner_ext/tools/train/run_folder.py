@@ -26,6 +26,7 @@ from ...util.files import remove_leftovers, replacing
 from ...util.weights import iter_shims
 from .checkpoint import FOLDER, Stateful, find_checkpoints, to_plain, write_checkpoint
 from .progress import Progress
+from .ranks import Ranks
 
 RUN_FILE = "run.json"
 RUNNING, STOPPED, FINISHED, FAILED = "running", "stopped", "finished", "failed"
@@ -61,19 +62,24 @@ def prepare_output(output: Path, is_new: bool) -> None:
 @dataclass
 class RunFolder:
     """Writes the pipelines and checkpoints of a run, which has the resolved section
-    [training]. The averages of the optimizer are saved in place of the weights."""
+    [training]; of several ranks, only the first writes. The averages of the optimizer
+    are saved in place of the weights."""
 
     path: Path
     nlp: Language
     optimizer: Optimizer
     training: Mapping[str, Any]
     keep_checkpoints: int
+    ranks: Ranks
 
     def save(self, info: dict[str, Any]) -> Path:
         """Save the pipeline after an evaluation, whose results are in `info`."""
         with self.nlp.select_pipes(disable=self.training["frozen_components"]):
             update_meta(self.training, self.nlp, info)  # type: ignore[arg-type]
-        path = self._save_last()
+        path = self.path / DIR_MODEL_LAST
+        if not self.ranks.is_first:
+            return path
+        self._save_last()
         if info["is_best"]:
             with replacing(path.with_name(DIR_MODEL_BEST)) as folder:
                 shutil.copytree(path, folder)
@@ -81,6 +87,8 @@ class RunFolder:
 
     def end(self, progress: Progress, status: str) -> None:
         """Save the pipeline after the last step, and write how the run ended."""
+        if not self.ranks.is_first:
+            return
         try:
             if progress.step >= 0:
                 self._save_last()
@@ -90,7 +98,7 @@ class RunFolder:
         finally:
             self.write_status(progress, status)
 
-    def _save_last(self) -> Path:
+    def _save_last(self) -> None:
         path = self.path / DIR_MODEL_LAST
         convert = create_before_to_disk_callback(self.training["before_to_disk"])
         averages = self.optimizer.averages
@@ -99,7 +107,6 @@ class RunFolder:
             replacing(path) as folder,
         ):
             convert(self.nlp).to_disk(folder)
-        return path
 
     def save_checkpoint(
         self, progress: Progress, stateful: Mapping[str, Stateful]
@@ -113,10 +120,13 @@ class RunFolder:
                 # batches their last digits differ.
                 shim.cache = None
         step, keep = progress.step, self.keep_checkpoints
-        write_checkpoint(self.path, step, self.nlp, stateful, keep)
+        if self.ranks.is_first:
+            write_checkpoint(self.path, step, self.nlp, stateful, keep)
 
     def write_status(self, progress: Progress, status: str) -> None:
         """Write run.json."""
+        if not self.ranks.is_first:
+            return
         best = progress.saved
         facts = {
             "status": status,

@@ -191,6 +191,9 @@ class Table:
             cells.append((title, 8, f"{rate:.2e}"))
         if row.gradient_norm_max is not None:
             cells.append(("Grad norm", 9, _number(row.gradient_norm)))
+        if row.exchange_seconds is not None:
+            per_step = 1000 * row.exchange_seconds / max(1, row.steps)
+            cells.append(("Exchange ms", 11, _number(per_step, 0)))
         return [*cells, ("Left", 8, format_duration(row.remaining_seconds))]
 
 

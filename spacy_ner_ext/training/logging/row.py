@@ -30,6 +30,10 @@ class Row:
     losses: Sum of each component's loss over the steps.
     gradient_norm: Mean norm of all gradients over the steps.
     gradient_spikes: Number of steps whose norm was far above the others.
+    exchange_seconds: Time over the steps in which gradients were summed over several
+        processes; None for a single one.
+    exchange_wait_seconds: The part of it that the slowest process was waited for.
+    exchange_bytes: Size of the gradients of a step.
     """
 
     step: int
@@ -47,6 +51,9 @@ class Row:
     gradient_norm: float | None
     gradient_norm_max: float | None
     gradient_spikes: int | None
+    exchange_seconds: float | None = None
+    exchange_wait_seconds: float | None = None
+    exchange_bytes: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON values; numbers that are not finite become None."""
@@ -69,6 +76,7 @@ class RowBuilder:
         self._last_words: int | None = 0
         self._steps = 0
         self._first: tuple[int, float] | None = None
+        self._exchanged = 0.0, 0.0
         self._nlp = nlp
 
     def count(self) -> None:
@@ -102,9 +110,23 @@ class RowBuilder:
             gradient_norm=norm,
             gradient_norm_max=norm_max,
             gradient_spikes=spikes,
+            **self._exchange(info),
         )
         self._last_time, self._last_words = now, info["words"]
         return row
+
+    def _exchange(self, info: dict[str, Any]) -> dict[str, Any]:
+        exchange = info.get("exchange")
+        if exchange is None:
+            return {}
+        before = self._exchanged
+        self._exchanged = exchange.seconds, exchange.seconds_waited
+        seconds, waited = (round(n - b, 3) for n, b in zip(self._exchanged, before))
+        return {
+            "exchange_seconds": seconds,
+            "exchange_wait_seconds": waited,
+            "exchange_bytes": exchange.n_bytes,
+        }
 
     def _begin(self, info: dict[str, Any], now: float) -> None:
         self.first_step = max(0, info["step"] + 1 - self._steps)
