@@ -70,7 +70,7 @@ class RandomState:
 
 
 def seed_rank(rank: int, seed: int) -> None:
-    """Let each rank but the first draw its own numbers, for other dropout."""
+    """Seed each rank but the first differently, for other dropout."""
     if rank:
         fix_random_seed((seed + 7919 * rank) % 2**32)
 

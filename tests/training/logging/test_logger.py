@@ -24,6 +24,7 @@ KEYS = {
     *("step", "epoch", "steps", "timestamp", "seconds", "words", "words_per_second"),
     *("remaining_seconds", "score", "scores", "losses", "rates", "gradient_norm"),
     *("gradient_norm_max", "gradient_spikes"),
+    *("exchange_seconds", "exchange_wait_seconds", "exchange_bytes"),
 }
 
 
