@@ -17,7 +17,7 @@ class Place(NamedTuple):
     unit: What is counted: "line", "row" of a table, "document".
     """
 
-    path: Path
+    path: Path | str
     number: int
     unit: str = "line"
 
@@ -41,7 +41,7 @@ class UserError(ValueError):
     def __init__(
         self,
         what: str,
-        path: Path | None = None,
+        path: Path | str | None = None,
         line: int | None = None,
         unit: str = "line",
     ) -> None:

@@ -136,7 +136,7 @@ class Column:
 def find_scheme(
     columns: Iterable[tuple[Column, Mapping[str, Tag]]],
     scheme: str,
-    path: Path,
+    path: Path | str,
     unit: str = "line",
 ) -> str:
     """Recognize the scheme of some columns of tags if it is "auto", or check the one

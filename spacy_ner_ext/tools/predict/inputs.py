@@ -1,103 +1,96 @@
-"""Read the texts of a file, a folder or stdin."""
+"""Read the texts of files or stdin."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any
 
-from spacy.training.corpus import walk_corpus
-from spacy.vocab import Vocab
+from pyarrow import ArrowException, parquet
 
-from ...data.read import read_docs
-from ...data.text import BOM, MAX_LINE, check_input
+from ...data.text import BOM, MAX_LINE
 from ...util.errors import Place, UserError, one_line
-from .predict import FIELDS, Words, to_json
+from .files import STDIN, InputFile, find_files, readable
+from .items import FIELDS, TEXT, Item, to_json
 
-STDIN = Path("-")
-FORMATS = {".txt": "text", ".jsonl": "jsonl", ".spacy": "spacy"}
-TEXT = "text"
-# The start of the error of a text over a maximum that the user gave.
-TOO_LONG = "the text has"
-
-
-class Item(NamedTuple):
-    """One text.
-
-    place: Where it was read.
-    content: The text, or its tokens.
-    head: The start of its line in the output: JSON of the text and the fields that are
-        carried through, without the closing brace.
-    replaced: The number of fields left out because they have the name of a prediction.
-    error: Why the line cannot be read, with its place; empty if it can.
-    """
-
-    place: Place
-    content: str | Words
-    head: str
-    replaced: int = 0
-    error: str = ""
+FORMATS = ("text", "jsonl", "spacy", "parquet")
+# Rows of a table that are decoded together.
+ROWS = 1024
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file, a folder of .spacy files, or stdin ("-"), in one of FORMATS;
-    `text_field` is the field of a JSON object that contains the text."""
+    """Files in one of FORMATS.
 
-    path: Path
+    text_field: The field or column that contains the text.
+    columns: The fields to keep as columns; None to keep all of them as JSON.
+    """
+
+    files: Sequence[InputFile]
     format: str
     text_field: str = TEXT
+    columns: tuple[str, ...] | None = None
 
     @property
-    def name(self) -> Path:
-        """Its name in errors."""
-        return Path("stdin") if self.path == STDIN else self.path
-
-    def check(self) -> None:
-        """Raise a UserError if it cannot be read."""
-        if self.path == STDIN:
-            if self.format == "spacy":
-                what = "documents are not read from stdin; give the .spacy file"
-                raise UserError(what)
-        elif not (self.format == "spacy" and self.path.is_dir()):
-            check_input(self.path)
-        elif not any(self.path.rglob("*.spacy")):
-            raise UserError("has no .spacy file; give another folder", self.path)
+    def is_stdin(self) -> bool:
+        return self.files[0].path == STDIN
 
     def items(self) -> Iterator[Item]:
         """Read the texts. A line that does not fit the format is an item too, with the
         error and without a text.
 
-        RAISES (UserError): If the input cannot be read at all.
+        RAISES (UserError): If a file cannot be read at all.
         """
+        for file in self.files:
+            yield from self.items_of(file)
+
+    def items_of(self, file: InputFile) -> Iterator[Item]:
+        """Read the texts of one of the files."""
         if self.format == "spacy":
-            yield from self._read_docs()
-            return
-        with self._open() as file:
-            for number, raw in enumerate(_read_lines(file), start=1):
-                place = Place(self.name, number)
+            # It imports spaCy, which takes seconds that other formats do not need.
+            from .documents import read_items
+
+            yield from read_items(file)
+        elif self.format == "parquet":
+            yield from self._read_table(file)
+        else:
+            yield from self._read_lines(file)
+
+    def _read_lines(self, file: InputFile) -> Iterator[Item]:
+        with file.open() as stream:
+            for number, raw in enumerate(_split(stream), start=1):
+                place = Place(file.shown, number)
                 try:
                     line = _decode(raw, place)
                     if self.format == "text":
-                        yield Item(place, line, to_json({TEXT: line})[:-1])
+                        yield self._item(place, {TEXT: line}, TEXT)
                     elif line.strip():
-                        yield self._read_object(place, line)
+                        fields = self._parse(line, place)
+                        yield self._item(place, fields, self.text_field)
                 except UserError as err:
-                    yield Item(place, "", to_json({TEXT: None})[:-1], error=str(err))
+                    yield _failed(place, err)
 
-    @contextmanager
-    def _open(self) -> Iterator[IO[bytes]]:
-        # Not sys.stdin: it is locked while a thread waits for it, and could not be
-        # closed when the process ends.
-        file = 0 if self.path == STDIN else self.path
-        try:
-            with open(file, "rb", closefd=file != 0) as opened:
-                yield opened
-        except OSError as err:
-            raise UserError(f"cannot be read ({err.strerror})", self.name) from err
+    def _read_table(self, file: InputFile) -> Iterator[Item]:
+        wanted = None if self.columns is None else [self.text_field, *self.columns]
+        number = 0
+        with readable(file.shown), _open_table(file) as table:
+            self._check_columns(file, table.schema_arrow.names)
+            for batch in table.iter_batches(ROWS, columns=wanted):
+                for fields in batch.to_pylist():
+                    number += 1
+                    place = Place(file.shown, number, "row")
+                    try:
+                        yield self._item(place, fields, self.text_field)
+                    except UserError as err:
+                        yield _failed(place, err)
 
-    def _read_object(self, place: Place, line: str) -> Item:
+    def _check_columns(self, file: InputFile, names: Sequence[str]) -> None:
+        for name in (self.text_field, *(self.columns or ())):
+            if name not in names:
+                advice = "name the text with --text-field" if name == TEXT else "check"
+                what = f"has no column {name}, but {', '.join(names)}; {advice}"
+                raise UserError(what, file.shown)
+
+    def _parse(self, line: str, place: Place) -> dict[str, Any]:
         example = json.dumps({self.text_field: "..."}, ensure_ascii=False)
         try:
             fields = json.loads(line, parse_constant=_refuse)
@@ -110,29 +103,102 @@ class Source:
             what = f'is not a JSON object with a text in "{self.text_field}"'
             advice = f"write {example}, or name the field with --text-field"
             raise place.error(f"{what}; {advice}")
+        return fields
+
+    def _item(self, place: Place, fields: dict[str, Any], text_field: str) -> Item:
+        text = fields[text_field]
+        if not isinstance(text, str):
+            what = f"has {type(text).__name__} in {text_field}, and not a text"
+            raise place.error(f"{what}; name another column with --text-field")
+        if self.columns is not None:
+            kept = {name: fields.get(name) for name in self.columns}
+            return Item(place, _checked(place, text), columns=kept)
         # In the result the text is called "text".
         carried = {
-            TEXT if name == self.text_field else name: value
+            TEXT if name == text_field else name: value
             for name, value in fields.items()
-            if name == self.text_field or name not in (TEXT, *FIELDS)
+            if name == text_field or name not in (TEXT, *FIELDS)
         }
-        try:
-            head = to_json(carried)[:-1]
-            head.encode("utf-8")
-        except (ValueError, RecursionError) as err:
-            what = f"cannot be written as JSON in UTF-8 ({one_line(err)}); fix it"
-            raise place.error(what) from err
+        head = as_json(place, carried)[:-1]
         return Item(place, text, head, len(fields) - len(carried))
 
-    def _read_docs(self) -> Iterator[Item]:
-        is_folder = self.path.is_dir()
-        for path in walk_corpus(self.path, ".spacy") if is_folder else [self.path]:
-            for number, doc in enumerate(read_docs(path, Vocab()), start=1):
-                place = Place(path, number, "document")
-                yield Item(place, Words.of(doc), to_json({TEXT: doc.text})[:-1])
+
+def open_source(
+    inputs: Sequence[str],
+    format: str | None = None,
+    text_field: str = TEXT,
+    columns: tuple[str, ...] | None = None,
+) -> Source:
+    """Find the files and determine their format, by their names if it is not given.
+
+    RAISES (UserError): If they cannot be read, or their names do not show one format.
+    """
+    files = find_files(inputs)
+    if STDIN in inputs and len(files) > 1:
+        raise UserError("stdin (-) is not read together with files; leave one out")
+    return Source(
+        *_same_format(files, format, ", ".join(inputs)),
+        text_field=text_field,
+        columns=columns,
+    )
 
 
-def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
+def _same_format(
+    files: list[InputFile], format: str | None, given: str
+) -> tuple[list[InputFile], str]:
+    """The files of one format, and the format."""
+    if files and files[0].path == STDIN:
+        if format in ("spacy", "parquet"):
+            what = "documents are not read from stdin; give the .spacy file"
+            if format == "parquet":
+                what = "parquet is not read from stdin; give the file"
+            raise UserError(what)
+        return files, format or "text"
+    if format is not None:
+        known = [file for file in files if file.format == format]
+        return known or files, format
+    formats = {file.format for file in files if file.format}
+    if len(formats) == 1 or "spacy" in formats:
+        format = "spacy" if "spacy" in formats else formats.pop()
+        return [file for file in files if file.format == format], format
+    what = f"has files of several formats ({', '.join(sorted(formats))})"
+    if not formats:
+        what = "the name does not show the format"
+    advice = "give --format text, jsonl, parquet or spacy"
+    raise UserError(f"{what}; {advice}", given)
+
+
+def as_json(place: Place, value: Any) -> str:
+    """JSON of a value that comes from an input.
+
+    RAISES (UserError): If JSON in UTF-8 cannot have it.
+    """
+    try:
+        text = to_json(value)
+        text.encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as err:
+        what = f"cannot be written as JSON in UTF-8 ({one_line(err)}); fix it"
+        raise place.error(what) from err
+    return text
+
+
+def _checked(place: Place, text: str) -> str:
+    as_json(place, text)
+    return text
+
+
+def _failed(place: Place, err: UserError) -> Item:
+    return Item(place, "", to_json({TEXT: None})[:-1], error=str(err))
+
+
+def _open_table(file: InputFile) -> Any:
+    try:
+        return parquet.ParquetFile(file.path, filesystem=file.filesystem)
+    except ArrowException as err:
+        raise UserError(f"is not a parquet file ({one_line(err)})", file.shown) from err
+
+
+def _split(file: IO[bytes]) -> Iterator[bytes]:
     """Read lines, of which one that is too long is cut after more than `MAX_LINE`."""
     while raw := file.readline(MAX_LINE + 1):
         yield raw
@@ -155,18 +221,3 @@ def _decode(raw: bytes, place: Place) -> str:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
-
-
-def format_of(path: Path) -> str:
-    """Determine the format of an input from its name.
-
-    RAISES (UserError): If the name does not show it.
-    """
-    if path == STDIN:
-        return "text"
-    if path.is_dir():
-        return "spacy"
-    if path.suffix not in FORMATS:
-        what = "the name does not show the format; give --format text, jsonl or spacy"
-        raise UserError(what, path)
-    return FORMATS[path.suffix]

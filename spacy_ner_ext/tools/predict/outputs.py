@@ -11,7 +11,7 @@ import srsly
 
 from ...util.errors import UserError
 from ...util.files import check_output, write_json
-from .inputs import TOO_LONG, Item
+from .items import TOO_LONG, Item
 
 try:
     import fcntl

@@ -1,16 +1,16 @@
 """`spacy_ner_ext.predict`: entities of a stream of texts in constant memory."""
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import minibatch
 
 from ...pipes.annotations import get_score
+from .items import Words
 from .long import Places, find_places, merge, predict_windows
 
 # Larger batches are not faster on the CPU, and return their results later.
@@ -18,24 +18,8 @@ BATCH_SIZE = 64
 # The first so many words stay in the vocabulary and in the tokenizer's cache; later
 # ones are forgotten after each batch.
 KEPT_WORDS = 50_000
-# Fields of a result.
-FIELDS = ("entities", "spans", "cats", "error")
-# One encoder for all results, where json.dumps would make one for each.
-to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 # Further digits are rounding errors of 32-bit arithmetic.
 DIGITS = 6
-
-
-class Words(NamedTuple):
-    """The tokens of a text, and whether a space follows each of them."""
-
-    words: list[str]
-    spaces: list[bool]
-
-    @classmethod
-    def of(cls, doc: Doc) -> "Words":
-        tokens = [(token.text, bool(token.whitespace_)) for token in doc]
-        return cls([text for text, _ in tokens], [space for _, space in tokens])
 
 
 def predict(
@@ -105,13 +89,6 @@ def _make_doc(nlp: Language, text: str | Doc | Words) -> Doc:
         return nlp.make_doc(text)
     words, spaces = Words.of(text) if isinstance(text, Doc) else text
     return Doc(nlp.vocab, words=words, spaces=spaces)
-
-
-def n_characters(text: str | Words) -> int:
-    """The length of a text."""
-    if isinstance(text, str):
-        return len(text)
-    return sum(map(len, text.words)) + sum(text.spaces)
 
 
 def _memory_zone(nlp: Language) -> AbstractContextManager[object]:

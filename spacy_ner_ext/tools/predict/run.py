@@ -16,19 +16,22 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import active_children, connection, get_context, parent_process
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from spacy.util import minibatch
 
 from ... import __version__
 from ...util.errors import UserError
-from .inputs import Item, Source
+from .inputs import Source
+from .items import Item
 from .outputs import Stream
 from .predict import BATCH_SIZE
 from .worker import Lines, PipelineSource, predict_batch
 
 Batch = list[Item]
-Predict = Callable[[Batch], Lines]
+# What is predicted, and its results.
+T = TypeVar("T")
+R = TypeVar("R")
 # One that is predicted, and one that waits.
 BATCHES_PER_PROCESS = 2
 
@@ -81,8 +84,8 @@ class Prediction:
 
 
 def predict_in_processes(
-    predict: Predict, batches: Iterator[Batch], n_process: int
-) -> Generator[Lines, None, None]:
+    predict: Callable[[T], R], batches: Iterator[T], n_process: int
+) -> Generator[R, None, None]:
     """Predict batches, which a thread reads ahead; yields results in their order.
 
     RAISES (UserError): If a process fails, or is ended from outside.
@@ -108,15 +111,15 @@ def predict_in_processes(
 
 def _schedule(
     pool: ProcessPoolExecutor,
-    predict: Predict,
-    batches: Iterator[Batch],
+    predict: Callable[[T], R],
+    batches: Iterator[T],
     n_process: int,
-) -> Iterator[Lines]:
+) -> Iterator[R]:
     """Keep the processes busy and the results in order."""
-    running: deque[Future[Lines]] = deque()
-    reading: Future[Batch | None] | None = _read(batches)
+    running: deque[Future[R]] = deque()
+    reading: Future[T | None] | None = _read(batches)
 
-    def has_room(future: Future[Batch | None]) -> bool:
+    def has_room(future: Future[T | None]) -> bool:
         # An error of the input is raised after the results of what was before it.
         failed = future.done() and future.exception() is not None
         limit = 1 if failed else n_process * BATCHES_PER_PROCESS
@@ -139,10 +142,10 @@ def _schedule(
             reading = _read(batches)
 
 
-def _read(batches: Iterator[Batch]) -> "Future[Batch | None]":
+def _read(batches: Iterator[T]) -> "Future[T | None]":
     """Read a batch in a thread that does not keep the process alive: it may be waiting
     for stdin."""
-    future: Future[Batch | None] = Future()
+    future: Future[T | None] = Future()
 
     def fill() -> None:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from spacy import util
 from spacy.language import Language
@@ -14,8 +14,8 @@ from spacy.language import Language
 from ...util.errors import UserError, one_line
 from ...util.memory import free_cached_memory, is_lost_gpu
 from ..loading import import_functions, load_pipeline
-from .inputs import TOO_LONG, Item
-from .predict import n_characters, predict, to_json
+from .items import TEXT, TOO_LONG, Item, Words, n_characters, to_json
+from .predict import predict
 
 BLOCK = 2**20
 
@@ -34,6 +34,13 @@ class PipelineSource:
         """Load the pipeline, once in a process."""
         import_functions(self.code)
         return load_pipeline(self.name, json.loads(self.overrides))
+
+    def shared(self) -> "PipelineSource":
+        """The same pipeline for a process in another folder."""
+        name = self.name
+        if not util.is_package(name):
+            name = str(Path(name).resolve())
+        return PipelineSource(name, self.overrides, self.code and self.code.resolve())
 
     def digest(self) -> str:
         """A digest of all its files.
@@ -61,6 +68,19 @@ class PipelineSource:
         return digest.hexdigest()
 
 
+class Text(Protocol):
+    """A text to predict; see Item."""
+
+    @property
+    def place(self) -> object: ...
+
+    @property
+    def content(self) -> str | Words: ...
+
+    @property
+    def error(self) -> str: ...
+
+
 class Lines(NamedTuple):
     """The results of a batch as lines of JSON in UTF-8, and counts.
 
@@ -82,17 +102,12 @@ class Lines(NamedTuple):
 def predict_batch(
     pipeline: PipelineSource, items: Sequence[Item], max_length: int | None = None
 ) -> Lines:
-    """Predict a batch. Lines that cannot be read, texts of more than `max_length`
-    characters, and texts at which the pipeline fails, get an "error"."""
-    nlp = pipeline.load()
-    too_long = [_too_long(item, max_length) for item in items]
-    errors = [item.error or long for item, long in zip(items, too_long)]
-    good = [item for item, error in zip(items, errors) if not error]
-    found = iter(_predict_items(nlp, good))
-    results = [_failed(error) if error else next(found) for error in errors]
-    words = sum(len(result.pop("text", "").split()) for result in results)
+    """Predict a batch and write its results as lines; see annotate."""
+    results = annotate(pipeline.load(), items, max_length)
+    words = sum(len((result.pop(TEXT, None) or "").split()) for result in results)
     lines = [f"{i.head}, {to_json(r)[1:]}\n" for i, r in zip(items, results)]
-    n_long = sum(map(bool, too_long))
+    errors = [result["error"] for result in results if "error" in result]
+    n_long = sum(error.startswith(TOO_LONG) for error in errors)
     return Lines(
         "".join(lines).encode(),
         texts=len(lines),
@@ -100,15 +115,30 @@ def predict_batch(
         entities=sum(len(result["entities"] or ()) for result in results),
         replaced=sum(item.replaced for item in items),
         too_long=n_long,
-        failed=sum("error" in result for result in results) - n_long,
+        failed=len(errors) - n_long,
     )
 
 
-def _predict_items(nlp: Language, items: Sequence[Item]) -> list[dict[str, Any]]:
+def annotate(
+    nlp: Language, texts: Sequence[Text], max_length: int | None = None
+) -> list[dict[str, Any]]:
+    """Predict texts together; see predict for the results. Lines that cannot be read,
+    texts of more than `max_length` characters, and texts at which the pipeline fails,
+    get an "error".
+
+    RAISES (UserError): If the GPU is lost.
+    """
+    errors = [text.error or _too_long(text, max_length) for text in texts]
+    good = [text for text, error in zip(texts, errors) if not error]
+    found = iter(_predict(nlp, good))
+    return [_failed(error) if error else next(found) for error in errors]
+
+
+def _predict(nlp: Language, texts: Sequence[Text]) -> list[dict[str, Any]]:
     """Predict texts together, or one by one if the pipeline fails at one of them."""
-    texts = [item.content for item in items]
+    contents = [text.content for text in texts]
     try:
-        return list(predict(nlp, texts, batch_size=len(items) or 1))
+        return list(predict(nlp, contents, batch_size=len(texts) or 1))
     # The errors of other packages, or of a GPU out of memory, have no common class.
     except Exception as err:
         problem = f"{type(err).__name__}: {one_line(err)}"
@@ -117,19 +147,20 @@ def _predict_items(nlp: Language, items: Sequence[Item]) -> list[dict[str, Any]]
             raise UserError(f"{what}; repeat the command to continue") from err
     # Outside of the handler, where the frames of the failed batch are freed.
     free_cached_memory()
-    if len(items) > 1:
-        return [found for item in items for found in _predict_items(nlp, [item])]
+    if len(texts) > 1:
+        return [found for text in texts for found in _predict(nlp, [text])]
     what = f"the pipeline fails ({problem}); if memory ran out, leave out long texts"
-    return [_failed(str(items[0].place.error(f"{what} with --max-length")))]
+    error = UserError(f"{what} with --max-length", str(texts[0].place))
+    return [_failed(str(error))]
 
 
 def _failed(error: str) -> dict[str, Any]:
     return {"entities": None, "error": error}
 
 
-def _too_long(item: Item, max_length: int | None) -> str:
+def _too_long(text: Text, max_length: int | None) -> str:
     if max_length is None:
         return ""
-    size = n_characters(item.content)
+    size = n_characters(text.content)
     what = f"{TOO_LONG} {size:,} characters, more than --max-length {max_length:,}"
     return what if size > max_length else ""
