@@ -32,7 +32,7 @@ import spacy
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from spacy_ner_ext.tools.predict.inputs import Source
+from spacy_ner_ext.tools.predict.inputs import open_source
 from spacy_ner_ext.tools.predict.outputs import Stream
 from spacy_ner_ext.tools.predict.predict import BATCH_SIZE, describe
 from spacy_ner_ext.tools.predict.run import Prediction
@@ -78,7 +78,7 @@ def own(model: str, texts: Path, target: Path, batch_size: int) -> float:
     """Processor seconds of the command."""
     pipeline = PipelineSource(model)
     pipeline.load()
-    prediction = Prediction(pipeline, Source(texts, "text"), batch_size)
+    prediction = Prediction(pipeline, open_source([str(texts)], "text"), batch_size)
     start = time.process_time()
     with target.open("wb") as out:
         for _ in prediction.run(Stream(out)):

@@ -147,25 +147,22 @@ def _same_format(
     files: list[InputFile], format: str | None, given: str
 ) -> tuple[list[InputFile], str]:
     """The files of one format, and the format."""
-    if files and files[0].path == STDIN:
+    if not files:
+        raise UserError("has no file; give another folder", given)
+    if files[0].path == STDIN:
         if format in ("spacy", "parquet"):
-            what = "documents are not read from stdin; give the .spacy file"
-            if format == "parquet":
-                what = "parquet is not read from stdin; give the file"
+            what = f"{format} is not read from stdin; give the file"
             raise UserError(what)
         return files, format or "text"
-    if format is not None:
-        known = [file for file in files if file.format == format]
-        return known or files, format
     formats = {file.format for file in files if file.format}
-    if len(formats) == 1 or "spacy" in formats:
+    if format is None and (len(formats) == 1 or "spacy" in formats):
         format = "spacy" if "spacy" in formats else formats.pop()
-        return [file for file in files if file.format == format], format
-    what = f"has files of several formats ({', '.join(sorted(formats))})"
-    if not formats:
+    if format is None:
         what = "the name does not show the format"
-    advice = "give --format text, jsonl, parquet or spacy"
-    raise UserError(f"{what}; {advice}", given)
+        if formats:
+            what = f"has files of several formats ({', '.join(sorted(formats))})"
+        raise UserError(f"{what}; give --format text, jsonl, parquet or spacy", given)
+    return [file for file in files if file.format == format] or files, format
 
 
 def as_json(place: Place, value: Any) -> str:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...util.errors import Place
@@ -49,7 +48,7 @@ class Item(NamedTuple):
     head: str = ""
     replaced: int = 0
     error: str = ""
-    columns: Mapping[str, Any] = MappingProxyType({})
+    columns: Mapping[str, Any] = {}
 
 
 def n_characters(text: str | Words) -> int:

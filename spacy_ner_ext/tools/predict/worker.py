@@ -130,11 +130,11 @@ def annotate(
     """
     errors = [text.error or _too_long(text, max_length) for text in texts]
     good = [text for text, error in zip(texts, errors) if not error]
-    found = iter(_predict(nlp, good))
+    found = iter(_predict_items(nlp, good))
     return [_failed(error) if error else next(found) for error in errors]
 
 
-def _predict(nlp: Language, texts: Sequence[Text]) -> list[dict[str, Any]]:
+def _predict_items(nlp: Language, texts: Sequence[Text]) -> list[dict[str, Any]]:
     """Predict texts together, or one by one if the pipeline fails at one of them."""
     contents = [text.content for text in texts]
     try:
@@ -148,7 +148,7 @@ def _predict(nlp: Language, texts: Sequence[Text]) -> list[dict[str, Any]]:
     # Outside of the handler, where the frames of the failed batch are freed.
     free_cached_memory()
     if len(texts) > 1:
-        return [found for text in texts for found in _predict(nlp, [text])]
+        return [found for text in texts for found in _predict_items(nlp, [text])]
     what = f"the pipeline fails ({problem}); if memory ran out, leave out long texts"
     error = UserError(f"{what} with --max-length", str(texts[0].place))
     return [_failed(str(error))]

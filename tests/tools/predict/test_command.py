@@ -378,12 +378,12 @@ def test_a_bad_line_gets_an_error(call, model, tmp_path, size):
 @pytest.mark.parametrize(
     ("args", "what"),
     [
-        (["in.csv"], "give --format text, jsonl or spacy"),
+        (["in.csv"], "give --format text, jsonl, parquet or spacy"),
         (["none.txt"], "none.txt: there is no such file"),
         (["empty.txt"], "empty.txt: the file is empty"),
         (["in.txt", "--output", "out.txt"], "must end in .jsonl"),
         (["in.jsonl", "--output", "in.jsonl"], "is input and output"),
-        (["-", "--format", "spacy"], "documents are not read from stdin"),
+        (["-", "--format", "spacy"], "spacy is not read from stdin"),
         (["in.txt", "--gpu-id", "0", "--n-process", "2"], "exclude each other"),
         (["in.txt", "--treshold", "1"], "no such option --treshold"),
     ],

@@ -10,8 +10,8 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from spacy_ner_ext.tools.predict import inputs
-from spacy_ner_ext.tools.predict.inputs import Source, format_of
-from spacy_ner_ext.tools.predict.predict import Words
+from spacy_ner_ext.tools.predict.inputs import open_source
+from spacy_ner_ext.tools.predict.items import Words
 from spacy_ner_ext.util.errors import UserError
 
 
@@ -22,7 +22,7 @@ def read(tmp_path):
     def read_bytes(name, data, **settings):
         path = tmp_path / name
         path.write_bytes(data)
-        items = list(Source(path, format_of(path), **settings).items())
+        items = list(open_source([str(path)], **settings).items())
         return [(item.content, json.loads(item.head + "}")) for item in items]
 
     return read_bytes
@@ -52,7 +52,7 @@ def test_another_field_can_have_the_text(read):
 def test_fields_with_the_names_of_results_are_counted(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "a", "entities": [], "cats": {}, "id": 1}')
-    [item] = Source(path, "jsonl").items()
+    [item] = open_source([str(path)]).items()
     assert (json.loads(item.head + "}"), item.replaced) == ({"text": "a", "id": 1}, 2)
 
 
@@ -64,7 +64,7 @@ values = st.recursive(
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.text(st.characters(codec="utf-8"))), values)
+@given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1), values)
 def test_any_text_and_value_passes_as_it_is(tmp_path_factory, texts, value):
     path = tmp_path_factory.mktemp("any") / "a.jsonl"
     objects = [{"value": value, "text": text} for text in texts]
@@ -72,7 +72,7 @@ def test_any_text_and_value_passes_as_it_is(tmp_path_factory, texts, value):
         json.dumps(each, ensure_ascii=i % 2 == 1) for i, each in enumerate(objects)
     ]
     path.write_bytes("".join(f"{line}\n" for line in lines).encode())
-    items = list(Source(path, "jsonl").items())
+    items = list(open_source([str(path)]).items())
     assert [item.content for item in items] == texts
     assert [json.loads(item.head + "}") for item in items] == objects
 
@@ -94,7 +94,7 @@ def test_any_text_and_value_passes_as_it_is(tmp_path_factory, texts, value):
 def test_a_line_that_cannot_be_used_is_named(tmp_path, line, what):
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"text": "fine"}\n' + line + b'\n{"text": "fine"}\n')
-    first, second, third = Source(path, "jsonl").items()
+    first, second, third = open_source([str(path)]).items()
     assert (first.content, first.error, third.content) == ("fine", "", "fine")
     assert second.error.startswith(f"{path}, line 2: ")
     assert re.search(what, second.error)
@@ -106,7 +106,7 @@ def test_a_line_that_is_too_long_is_named(tmp_path, monkeypatch, end):
     monkeypatch.setattr(inputs, "MAX_LINE", 9)
     path = tmp_path / "a.txt"
     path.write_bytes(b"12345678\n" + b"a" * 50 + end)
-    first, second, *rest = Source(path, "text").items()
+    first, second, *rest = open_source([str(path)]).items()
     assert (first.content, second.content) == ("12345678", "")
     assert "line 2: is longer than" in second.error
     assert [item.content for item in rest] == (["last"] if len(end) > 2 else [])
@@ -117,7 +117,7 @@ def test_documents_keep_their_tokens_and_lose_their_annotation(tmp_path):
     for name, words in (("a", ["New", "York-", "er"]), ("more/b", ["Oslo"])):
         doc = Doc(Vocab(), words=words, spaces=[True, *[False] * (len(words) - 1)])
         DocBin(docs=[doc]).to_disk(tmp_path / f"{name}.spacy")
-    first, second = Source(tmp_path, format_of(tmp_path)).items()
+    first, second = open_source([str(tmp_path)]).items()
     assert first.content == Words(["New", "York-", "er"], [True, False, False])
     assert first.head == '{"text": "New York-er"'
     assert str(second.place).endswith("b.spacy, document 1")
@@ -126,13 +126,22 @@ def test_documents_keep_their_tokens_and_lose_their_annotation(tmp_path):
 def test_damaged_documents_are_named(tmp_path):
     (tmp_path / "a.spacy").write_bytes(b"no documents")
     with pytest.raises(UserError, match=r"a\.spacy: is not a \.spacy file"):
-        list(Source(tmp_path / "a.spacy", "spacy").items())
+        list(open_source([str(tmp_path / "a.spacy")]).items())
 
 
-def test_what_cannot_be_read_is_refused_before(tmp_path):
-    with pytest.raises(UserError, match="there is no such file"):
-        Source(tmp_path / "a.txt", "text").check()
-    with pytest.raises(UserError, match=r"has no \.spacy file"):
-        Source(tmp_path, "spacy").check()
-    with pytest.raises(UserError, match="give --format"):
-        format_of(tmp_path / "a.json")
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ("a.txt", "there is no such file"),
+        ("*.txt", "matches no file"),
+        ("folder", "has no file"),
+        ("a.json", "give --format"),
+        ("none://a", "cannot be opened"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_before(tmp_path, monkeypatch, given, what):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.json").write_text("{}")
+    with pytest.raises(UserError, match=what):
+        open_source([given])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from spacy_ner_ext.tools.predict.inputs import Item
+from spacy_ner_ext.tools.predict.items import Item
 from spacy_ner_ext.tools.predict.outputs import PartFile
 from spacy_ner_ext.util.errors import Place, UserError
 
