@@ -6,6 +6,7 @@ includes the arrays of thinc's layers, on NumPy and CuPy.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, is_dataclass
 from timeit import default_timer as timer
@@ -22,6 +23,9 @@ from .ranks import Ranks
 # As in DistributedDataParallel: large enough for bandwidth, small enough that copies
 # into one bucket run while another is sent.
 BUCKET_BYTES = 25 * 2**20
+# Buckets that are sent at a time, of which each takes memory.
+IN_FLIGHT = 2
+Sent = tuple[list[Tensor], Tensor, Any]
 
 
 @dataclass
@@ -71,23 +75,29 @@ class Exchange:
         self.seconds += timer() - start
 
     def _sum(self, gradients: list[Tensor]) -> None:
-        """Sum gradients in place. Buckets are sent while the next is filled."""
+        """Sum gradients in place. A bucket is sent while others are copied."""
         self.n_bytes = sum(gradient.nbytes for gradient in gradients)
-        sent = []
+        sent: deque[Sent] = deque()
         with self.ranks.reported():
             for bucket in _buckets(gradients):
                 flat = torch.cat([gradient.reshape(-1) for gradient in bucket])
                 group = None if flat.is_cuda else self.ranks.group
                 work = dist.all_reduce(flat, group=group, async_op=True)
                 sent.append((bucket, flat, work))
-            for bucket, flat, work in sent:
-                work.wait()
-                parts = flat.split([gradient.numel() for gradient in bucket])
-                shaped = [p.view(g.shape) for p, g in zip(parts, bucket)]
-                torch._foreach_copy_(bucket, shaped)
+                if len(sent) > IN_FLIGHT:
+                    _receive(*sent.popleft())
+            while sent:
+                _receive(*sent.popleft())
             if any(gradient.is_cuda for gradient in gradients):
                 # The norm of the gradients, which is next, waits as well.
                 torch.cuda.current_stream().synchronize()
+
+
+def _receive(bucket: list[Tensor], flat: Tensor, work: Any) -> None:
+    work.wait()
+    parts = flat.split([gradient.numel() for gradient in bucket])
+    shaped = [part.view(each.shape) for part, each in zip(parts, bucket)]
+    torch._foreach_copy_(bucket, shaped)
 
 
 def sum_counts(ranks: Ranks, counts: Mapping[str, Any]) -> dict[str, Any]:

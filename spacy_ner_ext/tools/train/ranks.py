@@ -31,14 +31,12 @@ class Ranks:
 
     rank: This process, from 0. Rank 0 reports, and writes all files.
     size: The number of processes.
-    local_rank: This process among those of the machine.
     step: The step of training, for errors.
     group: The group for small values and for arrays on the CPU.
     """
 
     rank: int = 0
     size: int = 1
-    local_rank: int = 0
     step: int = -1
     group: Any = None
 
@@ -72,13 +70,17 @@ class Ranks:
         return values[0]
 
     def check_same(self, what: str, value: object) -> None:
-        """Raise UserError if a value is not the same on all ranks."""
-        for rank, other in enumerate(self.gather(value)):
-            if other != value:
-                raise UserError(
-                    f"The {what} of rank {rank} differs from that of rank {self.rank}: "
-                    "all machines need the same files and versions."
-                )
+        """Raise UserError on rank 0 if a value is not the same on all ranks; the others
+        end silently."""
+        values = self.gather(value)
+        others = [rank for rank, each in enumerate(values) if each != values[0]]
+        if others:
+            ranks = ", ".join(map(str, others))
+            error = UserError(
+                f"The {what} of rank {ranks} differs from that of rank 0: all machines "
+                "need the same files and versions."
+            )
+            self.leave([True] * self.size, error)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -148,7 +150,6 @@ def joined(timeout: int = TIMEOUT) -> Iterator[Ranks]:
             backend = f"cpu:{GLOO},cuda:{NCCL}" if device == "cuda" else GLOO
             dist.init_process_group(backend, timeout=limit)
         ranks.rank, ranks.size = dist.get_rank(), dist.get_world_size()
-        ranks.local_rank = int(os.environ.get("LOCAL_RANK", 0))
         ranks.group = dist.new_group(backend=GLOO, timeout=limit)
     yield ranks
     # After an error, ranks that still wait for this one would keep it from ending.

@@ -116,9 +116,10 @@ class Run:
             with self.signals:
                 ended = ended or self._loop(log)
                 # A stopped run can be resumed, and a finished one extended.
-                if self.signals.received or self.settings.checkpoint_every:
+                _, received = self._agree(False)
+                if received or self.settings.checkpoint_every:
                     self._save_checkpoint()
-            status = STOPPED if self.signals.received else FINISHED
+            status = STOPPED if received else FINISHED
         finally:
             try:
                 finalize()
@@ -263,25 +264,24 @@ class Run:
         if info["score"] is not None:
             progress.losses = {}
         ended = self.why_stop(progress)
-        is_ended, self.signals.received = self._agree(
-            any(result is True for result in results), self.signals.received
-        )
+        is_ended, received = self._agree(any(result is True for result in results))
         if is_ended:
             ended = "a callback ended it"
-        if self.signals.received:
+        if received:
             ended = "it was stopped"
         if every and progress.step and progress.step % every == 0:
             self._save_checkpoint()
         return ended
 
-    def _agree(self, is_ended: bool, signal: int | None) -> tuple[bool, int | None]:
+    def _agree(self, is_ended: bool) -> tuple[bool, int | None]:
         """Whether a callback ends training on any rank, and the signal of any."""
-        if self.ranks.size == 1:
-            return is_ended, signal
         numbers = [0.0] * (self.ranks.size + 1)
-        numbers[0], numbers[self.ranks.rank + 1] = is_ended, signal or 0
+        numbers[0] = float(is_ended)
+        numbers[self.ranks.rank + 1] = self.signals.received or 0
         ended, *signals = self.ranks.sum(numbers)
-        return ended > 0, int(max(signals)) or None
+        if received := int(max(signals)):
+            self.signals.received = received
+        return ended > 0, received or None
 
     def _save_checkpoint(self) -> None:
         for each in self.of_each_rank.values():
