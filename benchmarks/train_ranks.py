@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -49,10 +49,7 @@ EXCHANGES = 5
 def run_rank(args: argparse.Namespace) -> None:
     """Train as one rank; rank 0 writes what it measured."""
     torch.set_num_threads(1)
-    if args.exchange:
-        found: dict[str, Any] = {"exchanges": time_exchanges()}
-    else:
-        found = time_training(args)
+    found = {"exchanges": time_exchanges()} if args.exchange else time_training(args)
     if int(os.environ["RANK"]) == 0:
         args.rank_output.write_text(json.dumps(found), encoding="utf8")
 
@@ -76,30 +73,8 @@ def time_exchanges() -> list[dict[str, float]]:
 
 def time_training(args: argparse.Namespace) -> dict[str, Any]:
     """The seconds of each step, of the start and of a checkpoint."""
-    steps: list[dict[str, float]] = []
-    last: dict[str, float] = {}
-    first: list[float] = []
-
-    def record(info: dict[str, Any]) -> None:
-        if not first:
-            first.append(time.time() - args.started)
-        now = {"seconds": time.perf_counter(), "words": info["words"]}
-        if (exchange := info["exchange"]) is not None:
-            now |= {"exchange": exchange.seconds, "waited": exchange.seconds_waited}
-        if last:
-            steps.append({name: now[name] - last[name] for name in now})
-        last.update(now)
-
-    save = run_folder.write_checkpoint
-    checkpoints: list[float] = []
-
-    def timed(*arguments: Any) -> None:
-        start = time.perf_counter()
-        save(*arguments)
-        checkpoints.append(time.perf_counter() - start)
-
-    run_folder.write_checkpoint = timed
-    n = args.steps + WARM_UP
+    record, n = Record(args.started), args.steps + WARM_UP
+    run_folder.write_checkpoint = record.timed(run_folder.write_checkpoint)
     overrides = {
         "paths.train": str(args.train),
         "paths.dev": str(args.dev),
@@ -120,11 +95,41 @@ def time_training(args: argparse.Namespace) -> dict[str, Any]:
     )
     weights = (weight.array.nbytes for weight in iter_weights(trained.nlp.pipeline))
     return {
-        "steps": steps[WARM_UP - 1 :],
-        "start_seconds": first[0],
-        "checkpoint_seconds": max(checkpoints, default=0.0),
+        "steps": record.steps[WARM_UP - 1 :],
+        "start_seconds": record.started,
+        "checkpoint_seconds": record.checkpoint,
         "gradient_bytes": sum(weights),
     }
+
+
+class Record:
+    """A callback that notes the seconds and words of each step but the first. Only that
+    of rank 0 is called."""
+
+    def __init__(self, begun: float) -> None:
+        self.steps: list[dict[str, float]] = []
+        self.begun, self.started, self.checkpoint = begun, 0.0, 0.0
+        self._last: dict[str, float] = {}
+
+    def __call__(self, info: dict[str, Any]) -> None:
+        now = {"seconds": time.perf_counter(), "words": info["words"]}
+        if (exchange := info["exchange"]) is not None:
+            now |= {"exchange": exchange.seconds, "waited": exchange.seconds_waited}
+        if self._last:
+            self.steps.append({name: now[name] - self._last[name] for name in now})
+        else:
+            self.started = time.time() - self.begun
+        self._last = now
+
+    def timed(self, save: Callable[..., None]) -> Callable[..., None]:
+        """The function that writes a checkpoint, with a note of its seconds."""
+
+        def write_checkpoint(*arguments: Any) -> None:
+            start = time.perf_counter()
+            save(*arguments)
+            self.checkpoint = time.perf_counter() - start
+
+        return write_checkpoint
 
 
 # --- All runs ----------------------------------------------------------------------
