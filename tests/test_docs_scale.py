@@ -1,20 +1,26 @@
 """The files that docs/scale.md explains: schemas, options, and the job of Slurm."""
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
+import sys
 import time
 from copy import deepcopy
 
 import jsonschema
 import pytest
+import srsly
 import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
+from thinc.api import Config
 
 from tests.helpers.documents import DOCS
 from tests.helpers.kuberay import RAY_JOB
+from tests.helpers.training_runs import make_config, write_corpus
 from tests.test_repository import PROJECT
 
 FOLDER = DOCS / "scale"
@@ -126,7 +132,7 @@ def read(name):
 def submit(tmp_path, monkeypatch):
     """Starts the script as Slurm would, with a program in place of torchrun."""
 
-    def start(torchrun, *options, **variables):
+    def start(torchrun, *options, config="train.cfg", **variables):
         stubs = {**STUBS, "torchrun": torchrun}
         (tmp_path / "bin").mkdir(exist_ok=True)
         for name, text in stubs.items():
@@ -145,7 +151,7 @@ def submit(tmp_path, monkeypatch):
         }.items():
             monkeypatch.setenv(name, str(value))
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-        script = [FOLDER / "train.sbatch", "train.cfg", tmp_path / "run", *options]
+        script = [FOLDER / "train.sbatch", config, tmp_path / "run", *options]
         return subprocess.Popen(["bash", *map(str, script)])
 
     start.calls = lambda: (tmp_path / "calls").read_text().splitlines()
@@ -176,6 +182,47 @@ def test_a_job_at_its_time_limit_stops_its_ranks_and_is_queued_again(submit):
     job.send_signal(signal.SIGUSR1)
     assert job.wait(20) == 0
     assert submit.calls()[2:] == ["stopped", "stopped", "requeue 7"]
+
+
+DIES = """
+import os, signal
+from pathlib import Path
+from spacy import registry
+
+@registry.callbacks("die_once.v1")
+def make(flag: str):
+    def die_once(nlp, info):
+        if os.environ["RANK"] == "1" and info["step"] == 15 and not Path(flag).exists():
+            Path(flag).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    return die_once
+"""
+
+
+@pytest.mark.slow
+def test_a_job_that_loses_a_rank_trains_to_its_end(submit, tmp_path):
+    corpus = write_corpus(tmp_path / "corpus")
+    dies = {"@callbacks": "die_once.v1", "flag": str(tmp_path / "flag")}
+    config = make_config("crf_ner", corpus, before_update=dies)
+    Config(config).to_disk(tmp_path / "train.cfg")
+    (tmp_path / "dies.py").write_text(DIES)
+    launcher = f"{sys.executable} -m torch.distributed.run --local-addr 127.0.0.1"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    job = submit(
+        f'exec {launcher} "$@"',
+        *("--checkpoint-every", 4, "--code", tmp_path / "dies.py"),
+        config=tmp_path / "train.cfg",
+        WORKERS_PER_NODE=1,
+        PORT=port,
+    )
+    assert job.wait(300) == 0
+    assert (tmp_path / "flag").exists()
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["status"] == "finished" and run["step"] == 24
+    steps = [line["step"] for line in srsly.read_jsonl(tmp_path / "run" / "log.jsonl")]
+    assert steps == [0, 6, 12, 18, 24]
 
 
 def test_slurm_knows_the_options_of_the_job():
