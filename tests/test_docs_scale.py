@@ -105,8 +105,9 @@ def test_the_job_of_kuberay_is_consistent():
     assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
     # A time to live needs a cluster that is shut down.
     assert spec["shutdownAfterJobFinishes"]
-    elastic = f"--workers {group['minReplicas']}:{group['maxReplicas']} "
-    assert elastic in spec["entrypoint"]
+    cpus = int(pod(job)["containers"][0]["resources"]["limits"]["cpu"])
+    least, most = (cpus * group[f"{name}Replicas"] for name in ("min", "max"))
+    assert f"--workers {least}:{most} " in spec["entrypoint"]
     for each in (spec["rayClusterSpec"]["headGroupSpec"], group):
         found = each["template"]["spec"]
         volumes = {volume["name"] for volume in found["volumes"]}
