@@ -42,10 +42,11 @@ class Annotation:
             "version": __version__,
         }
 
-    def start(self, *, overwrite: bool) -> list[tuple[int, InputFile]]:
+    def start(
+        self, settings: dict[str, Any], *, overwrite: bool
+    ) -> list[tuple[int, InputFile]]:
         """Prepare the folder. Returns the files with their numbers."""
-        files = self.source.files
-        return self.folder.start(self.settings(), files, overwrite=overwrite)
+        return self.folder.start(settings, self.source.files, overwrite=overwrite)
 
     def run(
         self, files: Sequence[tuple[int, InputFile]], n_process: int

@@ -1,33 +1,30 @@
 """Predict the entities of a file or a stream of texts."""
 
 import json
-import os
-import sys
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Optional
+from typing import Annotated, Optional
 
 import typer
 
 from ...util.errors import UserError
-from ...util.extras import require
-from ..cluster import RayAddress, RayNodeIp, Workers, ray_started, read_workers
+from ..cluster import RayAddress, RayNodeIp, Workers, read_workers
 from ..device import GpuId, use_device
 from ..options import names, read_overrides
-from ..output import batch_progress
 from ..pipeline import MODEL_HELP, Code
-from .annotation import Annotation, make_annotation
-from .folder import Counts, OutputFolder
+from .annotation import make_annotation
+from .execute import Cluster, run_to_file, run_to_folder, run_to_stdout
+from .files import open_filesystem
+from .folder import OutputFolder
 from .inputs import Source, open_source
 from .items import TEXT
-from .outputs import SUFFIX, PartFile, Stream
+from .outputs import SUFFIX
 from .predict import BATCH_SIZE
 from .run import Prediction
-from .worker import Lines, PipelineSource
+from .worker import PipelineSource
 
 STDOUT = "-"
-CLOSED_PIPE = 128 + 13
 Format = Enum(
     "Format",
     {"text": "text", "jsonl": "jsonl", "spacy": "spacy", "parquet": "parquet"},
@@ -35,7 +32,7 @@ Format = Enum(
 )
 OutputFormat = Enum("OutputFormat", {"parquet": "parquet", "jsonl": "jsonl"}, type=str)
 Engine = Enum("Engine", {"local": "local", "ray": "ray"}, type=str)
-PARQUET, LOCAL = OutputFormat("parquet"), Engine("local")
+LOCAL = Engine("local")
 
 
 def predict(
@@ -63,8 +60,9 @@ def predict(
         ),
     ] = None,
     output_format: Annotated[
-        OutputFormat, typer.Option(help="The format of the files in a folder.")
-    ] = PARQUET,
+        Optional[OutputFormat],
+        typer.Option(help="The format of the files in a folder; parquet by default."),
+    ] = None,
     columns: Annotated[
         Optional[str],
         typer.Option(
@@ -162,45 +160,42 @@ def predict(
     """
     paths, overrides = _split(arguments)
     inputs, target = _input_and_output(paths, output)
+    cluster = Cluster(ray_address, ray_node_ip, gpus_per_worker)
     on_ray = engine == "ray"
     n_workers = read_workers(workers)
-    _check_devices(on_ray, n_workers, gpu_id, gpus_per_worker)
+    _check_engine(on_ray, cluster, n_workers, gpu_id)
     pipeline = PipelineSource(model, json.dumps(read_overrides(overrides)), code)
-    to_folder = target != STDOUT and _is_folder(target)
-    if not to_folder and (on_ray or columns or id_column):
-        option = "--engine ray" if on_ray else "--columns or --id-column"
-        raise UserError(f"{option} writes rows into a folder: name one as OUTPUT")
     source = open_source(inputs, format.value if format else None, text_field)
-    if not to_folder:
+    if target == STDOUT or not _is_folder(target):
+        asked = {
+            "--engine ray": on_ray,
+            "--columns": columns,
+            "--id-column": id_column,
+            "--output-format": output_format,
+        }
+        _check_file(target, inputs, [name for name, value in asked.items() if value])
         use_device(gpu_id)
         prediction = Prediction(
             pipeline, source, batch_size, n_workers.least, max_length
         )
         if target == STDOUT:
-            _run_to_stdout(prediction)
+            run_to_stdout(prediction)
         else:
-            _run_to_file(prediction, Path(target), inputs, overwrite)
+            run_to_file(prediction, Path(target), overwrite)
         return
+    folder = OutputFolder(target, output_format.value if output_format else "parquet")
+    _check_folder(folder, source, inputs)
     annotation = make_annotation(
-        _checked(source),
+        source,
         pipeline.shared() if on_ray else pipeline,
-        OutputFolder(target, output_format.value),
+        folder,
         columns=tuple(names("--columns", columns)),
         id_column=id_column,
         batch_size=batch_size,
         max_length=max_length,
         gpu_id=gpu_id if not on_ray else 0 if gpus_per_worker else -1,
     )
-    cluster = Cluster(ray_address, ray_node_ip, gpus_per_worker) if on_ray else None
-    _run_to_folder(annotation, n_workers, cluster, overwrite)
-
-
-class Cluster(NamedTuple):
-    """Where Ray runs, and the GPUs of each of its workers."""
-
-    address: str | None
-    node_ip: str | None
-    gpus_per_worker: float
+    run_to_folder(annotation, n_workers, cluster if on_ray else None, overwrite)
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -229,19 +224,20 @@ def _is_folder(target: str) -> bool:
     return True
 
 
-def _check_devices(
-    on_ray: bool, workers: Workers, gpu_id: int, gpus_per_worker: float
+def _check_engine(
+    on_ray: bool, cluster: Cluster, workers: Workers, gpu_id: int
 ) -> None:
+    """Raise for options of the other engine."""
     if on_ray:
         if gpu_id >= 0:
-            what = f"--gpu-id {gpu_id} is of one machine; with --engine ray give"
+            what = f"--gpu-id {gpu_id} is for one machine; with --engine ray give"
             raise UserError(f"{what} --gpus-per-worker 1")
-        require("ray.data", "ray")
         return
-    if gpus_per_worker:
-        raise UserError("--gpus-per-worker is of --engine ray; here, give --gpu-id 0")
+    if any(cluster):
+        what = "--gpus-per-worker, --ray-address and --ray-node-ip"
+        raise UserError(f"{what} need --engine ray; here, --gpu-id 0 uses a GPU")
     if workers.most > workers.least:
-        what = f"--workers {workers.least}:{workers.most} is of --engine ray"
+        what = f"--workers {workers.least}:{workers.most} needs --engine ray"
         raise UserError(f"{what}; here, give one number")
     if gpu_id >= 0 and workers.least > 1:
         raise UserError(
@@ -250,110 +246,23 @@ def _check_devices(
         )
 
 
-def _checked(source: Source) -> Source:
-    """The source, if its texts can be read again and divided."""
+def _check_file(target: str, inputs: Sequence[str], asked: Sequence[str]) -> None:
+    if asked:
+        what = f"{asked[0]} writes rows into a folder, and {target} is not one"
+        raise UserError(f"{what}: name a folder as OUTPUT")
+    if Path(target).resolve() in [Path(given).resolve() for given in inputs]:
+        raise UserError(f"{target} is input and output: give the output another name")
+
+
+def _check_folder(folder: OutputFolder, source: Source, inputs: Sequence[str]) -> None:
+    """Raise if the texts cannot be divided, or would be read from their own output."""
     if source.is_stdin:
         raise UserError("stdin is not read into a folder: give a file as input")
     if source.format == "spacy":
         what = "documents are not written into a folder"
         raise UserError(f"{what}: name a file that ends in {SUFFIX} as output")
-    return source
-
-
-def _run_to_folder(
-    annotation: Annotation, workers: Workers, cluster: Cluster | None, overwrite: bool
-) -> None:
-    files = annotation.start(overwrite=overwrite)
-    n_before = len(annotation.folder.done())
-    try:
-        if cluster is None:
-            use_device(annotation.annotator.gpu_id)
-            total = Counts()
-            for counts in batch_progress(annotation.run(files, workers.least)):
-                total = total.plus(counts)
-        else:
-            total = _run_on_ray(annotation, files, workers, cluster)
-    except BaseException as err:
-        if annotation.folder.done():
-            advice = "the same command, without --overwrite, resumes there"
-            typer.echo(f"Results are in {annotation.folder.uri}; {advice}", err=True)
-        if isinstance(err, KeyboardInterrupt):
-            raise typer.Exit(128 + 2) from err
-        raise
-    annotation.folder.finish()
-    where = annotation.folder.uri + ("; earlier results are kept" if n_before else "")
-    lines = Lines(b"", total.texts, total.words, total.entities, 0, *total[3:])
-    _report(lines, where, total.failed)
-
-
-def _run_on_ray(
-    annotation: Annotation, files: Any, workers: Workers, cluster: Cluster
-) -> Counts:
-    from .ray_data import run
-
-    # One more for what reads, filters and writes.
-    needed = {
-        "cpus": workers.least + 1,
-        "gpus": workers.least * cluster.gpus_per_worker,
-    }
-    with ray_started(cluster.address, cluster.node_ip, **needed):
-        return run(annotation, files, workers, cluster.gpus_per_worker)
-
-
-def _run_to_stdout(prediction: Prediction) -> None:
-    # As after >&- in a shell.
-    if sys.stdout is None:
-        raise UserError("stdout is closed: name a file with --output")
-    try:
-        written = _run(prediction, Stream(sys.stdout.buffer))
-    except BrokenPipeError as err:
-        # A reader such as `head` closed the pipe. Python would try to write what is
-        # buffered, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(CLOSED_PIPE) from err
-    _report(written, "stdout", written.failed)
-
-
-def _run_to_file(
-    prediction: Prediction, path: Path, inputs: Sequence[str], overwrite: bool
-) -> None:
-    output = PartFile(path)
-    if path.resolve() in [Path(given).resolve() for given in inputs]:
-        raise UserError(f"{path} is input and output: give the output another name")
-    try:
-        with output.opened(prediction.settings(), overwrite=overwrite):
-            written = _run(prediction, output)
-    except BaseException as err:
-        if output.n_lines:
-            typer.echo(
-                f"{output.n_lines} lines are in {output.part}; the same command, "
-                "without --overwrite, resumes there",
-                err=True,
-            )
-        if isinstance(err, KeyboardInterrupt):
-            raise typer.Exit(128 + 2) from err
-        raise
-    before = f", {output.n_before} of them by earlier runs" if output.n_before else ""
-    n_failed = output.n_failed + written.failed
-    _report(written, f"{path}: {output.n_lines} lines{before}", n_failed)
-
-
-def _run(prediction: Prediction, output: Stream) -> Lines:
-    total = Lines()
-    for lines in batch_progress(prediction.run(output)):
-        total = Lines(b"", *map(sum, zip(total[1:], lines[1:])))
-    return total
-
-
-def _report(written: Lines, where: str, n_failed: int) -> None:
-    # On stderr, as stdout may be the output.
-    what = f"{written.entities} entities in {written.texts} texts"
-    if written.replaced:
-        what += f"; {written.replaced} input fields replaced by predictions"
-    if written.too_long:
-        what += f"; {written.too_long} longer than --max-length, not predicted"
-    if n_failed:
-        what += f'; {n_failed} lines not predicted, see their "error"'
-    typer.echo(f"Wrote {where} ({what})", err=True)
-    if n_failed:
-        raise typer.Exit(1)
+    above = [f"{open_filesystem(given)[1].rstrip('/')}/" for given in inputs]
+    inside = any(file.path.startswith(f"{folder.path}/") for file in source.files)
+    if inside or f"{folder.path}/".startswith(tuple(above)):
+        what = f"{folder.uri} is inside the input, or contains it"
+        raise UserError(f"{what}: name another folder as output")

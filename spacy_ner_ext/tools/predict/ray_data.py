@@ -3,7 +3,7 @@
 import logging
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from functools import partial
 from typing import Any
@@ -14,12 +14,18 @@ from ray.data import (
     DataContext,
     Dataset,
     Datasource,
+    TaskPoolStrategy,
     read_datasource,
 )
 from ray.data.block import Block, BlockAccessor, BlockMetadata
 from ray.data.checkpoint import CheckpointConfig
 from ray.data.datasource import BlockBasedFileDatasink, ReadTask
-from ray.exceptions import RayError
+from ray.exceptions import (
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    WorkerCrashedError,
+)
 from ray.util.annotations import RayDeprecationWarning
 
 from ...util.errors import UserError, one_line
@@ -33,20 +39,25 @@ from .inputs import Source
 
 # Bytes of a block: some chunks, so that memory is bounded and all workers have some.
 BLOCK = 2**17
+# Bytes of the files that a task reads, unless one is larger.
+TASK = 2**24
+Numbered = tuple[int, InputFile]
 # How often a chunk is repeated whose worker ended, such as one that uses all memory.
 RETRIES = 5
 # Of a worker that filters what is committed: eight bytes a chunk.
 FILTER_MEMORY = 2**27
+# Ray's errors about a process that ended.
+ENDED = (OutOfMemoryError, RayActorError, WorkerCrashedError)
 
 
 class Texts(Datasource):
-    """The chunks of the input; a task reads one file."""
+    """The chunks of the input."""
 
     def __init__(
         self,
         source: Source,
         columns: Columns,
-        files: Sequence[tuple[int, InputFile]],
+        files: Sequence[Numbered],
     ) -> None:
         self.source, self.columns, self.files = source, columns, files
 
@@ -60,11 +71,31 @@ class Texts(Datasource):
         data_context: DataContext | None = None,
     ) -> list[ReadTask]:
         tasks = []
-        for number, file in self.files:
-            read = partial(read_chunks, self.source, self.columns, file, number)
-            size = BlockMetadata(None, file.size, None, None, None)
-            tasks.append(ReadTask(read, size, None, per_task_row_limit))
+        for group in self.groups():
+            read = partial(_read, self.source, self.columns, group)
+            size = sum(file.size for _, file in group)
+            metadata = BlockMetadata(None, size, None, None, None)
+            tasks.append(ReadTask(read, metadata, None, per_task_row_limit))
         return tasks
+
+    def groups(self) -> list[list[Numbered]]:
+        """The files of each task: a large one, or several small ones."""
+        groups: list[list[Numbered]] = []
+        size = TASK
+        for number, file in self.files:
+            if size >= TASK:
+                groups.append([])
+                size = 0
+            groups[-1].append((number, file))
+            size += file.size
+        return groups
+
+
+def _read(
+    source: Source, columns: Columns, files: Sequence[Numbered]
+) -> Iterator[pa.Table]:
+    for number, file in files:
+        yield from read_chunks(source, columns, file, number)
 
 
 class Rows(BlockBasedFileDatasink):
@@ -99,7 +130,7 @@ class Rows(BlockBasedFileDatasink):
 
 def run(
     annotation: Annotation,
-    files: Sequence[tuple[int, InputFile]],
+    files: Sequence[Numbered],
     workers: Workers,
     gpus_per_worker: float,
 ) -> Counts:
@@ -111,10 +142,13 @@ def run(
     columns, folder = annotation.annotator.columns, annotation.folder
     _configure(folder)
     sink = Rows(folder, columns)
+    source = Texts(annotation.source, columns, files)
+    # Readers and writers need little time, and wait for no processor.
     texts = read_datasource(
-        Texts(annotation.source, columns, files),
-        override_num_blocks=len(files),
+        source,
+        override_num_blocks=len(source.groups()),
         num_cpus=0,
+        compute=TaskPoolStrategy(size=workers.most),
     )
     rows = _predicted(texts, annotation.annotator, workers, gpus_per_worker)
     try:
@@ -158,10 +192,18 @@ def _configure(folder: OutputFolder) -> None:
 
 
 def _explain(err: BaseException) -> UserError:
-    """The UserError that a worker raised, or one that quotes what Ray says."""
-    cause: BaseException | None = err
-    while cause is not None and not isinstance(cause, UserError):
-        cause = getattr(cause, "cause", None) or cause.__cause__
-    if cause is not None:
-        return UserError(str(cause))
+    """The UserError that a worker raised, or one that says why the run ends."""
+    for cause in _causes(err):
+        if isinstance(cause, UserError):
+            return UserError(str(cause))
+    if any(isinstance(cause, ENDED) for cause in _causes(err)):
+        what = "a worker ended again and again at the same texts, perhaps because "
+        advice = "lower --workers or --batch-size, or set --max-length"
+        return UserError(f"{what}memory ran out: {advice}")
     return UserError(f"Ray ends the run: {one_line(err)}; repeat it to continue")
+
+
+def _causes(err: BaseException | None) -> Iterator[BaseException]:
+    while err is not None:
+        yield err
+        err = getattr(err, "cause", None) or err.__cause__
