@@ -1,6 +1,7 @@
 """The engine `ray`: chunks of texts read, predicted and committed with Ray Data."""
 
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -46,6 +47,7 @@ Numbered = tuple[int, InputFile]
 RETRIES = 5
 # Of a worker that filters what is committed: eight bytes a chunk.
 FILTER_MEMORY = 2**27
+NAME = re.escape(f"{UserError.__module__}.{UserError.__qualname__}")
 # Ray's errors about a process that ended.
 ENDED = (OutOfMemoryError, RayActorError, WorkerCrashedError)
 
@@ -181,7 +183,8 @@ def _configure(folder: OutputFolder) -> None:
     context.target_max_block_size = BLOCK
     context.enable_progress_bars = sys.stderr.isatty()
     context.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # What fails is said once, by the error that is raised.
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     context.checkpoint_config = CheckpointConfig(
         CHUNK,
         folder.checkpoint,
@@ -193,9 +196,10 @@ def _configure(folder: OutputFolder) -> None:
 
 def _explain(err: BaseException) -> UserError:
     """The UserError that a worker raised, or one that says why the run ends."""
-    for cause in _causes(err):
-        if isinstance(cause, UserError):
-            return UserError(str(cause))
+    # Of an error in a worker, only the traceback arrives here.
+    raised = re.findall(rf"^{NAME}: (.+)", str(err), re.MULTILINE)
+    if raised:
+        return UserError(raised[-1])
     if any(isinstance(cause, ENDED) for cause in _causes(err)):
         what = "a worker ended again and again at the same texts, perhaps because "
         advice = "lower --workers or --batch-size, or set --max-length"
