@@ -75,7 +75,7 @@ class Annotation:
                         commit()
                     yield Counts.of(chunk)
         finally:
-            # What is predicted is kept, also after Ctrl-C.
+            # Predicted chunks are kept, also after Ctrl-C.
             commit()
 
     def _remaining(self, files: Sequence[tuple[int, InputFile]]) -> Iterator[pa.Table]:

@@ -20,7 +20,7 @@ SUFFIXES = {".txt": "text", ".jsonl": "jsonl", ".spacy": "spacy", ".parquet": "p
 # Endings of compressed files, which are decompressed while they are read.
 COMPRESSED = (".gz", ".bz2", ".lz4", ".zst")
 GLOB = re.compile(r"[*?\[]")
-# What pyarrow opens itself; fsspec has the others.
+# Schemes that pyarrow opens itself; fsspec has the others.
 OWN_SCHEMES = ("file", "s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss")
 
 

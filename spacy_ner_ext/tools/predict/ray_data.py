@@ -183,7 +183,7 @@ def _configure(folder: OutputFolder) -> None:
     context.target_max_block_size = BLOCK
     context.enable_progress_bars = sys.stderr.isatty()
     context.print_on_execution_start = False
-    # What fails is said once, by the error that is raised.
+    # An error is reported once, by the exception that is raised.
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     context.checkpoint_config = CheckpointConfig(
         CHUNK,

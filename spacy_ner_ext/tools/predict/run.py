@@ -29,7 +29,7 @@ from .predict import BATCH_SIZE
 from .worker import Lines, PipelineSource, predict_batch
 
 Batch = list[Item]
-# What is predicted, and its results.
+# A batch of any kind, and its results.
 T = TypeVar("T")
 R = TypeVar("R")
 # One that is predicted, and one that waits.

@@ -207,7 +207,7 @@ def test_a_run_resumes_with_the_same_rows(model, texts, tmp_path, small, stop_af
     assert run(model, texts, tmp_path / "whole", columns=("n",)) == 40
     out = tmp_path / "out"
     run(model, texts, out, columns=("n",), stop_after=stop_after)
-    # What a killed process leaves: rows that are pending, and rows without a record.
+    # A killed process leaves rows that are pending, and rows without a record.
     done = next(out.glob("*.parquet"))
     name = done.stem
     for copy in ("0" * 32 + "_000000", "1" * 32 + "_000000"):
