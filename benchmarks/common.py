@@ -62,6 +62,20 @@ def peak_mib(process: int | str = "self") -> float:
     return int(rest.split()[0]) / 1024 if found else 0.0
 
 
+def descendants(process: int) -> dict[int, str]:
+    """The processes that a process has started, and those below them, with their
+    command lines (Linux)."""
+    found: dict[int, str] = {}
+    for tasks in Path("/proc").glob(f"{process}/task/*/children"):
+        try:
+            for child in map(int, tasks.read_text().split()):
+                found[child] = Path(f"/proc/{child}/cmdline").read_bytes().decode()
+                found |= descendants(child)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
 def write(path: Path | None, results: dict[str, Any]) -> None:
     """Write results as JSON, and say where."""
     if path is not None:
