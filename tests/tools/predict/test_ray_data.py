@@ -116,6 +116,13 @@ def kill(pid):
     return True
 
 
+def test_files_are_read_and_written_without_spacy():
+    code = "import sys, spacy_ner_ext.tools.predict.ray_files as m;"
+    code += "print({'torch', 'spacy', 'thinc'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout == "set()\n", run.stderr
+
+
 def test_the_rows_of_the_local_engine(call, model, tmp_path):
     (tmp_path / "in").mkdir()
     write(tmp_path / "in/a.jsonl", 1200, "a" * 200)
