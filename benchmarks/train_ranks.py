@@ -3,10 +3,10 @@
     python benchmarks/train_ranks.py train.spacy dev.spacy --encoder assets/encoder \
         --output train_ranks.json
 
-Runs the same steps of a config with torchrun, in turns: with one rank and batches of
-several sizes, and with two ranks and the batches of the config. Prints words per
-second, their ratio, and the share of time in the exchange of gradients as a Markdown
-table; `scale.py` fits its cost model to the output.
+Runs the same steps of a config with torchrun, in turns, with one rank and with two:
+with batches of the config's size, of half of it, and of two and four times as much.
+Prints words per second, their ratios, and the share of time in the exchange of
+gradients as a Markdown table; `scale.py` fits its cost model to the output.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,11 +34,13 @@ from spacy.vocab import Vocab
 
 from spacy_ner_ext import train
 from spacy_ner_ext.tools.train import run_folder
-from spacy_ner_ext.util.weights import iter_weights
 
 CONFIG = Path(__file__).parents[1] / "configs" / "crf_trf.cfg"
-# Steps that do not count: the first evaluates, and both fill caches.
+# The first steps, which fill caches, do not count; nor does the last one, before which
+# a checkpoint is written, and after which the pipeline is evaluated.
 WARM_UP = 2
+# Batches relative to that of the config.
+SCALES = (0.5, 1, 2, 4)
 EXCHANGED_BYTES = (2**16, 2**20, 2**23, 25 * 2**20, 100 * 2**20)
 EXCHANGES = 5
 
@@ -73,7 +75,7 @@ def time_exchanges() -> list[dict[str, float]]:
 
 def time_training(args: argparse.Namespace) -> dict[str, Any]:
     """The seconds of each step, of the start and of a checkpoint."""
-    record, n = Record(args.started), args.steps + WARM_UP
+    record, n = Record(args.started), args.steps + WARM_UP + 1
     run_folder.write_checkpoint = record.timed(run_folder.write_checkpoint)
     overrides = {
         "paths.train": str(args.train),
@@ -85,7 +87,7 @@ def time_training(args: argparse.Namespace) -> dict[str, Any]:
         "training.batcher.size": f"{args.pieces} pieces",
         "training.logger.console_output": False,
     }
-    trained = train(
+    train(
         args.config,
         args.rank_output.with_suffix(""),
         overrides=overrides,
@@ -93,12 +95,11 @@ def time_training(args: argparse.Namespace) -> dict[str, Any]:
         checkpoint_every=n - 1,
         silent=True,
     )
-    weights = (weight.array.nbytes for weight in iter_weights(trained.nlp.pipeline))
     return {
-        "steps": record.steps[WARM_UP - 1 :],
+        "steps": record.steps[WARM_UP - 1 : -1],
         "start_seconds": record.started,
         "checkpoint_seconds": record.checkpoint,
-        "gradient_bytes": sum(weights),
+        "gradient_bytes": record.n_bytes,
     }
 
 
@@ -109,12 +110,14 @@ class Record:
     def __init__(self, begun: float) -> None:
         self.steps: list[dict[str, float]] = []
         self.begun, self.started, self.checkpoint = begun, 0.0, 0.0
+        self.n_bytes = 0
         self._last: dict[str, float] = {}
 
     def __call__(self, info: dict[str, Any]) -> None:
         now = {"seconds": time.perf_counter(), "words": info["words"]}
         if (exchange := info["exchange"]) is not None:
             now |= {"exchange": exchange.seconds, "waited": exchange.seconds_waited}
+            self.n_bytes = exchange.n_bytes
         if self._last:
             self.steps.append({name: now[name] - self._last[name] for name in now})
         else:
@@ -180,12 +183,13 @@ def summarize(
     }
 
 
-def print_results(runs: Iterable[dict[str, Any]], ratio: float) -> None:
+def print_results(runs: Iterable[dict[str, Any]], ratios: Mapping[int, float]) -> None:
     rows = [
         [
-            str(run["ranks"]),
             str(run["batch_pieces"]),
+            str(run["ranks"]),
             f"{run['words_per_second']:,.0f}",
+            f"{ratios[run['batch_pieces']]:.2f}" if run["ranks"] > 1 else "1",
             f"{run['seconds_per_step']:.3f}",
             *(
                 f"{run[f'{name}_per_step'] / run['seconds_per_step']:.1%}"
@@ -194,9 +198,9 @@ def print_results(runs: Iterable[dict[str, Any]], ratio: float) -> None:
         ]
         for run in runs
     ]
-    head = ["ranks", "pieces per batch", "words/s", "seconds per step"]
+    head = ["pieces per batch", "ranks", "words/s", "ratio", "seconds per step"]
     head += ["exchange of gradients", "of it waiting for the slower rank"]
-    print_table(f"Two ranks train {ratio:.2f} times the words of one", head, rows)
+    print_table("Training with one and two ranks", head, rows)
 
 
 def bytes_per_word(corpus: Path) -> float:
@@ -228,7 +232,7 @@ def main() -> None:
         return
     size = load_config(args.config)["training"]["batcher"]["size"]
     pieces = int(size.split()[0])
-    kinds = [(1, pieces // 2), (1, pieces), (2, pieces), (1, 2 * pieces)]
+    kinds = [(n, int(scale * pieces)) for scale in SCALES for n in (1, 2)]
     measured: dict[tuple[int, int], list[dict[str, Any]]] = {kind: [] for kind in kinds}
     results = machine_facts("spacy", "thinc", "torch", "spacy-ner-ext")
     with TemporaryDirectory() as name:
@@ -240,15 +244,18 @@ def main() -> None:
         results |= launch(args, folder, 2, "--exchange")
     runs = [summarize(*kind, found) for kind, found in measured.items()]
     speeds = {(run["ranks"], run["batch_pieces"]): run for run in runs}
-    one, two = (speeds[n, pieces]["words_per_second"] for n in (1, 2))
+    ratios = {
+        n: speeds[2, n]["words_per_second"] / speeds[1, n]["words_per_second"]
+        for _, n in kinds
+    }
     results |= {
         "batch_pieces": pieces,
         "gradient_bytes": measured[2, pieces][0]["gradient_bytes"],
         "bytes_per_word": bytes_per_word(args.train),
         "runs": runs,
-        "ratio": two / one,
+        "ratios": ratios,
     }
-    print_results(runs, two / one)
+    print_results(runs, ratios)
     write(args.output, results)
 
 

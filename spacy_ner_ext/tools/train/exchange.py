@@ -23,6 +23,8 @@ from .ranks import Ranks
 # As in DistributedDataParallel: large enough for bandwidth, small enough that copies
 # into one bucket run while another is sent.
 BUCKET_BYTES = 25 * 2**20
+# An array with so many rows is taken for a table of embeddings.
+ROWS = 4096
 # Buckets that are sent at a time, of which each takes memory.
 IN_FLIGHT = 2
 Sent = tuple[list[Tensor], Tensor, Any]
@@ -70,9 +72,30 @@ class Exchange:
             scaler._found_inf = bool(next(found))
         used = [weight for weight in weights if next(found)]
         sent = timer()
-        self._sum([_gradient(weight) for weight in used])
+        self._sum_rows([_gradient(weight) for weight in used])
         self.seconds_waited += sent - start
         self.seconds += timer() - start
+
+    def _sum_rows(self, gradients: list[Tensor]) -> None:
+        """Sum gradients in place; of embedding tables, only the rows that a rank has
+        used are sent."""
+        tables = [each for each in gradients if each.ndim == 2 and len(each) >= ROWS]
+        rows = dict(zip(map(id, tables), self._used_rows(tables)))
+        used = {i: table[rows[i]] for i, table in zip(map(id, tables), tables)}
+        self._sum([used.get(id(each), each) for each in gradients])
+        for table in tables:
+            table.index_copy_(0, rows[id(table)], used[id(table)])
+
+    def _used_rows(self, tables: Sequence[Tensor]) -> Iterator[Tensor]:
+        if not tables:
+            return
+        # Some bit of a row is set, whatever the type of its numbers.
+        bits = [table.contiguous().view(torch.uint8).amax(dim=1) for table in tables]
+        flags = torch.cat([each.cpu() for each in bits])
+        with self.ranks.reported():
+            dist.all_reduce(flags, dist.ReduceOp.MAX, group=self.ranks.group)
+        for table, each in zip(tables, flags.split([len(table) for table in tables])):
+            yield each.nonzero().squeeze(1).to(table.device)
 
     def _sum(self, gradients: list[Tensor]) -> None:
         """Sum gradients in place. A bucket is sent while others are copied."""
