@@ -51,6 +51,10 @@ class UserError(ValueError):
         super().__init__(_printable(place) + _shortened(_printable(what)))
 
 
+class LostProcess(UserError):
+    """A process that this one works with was ended, or does not answer."""
+
+
 def together(what: str, errors: Sequence[UserError], advice: str) -> UserError:
     """Create one error that names the places and faults of all others, at any length,
     with one advice in place of theirs."""

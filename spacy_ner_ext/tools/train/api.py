@@ -85,7 +85,8 @@ def train(
         passes it to loggers: "step", "epoch", "losses", "words", "seconds",
         "optimizer", and, if the step was followed by an evaluation, "score",
         "other_scores" and "is_best", otherwise None. One that returns True ends
-        training. Of several processes, only the first calls them.
+        training, one that returns a `signal.Signals` stops it as that signal does. Of
+        several processes, only the first calls them.
     resume: Whether to continue from the last checkpoint in `output`.
     resume_to: Continue, and extend the run to a later end: "25 epochs" or "4000 steps",
         counted from its start. Schedules that end with training.max_steps end later,

@@ -4,13 +4,16 @@ import logging
 import os
 import shlex
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 from spacy.util import logger
 
 from ...util.errors import UserError, one_line
+from ..cluster import RayAddress, RayNodeIp, read_workers
 from ..device import GpuId, use_device
 from ..loading import import_functions, missing_extra
 from ..options import read_overrides
@@ -68,6 +71,24 @@ def train(
             help="How long a process waits for another that trains with it.",
         ),
     ] = TIMEOUT,
+    workers: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="N[:M]",
+            help="Train on N workers of a Ray cluster, or on N to M as it has room.",
+        ),
+    ] = None,
+    ray_address: RayAddress = None,
+    ray_node_ip: RayNodeIp = None,
+    max_failures: Annotated[
+        Optional[int],
+        typer.Option(
+            min=0,
+            metavar="K",
+            help="How often training restarts from the last checkpoint after a worker "
+            "has died; by default 3.",
+        ),
+    ] = None,
     code: Code = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-V", help="Log messages for debugging.")
@@ -87,9 +108,9 @@ def train(
       python -m spacy_ner_ext train configs/crf_trf.cfg --output training/run --resume
       python -m spacy_ner_ext train configs/crf_trf.cfg --output training/run
         --resume-to "25 epochs"
+      python -m spacy_ner_ext train configs/crf_trf.cfg --output /shared/run
+        --workers 2:8 --ray-address auto
     """
-    from .api import train as run
-
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     overrides = read_overrides(context.args)
     import_functions(code)
@@ -97,7 +118,13 @@ def train(
     if not is_first:
         # Of what all processes report, once is enough.
         logger.setLevel(logging.ERROR)
-    use_device(gpu_of_rank(gpu_id), silent=not is_first)
+    cluster = {
+        "workers": workers,
+        "address": ray_address,
+        "node_ip": ray_node_ip,
+        "max_failures": max_failures,
+    }
+    run = _choose_run(cluster, gpu_id, code)
     try:
         trained = run(
             config,
@@ -122,6 +149,27 @@ def train(
         _report(trained, output)
     if trained.signal is not None:
         raise typer.Exit(128 + trained.signal)
+
+
+def _choose_run(
+    cluster: dict[str, Any], gpu_id: int, code: Path | None
+) -> Callable[..., "Trained"]:
+    """The function that trains: in this process, or on the workers of a cluster."""
+    given = {name: value for name, value in cluster.items() if value is not None}
+    if "workers" in given:
+        from .cluster import train_on_workers
+
+        given["workers"] = read_workers(given["workers"])
+        return partial(train_on_workers, code=code, **given)
+    if given:
+        raise UserError(
+            "--ray-address, --ray-node-ip and --max-failures apply to training with "
+            "--workers: name their number, such as --workers 2."
+        )
+    from .api import train
+
+    use_device(gpu_of_rank(gpu_id), silent=os.environ.get("RANK", "0") != "0")
+    return train
 
 
 def _report(trained: "Trained", output: Path | None) -> None:

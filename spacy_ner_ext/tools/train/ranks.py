@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from thinc.api import get_torch_default_device
 
-from ...util.errors import UserError, one_line
+from ...util.errors import LostProcess, UserError, one_line
 
 Value = TypeVar("Value")
 # Seconds that a rank waits for another.
@@ -26,7 +26,7 @@ class Ranks:
     """The ranks of a run; a process that trains alone is rank 0 of 1.
 
     Each method is a collective operation: all ranks have to call it, in the same order.
-    A rank that was ended, or that does not answer within the time-out, is a UserError
+    A rank that was ended, or that does not answer within the time-out, is a LostProcess
     on the others.
 
     rank: This process, from 0. Rank 0 reports, and writes all files.
@@ -108,7 +108,7 @@ class Ranks:
             yield
         except RuntimeError as err:
             when = f"Step {self.step}" if self.step >= 0 else "Before the first step"
-            raise UserError(
+            raise LostProcess(
                 f"{when}: rank {self.rank} lost the other {self.size - 1} rank(s), of "
                 f"which one was ended or does not answer ({_reason(err)}): see its "
                 "messages, and continue from the last checkpoint with --resume."

@@ -261,6 +261,9 @@ class Run:
         progress, every = self.progress, self.settings.checkpoint_every
         callbacks = self.callbacks if self.ranks.is_first else ()
         results = [callback(info) for callback in callbacks]
+        for result in results:
+            if isinstance(result, signal.Signals):
+                self.signals.received = result.value
         if info["score"] is not None:
             progress.losses = {}
         ended = self.why_stop(progress)
