@@ -21,15 +21,11 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except UserError as err:
-            message = str(err)
+            raise _reported(str(err)) from err
         except OSError as err:
             # Such as a name that is too long, or a loop of links.
             place = "" if err.filename is None else f"{err.filename}: "
-            message = f"{place}{err.strerror or err}"
-        else:
-            return
-        typer.echo(f"Error: {message}", err=True)
-        raise typer.Exit(1)
+            raise _reported(f"{place}{err.strerror or err}") from err
 
     return wrapped
 
@@ -67,5 +63,13 @@ def run_command(command: Callable[..., None], name: str) -> None:
     run_app(app, name)
 
 
+def _reported(message: str) -> typer.Exit:
+    typer.echo(f"Error: {message}", err=True)
+    return typer.Exit(1)
+
+
 def _stop(number: int, _: object) -> None:
+    # Torchrun stops the ranks that lost another, which are about to report it.
+    if isinstance(sys.exc_info()[1], UserError):
+        return
     sys.exit(128 + number)

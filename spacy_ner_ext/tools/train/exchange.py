@@ -18,6 +18,7 @@ from thinc.shims import PyTorchShim
 from torch import Tensor
 
 from ...util.weights import Weight, as_tensor, iter_weights
+from .checkpoint import UNSEEN
 from .ranks import Ranks
 
 # As in DistributedDataParallel: large enough for bandwidth, small enough that copies
@@ -56,13 +57,14 @@ class Exchange:
         start = timer()
         weights = list(iter_weights(components))
         names = [name for name, _ in components]
-        scalers = _scalers(weights)
+        scalers, parsers = _scalers(weights), _parsers(components)
         failed = [0.0] * self.ranks.size
         failed[self.ranks.rank] = float(error is not None)
         numbers = [
             *failed,
             *(losses.get(name, 0.0) for name in names),
             *(float(scaler.found_inf) for scaler in scalers),
+            *(float(action in unseen) for unseen, n in parsers for action in range(n)),
             *(float(weight.gradient is not None) for weight in weights),
         ]
         found = iter(self.ranks.sum(numbers))
@@ -70,6 +72,11 @@ class Exchange:
         losses.update({name: next(found) for name in names})
         for scaler in scalers:
             scaler._found_inf = bool(next(found))
+        for unseen, n in parsers:
+            numbers = [next(found) for _ in range(n)]
+            unseen &= {
+                i for i, n_ranks in enumerate(numbers) if n_ranks == self.ranks.size
+            }
         used = [weight for weight in weights if next(found)]
         sent = timer()
         self._sum_rows([_gradient(weight) for weight in used])
@@ -143,6 +150,16 @@ def _scalers(weights: Sequence[Weight]) -> list[Any]:
     backward pass of their rank."""
     shims = {w.shim.id: w.shim for w in weights if isinstance(w.shim, PyTorchShim)}
     return [shim._grad_scaler for shim in shims.values()]
+
+
+def _parsers(components: Sequence[tuple[str, Any]]) -> list[tuple[set[int], int]]:
+    """The actions of each of spaCy's parsers that were in no example yet, which it
+    rules out, and their number in all."""
+    return [
+        (component.model.attrs[UNSEEN], len(component.move_names))
+        for _, component in components
+        if UNSEEN in component.model.attrs
+    ]
 
 
 def _gradient(weight: Weight) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from thinc.api import get_torch_default_device
+from torch import multiprocessing
 
 from ...util.errors import LostProcess, UserError, one_line
 
@@ -126,6 +128,14 @@ def gpu_of_rank(gpu_id: int) -> int:
     return gpu_id + int(os.environ.get("LOCAL_RANK", 0)) if gpu_id >= 0 else -1
 
 
+def _end_with_launcher() -> None:
+    """End this process when torchrun is killed, instead of competing with the ranks
+    that resume the run. Only Linux has this."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        end_with = multiprocessing._prctl_pr_set_pdeathsig  # type: ignore[attr-defined]
+        end_with(signal.SIGKILL)
+
+
 @contextmanager
 def joined(timeout: int = TIMEOUT) -> Iterator[Ranks]:
     """Join the other processes, if torchrun or Ray has started this one together with
@@ -144,6 +154,8 @@ def joined(timeout: int = TIMEOUT) -> Iterator[Ranks]:
         return
     ranks = Ranks(size=environment["WORLD_SIZE"], rank=environment["RANK"])
     limit = timedelta(seconds=timeout)
+    if begins:
+        _end_with_launcher()
     with ranks.reported():
         if begins:
             device = get_torch_default_device().type

@@ -90,16 +90,14 @@ class Run:
         self.progress = Progress()
         keep = settings.keep_checkpoints
         self.folder = RunFolder(output, nlp, self.optimizer, training, keep, ranks)
-        self.of_each_rank = {
-            "pipeline": OfEachRank(ranks, PipelineState(nlp)),
-            "random": OfEachRank(ranks, RandomState()),
-        }
+        self.random_states = OfEachRank(ranks, RandomState())
         # All that a checkpoint saves except for weights, in the order of restoring.
         self.stateful: dict[str, Stateful] = {
             "progress": self.progress,
             "optimizer": OptimizerState(self.optimizer, nlp),
             "scalers": ScalerState(nlp),
-            **self.of_each_rank,
+            "pipeline": PipelineState(nlp),
+            "random": self.random_states,
         }
 
     def __call__(self) -> str:
@@ -287,8 +285,7 @@ class Run:
         return ended > 0, received or None
 
     def _save_checkpoint(self) -> None:
-        for each in self.of_each_rank.values():
-            each.collect()
+        self.random_states.collect()
         self.folder.save_checkpoint(self.progress, self.stateful)
 
 
