@@ -118,6 +118,16 @@ def fit_training(results: Mapping[str, Any], link: Link) -> Training:
     return Training(max(constant, 0.0), 1 / slope, n_bytes, batch, link)
 
 
+def fit_annotation(
+    results: Mapping[str, Any], bytes_per_word: float, storage: float
+) -> Annotation:
+    """The cost of annotation from runs of one worker with N and with 2 N texts."""
+    measured = results["throughput"]
+    once, twice = measured["seconds_1"]
+    speed = measured["words_per_second_1"]
+    return Annotation(speed, max(2 * once - twice, 0.0), bytes_per_word, storage)
+
+
 def _columns(rows: Iterable[Mapping[str, float]], *names: str) -> list[np.ndarray]:
     table = [[row[name] for name in names] for row in rows]
     return list(np.array(table, dtype=float).T)
@@ -215,7 +225,13 @@ def read_args(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("training", type=Path, help="of train_ranks.py")
-    parser.add_argument("--annotation", type=Path, help="of annotate.py")
+    parser.add_argument(
+        "--annotation",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="of annotate.py throughput, one for each pipeline",
+    )
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS)
     parser.add_argument("--bytes", type=float, default=TERABYTE, help="of text")
     parser.add_argument(
@@ -242,18 +258,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         training = replace(training, link=network)
     n_words = args.bytes / results["bytes_per_word"]
     found["training"] = training_table(training, args.workers, n_words)
-    if args.annotation is not None:
-        measured = json.loads(args.annotation.read_text(encoding="utf8"))
-        for name, run in measured["one_worker"].items():
-            annotation = Annotation(
-                run["words_per_second"],
-                run["start_seconds"],
-                run["bytes_per_word"],
-                args.storage_gbit * 1e9 / 8,
-            )
-            found[f"annotation_{name}"] = annotation_table(
-                name, annotation, args.workers, args.bytes
-            )
+    storage = args.storage_gbit * 1e9 / 8
+    for path in args.annotation:
+        measured = json.loads(path.read_text(encoding="utf8"))
+        name = measured["settings"]["model"]
+        annotation = fit_annotation(measured, results["bytes_per_word"], storage)
+        table = annotation_table(name, annotation, args.workers, args.bytes)
+        found[f"annotation, {name}"] = table
     write(args.output, found)
 
 

@@ -21,6 +21,7 @@ from thinc.api import Config
 from tests.helpers.documents import DOCS
 from tests.helpers.kuberay import RAY_JOB
 from tests.helpers.training_runs import make_config, write_corpus
+from tests.test_docs import COMMANDS
 from tests.test_repository import PROJECT
 
 FOLDER = DOCS / "scale"
@@ -113,6 +114,13 @@ def test_the_job_of_kuberay_is_consistent():
         volumes = {volume["name"] for volume in found["volumes"]}
         for container in found["containers"]:
             assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+
+
+def test_the_options_of_the_job_are_those_of_the_command():
+    entrypoint = read_yaml("kuberay.yaml")["spec"]["entrypoint"]
+    known = {option for each in COMMANDS["train"].params for option in each.opts}
+    used = re.findall(r"(?<!\S)--[a-z-]+", entrypoint)
+    assert "--workers" in used and known.issuperset(used)
 
 
 def test_all_machines_have_the_ray_of_the_image():

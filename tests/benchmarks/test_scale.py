@@ -88,11 +88,19 @@ def test_annotation_scales_until_the_storage_is_the_limit(scale):
     assert bounded.words_per_second(8) == 4000
 
 
+def test_the_start_of_annotation_is_that_of_both_runs(scale):
+    measured = {"words_per_second_1": 8000.0, "seconds_1": [110.0, 210.0]}
+    found = scale.fit_annotation({"throughput": measured}, 5.5, 1e9)
+    assert (found.start, found.speed) == (10.0, 8000.0)
+
+
 def test_prints_and_writes_predictions(scale, training, link, tmp_path, capsys):
     measured, annotation = tmp_path / "train.json", tmp_path / "annotate.json"
     measured.write_text(json.dumps(results_of(scale, training, link)))
-    one = {"words_per_second": 8000.0, "start_seconds": 10.0, "bytes_per_word": 5.5}
-    annotation.write_text(json.dumps({"one_worker": {"cnn": one}}))
+    throughput = {"words_per_second_1": 8000.0, "seconds_1": [110.0, 210.0]}
+    annotation.write_text(
+        json.dumps({"throughput": throughput, "settings": {"model": "cnn"}})
+    )
     output = tmp_path / "scale.json"
     options = ["--gbit", "10", "--workers", "8", "64", "--output", output]
     scale.main([str(part) for part in (measured, "--annotation", annotation, *options)])
@@ -100,7 +108,7 @@ def test_prints_and_writes_predictions(scale, training, link, tmp_path, capsys):
     assert "| 64 |" in shown and "Annotation, cnn" in shown
     found = json.loads(output.read_text())
     assert found["fitted"]["speed"] == pytest.approx(450)
-    (eight, many) = found["annotation_cnn"]
+    (eight, many) = found["annotation, cnn"]
     assert eight["words_per_second"] == 64_000
     assert eight["worker_hours"] == pytest.approx(many["worker_hours"], rel=0.001)
     assert eight["days"] == pytest.approx(1e12 / 5.5 / 64_000 / 86_400, rel=0.001)
