@@ -13,11 +13,12 @@ import subprocess
 import sys
 import traceback
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 
 import numpy
 import spacy
-from spacy.util import registry
+from spacy.util import minibatch, registry
 
 from spacy_ner_ext import UserError, train
 from spacy_ner_ext.tools.train.checkpoint import OfEachRank
@@ -120,6 +121,23 @@ def check_close(found, expected, tolerance=1e-5, lr=0.0):
         else:
             bound = tolerance * numpy.linalg.norm(array)
             assert difference <= bound, (path, difference, bound)
+
+
+@registry.batchers("tests.Sized.v1")
+def make_batches(sizes, path=None):
+    """Batches of these sizes, again and again. The texts of a whole epoch are appended
+    to a file of this rank."""
+
+    def batches(items):
+        epoch = []
+        for batch in minibatch(items, cycle(sizes)):
+            epoch += [example.reference.text for example in batch]
+            yield batch
+        if path is not None:
+            with open(f"{path}.{os.environ['RANK']}", "a", encoding="utf8") as file:
+                file.write(json.dumps(epoch) + "\n")
+
+    return batches
 
 
 @registry.callbacks("tests.Unseen.v1")

@@ -14,6 +14,7 @@ from spacy.training import Example
 
 from ...util.errors import UserError
 from .random_state import State, Stream, capture_data, restore_data
+from .ranks import Ranks
 
 Corpus = Callable[[Language], Iterable[Example]]
 Batcher = Callable[[Iterable[Example]], Iterable[Sequence[Example]]]
@@ -40,13 +41,14 @@ class Position:
 
 
 class Batch(NamedTuple):
-    """A batch, the position after it, and the epochs until there; for a stream, those
-    that have ended."""
+    """A batch, the position after it, the epochs until there (for a stream, those that
+    have ended), and the words of all ranks."""
 
     epoch: int
     examples: list[Example]
     position: Position
     epochs: float
+    words: int = 0
 
 
 def train_batches(
@@ -58,6 +60,7 @@ def train_batches(
     *,
     stream: Stream | None = None,
     from_start: bool = False,
+    ranks: Ranks | None = None,
 ) -> Iterator[Batch]:
     """Yield the batches of spaCy's `create_train_batches`, the same ones in the same
     order for the same random numbers. These come from a separate stream, so that the
@@ -67,8 +70,11 @@ def train_batches(
     stream: The random numbers; by default those that come next.
     from_start: Whether to draw and skip all batches before the position, since the
         batcher has a state, such as a schedule of its sizes.
+    ranks: The processes that divide the corpus, if it is a stream, so that each has
+        batches of its own. An epoch ends with the last of them: a rank that has no more
+        examples yields empty batches until then.
     """
-    stream, n_skipped = stream or Stream(), 0
+    stream, n_skipped, ranks = stream or Stream(), 0, ranks or Ranks()
     with stream.used():
         if position is not None:
             restore_data(position.at_start)
@@ -89,7 +95,7 @@ def train_batches(
         restore_data(position.at_epoch)
     while max_epochs < 1 or position.epoch != max_epochs:
         n_batches = position.n_batches
-        for batch in _epoch(nlp, corpus, batcher, examples, position, stream):
+        for batch in _epoch(nlp, corpus, batcher, examples, position, stream, ranks):
             n_batches = batch.position.n_batches
             if batch.position.n_before + n_batches > n_skipped:
                 yield batch
@@ -99,9 +105,12 @@ def train_batches(
                 "the stream of training data has ended."
             )
         with stream.used():
+            # Augmenters have drawn for other examples on each rank.
+            at_epoch = ranks.broadcast(capture_data())
+            restore_data(at_epoch)
             position = replace(
                 position,
-                at_epoch=capture_data(),
+                at_epoch=at_epoch,
                 epoch=position.epoch + 1,
                 n_batches=0,
                 n_before=position.n_before + n_batches,
@@ -126,6 +135,7 @@ def _epoch(
     examples: list[Example] | None,
     position: Position,
     stream: Stream,
+    ranks: Ranks,
 ) -> Iterator[Batch]:
     """The batches of an epoch that were not used yet. Shuffles `position.order`, since
     the next epoch starts from it."""
@@ -141,7 +151,7 @@ def _epoch(
         batches = iter(batcher(data))
     while True:
         with stream.used():
-            batch = next(batches, None)
+            batch, words = _draw(batches, ranks)
         if batch is None:
             return
         n_batches += 1
@@ -149,4 +159,23 @@ def _epoch(
         if n_batches > n_skipped:
             part = n_examples / n_all if n_all else 0.0
             place = replace(position, n_batches=n_batches)
-            yield Batch(position.epoch, list(batch), place, position.epoch + part)
+            epochs = position.epoch + part
+            yield Batch(position.epoch, list(batch), place, epochs, words)
+
+
+def _draw(
+    batches: Iterator[Sequence[Example]], ranks: Ranks
+) -> tuple[Sequence[Example] | None, int]:
+    """The next batch and the words in those of all ranks. It is empty if only others
+    have one, and None if no rank has one."""
+    batch: Sequence[Example] | None = None
+    error: Exception | None = None
+    try:
+        batch = next(batches, None)
+    except Exception as err:  # noqa: BLE001 - raised below
+        error = err
+    words = None if batch is None else sum(map(len, batch))
+    found = ranks.gather((error is not None, words))
+    ranks.leave([has_failed for has_failed, _ in found], error)
+    counts = [count for _, count in found if count is not None]
+    return (batch or ()) if counts else None, sum(counts)

@@ -65,7 +65,7 @@ class Progress:
         if self.steps_per_epoch is None and batch.epochs >= 1:
             # The end of a stream is seen in the first step of the next epoch.
             self.steps_per_epoch = self.step + (batch.epoch == 0)
-        self.words += sum(len(example) for example in batch.examples)
+        self.words += batch.words
         for name, loss in losses.items():
             self.losses[name] = self.losses.get(name, 0.0) + float(loss)
 

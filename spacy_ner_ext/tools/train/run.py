@@ -40,7 +40,7 @@ from .random_state import RandomState, Stream, capture_data, seed_rank
 from .ranks import Ranks
 from .run_folder import FAILED, FINISHED, RUNNING, STOPPED, RunFolder
 from .settings import RunSettings
-from .shares import DividedEvaluation
+from .shares import DividedEvaluation, divide_corpus, redivided
 from .update import Updater
 
 Info = dict[str, Any]
@@ -79,6 +79,9 @@ class Run:
         training = registry.resolve(config["training"], schema=schema)
         corpora = [training["train_corpus"], training["dev_corpus"]]
         self.train_corpus, dev_corpus = resolve_dot_names(config, corpora)
+        self.is_divided = divide_corpus(
+            self.train_corpus, training["max_epochs"], ranks
+        )
         weights = training["score_weights"]
         divided: Any = nlp if ranks.size == 1 else DividedEvaluation(ranks, nlp)
         self.evaluate = create_evaluation_callback(
@@ -140,7 +143,8 @@ class Run:
         training = self.training
         lines = [f"Pipeline: {self.nlp.pipe_names}"]
         if self.ranks.size > 1:
-            lines.append(f"Processes: {self.ranks.size}, which share each batch")
+            how = "read other shards each" if self.is_divided else "share each batch"
+            lines.append(f"Processes: {self.ranks.size}, which {how}")
         if names := training["frozen_components"]:
             lines.append(f"Frozen components: {names}")
         if names := training["annotating_components"]:
@@ -153,6 +157,7 @@ class Run:
                 lines.append(
                     f"The checkpoint is of {n_before} process(es), now there are "
                     f"{self.ranks.size}: dropout draws other random numbers"
+                    + (", and the epoch starts again" if self.is_divided else "")
                 )
         for line in lines:
             self.stdout.write(f"{Printer(no_print=True).info(line)}\n")
@@ -177,6 +182,7 @@ class Run:
             self.progress.max_docs,
             training["seed"] or 0,
             self.ranks,
+            divides=not self.is_divided,
         )
         is_stream = training["max_epochs"] == -1
         self.is_evaluated = EvaluationSchedule(
@@ -199,14 +205,19 @@ class Run:
             ranks.check_same("pipeline at the start", digest(self.nlp))
 
     def _loop(self, log: Callable[[Info | None], None]) -> str:
+        position = self.progress.position
+        if self.is_divided and self.checkpoint is not None:
+            n_before = n_ranks(self.checkpoint)
+            position = redivided(position, n_before, self.ranks, self.has_schedule)
         drawn = train_batches(
             self.nlp,
             self.train_corpus,
             self.training["batcher"],
             self.training["max_epochs"],
-            self.progress.position,
+            position,
             stream=self.stream,
             from_start=self.has_schedule,
+            ranks=self.ranks if self.is_divided else None,
         )
         # The threads end with the loop, also by an error.
         with closing(prefetch(drawn, self.nlp, self.settings.num_workers)) as batches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from heapq import heapify, heapreplace
 from timeit import default_timer as timer
 from typing import Any
@@ -14,7 +15,9 @@ from spacy.training import Example
 
 from ...encoder.torch_shim import TorchShim
 from ...training.batcher import count_pieces
+from ...util.errors import UserError
 from ...util.weights import iter_shims
+from .batches import Position
 from .ranks import Ranks
 
 
@@ -45,6 +48,36 @@ def _sizes(nlp: Language, examples: Sequence[Example]) -> list[int]:
     if any(isinstance(shim, TorchShim) and shim.is_loaded for shim in shims):
         return count_pieces(nlp, examples)
     return [len(example.predicted) for example in examples]
+
+
+def divide_corpus(corpus: Any, max_epochs: int, ranks: Ranks) -> bool:
+    """Set the share of this rank in a corpus of shards, if it is to be divided, and
+    return whether it is."""
+    if not getattr(corpus, "divide", False):
+        return False
+    if max_epochs != -1:
+        raise UserError(
+            f"training.max_epochs = {max_epochs} with divide = true of Shards.v1: set "
+            "max_epochs to -1, by which shards are read one after another."
+        )
+    corpus.rank, corpus.n_ranks = ranks.rank, ranks.size
+    return True
+
+
+def redivided(
+    position: Position | None, n_before: int, ranks: Ranks, has_schedule: bool
+) -> Position | None:
+    """The position in a divided corpus where a run of `n_before` ranks continues: with
+    another number of ranks, the start of the epoch."""
+    if position is None or n_before == ranks.size:
+        return position
+    if has_schedule:
+        raise UserError(
+            f"The checkpoint is of {n_before} process(es), now there are {ranks.size}: "
+            "with divide = true of Shards.v1 and a schedule in [training.batcher], "
+            "resume with the same number."
+        )
+    return replace(position, n_batches=0)
 
 
 def _to_bytes(doc: Doc) -> bytes:

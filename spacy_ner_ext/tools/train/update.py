@@ -42,6 +42,7 @@ class Updater:
     max_docs: The most docs of a part that are known to fit.
     seed: Of training; CuPy draws from it, the rank and the number of the step.
     ranks: The processes that share the batches.
+    divides: Whether to divide each batch over the ranks; otherwise each has its own.
     """
 
     nlp: Language
@@ -53,6 +54,7 @@ class Updater:
     max_docs: int | None = None
     seed: int = 0
     ranks: Ranks = field(default_factory=Ranks)
+    divides: bool = True
 
     def __post_init__(self) -> None:
         self.exchange = Exchange(self.ranks)
@@ -79,7 +81,9 @@ class Updater:
         mine: Examples = []
         counts = self._count_gold(mine)
         try:
-            mine = share_of(self.ranks, self.nlp, examples)
+            mine = examples
+            if self.divides:
+                mine = share_of(self.ranks, self.nlp, examples)
             counts = self._count_gold(mine)
         except Exception as err:  # noqa: BLE001
             error = err

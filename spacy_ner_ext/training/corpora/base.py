@@ -13,6 +13,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 
+from ...util.errors import UserError
+
 T = TypeVar("T")
 Examples = Callable[[Language], Iterable[Example]]
 
@@ -31,6 +33,15 @@ class DocsCorpus(Corpus):
             make = self.make_examples_gold_preproc
         for example in make(nlp, self.read(nlp)):
             yield from self.augmenter(nlp, example)
+
+
+def check_whole(corpus: object, where: str) -> None:
+    """Raise UserError for a corpus within another that processes would divide."""
+    if getattr(corpus, "divide", False):
+        raise UserError(
+            f"{where} has Shards.v1 with divide = true, which only the training corpus "
+            "itself can have; set it to false"
+        )
 
 
 def begin_epoch() -> random.Random:

@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.training import Example
 
 from ...util.errors import UserError
-from .base import Examples, begin_epoch
+from .base import Examples, begin_epoch, check_whole
 
 logger = logging.getLogger("spacy")
 
@@ -44,6 +44,7 @@ def make_mixture(
         if not callable(corpus):
             what = f"the corpus '{name}' of Mixture.v1 is not a reader"
             raise UserError(f"{what}; start its block with @readers")
+        check_whole(corpus, f"the corpus '{name}' of Mixture.v1")
     for name, weight in weights.items():
         if name not in corpora:
             known = ", ".join(corpora)

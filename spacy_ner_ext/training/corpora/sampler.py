@@ -13,7 +13,13 @@ from ...data.options import ConvertOptions
 from ...data.split.sample import Repeating, find_factors, sample
 from ...data.split.split import count_labels
 from ...util.errors import UserError
-from .base import Examples, begin_epoch, isolated_random, shuffled_in_buffer
+from .base import (
+    Examples,
+    begin_epoch,
+    check_whole,
+    isolated_random,
+    shuffled_in_buffer,
+)
 
 logger = logging.getLogger("spacy")
 
@@ -48,6 +54,7 @@ def make_sampler(
     if shuffle_buffer < 0:
         what = f"shuffle_buffer = {shuffle_buffer} of Sampler.v1"
         raise UserError(f"{what}; set it to 0 or more")
+    check_whole(corpus, "the corpus of Sampler.v1")
     return Sampler(corpus, options, shuffle_buffer)
 
 

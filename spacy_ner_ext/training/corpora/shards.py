@@ -31,6 +31,7 @@ def make_shards(
     max_length: int = 0,
     gold_preproc: bool = False,
     augmenter: Optional[Callable[[Language, Example], Iterable[Example]]] = None,
+    divide: bool = False,
 ) -> "Shards":
     """Registered as `spacy_ner_ext.Shards.v1`: read .spacy files one at a time, in a
     new order in each epoch.
@@ -45,6 +46,8 @@ def make_shards(
     limit: The maximum number of documents, the first in the order of the paths; 0 for
         all.
     max_length, gold_preproc, augmenter: As in `spacy.Corpus.v1`.
+    divide: Whether each of several processes that train together reads other shards,
+        and cuts its own batches; otherwise all read the same, and share the batches.
     RETURNS: The corpus.
     RAISES (UserError): If a setting cannot be used.
     """
@@ -65,14 +68,27 @@ def make_shards(
         max_length=max_length,
         gold_preproc=gold_preproc,
         augmenter=augmenter,
+        divide=divide,
     )
 
 
 class Shards(DocsCorpus):
-    """A corpus of .spacy files; see `make_shards`."""
+    """A corpus of .spacy files; see `make_shards`.
 
-    def __init__(self, paths: Sequence[Path], mixed_shards: int, **corpus: Any) -> None:
+    rank, n_ranks: Which share of the shards to read, of how many. Training sets them if
+        `divide` is set.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        mixed_shards: int,
+        divide: bool = False,
+        **corpus: Any,
+    ) -> None:
         super().__init__(paths[0], **corpus)
+        self.divide = divide
+        self.rank, self.n_ranks = 0, 1
         self.paths = paths
         self._where = ", ".join(map(str, paths))
         self.mixed_shards = mixed_shards
@@ -85,6 +101,12 @@ class Shards(DocsCorpus):
 
     def read(self, nlp: Language) -> Iterator[Doc]:
         shards = self._choose()
+        if len(shards) < self.n_ranks:
+            raise UserError(
+                f"{self._where} has {len(shards)} shard(s), which cannot be divided "
+                f"over {self.n_ranks} processes: write smaller shards (convert "
+                "--shard-size), or set divide = false of Shards.v1"
+            )
         # An epoch may take days: its documents are counted at its end.
         if not self._is_begun:
             self._is_begun = True
@@ -93,6 +115,7 @@ class Shards(DocsCorpus):
         generator = begin_epoch() if self.shuffle else None
         if generator is not None:
             generator.shuffle(shards)
+        shards = shards[self.rank :: self.n_ranks]
         for first in range(0, len(shards), self.mixed_shards):
             some = shards[first : first + self.mixed_shards]
             for doc in _read_together(some, nlp.vocab, generator):

@@ -13,6 +13,8 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy_ner_ext.data.read import read_docbin
 from spacy_ner_ext.training.corpora import shards
 from spacy_ner_ext.training.corpora.base import shuffled_in_buffer
+from spacy_ner_ext.training.corpora.mixture import make_mixture
+from spacy_ner_ext.training.corpora.sampler import make_sampler
 from spacy_ner_ext.training.corpora.shards import make_shards
 from spacy_ner_ext.util.errors import UserError
 
@@ -223,3 +225,28 @@ def test_a_buffer_loses_nothing(items, size):
     assert sorted(found) == sorted(items)
     if size < 2:
         assert found == items
+
+
+@pytest.mark.parametrize(
+    "make",
+    [make_sampler, lambda corpus: make_mixture({"news": corpus})],
+)
+def test_shards_within_another_corpus_are_not_divided(tmp_path, make):
+    make(make_shards(tmp_path))
+    with pytest.raises(UserError, match=r"(Mixture|Sampler).*divide = true, .* false"):
+        make(make_shards(tmp_path, divide=True))
+
+
+def test_shares_of_shards(tmp_path, nlp):
+    names = write(tmp_path, [3, 1, 2, 4, 2], nlp)
+    shares = []
+    for rank in range(3):
+        corpus = make_shards(tmp_path, divide=True)
+        corpus.rank, corpus.n_ranks = rank, 3
+        random.seed(1)
+        shares.append(texts(corpus, nlp))
+    assert sorted(text for share in shares for text in share) == sorted(names)
+    assert sorted(len({shard_of(t) for t in share}) for share in shares) == [1, 2, 2]
+    corpus.n_ranks = 6
+    with pytest.raises(UserError, match=r"5 shard\(s\), .* 6 processes: .* divide ="):
+        texts(corpus, nlp)
