@@ -57,8 +57,9 @@ def check_same_log(one, several):
     for expected, found in zip(one, several):
         for name in ("step", "words", "score", "scores"):
             assert found[name] == expected[name]
-        for name in ("losses", "gradient_norm"):
-            assert found[name] == pytest.approx(expected[name], rel=1e-4)
+        assert found["losses"] == pytest.approx(expected["losses"], rel=1e-4)
+        if (norm := expected["gradient_norm"]) is not None:
+            assert found["gradient_norm"] == pytest.approx(norm, rel=1e-4)
 
 
 def test_two_ranks_train_as_one(launch, larger_corpus, tmp_path):
@@ -134,7 +135,7 @@ def test_ranks_agree_on_the_actions_that_a_parser_has_seen(
     """Its gradients depend on which documents are in a batch: it cuts them by the
     shortest one."""
     batcher = {"@batchers": "spacy.batch_by_sequence.v1", "size": 2}
-    config = make("spaCy's ner", larger_corpus, max_steps=1, batcher=batcher)
+    config = make("spaCy's ner", larger_corpus, max_steps=1, seed=2, batcher=batcher)
     config["initialize"]["after_init"] = {"@callbacks": "tests.Unseen.v1"}
     unseen = []
     for size in (1, 2):
