@@ -6,15 +6,14 @@ Its number comes from the place of its file among all files and its own in the f
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import parquet
 
 from ...util.errors import Place, UserError, one_line
-from .files import InputFile, readable
-from .inputs import Source, as_json
+from .files import InputFile
+from .inputs import Source, as_json, checked, open_table
 from .items import FIELDS, Item, n_characters
 
 CHUNK = "chunk"
@@ -76,7 +75,9 @@ class Columns:
     def _convert(self, kind: pa.DataType, value: Any, place: Place) -> Any:
         if self.as_json:
             return as_json(place, value)
-        if kind != pa.string() or value is None or isinstance(value, str):
+        if kind == pa.string() and isinstance(value, str):
+            return checked(place, value)
+        if kind != pa.string() or value is None:
             return value
         return as_json(place, value)
 
@@ -92,15 +93,20 @@ def find_columns(
         if name in (ID, *FIELDS):
             advice = "--id-column keeps ids" if name == ID else "rename it"
             raise UserError(f"a result has its own column {name}; {advice}")
-    as_text = output_format == "jsonl" or source.format != "parquet"
-    known = {} if as_text else _table_types(source.files[0])
-    types = {name: known.get(name, pa.string()) for name in names}
-    return Columns(types, id_column, output_format == "jsonl")
+    as_text = output_format == "jsonl"
+    types = dict.fromkeys(names, pa.string())
+    columns = Columns(types, id_column, as_text)
+    if source.format == "parquet":
+        known = _table_types(replace(source, columns=columns.names))
+        if not as_text:
+            types.update({name: known[name] for name in names})
+    return columns
 
 
-def _table_types(file: InputFile) -> dict[str, pa.DataType]:
-    with readable(file.shown):
-        schema = parquet.read_schema(file.path, filesystem=file.filesystem)
+def _table_types(source: Source) -> dict[str, pa.DataType]:
+    with open_table(source.files[0]) as table:
+        schema = table.schema_arrow
+    source.check_columns(source.files[0], schema.names)
     return dict(zip(schema.names, schema.types))
 
 
@@ -138,14 +144,12 @@ def _describe(item: Item, columns: Columns, file: InputFile) -> dict[str, Any]:
         "error": item.error or None,
     }
     row |= {"place": str(item.place), "text": item.content}
-    if item.error:
-        return row
     try:
-        values = columns.convert(item)
-        if columns.id_column is not None:
+        if columns.id_column is not None and columns.id_column in item.columns:
             row[ID] = _id_of(item, columns.id_column)
+        values = columns.convert(item)
     except UserError as err:
-        return {**row, "error": str(err)}
+        return {**row, "error": item.error or str(err)}
     return row | {f"column {name}": value for name, value in values.items()}
 
 
@@ -153,7 +157,7 @@ def _id_of(item: Item, name: str) -> str:
     value = item.columns.get(name)
     if value is None:
         raise item.place.error(f"has no {name}, which --id-column names; add it")
-    return value if isinstance(value, str) else str(value)
+    return checked(item.place, value if isinstance(value, str) else str(value))
 
 
 def _list_of(

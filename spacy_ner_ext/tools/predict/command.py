@@ -1,6 +1,7 @@
 """Predict the entities of a file or a stream of texts."""
 
 import json
+import os
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
@@ -15,7 +16,7 @@ from ..options import names, read_overrides
 from ..pipeline import MODEL_HELP, Code
 from .annotation import make_annotation
 from .execute import Cluster, run_to_file, run_to_folder, run_to_stdout
-from .files import open_filesystem
+from .files import is_matched, open_filesystem
 from .folder import OutputFolder
 from .inputs import Source, open_source
 from .items import TEXT
@@ -173,7 +174,8 @@ def predict(
             "--id-column": id_column,
             "--output-format": output_format,
         }
-        _check_file(target, inputs, [name for name, value in asked.items() if value])
+        _check_file(target, source, [name for name, value in asked.items() if value])
+        _report_skipped(source)
         use_device(gpu_id)
         prediction = Prediction(
             pipeline, source, batch_size, n_workers.least, max_length
@@ -185,6 +187,7 @@ def predict(
         return
     folder = OutputFolder(target, output_format.value if output_format else "parquet")
     _check_folder(folder, source, inputs)
+    _report_skipped(source)
     annotation = make_annotation(
         source,
         pipeline.shared() if on_ray else pipeline,
@@ -246,11 +249,21 @@ def _check_engine(
         )
 
 
-def _check_file(target: str, inputs: Sequence[str], asked: Sequence[str]) -> None:
+def _report_skipped(source: Source) -> None:
+    if source.skipped:
+        n, first = len(source.skipped), source.skipped[0].shown
+        what = f"Files that are not {source.format} are not read: {n}, such as {first}"
+        typer.echo(what, err=True)
+
+
+def _check_file(target: str, source: Source, asked: Sequence[str]) -> None:
     if asked:
         what = f"{asked[0]} writes rows into a folder, and {target} is not one"
         raise UserError(f"{what}: name a folder as OUTPUT")
-    if Path(target).resolve() in [Path(given).resolve() for given in inputs]:
+    if "://" in target:
+        what = "a file of lines is written to local disks only"
+        raise UserError(f"{what}: name a folder, without {SUFFIX}, as output", target)
+    if os.path.abspath(target) in [file.path for file in source.files]:
         raise UserError(f"{target} is input and output: give the output another name")
 
 
@@ -261,8 +274,13 @@ def _check_folder(folder: OutputFolder, source: Source, inputs: Sequence[str]) -
     if source.format == "spacy":
         what = "documents are not written into a folder"
         raise UserError(f"{what}: name a file that ends in {SUFFIX} as output")
+    if folder.uri.startswith("memory://"):
+        what = "is lost when this process ends; name another folder as output"
+        raise UserError(what, folder.uri)
     above = [f"{open_filesystem(given)[1].rstrip('/')}/" for given in inputs]
     inside = any(file.path.startswith(f"{folder.path}/") for file in source.files)
+    new = f"{folder.path}/rows.{folder.format}"
+    inside = inside or any(is_matched(given, new) for given in inputs)
     if inside or f"{folder.path}/".startswith(tuple(above)):
         what = f"{folder.uri} is inside the input, or contains it"
         raise UserError(f"{what}: name another folder as output")

@@ -32,6 +32,7 @@ class InputFile(NamedTuple):
     path: Its path on the file system; "-" for stdin.
     filesystem: The file system.
     size: Its size in bytes.
+    is_named: Whether it was given itself, not by a folder or a glob.
     """
 
     name: str
@@ -39,6 +40,7 @@ class InputFile(NamedTuple):
     path: str
     filesystem: Any
     size: int
+    is_named: bool = False
 
     @property
     def format(self) -> str | None:
@@ -69,12 +71,12 @@ class InputFile(NamedTuple):
 
 
 @contextmanager
-def readable(name: str) -> Iterator[None]:
+def readable(name: str, verb: str = "read") -> Iterator[None]:
     """Raise errors of a file system in a block as a UserError."""
     try:
         yield
     except OSError as err:
-        raise UserError(f"cannot be read ({reason(err)})", name) from err
+        raise UserError(f"cannot be {verb} ({reason(err)})", name) from err
 
 
 def reason(err: Exception) -> str:
@@ -111,8 +113,10 @@ def find_files(inputs: Sequence[str]) -> list[InputFile]:
     for file in files:
         other = names.setdefault(file.name, file)
         if other is not file:
-            what = f"has the same name as {other.shown}"
-            raise UserError(f"{what}; give the folder that both are in", file.shown)
+            what = f"has the same name as {other.shown}; give the folder of both"
+            if (file.path, file.filesystem) == (other.path, other.filesystem):
+                what = "is given twice; leave it out once"
+            raise UserError(what, file.shown)
     return files
 
 
@@ -121,16 +125,23 @@ def _find(given: str) -> list[InputFile]:
         return [InputFile("stdin", "stdin", STDIN, None, 0)]
     system, path = open_filesystem(given)
     with readable(given):
-        if match := GLOB.search(given):
-            return _match(system, given, given[: match.start()].rpartition("/")[0])
         info = system.get_file_info(path)
+        match = GLOB.search(given)
+        if match and info.type == fs.FileType.NotFound:
+            return _match(system, given, given[: match.start()].rpartition("/")[0])
         if info.type == fs.FileType.Directory:
             return list(_list(system, path, given.rstrip("/")))
     if isinstance(system, fs.LocalFileSystem):
         check_input(Path(given if "://" not in given else path))
     elif info.type == fs.FileType.NotFound:
         raise UserError("there is no such file; check the path", given)
-    return [InputFile(PurePosixPath(path).name, given, path, system, info.size or 0)]
+    name, size = PurePosixPath(path).name, info.size or 0
+    return [InputFile(name, given, path, system, size, is_named=True)]
+
+
+def is_matched(given: str, path: str) -> bool:
+    """Whether a glob that is given as input matches a path."""
+    return re.match(glob_translate(open_filesystem(given)[1]), path) is not None
 
 
 def _match(system: Any, pattern: str, folder: str) -> list[InputFile]:

@@ -8,17 +8,18 @@ committed.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import IO, Any, NamedTuple
 
 import numpy
 import pyarrow as pa
 from pyarrow import compute, fs, parquet
 
-from ...util.errors import UserError
-from .chunks import CHUNK
+from ...util.errors import UserError, one_line
+from .chunks import BITS, CHUNK
 from .files import InputFile, open_filesystem, readable
 from .items import TOO_LONG, to_json
 
@@ -26,6 +27,9 @@ CHECKPOINT, SETTINGS = "_checkpoint", "_annotation.json"
 PENDING = ".pending"
 # Chunks of a file.
 CHUNKS = 16
+# The name of a file of rows, whose start is random.
+ROWS = re.compile(r"([0-9a-f]{32}_\d+)\.(parquet|jsonl)")
+usable = partial(readable, verb="used")
 
 
 class Counts(NamedTuple):
@@ -103,33 +107,39 @@ class OutputFolder:
     ) -> list[tuple[int, InputFile]]:
         """Prepare the folder for a run. Returns the input files with their numbers.
 
-        RAISES (UserError): If it has other files, or was started with other settings or
-            with a file that has changed, and is not to be overwritten.
+        RAISES (UserError): If it has other files, or has rows of other settings or of
+            a file that has changed, and is not to be overwritten.
         """
-        with readable(self.uri):
-            found = self._read_settings()
-            if found is not None and overwrite:
+        with usable(self.uri):
+            is_ours = self._is_started()
+            if is_ours and overwrite:
                 self.filesystem.delete_dir_contents(self.path)
-                found = None
-            known = _compare(found, settings, files, self.uri) if found else {}
-            numbered = [(known.setdefault(f.name, len(known)), f) for f in files]
-            sizes = (found or {}).get("files", {}) | {f.name: f.size for f in files}
+            done = self.done()
+            found = self._read_settings() if done else {"settings": {}, "files": {}}
+            if done:
+                _compare(found, settings, files, self.uri, done)
+            sizes = found["files"] | {f.name: f.size for f in files}
+            numbers = {name: number for number, name in enumerate(sizes)}
             self.filesystem.create_dir(self.checkpoint, recursive=True)
             self._write_json({"settings": settings, "files": sizes})
             self._clean()
-        return numbered
+        return [(numbers[file.name], file) for file in files]
 
     def done(self) -> set[int]:
         """The numbers of the chunks that are committed.
 
-        RAISES (UserError): If one is committed twice.
+        RAISES (UserError): If one is committed twice, or rows are missing.
         """
-        with readable(self.uri):
-            paths = [f"{self.checkpoint}/{name}.parquet" for name in self._committed()]
-            numbers = [
-                parquet.read_table(path, filesystem=self.filesystem)[CHUNK].to_numpy()
-                for path in paths
-            ]
+        with usable(self.uri):
+            committed = self._committed()
+            numbers = [self._read_numbers(name) for name in committed]
+            missing = committed - {
+                info.base_name.split(".")[0] for info in self._rows()
+            }
+        if missing:
+            what = f"{len(missing)} files of rows are missing, such as {min(missing)}"
+            advice = "put them back, or start again with --overwrite"
+            raise UserError(f"{what}; {advice}", self.uri)
         every = numpy.concatenate(numbers) if numbers else numpy.array([], dtype=int)
         done = set(every.tolist())
         if len(done) < len(every):
@@ -137,12 +147,21 @@ class OutputFolder:
             raise UserError(f"{what}; start again with --overwrite", self.uri)
         return done
 
+    def _read_numbers(self, name: str) -> Any:
+        path = f"{self.checkpoint}/{name}.parquet"
+        try:
+            table = parquet.read_table(path, filesystem=self.filesystem)
+            return table[CHUNK].to_numpy()
+        except (pa.ArrowInvalid, KeyError) as err:
+            what = f"is not a complete checkpoint ({one_line(err)}); start again with"
+            raise UserError(f"{what} --overwrite", path) from err
+
     def write(self, name: str, chunks: pa.Table, columns: Sequence[str]) -> None:
         """Commit chunks of rows as a file."""
         pending = f"{self.checkpoint}/{name}{PENDING}.parquet"
         data = f"{self.path}/{name}.{self.format}"
         system = self.filesystem
-        with readable(self.uri):
+        with usable(self.uri):
             parquet.write_table(chunks.select([CHUNK]), pending, filesystem=system)
             with system.open_output_stream(data) as file:
                 write_rows(rows_of(chunks), columns, self.format, file)
@@ -153,7 +172,7 @@ class OutputFolder:
 
         RAISES (UserError): If a chunk is committed twice.
         """
-        with readable(self.uri):
+        with usable(self.uri):
             self._clean()
         return len(self.done())
 
@@ -162,10 +181,12 @@ class OutputFolder:
         for info in self._list(self.checkpoint):
             if info.base_name.endswith(f"{PENDING}.parquet"):
                 self.filesystem.delete_file(info.path)
-        for info in self._list(self.path):
-            name, _, suffix = info.base_name.rpartition(".")
-            if suffix == self.format and name not in committed:
+        for info in self._rows():
+            if info.base_name.split(".")[0] not in committed:
                 self.filesystem.delete_file(info.path)
+
+    def _rows(self) -> list[Any]:
+        return [i for i in self._list(self.path) if ROWS.fullmatch(i.base_name)]
 
     def _committed(self) -> set[str]:
         names = [info.base_name for info in self._list(self.checkpoint)]
@@ -177,23 +198,26 @@ class OutputFolder:
         found = self.filesystem.get_file_info(selector)
         return [info for info in found if info.type == fs.FileType.File]
 
-    def _read_settings(self) -> dict[str, Any] | None:
-        """The settings of the run that started it; None if it is empty."""
-        info = self.filesystem.get_file_info(self.path)
-        if info.type == fs.FileType.File:
+    def _is_started(self) -> bool:
+        """Whether a run has started it; it may have been killed at once."""
+        if self.filesystem.get_file_info(self.path).type == fs.FileType.File:
             raise UserError("is a file; name a folder as output", self.uri)
-        if info.type == fs.FileType.NotFound:
-            return None
-        path = f"{self.path}/{SETTINGS}"
-        if self.filesystem.get_file_info(path).type == fs.FileType.File:
-            with self.filesystem.open_input_stream(path) as file:
-                found: dict[str, Any] = json.loads(file.read())
-            return found
         selector = fs.FileSelector(self.path, allow_not_found=True)
-        if self.filesystem.get_file_info(selector):
+        names = {info.base_name for info in self.filesystem.get_file_info(selector)}
+        if names - {CHECKPOINT, f"{SETTINGS}.new"} and SETTINGS not in names:
             what = "has files of another program; name an empty folder as output"
             raise UserError(what, self.uri)
-        return None
+        return bool(names)
+
+    def _read_settings(self) -> dict[str, Any]:
+        path = f"{self.path}/{SETTINGS}"
+        try:
+            with self.filesystem.open_input_stream(path) as file:
+                found: dict[str, Any] = json.loads(file.read())
+            return {name: dict(found[name]) for name in ("settings", "files")}
+        except (KeyError, TypeError, ValueError) as err:
+            what = f"is not complete ({one_line(err)}); start again with --overwrite"
+            raise UserError(what, path) from err
 
     def _write_json(self, data: dict[str, Any]) -> None:
         path = f"{self.path}/{SETTINGS}"
@@ -207,22 +231,28 @@ def _compare(
     settings: dict[str, Any],
     files: Sequence[InputFile],
     folder: str,
-) -> dict[str, int]:
-    """The numbers of the known input files."""
+    done: set[int],
+) -> None:
+    """Raise if settings differ, or the size of a file with chunks that are done."""
     advice = "repeat the command that started it, or start again with --overwrite"
     for name, value in settings.items():
         was = found["settings"].get(name)
         if was != value:
             what = f"it was started with {name} {_shorten(was)}, not {_shorten(value)}"
             raise UserError(f"{what}; {advice}", folder)
+    read = {chunk >> BITS for chunk in done}
+    sizes = {
+        name: size
+        for number, (name, size) in enumerate(found["files"].items())
+        if number in read
+    }
     for file in files:
-        size = found["files"].get(file.name, file.size)
+        size = sizes.get(file.name, file.size)
         if size != file.size:
             what = (
                 f"had {size:,} bytes when {folder} was started, and has {file.size:,}"
             )
             raise UserError(f"{what}; give new texts in a new file", file.shown)
-    return {name: number for number, name in enumerate(found["files"])}
 
 
 def _shorten(value: object) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -23,12 +24,14 @@ class Source:
 
     text_field: The field or column that contains the text.
     columns: The fields to keep as columns; None to keep all of them as JSON.
+    skipped: Files of other formats in the folders that were given.
     """
 
     files: Sequence[InputFile]
     format: str
     text_field: str = TEXT
     columns: tuple[str, ...] | None = None
+    skipped: Sequence[InputFile] = ()
 
     @property
     def is_stdin(self) -> bool:
@@ -72,8 +75,8 @@ class Source:
     def _read_table(self, file: InputFile) -> Iterator[Item]:
         wanted = None if self.columns is None else [self.text_field, *self.columns]
         number = 0
-        with readable(file.shown), _open_table(file) as table:
-            self._check_columns(file, table.schema_arrow.names)
+        with open_table(file) as table:
+            self.check_columns(file, table.schema_arrow.names)
             for batch in table.iter_batches(ROWS, columns=wanted):
                 for fields in batch.to_pylist():
                     number += 1
@@ -83,36 +86,35 @@ class Source:
                     except UserError as err:
                         yield _failed(place, err)
 
-    def _check_columns(self, file: InputFile, names: Sequence[str]) -> None:
+    def check_columns(self, file: InputFile, names: Sequence[str]) -> None:
+        """Raise a UserError if a table does not have the text and the columns."""
         for name in (self.text_field, *(self.columns or ())):
             if name not in names:
-                advice = "name the text with --text-field" if name == TEXT else "check"
+                advice = "name another"
+                if name == self.text_field:
+                    advice = "name that of the text with --text-field"
                 what = f"has no column {name}, but {', '.join(names)}; {advice}"
                 raise UserError(what, file.shown)
 
     def _parse(self, line: str, place: Place) -> dict[str, Any]:
-        example = json.dumps({self.text_field: "..."}, ensure_ascii=False)
         try:
             fields = json.loads(line, parse_constant=_refuse)
         # Brackets may be nested deeper than Python's stack.
         except (ValueError, RecursionError) as err:
-            what = f"is not JSON ({one_line(err)}); write {example}"
+            what = f"is not JSON ({one_line(err)}); write {self._example()}"
             raise place.error(what) from err
-        text = fields.get(self.text_field) if isinstance(fields, dict) else None
-        if not isinstance(text, str):
-            what = f'is not a JSON object with a text in "{self.text_field}"'
-            advice = f"write {example}, or name the field with --text-field"
-            raise place.error(f"{what}; {advice}")
-        return fields
+        return fields if isinstance(fields, dict) else {}
 
     def _item(self, place: Place, fields: dict[str, Any], text_field: str) -> Item:
-        text = fields[text_field]
-        if not isinstance(text, str):
-            what = f"has {type(text).__name__} in {text_field}, and not a text"
-            raise place.error(f"{what}; name another column with --text-field")
         if self.columns is not None:
             kept = {name: fields.get(name) for name in self.columns}
-            return Item(place, _checked(place, text), columns=kept)
+            try:
+                text = checked(place, self._text_of(place, fields, text_field))
+            except UserError as err:
+                # The row has the columns even so.
+                return _failed(place, err)._replace(columns=kept)
+            return Item(place, text, columns=kept)
+        text = self._text_of(place, fields, text_field)
         # In the result the text is called "text".
         carried = {
             TEXT if name == text_field else name: value
@@ -121,6 +123,21 @@ class Source:
         }
         head = as_json(place, carried)[:-1]
         return Item(place, text, head, len(fields) - len(carried))
+
+    def _text_of(self, place: Place, fields: dict[str, Any], text_field: str) -> str:
+        text = fields.get(text_field)
+        if isinstance(text, str):
+            return text
+        if self.format == "parquet":
+            kind = "null" if text is None else type(text).__name__
+            what = f"has {kind} in {text_field}, and not a text; name another column"
+            raise place.error(f"{what} with --text-field")
+        what = f'is not a JSON object with a text in "{text_field}"; write'
+        advice = "or name the field with --text-field"
+        raise place.error(f"{what} {self._example()}, {advice}")
+
+    def _example(self) -> str:
+        return json.dumps({self.text_field: "..."}, ensure_ascii=False)
 
 
 def open_source(
@@ -136,33 +153,39 @@ def open_source(
     files = find_files(inputs)
     if STDIN in inputs and len(files) > 1:
         raise UserError("stdin (-) is not read together with files; leave one out")
-    return Source(
-        *_same_format(files, format, ", ".join(inputs)),
-        text_field=text_field,
-        columns=columns,
-    )
+    found = _find_format(files, format, ", ".join(inputs))
+    read: list[InputFile] = []
+    skipped: list[InputFile] = []
+    for file in files:
+        # A folder may have other files, but what was named is read.
+        is_read = file.is_named or file.format == found
+        (read if is_read else skipped).append(file)
+    if not read:
+        read, skipped = skipped, read
+    return Source(read, found, text_field, columns, skipped)
 
 
-def _same_format(
-    files: list[InputFile], format: str | None, given: str
-) -> tuple[list[InputFile], str]:
-    """The files of one format, and the format."""
+def _find_format(files: list[InputFile], format: str | None, given: str) -> str:
+    """The format that is given, or that the names show."""
     if not files:
         raise UserError("has no file; give another folder", given)
     if files[0].path == STDIN:
         if format in ("spacy", "parquet"):
             what = f"{format} is not read from stdin; give the file"
             raise UserError(what)
-        return files, format or "text"
+        return format or "text"
+    named = {file.format for file in files if file.is_named}
     formats = {file.format for file in files if file.format}
-    if format is None and (len(formats) == 1 or "spacy" in formats):
-        format = "spacy" if "spacy" in formats else formats.pop()
+    if format is None and not named and "spacy" in formats:
+        format = "spacy"
+    elif format is None and len(formats) == 1 and None not in named:
+        format = formats.pop()
     if format is None:
         what = "the name does not show the format"
-        if formats:
+        if len(formats) > 1:
             what = f"has files of several formats ({', '.join(sorted(formats))})"
         raise UserError(f"{what}; give --format text, jsonl, parquet or spacy", given)
-    return [file for file in files if file.format == format] or files, format
+    return format
 
 
 def as_json(place: Place, value: Any) -> str:
@@ -179,7 +202,11 @@ def as_json(place: Place, value: Any) -> str:
     return text
 
 
-def _checked(place: Place, text: str) -> str:
+def checked(place: Place, text: str) -> str:
+    """A text that UTF-8 can have.
+
+    RAISES (UserError): If it cannot.
+    """
     as_json(place, text)
     return text
 
@@ -188,11 +215,22 @@ def _failed(place: Place, err: UserError) -> Item:
     return Item(place, "", to_json({TEXT: None})[:-1], error=str(err))
 
 
-def _open_table(file: InputFile) -> Any:
-    try:
-        return parquet.ParquetFile(file.path, filesystem=file.filesystem)
-    except ArrowException as err:
-        raise UserError(f"is not a parquet file ({one_line(err)})", file.shown) from err
+@contextmanager
+def open_table(file: InputFile) -> Iterator[Any]:
+    """Open a parquet file.
+
+    RAISES (UserError): If it cannot be opened, or is damaged where it is read.
+    """
+    with readable(file.shown):
+        try:
+            with parquet.ParquetFile(file.path, filesystem=file.filesystem) as table:
+                yield table
+        except ArrowException as err:
+            advice = "replace it, or leave it out"
+            if file.is_compressed:
+                advice = "decompress it"
+            what = f"is not a complete parquet file ({one_line(err)}); {advice}"
+            raise UserError(what, file.shown) from err
 
 
 def _split(file: IO[bytes]) -> Iterator[bytes]:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from datetime import date, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...util.errors import Place
@@ -15,8 +17,19 @@ TEXT = "text"
 FIELDS = ("entities", "spans", "cats", "error")
 # The start of the error of a text over a maximum that the user gave.
 TOO_LONG = "the text has"
+
+
+def _as_text(value: object) -> str:
+    """Write dates, times and decimal numbers, which a table may have."""
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not a type of JSON")
+
+
 # One encoder for all results, where json.dumps would make one for each.
-to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_as_text).encode
 
 
 class Words(NamedTuple):

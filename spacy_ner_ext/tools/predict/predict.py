@@ -17,7 +17,7 @@ from .long import Places, find_places, merge, predict_windows
 BATCH_SIZE = 64
 # The first so many words stay in the vocabulary and in the tokenizer's cache; later
 # ones are forgotten after each batch.
-KEPT_WORDS = 50_000
+KEPT_WORDS = 30_000
 # Further digits are rounding errors of 32-bit arithmetic.
 DIGITS = 6
 
@@ -31,7 +31,7 @@ def predict(
     """Predict the entities of a stream of texts, in its order.
 
     Memory does not grow with the number of texts: the vocabulary forgets words that
-    come after the first 50,000 in a memory zone of spaCy around each batch. A text of
+    come after the first 30,000 in a memory zone of spaCy around each batch. A text of
     more than `nlp.max_length` characters is predicted in windows of 100,000 characters
     that overlap and begin where sentences, or else words, begin.
 

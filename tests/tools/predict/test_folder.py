@@ -113,7 +113,7 @@ def test_a_table_into_a_file(call, model, tmp_path):
     lines = (tmp_path / "out.jsonl").read_text().splitlines()
     first, second = map(json.loads, lines)
     assert list(first) == ["text", "n", "entities"]
-    assert second["error"].startswith("in.parquet, row 2: has NoneType in text")
+    assert second["error"].startswith("in.parquet, row 2: has null in text")
 
 
 def test_groups_and_categories(call, tmp_path):
@@ -249,18 +249,85 @@ def test_other_settings_do_not_resume(model, texts, tmp_path, small):
 
 def test_chunks_that_two_runs_wrote_are_an_error(model, texts, tmp_path):
     run(model, texts, tmp_path / "out")
-    [committed] = (tmp_path / "out/_checkpoint").iterdir()
-    committed.with_stem("other").write_bytes(committed.read_bytes())
+    for [file] in ((tmp_path / "out").glob(f"{f}*.parquet") for f in ("", "_*/")):
+        file.with_stem(f"{'f' * 32}_000000").write_bytes(file.read_bytes())
     with pytest.raises(UserError, match="two runs wrote it at the same time"):
         run(model, texts, tmp_path / "out")
+
+
+def test_a_run_that_committed_nothing_may_get_other_settings(model, tmp_path):
+    write(tmp_path / "in/a.jsonl", [])
+    run(model, tmp_path / "in", tmp_path / "out")
+    write(tmp_path / "in.jsonl", LINES[:3])
+    assert run(model, tmp_path / "in.jsonl", tmp_path / "out", max_length=9) == 3
+    # Killed before its settings were written.
+    (tmp_path / "new/_checkpoint").mkdir(parents=True)
+    assert run(model, tmp_path / "in.jsonl", tmp_path / "new") == 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "what"),
+    [
+        ("*.parquet", "1 files of rows are missing, such as"),
+        ("_checkpoint/*", "is not a complete checkpoint"),
+        ("_annotation.json", "is not complete"),
+    ],
+)
+def test_a_damaged_folder(model, texts, tmp_path, pattern, what):
+    run(model, texts, tmp_path / "out")
+    [file] = (tmp_path / "out").glob(pattern)
+    file.unlink() if "missing" in what else file.write_bytes(b"")
+    with pytest.raises(UserError, match=what):
+        run(model, texts, tmp_path / "out")
+    assert run(model, texts, tmp_path / "out", overwrite=True) == 40
+
+
+def test_values_that_utf8_cannot_have_are_errors_of_their_rows(call, model, tmp_path):
+    lines = [{"text": TEXTS[0], "key": key} for key in ("a", "\ud800", "")]
+    write(tmp_path / "in.jsonl", [*lines, {"text": None, "key": "no text"}])
+    for option in ("--columns", "--id-column"):
+        folder = option.strip("-")
+        assert call("predict", model, "in.jsonl", folder, option, "key")[0] == 1
+        rows = pa.dataset.dataset(tmp_path / folder).to_table().to_pylist()
+        assert [bool(row["error"]) for row in rows] == [False, True, False, True]
+        keys = [row["key" if option == "--columns" else "id"] for row in rows]
+        assert (keys[0], *keys[2:]) == ("a", "", "no text")
+
+
+def test_dates_of_a_table_are_written_as_text(call, model, tmp_path):
+    when = pa.array([0], pa.timestamp("ms"))
+    parquet.write_table(pa.table({"text": ["Oslo"], "t": when}), tmp_path / "a.parquet")
+    assert call("predict", model, "a.parquet", "o.jsonl")[0] == 0
+    assert json.loads((tmp_path / "o.jsonl").read_text())["t"] == "1970-01-01T00:00:00"
+
+
+def test_files_of_another_format_are_counted(call, model, tmp_path):
+    write(tmp_path / "in[1]/a.jsonl", LINES[:1])
+    write(tmp_path / "in[1]/b.md", LINES[:1])
+    code, _, err = call("predict", model, "in[1]", "out")
+    assert code == 0
+    assert "are not read: 1, such as in[1]/b.md" in err
+    # What is named is read.
+    args = ("in[1]/a.jsonl", "in[1]/b.md", "both", "--format", "jsonl")
+    assert call("predict", model, *args)[0] == 0
+    assert len(read(tmp_path / "both")) == 2
 
 
 @pytest.mark.parametrize(
     ("args", "what"),
     [
+        (["in/a.jsonl", "in/b.md", "out"], "the name does not show the format"),
+        (["in.jsonl", "in.jsonl", "out"], "in.jsonl: is given twice"),
+        (["in/**/*.parquet", "in/out"], "is inside the input"),
+        (["in.jsonl", "memory://out"], "is lost when this process ends"),
+        (["in.jsonl", "s3://b/out.jsonl"], "is written to local disks only"),
+        (["in.jsonl", "foo://b/out"], "Protocol not known: foo"),
+        (["in.jsonl", "in.jsonl/out"], "is inside the input"),
+        (["bad.parquet", "out"], "is not a complete parquet file"),
+        (["in.parquet", "out", "--columns", "n"], "has no column"),
         (["-", "out"], "stdin is not read into a folder"),
         (["in.jsonl", "in"], "has files of another program"),
-        (["in", "in/out"], "is inside the input"),
+        (["in", "in/out", "--format", "jsonl"], "is inside the input"),
         (["in.jsonl", "out", "--columns", "cats"], "a result has its own column cats"),
         (["in.jsonl", "out", "--columns", "id"], "--id-column keeps ids"),
         (["in.jsonl", "out", "--workers", "2:8"], "needs --engine ray"),
@@ -270,11 +337,16 @@ def test_chunks_that_two_runs_wrote_are_an_error(model, texts, tmp_path):
         (["in.jsonl", "out", "--engine", "ray", "--gpu-id", "0"], "--gpus-per-worker"),
         (["in.parquet", "out"], "has no column text, but body"),
         (["in.parquet", "-o", "o.jsonl"], "has no column text, but body"),
-        (["bad.parquet", "-o", "o.jsonl"], "bad.parquet: is not a parquet file"),
+        (
+            ["bad.parquet", "-o", "o.jsonl"],
+            "bad.parquet: is not a complete parquet file",
+        ),
     ],
 )
 def test_errors_are_one_sentence(call, model, texts, tmp_path, args, what):
     write(tmp_path / "in/a.jsonl", LINES[:2])
+    write(tmp_path / "in/b.md", LINES[:2])
+    parquet.write_table(pa.table({"text": TEXTS}), tmp_path / "in/c.parquet")
     (tmp_path / "bad.parquet").write_bytes(b"no table")
     parquet.write_table(pa.table({"body": TEXTS}), tmp_path / "in.parquet")
     code, out, err = call("predict", model, *args)

@@ -66,6 +66,5 @@ def test_the_rows_of_the_command(call, tmp_path):
     spark, command = read(tmp_path / "spark"), read(tmp_path / "command")
     assert len(spark) == 64
     assert "k6: has no text" in spark.pop("k6")["error"]
-    # In the command's input the line has no text, and its id is not read.
-    assert "in.jsonl, line 7: " in command.pop("in.jsonl:7")["error"]
+    assert "in.jsonl, line 7: " in command.pop("k6")["error"]
     assert {key: {**row, "n": str(row["n"])} for key, row in spark.items()} == command
