@@ -9,7 +9,8 @@ Texts are those of a .spacy file, repeated, each with a number appended to a wor
 - throughput: words per second with one and with two workers of one thread. Each number
   of workers runs with N and with 2 N texts; the difference of the times is that of N
   texts without the start.
-- memory: the peak of a worker with 20,000 and with 200,000 texts.
+- memory: the peak of a worker with 20,000 and with 200,000 texts, without the memory
+  of Ray's object store, which all processes share.
 - kills: ten workers and three commands are killed (SIGKILL) at random; the rows are
   compared with those of the local engine.
 """
@@ -17,6 +18,7 @@ Texts are those of a .spacy file, repeated, each with a number appended to a wor
 import argparse
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -29,7 +31,6 @@ from common import (
     descendants,
     machine_facts,
     one_thread,
-    peak_mib,
     print_table,
     write,
 )
@@ -119,7 +120,7 @@ def memory(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         run = Run(args, texts, folder / f"out{n}", 1)
         peak = 0.0
         while run.is_running():
-            peak = max([peak, *(peak_mib_or_none(actor) for actor in run.actors())])
+            peak = max([peak, *map(own_mib, run.actors())])
             time.sleep(0.5)
         run.end()
         peaks[n] = peak
@@ -130,11 +131,16 @@ def memory(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return {"peak_mib": peaks, "ratio": ratio}
 
 
-def peak_mib_or_none(process: int) -> float:
+def own_mib(process: int) -> float:
+    """MiB of memory of a process, without that of Ray's object store, which processes
+    share and which Ray bounds."""
     try:
-        return peak_mib(process)
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf8")
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
+    found = dict(re.findall(r"^(\w+):\s+(\d+) kB$", status, re.MULTILINE))
+    # One that has just ended has none.
+    return (int(found.get("VmRSS", 0)) - int(found.get("RssShmem", 0))) / 1024
 
 
 def kills(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
