@@ -307,7 +307,7 @@ def test_files_of_another_format_are_counted(call, model, tmp_path):
     code, _, err = call("predict", model, "in[1]", "out")
     assert code == 0
     assert "are not read: 1, such as in[1]/b.md" in err
-    # What is named is read.
+    # A file that is named is read.
     args = ("in[1]/a.jsonl", "in[1]/b.md", "both", "--format", "jsonl")
     assert call("predict", model, *args)[0] == 0
     assert len(read(tmp_path / "both")) == 2
