@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
 import srsly
 
 from .errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 # In the names of temporary folders, and the name of what is replaced in them.
 WRITING, OLD = ".writing-", "old"
@@ -74,6 +79,20 @@ def replacing(path: Path) -> Iterator[Path]:
         for created in new_folders:
             if created.is_dir() and not any(created.iterdir()):
                 created.rmdir()
+
+
+def lock(file: IO[Any]) -> bool:
+    """Lock an open file until it is closed. Returns False if another process has locked
+    it. On Windows nothing is locked.
+
+    RAISES (OSError): If the file system has no locks.
+    """
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -10,13 +10,8 @@ from typing import IO, Any
 import srsly
 
 from ...util.errors import UserError
-from ...util.files import check_output, write_json
+from ...util.files import check_output, lock, write_json
 from .items import TOO_LONG, Item
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 SUFFIX = ".jsonl"
 ADVICE = "repeat the command that started it, or start again with --overwrite"
@@ -69,7 +64,9 @@ class PartFile(Stream):
         # The settings may be left by a finished run that was killed at its very end.
         resumes = self.part.exists() and self.settings_file.exists()
         with self.part.open("ab+") as self.file:
-            self._lock()
+            if not lock(self.file):
+                what = "another run is writing it; wait for it, or name another output"
+                raise UserError(what, self.part)
             if overwrite or not resumes:
                 # In this order a part never has the settings of another one.
                 self.settings_file.unlink(missing_ok=True)
@@ -110,14 +107,6 @@ class PartFile(Stream):
         except (ValueError, TypeError) as err:
             what = f"is damaged; remove it and {self.part}"
             raise UserError(what, self.settings_file) from err
-
-    def _lock(self) -> None:
-        try:
-            if fcntl is not None:
-                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as err:
-            what = "another run is writing it; wait for it, or name another output"
-            raise UserError(what, self.part) from err
 
     def remaining(self, batches: Iterator[list[Item]]) -> Iterator[list[Item]]:
         """Skip the batches that the part contains, and truncate it after them.

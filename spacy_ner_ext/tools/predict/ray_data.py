@@ -57,12 +57,13 @@ def run(
     _configure(folder)
     sink = Rows(folder, columns)
     source = Texts(annotation.source, columns, files)
+    n_tasks = len(source.groups())
     # Readers and writers need little time, and wait for no processor.
     texts = read_datasource(
         source,
-        override_num_blocks=len(source.groups()),
+        override_num_blocks=n_tasks,
         num_cpus=0,
-        compute=TaskPoolStrategy(size=workers.most),
+        compute=TaskPoolStrategy(size=min(workers.most, n_tasks)),
     )
     rows = _predicted(texts, annotation.annotator, workers, gpus_per_worker)
     try:

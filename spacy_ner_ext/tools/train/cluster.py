@@ -164,7 +164,10 @@ def _follow(
             "continue from the last checkpoint with --resume"
         ) from err
     if fields is None:
-        raise UserError("A worker has left training with SystemExit.")
+        raise UserError(
+            "A worker has ended without an error, such as by sys.exit() in --code: see "
+            "its messages, and continue from the last checkpoint with --resume."
+        )
     return fields
 
 

@@ -3,7 +3,6 @@ from the start or from the last checkpoint."""
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import shutil
@@ -22,6 +21,7 @@ from thinc.api import Config
 
 from ...util.errors import LostProcess, UserError, one_line
 from ...util.extras import require
+from ...util.files import lock
 from ..device import use_device
 from ..loading import import_functions
 from .api import train
@@ -132,7 +132,7 @@ def locked(output: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
     """
     path = output / LOCK
     end = time.monotonic() + timeout
-    while (file := _lock(path)) is None:
+    while (file := _open_locked(path)) is None:
         if time.monotonic() > end:
             raise UserError(
                 f"{output} is the output of another command, which still trains: end "
@@ -146,16 +146,18 @@ def locked(output: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _lock(path: Path) -> IO[str] | None:
+def _open_locked(path: Path) -> IO[str] | None:
     """Open and lock a file; None if another process has locked it."""
     file = path.open("a")
     try:
-        fcntl: Any = importlib.import_module("fcntl")
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    except (ImportError, OSError):
-        # Windows, or a file system without locks.
-        pass
-    return file
+        if lock(file):
+            return file
+    except OSError as err:
+        util.logger.warning(
+            "%s cannot be locked (%s): make sure that no other command trains into "
+            "this folder.",
+            *(path, one_line(err)),
+        )
+        return file
+    file.close()
+    return None

@@ -108,6 +108,13 @@ def actors(pid):
     return [p for p, line in descendants(pid).items() if "MapBatches(Annot" in line]
 
 
+def wait_for_actor(process):
+    while not (found := actors(process.pid)):
+        assert process.poll() is None
+        time.sleep(0.1)
+    return found
+
+
 def kill(pid):
     try:
         os.kill(pid, signal.SIGKILL)
@@ -147,16 +154,15 @@ def test_the_rows_of_the_local_engine(call, model, tmp_path):
 def test_killed_actors_and_drivers_lose_and_repeat_nothing(call, slow, tmp_path):
     write(tmp_path / "in.jsonl", 20_000)
     generator = random.Random(0)
-    killed = 0
     for _ in range(2):
         process = start(tmp_path, *slow, "in.jsonl", "ray", "--columns", "n")
         committed = len(list((tmp_path / "ray").glob("_checkpoint/*")))
         for _ in range(2):
-            while not (found := actors(process.pid)):
-                assert process.poll() is None
-                time.sleep(0.1)
+            wait_for_actor(process)
             time.sleep(generator.uniform(0, 5))
-            killed += kill(generator.choice(found))
+            # Ray may have replaced those that were there before.
+            while not kill(generator.choice(wait_for_actor(process))):
+                pass
         while len(list((tmp_path / "ray").glob("_checkpoint/*"))) == committed:
             assert process.poll() is None
             time.sleep(0.1)
@@ -168,7 +174,7 @@ def test_killed_actors_and_drivers_lose_and_repeat_nothing(call, slow, tmp_path)
             if line.startswith("ray::"):
                 kill(pid)
     code, err = finish(start(tmp_path, *slow, "in.jsonl", "ray", "--columns", "n"))
-    assert (code, killed) == (0, 4), err
+    assert code == 0, err
     assert "earlier rows are kept" in err
     assert call("predict", *slow, "in.jsonl", "local", "--columns", "n")[0] == 0
     rows = read(tmp_path / "ray")
