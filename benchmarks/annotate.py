@@ -1,14 +1,13 @@
 """Throughput, memory and fault tolerance of `python -m spacy_ner_ext predict` on Ray.
 
-    python benchmarks/annotate.py throughput MODEL train.spacy --texts 40000
+    python benchmarks/annotate.py throughput MODEL train.spacy
     python benchmarks/annotate.py memory MODEL train.spacy
     python benchmarks/annotate.py kills MODEL train.spacy --texts 200000
 
 Texts are those of a .spacy file, repeated, each with a number appended to a word.
 
-- throughput: words per second with one and with two workers of one thread. Each number
-  of workers runs with N and with 2 N texts; the difference of the times is that of N
-  texts without the start.
+- throughput: words per second with one and with two workers of one thread, between
+  the first and the last commit. They alternate, so that both see the same machine.
 - memory: the peak of a worker with 20,000 and with 200,000 texts, without the memory
   of Ray's object store, which all processes share.
 - kills: ten workers and three commands are killed (SIGKILL) at random; the rows are
@@ -24,6 +23,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -38,7 +38,10 @@ from common import (
 one_thread()
 
 import pyarrow.dataset
+import pyarrow.parquet
 from predict import write_texts
+
+from spacy_ner_ext.tools.predict.chunks import TEXTS
 
 WORKERS = (1, 2)
 SIZES = (20_000, 200_000)
@@ -87,29 +90,42 @@ class Run:
             raise RuntimeError(err[-2000:])
 
 
-def seconds(args: argparse.Namespace, texts: Path, out: Path, workers: int) -> float:
-    begun = time.perf_counter()
-    Run(args, texts, out, workers).end()
-    return time.perf_counter() - begun
-
-
 def throughput(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    files = {n: folder / f"{n}.txt" for n in (args.texts, 2 * args.texts)}
-    words = [write_texts(args.corpus, n, path) for n, path in files.items()]
-    found: dict[str, Any] = {"words": words[1] - words[0]}
-    for workers in WORKERS:
-        once, twice = (
-            seconds(args, path, folder / f"{workers}_{n}", workers)
-            for n, path in files.items()
-        )
-        found[f"seconds_{workers}"] = [once, twice]
-        found[f"words_per_second_{workers}"] = found["words"] / (twice - once)
-    one, two = (found[f"words_per_second_{workers}"] for workers in WORKERS)
-    found["share_of_twice_one"] = two / (2 * one)
+    texts = folder / "texts.txt"
+    words_per_text = write_texts(args.corpus, args.texts, texts) / args.texts
+    speeds: dict[int, list[float]] = {workers: [] for workers in WORKERS}
+    starts = []
+    for number in range(args.rounds):
+        for workers in WORKERS:
+            out, begun = folder / f"{number}_{workers}", time.time()
+            Run(args, texts, out, workers).end()
+            start, texts_per_second = measure(out)
+            speeds[workers].append(texts_per_second * words_per_text)
+            if workers == 1:
+                starts.append(start - begun)
+    one, two = (median(speeds[workers]) for workers in WORKERS)
     row = [args.model, f"{one:,.0f}", f"{two:,.0f}", f"{two / (2 * one):.2f}"]
     head = ["pipeline", "words/s, 1 worker", "2 workers", "of twice one"]
     print_table("Throughput", head, [row])
-    return found
+    shares = [two / (2 * one) for one, two in zip(*speeds.values(), strict=True)]
+    print("Of twice one, each round:", *(f"{share:.2f}" for share in shares))
+    return {
+        "words_per_second": speeds,
+        "share_of_twice_one": two / (2 * one),
+        "start_seconds": median(starts),
+    }
+
+
+def measure(out: Path) -> tuple[float, float]:
+    """When the first text was begun, and texts per second, from the files in which
+    chunks are committed."""
+    commits = sorted(
+        (path.stat().st_mtime, pyarrow.parquet.read_metadata(path).num_rows * TEXTS)
+        for path in out.glob("_checkpoint/*.parquet")
+    )
+    (first, n_first), (last, _) = commits[0], commits[-1]
+    speed = sum(n for _, n in commits[1:]) / (last - first)
+    return first - n_first / speed, speed
 
 
 def memory(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -190,7 +206,8 @@ def main() -> None:
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("model")
     parser.add_argument("corpus", type=Path)
-    parser.add_argument("--texts", type=int, default=40_000)
+    parser.add_argument("--texts", type=int, default=81_920)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()

@@ -19,6 +19,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -121,11 +122,10 @@ def fit_training(results: Mapping[str, Any], link: Link) -> Training:
 def fit_annotation(
     results: Mapping[str, Any], bytes_per_word: float, storage: float
 ) -> Annotation:
-    """The cost of annotation from runs of one worker with N and with 2 N texts."""
+    """The cost of annotation from runs of one worker."""
     measured = results["throughput"]
-    once, twice = measured["seconds_1"]
-    speed = measured["words_per_second_1"]
-    return Annotation(speed, max(2 * once - twice, 0.0), bytes_per_word, storage)
+    speed = median(measured["words_per_second"]["1"])
+    return Annotation(speed, measured["start_seconds"], bytes_per_word, storage)
 
 
 def _columns(rows: Iterable[Mapping[str, float]], *names: str) -> list[np.ndarray]:

@@ -88,8 +88,8 @@ def test_annotation_scales_until_the_storage_is_the_limit(scale):
     assert bounded.words_per_second(8) == 4000
 
 
-def test_the_start_of_annotation_is_that_of_both_runs(scale):
-    measured = {"words_per_second_1": 8000.0, "seconds_1": [110.0, 210.0]}
+def test_the_cost_of_annotation_is_that_of_one_worker(scale):
+    measured = {"words_per_second": {"1": [8000.0]}, "start_seconds": 10.0}
     found = scale.fit_annotation({"throughput": measured}, 5.5, 1e9)
     assert (found.start, found.speed) == (10.0, 8000.0)
 
@@ -97,7 +97,7 @@ def test_the_start_of_annotation_is_that_of_both_runs(scale):
 def test_prints_and_writes_predictions(scale, training, link, tmp_path, capsys):
     measured, annotation = tmp_path / "train.json", tmp_path / "annotate.json"
     measured.write_text(json.dumps(results_of(scale, training, link)))
-    throughput = {"words_per_second_1": 8000.0, "seconds_1": [110.0, 210.0]}
+    throughput = {"words_per_second": {"1": [8000.0]}, "start_seconds": 10.0}
     annotation.write_text(
         json.dumps({"throughput": throughput, "settings": {"model": "cnn"}})
     )
