@@ -6,6 +6,7 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .pipes.annotations import get_score
+    from .tools.audit.audit import audit
     from .tools.calibrate.calibrate import calibrate
     from .tools.convert.convert import convert
     from .tools.evaluate.evaluate import evaluate
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 __all__ = [
     "UserError",
     "__version__",
+    "audit",
     "calibrate",
     "convert",
     "evaluate",
@@ -29,6 +31,7 @@ __all__ = [
 # Imported when asked for: the package itself imports neither torch nor spaCy.
 _PUBLIC = {
     "UserError": ("util.errors", "UserError"),
+    "audit": ("tools.audit.audit", "audit"),
     "calibrate": ("tools.calibrate.calibrate", "calibrate"),
     "convert": ("tools.convert.convert", "convert"),
     "evaluate": ("tools.evaluate.evaluate", "evaluate"),

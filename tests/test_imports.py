@@ -40,6 +40,7 @@ ARRAY_FILES = (
         f"crf/{name}.py"
         for name in (
             *("tags", "lattice", "forward_backward", "log_space", "viterbi"),
+            "likely",
             *(
                 "objectives",
                 "marginals",

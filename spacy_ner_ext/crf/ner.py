@@ -1,20 +1,23 @@
 """`crf_ner`: named entities by a linear-chain CRF, with exact probabilities."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Model
+from thinc.api import Model, get_array_module
 
 from ..pipes.entities import DEFAULTS, FACTORY, EntityPipe
 from ..pipes.labels import GetExamples
-from ..pipes.predictions import Predictions
+from ..pipes.predictions import DocSpan, Predictions
 from ..pipes.thresholds import Threshold
+from .device import to_host
 from .gold import constrain, gold_tags, report_skipped_gold
 from .lattice import Lattice
-from .marginals import entity_probabilities
+from .likely import likely_spans
+from .marginals import entity_probabilities, tag_marginals
 from .pipe import DEFAULT_CRF_MODEL, CRFPipe
 from .tags import TagSet
 from .viterbi import best_paths
@@ -82,11 +85,20 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
         return TagSet(self.labels, self.cfg["scheme"], self.cfg["structure"])
 
     def find(self, docs: Sequence[Doc]) -> Predictions:
-        lattice = self.predict_lattice(docs)
-        tags, allowed = self.tags, None
-        if not self.cfg["overwrite"]:
-            allowed = constrain(docs, tags, self.annotate)
-        return decode(lattice, tags, allowed, self.cfg["entity_bias"])
+        lattice, allowed = self.predict_lattice(docs), self._allowed(docs)
+        return decode(lattice, self.tags, allowed, self.cfg["entity_bias"])
+
+    def find_likely(
+        self, docs: Sequence[Doc], minimum: float, given: Sequence[DocSpan] = ()
+    ) -> Predictions:
+        lattice, allowed = self.predict_lattice(docs), self._allowed(docs)
+        options = self.cfg["temperature"], minimum, given
+        return find_likely(lattice, self.tags, allowed, *options)
+
+    def _allowed(self, docs: Sequence[Doc]) -> numpy.ndarray | None:
+        if self.cfg["overwrite"]:
+            return None
+        return constrain(docs, self.tags, self.annotate)
 
     def encode_gold(self, examples: Iterable[Example]) -> numpy.ndarray:
         tags, keys = self.tags, self.target
@@ -109,6 +121,46 @@ def decode(
     except O in decoding, not in probabilities."""
     biased = lattice.favor_entities(entity_bias) if entity_bias else lattice
     spans = tags.find_spans(best_paths(biased, tags.allowed_transitions, allowed))
+    return _with_probabilities(lattice, tags, spans, allowed)
+
+
+def find_likely(
+    lattice: Lattice,
+    tags: TagSet,
+    allowed: numpy.ndarray | None,
+    temperature: float,
+    minimum: float,
+    given: Sequence[DocSpan],
+) -> Predictions:
+    """Find the spans with at least a probability, see EntityPipe.find_likely."""
+    scaled = _scaled(lattice, temperature)
+    lengths = numpy.asarray(lattice.lengths, dtype=int)
+    ends = numpy.cumsum(lengths)
+    mask = None
+    if allowed is not None:
+        mask = get_array_module(lattice.emissions).asarray(allowed)
+    marginals = to_host(tag_marginals(scaled, tags.allowed_transitions, mask))
+    spans = likely_spans(marginals, tags, numpy.repeat(ends, lengths), minimum)
+    spans = spans[entity_probabilities(scaled, tags, spans, allowed) >= minimum]
+    rows = [_as_row(tags, ends - lengths, *span) for span in given]
+    both = numpy.unique([*spans.tolist(), *rows], axis=0).reshape(-1, 4).astype(int)
+    return replace(_with_probabilities(lattice, tags, both, allowed), overlap=True)
+
+
+def _as_row(
+    tags: TagSet, first: numpy.ndarray, doc: int, start: int, end: int, label: str
+) -> tuple[int, ...]:
+    """A span as TagSet.find_spans has it; `first` is the first word of documents."""
+    chain, begin = tags.locate(label)
+    return chain, int(first[doc]) + start, int(first[doc]) + end, begin
+
+
+def _with_probabilities(
+    lattice: Lattice,
+    tags: TagSet,
+    spans: numpy.ndarray,
+    allowed: numpy.ndarray | None,
+) -> Predictions:
     document, first = lattice.document_of(spans[:, 1])
     columns = (
         document,
@@ -123,7 +175,11 @@ def decode(
     ]
 
     def probabilities(temperature: float) -> numpy.ndarray:
-        scaled = lattice if temperature == 1 else lattice.scaled(1 / temperature)
+        scaled = _scaled(lattice, temperature)
         return entity_probabilities(scaled, tags, spans, allowed)
 
     return Predictions(entities, probabilities, tags.structure == "per_label")
+
+
+def _scaled(lattice: Lattice, temperature: float) -> Lattice:
+    return lattice if temperature == 1 else lattice.scaled(1 / temperature)

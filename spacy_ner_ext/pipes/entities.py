@@ -9,7 +9,7 @@ from spacy.training import Example
 
 from .annotations import register_score_extension, write_spans
 from .labels import GetExamples, LabelledPipe, warn_without_weight
-from .predictions import Predictions, ScoredSpan, score_entities
+from .predictions import DocSpan, Predictions, ScoredSpan, score_entities
 from .spans import ENTS, PER_LABEL, as_keys, read_spans
 from .temperature import check_temperature
 from .thresholds import check_threshold, check_thresholds
@@ -84,6 +84,18 @@ class EntityPipe(LabelledPipe):
     def find(self, docs: Sequence[Doc]) -> Predictions:
         """Find the entities of documents with at least one token, before
         thresholding."""
+        raise NotImplementedError
+
+    def find_likely(
+        self, docs: Sequence[Doc], minimum: float, given: Sequence[DocSpan] = ()
+    ) -> Predictions:
+        """Find all spans that are entities with at least a probability, whether they
+        are predicted or not, in documents with at least one token. They may overlap.
+
+        minimum: The lowest probability, at the temperature of the component.
+        given: Further spans, found whatever their probability: index of the document,
+            first token, end and label. Those that can never be predicted are left out.
+        """
         raise NotImplementedError
 
     def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:

@@ -8,6 +8,9 @@ import numpy
 
 from .thresholds import Threshold, threshold_of
 
+# Index of the document, first token, end (exclusive) and label.
+DocSpan = tuple[int, int, int, str]
+
 
 class ScoredSpan(NamedTuple):
     """A predicted entity. `rank_score`, its probability at temperature 1, decides
@@ -22,9 +25,9 @@ class ScoredSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class Predictions:
-    """The predicted entities of a batch of documents, before thresholding."""
+    """Entities of a batch of documents, before thresholding."""
 
-    spans: list[tuple[int, int, int, str]]  # document, first token, end, label
+    spans: list[DocSpan]
     probabilities: Callable[[float], numpy.ndarray]  # at a temperature
     overlap: bool = False  # whether some may overlap
 

@@ -14,10 +14,10 @@ from spacy.util import minibatch
 from ..encoder.pieces import Ints
 from ..pipes.entities import EntityPipe
 from ..pipes.labels import GetExamples
-from ..pipes.predictions import Predictions
+from ..pipes.predictions import DocSpan, Predictions
 from ..pipes.spans import expand
 from .checkpoint import adopt, read_checkpoint
-from .decode import decode, kept_words
+from .decode import bounds_of, decode, decode_likely, kept_words
 from .gold import OUTSIDE, LostGold, dev_examples, label_spans, report_lost_gold
 from .loss import Denominators, compute_loss, count_known
 from .model import scorer_of, shim_of
@@ -93,14 +93,30 @@ class SpanMarkerRecognizer(EntityPipe):
         return scorer_of(self.model).candidates(read_words(docs), self.context)
 
     def find(self, docs: Sequence[Doc]) -> Predictions:
+        scores = self.model.predict(self._free_candidates(docs))
+        return decode(self.model.ops, scores, self.labels, self.cfg["entity_bias"])
+
+    def find_likely(
+        self, docs: Sequence[Doc], minimum: float, given: Sequence[DocSpan] = ()
+    ) -> Predictions:
+        found = self._free_candidates(docs)
+        bounds = {span[:3] for span in given}
+        required = numpy.array(
+            [each in bounds for each in bounds_of(found)], dtype=bool
+        )
+        scores = self.model.predict(replace(found, required=required))
+        options = self.labels, self.cfg["temperature"], minimum, set(given)
+        return decode_likely(self.model.ops, scores, *options)
+
+    def _free_candidates(self, docs: Sequence[Doc]) -> Candidates:
+        """The candidates that do not overlap an existing entity that is kept."""
         found = self.find_candidates(docs)
         overwrite = self.cfg["overwrite"]
         keys = [] if overwrite else expand(self.annotate, self.labels)
         kept = kept_words(docs, found.words, keys)
         n_kept = numpy.concatenate([[0], numpy.cumsum(kept)])
         free = n_kept[found.spans.last + 1] == n_kept[found.spans.first]
-        scores = self.model.predict(replace(found, spans=found.spans[free]))
-        return decode(self.model.ops, scores, self.labels, self.cfg["entity_bias"])
+        return replace(found, spans=found.spans[free])
 
     def count_gold(self, examples: Iterable[Example]) -> Denominators:
         """Count the spans with known labels, see LabelledPipe.count_gold.

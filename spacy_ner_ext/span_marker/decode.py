@@ -1,17 +1,18 @@
 """Scores of candidates to entities that do not overlap."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy
 from spacy.tokens import Doc
 
 from ..encoder.pieces import Ints
-from ..pipes.predictions import Predictions
+from ..pipes.predictions import DocSpan, Predictions
 from ..pipes.spans import ENTS, blocked_tokens, read_spans
 from .candidates import without_overlap
 from .gold import OUTSIDE
-from .scorer import CandidateScores
+from .scorer import Candidates, CandidateScores
 from .windows import DocWords, words_before
 
 
@@ -44,21 +45,52 @@ def choose(ops: Any, scores: CandidateScores, bias: float) -> tuple[Ints, Ints]:
     return labels, entities[without_overlap(spans, ranks)]
 
 
+def bounds_of(
+    candidates: Candidates, which: Any = slice(None)
+) -> list[tuple[int, int, int]]:
+    """The document, the first token and the end (exclusive) of some candidates."""
+    words, spans = candidates.words, candidates.spans
+    docs = words.sentence_docs[spans.sentences[which]]
+    first, last = words.tokens[spans.first[which]], words.tokens[spans.last[which]]
+    return list(zip(docs.tolist(), first.tolist(), (last + 1).tolist()))
+
+
 def decode(
     ops: Any, scores: CandidateScores, labels: Sequence[str], bias: float
 ) -> Predictions:
     """Find the entities in the documents of some candidates; see `choose`."""
     numbers, best = choose(ops, scores, bias)
-    words, columns = scores.candidates.words, numbers[best]
-    spans = scores.candidates.spans[scores.chosen[best]]
-    docs = words.sentence_docs[spans.sentences].tolist()
-    first, last = (words.tokens[x].tolist() for x in (spans.first, spans.last))
-    entities = [
-        (doc, start, end + 1, labels[number - 1])
-        for doc, start, end, number in zip(docs, first, last, columns.tolist())
-    ]
+    return _with_probabilities(ops, scores, labels, best, numbers[best])
+
+
+def decode_likely(
+    ops: Any,
+    scores: CandidateScores,
+    labels: Sequence[str],
+    temperature: float,
+    minimum: float,
+    given: set[DocSpan],
+) -> Predictions:
+    """Find the spans with at least a probability, see EntityPipe.find_likely."""
+    found = ops.to_numpy(ops.softmax(scores.logits / temperature)) >= minimum
+    bounds = bounds_of(scores.candidates, scores.chosen)
+    place = {each: i for i, each in enumerate(bounds)}
+    for *span, label in given:
+        if tuple(span) in place:
+            found[place[tuple(span)], 1 + labels.index(label)] = True
+    found[:, OUTSIDE] = False
+    likely = _with_probabilities(ops, scores, labels, *numpy.nonzero(found))
+    return replace(likely, overlap=True)
+
+
+def _with_probabilities(
+    ops: Any, scores: CandidateScores, labels: Sequence[str], rows: Ints, columns: Ints
+) -> Predictions:
+    bounds = bounds_of(scores.candidates, scores.chosen[rows])
+    names = [labels[number - 1] for number in columns.tolist()]
+    entities = [(*each, label) for each, label in zip(bounds, names)]
     # Only these logits are kept, not those of the many other candidates.
-    logits = scores.logits[ops.asarray1i(best)]
+    logits = scores.logits[ops.asarray1i(rows)]
 
     def probabilities(temperature: float) -> numpy.ndarray:
         by_label = ops.to_numpy(ops.softmax(logits / temperature))

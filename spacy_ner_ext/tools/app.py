@@ -1,5 +1,6 @@
 """The command line, `python -m spacy_ner_ext`: one folder a command."""
 
+from .audit.command import audit
 from .calibrate.command import calibrate
 from .card.command import card
 from .check.command import check
@@ -17,7 +18,7 @@ from .train.command import train
 COMMANDS = (
     *(convert, export, check, params),
     *(export_span_marker, distill_filter, card, init, train, plot),
-    *(calibrate, evaluate, explain, predict),
+    *(audit, calibrate, evaluate, explain, predict),
 )
 # Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -28,7 +29,7 @@ app = new_app(
     no_args_is_help=True,
 )
 for command in COMMANDS:
-    settings = OVERRIDES if command in (params, predict, train) else {}
+    settings = OVERRIDES if command in (audit, params, predict, train) else {}
     app.command(no_args_is_help=True, context_settings=settings)(
         one_line_errors(command)
     )

@@ -13,11 +13,12 @@ from ...pipes.entities import EntityPipe
 from ...pipes.find import find_component
 from ...pipes.temperature import check_temperature
 from ...pipes.thresholds import Threshold, check_threshold
+from ...scorers.temperature import fit_temperature
 from ...util.errors import UserError
 from ...util.files import replacing, write_json
 from ..loading import load_pipeline
 from .evidence import Evidence, collect
-from .fit import LabelThreshold, Quality, fit_temperature, fit_thresholds, measure
+from .fit import LabelThreshold, Quality, fit_thresholds, measure
 from .store import check_copy, check_labels, store
 
 
@@ -139,7 +140,7 @@ def _fit(
     component: EntityPipe, evidence: Evidence, precision: float | None
 ) -> Calibration:
     old = {key: component.cfg[key] for key in ("temperature", "threshold")}
-    temperature = round(fit_temperature(evidence), 4)
+    temperature = round(fit_temperature(evidence.scores, evidence.correct), 4)
     threshold, labels, unfound = old["threshold"], {}, []
     if precision is not None:
         labels = fit_thresholds(evidence, temperature, precision)

@@ -6,6 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from ...scorers.temperature import HIGHEST, LOWEST
 from ...util.files import check_output
 from ..device import GpuId, use_device
 from ..loading import import_functions
@@ -13,7 +14,6 @@ from ..output import printer, progress
 from ..pipeline import BatchSize, Code, failure_told
 from .calibrate import Calibration
 from .calibrate import calibrate as run
-from .fit import HIGHEST, LOWEST
 
 # With fewer entities a temperature is unreliable.
 FEW = 100

@@ -1,22 +1,10 @@
-"""Fit a temperature and thresholds to predicted entities.
+"""Fit thresholds to predicted entities, and measure their probabilities."""
 
-Temperature scaling (Guo et al. 2017) divides all scores of a model by one number. It
-minimizes the log loss of "this entity is right" over the predicted entities.
-"""
-
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...scorers.reliability import brier_score, expected_calibration_error, log_loss
 from ...scorers.thresholds import Point, curve, lowest_for_precision, split_by_label
 from .evidence import Evidence
-
-# The range of the temperature.
-LOWEST, HIGHEST = 0.1, 10.0
-# Steps of the grid search, and the tolerance of the logarithm of the temperature.
-N_STEPS, TOLERANCE = 16, 2e-3
-GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -43,32 +31,6 @@ def measure(evidence: Evidence, temperature: float) -> Quality:
     scores, correct = evidence.scores(temperature).clip(0, 1), evidence.correct
     measures = expected_calibration_error, brier_score, log_loss
     return Quality(*(each(scores, correct) for each in measures))
-
-
-def fit_temperature(evidence: Evidence) -> float:
-    """Find the temperature from LOWEST to HIGHEST with the lowest log loss."""
-    correct = evidence.correct
-
-    def loss(logarithm: float) -> float:
-        return log_loss(evidence.scores(math.exp(logarithm)), correct)
-
-    return math.exp(minimize(loss, math.log(LOWEST), math.log(HIGHEST)))
-
-
-def minimize(function: Callable[[float], float], low: float, high: float) -> float:
-    """Find the minimum of a function by a grid search, followed by a golden-section
-    search (Kiefer 1953) around its best point."""
-    width = (high - low) / N_STEPS
-    grid = [low + width * step for step in range(N_STEPS + 1)]
-    best = min(grid, key=function)
-    left, right = max(low, best - width), min(high, best + width)
-    while right - left > TOLERANCE:
-        inner = right - GOLDEN * (right - left), left + GOLDEN * (right - left)
-        if function(inner[0]) <= function(inner[1]):
-            right = inner[1]
-        else:
-            left = inner[0]
-    return (left + right) / 2
 
 
 def fit_thresholds(

@@ -12,10 +12,11 @@ from typing import Any
 
 from spacy.tokens import Doc
 
+from ...data.forms import FormIndex, SplitForms
 from ...data.lang import BlankPipeline, tokenizer_language
 from ...data.read import find_files, read_docs
 from .findings import SEVERITIES, Finding
-from .forms import FormIndex, SplitForms, count_seen, find_conflicts
+from .forms import count_seen, find_conflicts
 from .limits import Limits, LimitScan
 from .pieces import PieceScan, PieceTokenizer
 from .splits import RARE, SplitStats, TextScan, check_labels, check_split, rare_labels

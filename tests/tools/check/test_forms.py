@@ -1,13 +1,9 @@
 import pytest
 from spacy.tokens import Doc, Span
 
+from spacy_ner_ext.data.forms import FormIndex, SplitForms
 from spacy_ner_ext.data.lang import blank_vocab
-from spacy_ner_ext.tools.check.forms import (
-    MAX_CONFLICTS,
-    FormIndex,
-    SplitForms,
-    find_conflicts,
-)
+from spacy_ner_ext.tools.check.forms import MAX_CONFLICTS, find_conflicts
 
 VOCAB = blank_vocab("en")
 

@@ -1,0 +1,1 @@
+"""Command `audit`: find gold annotation that is probably wrong, and correct it."""
