@@ -75,9 +75,9 @@ def decode_likely(
     found = ops.to_numpy(ops.softmax(scores.logits / temperature)) >= minimum
     bounds = bounds_of(scores.candidates, scores.chosen)
     place = {each: i for i, each in enumerate(bounds)}
-    for *span, label in given:
-        if tuple(span) in place:
-            found[place[tuple(span)], 1 + labels.index(label)] = True
+    for doc, start, end, label in given:
+        if (doc, start, end) in place:
+            found[place[doc, start, end], 1 + labels.index(label)] = True
     found[:, OUTSIDE] = False
     likely = _with_probabilities(ops, scores, labels, *numpy.nonzero(found))
     return replace(likely, overlap=True)

@@ -65,8 +65,8 @@ class _Batch:
     def changes(self, temperature: float) -> Iterator[tuple[int, Change]]:
         likely: list[dict[LabelledSpan, float]] = [{} for _ in self.numbers]
         probabilities = self.found.probabilities(temperature).tolist()
-        for (doc, *span), probability in zip(self.found.spans, probabilities):
-            start, end, label = span
+        for span, probability in zip(self.found.spans, probabilities):
+            doc, start, end, label = span
             if not self.missing[doc][start:end].any():
                 likely[doc][start, end, label] = probability
         for number, gold, own in zip(self.numbers, self.gold, likely):

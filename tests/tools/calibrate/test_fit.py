@@ -3,7 +3,6 @@
 import math
 
 import numpy
-import pytest
 
 from spacy_ner_ext.tools.calibrate.fit import fit_thresholds
 from tests.helpers.logits import Logits
