@@ -23,7 +23,7 @@ class Change:
     gold: The entities that it removes.
     suggested: The entity that it adds; None to add none.
     gold_probability: The probability of gold: the lowest of the entities to remove, or
-        that there is none.
+        of no entity.
     probability: That of the change.
     """
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy
 from spacy.language import Language
@@ -54,21 +55,31 @@ def judge(
 
 @dataclass(frozen=True)
 class _Batch:
+    """The likely entities of some documents; those over tokens without annotation are
+    ignored."""
+
     numbers: Sequence[int]
     gold: list[list[LabelledSpan]]
     missing: list[numpy.ndarray]
     found: Predictions
 
+    @cached_property
+    def known(self) -> list[int]:
+        spans = enumerate(self.found.spans)
+        return [i for i, (d, a, b, _) in spans if not self.missing[d][a:b].any()]
+
     def correct(self) -> numpy.ndarray:
-        return numpy.array([s[1:] in self.gold[s[0]] for s in self.found.spans], bool)
+        spans = [self.found.spans[i] for i in self.known]
+        return numpy.array([span[1:] in self.gold[span[0]] for span in spans], bool)
+
+    def probabilities(self, temperature: float) -> numpy.ndarray:
+        return self.found.probabilities(temperature)[self.known]
 
     def changes(self, temperature: float) -> Iterator[tuple[int, Change]]:
         likely: list[dict[LabelledSpan, float]] = [{} for _ in self.numbers]
-        probabilities = self.found.probabilities(temperature).tolist()
-        for span, probability in zip(self.found.spans, probabilities):
-            doc, start, end, label = span
-            if not self.missing[doc][start:end].any():
-                likely[doc][start, end, label] = probability
+        for i, probability in zip(self.known, self.probabilities(temperature).tolist()):
+            doc, start, end, label = self.found.spans[i]
+            likely[doc][start, end, label] = probability
         for number, gold, own in zip(self.numbers, self.gold, likely):
             yield from ((number, change) for change in find_changes(gold, own))
 
@@ -116,6 +127,6 @@ def _fit(batches: Sequence[_Batch]) -> float:
         return 1.0
 
     def scores(temperature: float) -> numpy.ndarray:
-        return numpy.concatenate([b.found.probabilities(temperature) for b in batches])
+        return numpy.concatenate([b.probabilities(temperature) for b in batches])
 
     return fit_temperature(scores, correct)
