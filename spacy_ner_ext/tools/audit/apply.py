@@ -19,7 +19,7 @@ from .suggestions import ACCEPT, REJECT, Decision, identify, read_decisions
 
 CHANGES = ".changes.jsonl"
 # Of suggestions without a decision, those of these odds or more are doubtful.
-DOUBTFUL = 1.0
+DOUBTFUL = 0.2
 # What became of a suggestion.
 APPLIED, DOUBTED, REJECTED, UNDECIDED, CONFLICT = (
     *("applied", "marked missing", "rejected", "undecided"),
@@ -43,7 +43,7 @@ def apply_decisions(
         each suggestion.
     weights: Whether to mark the tokens of suggestions missing in place of changing
         them, so that `crf_ner` sums over all their tags: of suggestions that were
-        accepted, or that have odds of at least 1 and were not decided on.
+        accepted, or that have odds of at least 0.2 and were not decided on.
     RETURNS: The number of suggestions by what became of them.
     RAISES (UserError): If a file cannot be read or written, or the decisions are about
         another corpus.

@@ -1,5 +1,6 @@
 """`spacy_ner_ext.audit`: find gold annotation that is probably wrong."""
 
+import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,20 +11,23 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ...data.forms import FormIndex, SplitForms, form_of
 from ...data.read import read_docs
 from ...pipes.entities import EntityPipe
 from ...pipes.find import find_component
 from ...pipes.spans import read_spans
 from ...util.errors import UserError
 from ..loading import load_pipeline
-from .changes import Change
+from .agreement import Mentions
+from .changes import Change, find_changes
 from .folds import FoldSettings, Step, train_folds
-from .judge import Judged, judge
+from .judge import Judge, JudgedDoc
+from .ranking import Evidence, Ranking, put_errors
 from .suggestions import Suggestion
 
+# The most entities that errors are put into, in the mean.
+MOST = 3_000
 # The least odds of a suggestion.
-MIN_ODDS = 0.1
+MIN_ODDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -95,35 +99,55 @@ def audit(
 
 def _judge_all(
     docs: Sequence[Doc],
-    pairs: Iterable[tuple[Language, list[int]]],
+    pipelines: Iterable[tuple[Language, list[int]]],
     component: str | None,
     corpus: Path,
 ) -> Audit:
-    judged: list[Judged] = []
-    for nlp, numbers in pairs:
+    judged: list[JudgedDoc] = []
+    temperatures = []
+    generator = random.Random(0)
+    for nlp, numbers in pipelines:
         what = "predicts probabilities of entities"
         pipe = find_component(nlp, EntityPipe, component, what)
         keys = pipe.target
-        if not any(read_spans(doc, keys) for doc in docs):
+        n_entities = sum(len(read_spans(doc, keys)) for doc in docs)
+        if not n_entities:
             what = f"has no entities in {', '.join(keys)}, where '{pipe.name}' reads"
             raise UserError(f"{what} them; give an annotated corpus", corpus)
-        judged.append(judge(nlp, pipe, docs, numbers))
-    count = _Agreement(docs, keys)
-    changes = (pair for each in judged for pair in each.changes)
-    suggestions = [
-        Suggestion(
-            i + 1, _key_of(docs[i], keys, change), change, *count(docs[i], change)
-        )
-        for i, change in changes
-        if change.odds >= MIN_ODDS
-    ]
+        share = min(1.0, MOST / n_entities)
+        judge = Judge(nlp, pipe, share, generator)
+        judged += judge(docs, numbers)
+        temperatures.append(judge.temperature)
+    suggestions = _rank(docs, keys, judged, share)
+    missed = (span for each in judged for span in each.gold if span not in each.likely)
     return Audit(
-        sorted(suggestions, key=lambda s: (-s.change.odds, s.document)),
+        suggestions=suggestions,
         documents=len(docs),
-        entities=sum(len(read_spans(doc, keys)) for doc in docs),
-        temperatures=[each.temperature for each in judged],
-        unjudged=sum((each.unjudged for each in judged), Counter()),
+        entities=n_entities,
+        temperatures=temperatures,
+        unjudged=Counter(label for *_, label in missed),
     )
+
+
+def _rank(
+    docs: Sequence[Doc], keys: Sequence[str], judged: Sequence[JudgedDoc], share: float
+) -> list[Suggestion]:
+    mentions = Mentions(docs, keys)
+
+    def compare(each: JudgedDoc, change: Change) -> Evidence:
+        own = docs[each.number], each.number, each.gold
+        return Evidence(change, mentions.compare(*own, change))
+
+    real = [(e, compare(e, c)) for e in judged for c in find_changes(e.gold, e.likely)]
+    put = [compare(each, change) for each in judged for change in put_errors(each)]
+    ranking = Ranking([evidence for _, evidence in real], put, share)
+    found = []
+    for each, evidence in real:
+        key = _key_of(docs[each.number], keys, evidence.change)
+        odds = ranking.odds(evidence)
+        if odds >= MIN_ODDS:
+            found.append(Suggestion(each.number + 1, key, *evidence, odds))
+    return sorted(found, key=lambda suggestion: (-suggestion.odds, suggestion.document))
 
 
 def _key_of(doc: Doc, keys: Sequence[str], change: Change) -> str:
@@ -133,27 +157,3 @@ def _key_of(doc: Doc, keys: Sequence[str], change: Change) -> str:
         if change.gold and own.issuperset(change.gold):
             return key
     return keys[0]
-
-
-class _Agreement:
-    """Counts the other mentions of a form that are annotated as gold is, and as a
-    change suggests."""
-
-    def __init__(self, docs: Sequence[Doc], keys: Sequence[str]) -> None:
-        self.forms = SplitForms()
-        for doc in docs:
-            self.forms.add(read_spans(doc, keys))
-        index = FormIndex([self.forms])
-        for doc in docs:
-            self.forms.add_outside(doc, index)
-
-    def __call__(self, doc: Doc, change: Change) -> tuple[int, int]:
-        gold, new = change.gold[0] if change.gold else None, change.suggested
-        (start, end, _) = new or gold or (0, 0, "")
-        form = form_of(doc[start:end])
-        outside, annotated = self.forms.outside[form], self.forms.annotated
-        as_gold = outside
-        if gold is not None:
-            as_gold = annotated[form_of(doc[gold[0] : gold[1]]), gold[2]]
-        as_suggested = outside if new is None else annotated[form, new[2]]
-        return max(as_gold - 1, 0), as_suggested

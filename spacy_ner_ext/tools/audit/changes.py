@@ -5,15 +5,12 @@ entity, with what remains of the probability. Of a likely entity that overlaps n
 gold, the alternative is gold: no entity.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...pipes.overlap import LabelledSpan, select_disjoint
 
 KINDS = ("missing", "spurious", "wrong label", "wrong boundary")
-# Probabilities below it are rounding errors.
-SMALLEST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -32,15 +29,6 @@ class Change:
     suggested: LabelledSpan | None
     gold_probability: float
     probability: float
-
-    @property
-    def odds(self) -> float:
-        """The odds of the change against gold."""
-        return self.probability / max(self.gold_probability, SMALLEST)
-
-    @property
-    def log_odds(self) -> float:
-        return math.log(max(self.odds, SMALLEST))
 
 
 def find_changes(

@@ -193,7 +193,7 @@ def _check_settings(settings: dict[str, Any], output: Path) -> None:
 def _print(found: Audit, output: Path) -> None:
     message = printer()
     kinds = Counter(each.change.kind for each in found.suggestions)
-    likely = Counter(e.change.kind for e in found.suggestions if e.change.odds >= 1)
+    likely = Counter(e.change.kind for e in found.suggestions if e.odds >= 1)
     rows = [(kind, str(likely[kind]), str(kinds[kind])) for kind in KINDS]
     rows.append(("all", str(likely.total()), str(kinds.total())))
     header = ("suggestion", "more probable than gold", "all")

@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 
 from ...pipes.overlap import LabelledSpan
 from ...util.errors import Place, UserError
+from .agreement import Agreement
 from .changes import KINDS, Change
 
 ACCEPT, REJECT = "accept", "reject"
@@ -24,15 +25,14 @@ class Suggestion:
 
     document: The number of the document in the corpus, from 1.
     key: Where the entities are: "ents", or the name of a span group.
-    as_gold, as_suggested: How often the other mentions of the same form in the corpus
-        are annotated as gold is here, and as it is suggested.
+    odds: The odds that the change should be accepted.
     """
 
     document: int
     key: str
     change: Change
-    as_gold: int
-    as_suggested: int
+    agreement: Agreement
+    odds: float
 
     def to_dict(self, doc: Doc) -> dict[str, Any]:
         change = self.change
@@ -41,11 +41,11 @@ class Suggestion:
             "id": identify(doc, self.key, change.gold, suggested),
             "document": self.document,
             "kind": change.kind,
-            "odds": _round(change.odds),
+            "odds": _round(self.odds),
             "probability": _round(change.probability),
             "gold_probability": _round(change.gold_probability),
-            "as_gold": self.as_gold,
-            "as_suggested": self.as_suggested,
+            "as_gold": self.agreement.as_gold,
+            "as_suggested": self.agreement.as_suggested,
             "key": self.key,
             "gold": [_describe(doc, span) for span in change.gold],
             "suggested": None if suggested is None else _describe(doc, suggested),

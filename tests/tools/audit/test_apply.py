@@ -7,6 +7,7 @@ from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
 from spacy_ner_ext.data.read import read_docs
+from spacy_ner_ext.tools.audit.agreement import Agreement
 from spacy_ner_ext.tools.audit.apply import apply_decisions
 from spacy_ner_ext.tools.audit.changes import Change
 from spacy_ner_ext.tools.audit.suggestions import Suggestion
@@ -18,8 +19,13 @@ GOLD = [(0, 1, "LOC"), (4, 5, "LOC"), (8, 9, "PER")]
 LABEL = Change("wrong label", ((0, 1, "LOC"),), (0, 1, "PER"), 0.1, 0.8)
 BOUNDARY = Change("wrong boundary", ((4, 5, "LOC"),), (3, 5, "LOC"), 0.2, 0.6)
 MISSING = Change("missing", (), (6, 7, "LOC"), 0.3, 0.6)
-SPURIOUS = Change("spurious", ((8, 9, "PER"),), None, 0.6, 0.3)
+SPURIOUS = Change("spurious", ((8, 9, "PER"),), None, 0.9, 0.1)
+NONE = Agreement(0, 0, 0, 0)
 CHANGES = [LABEL, BOUNDARY, MISSING, SPURIOUS]
+
+
+def odds_of(change):
+    return change.probability / change.gold_probability
 
 
 @pytest.fixture
@@ -42,7 +48,9 @@ def decide(tmp_path, doc):
     def run(corpus, decisions, *, key="ents", document=2, **settings):
         lines = []
         for change, decision in decisions:
-            values = Suggestion(document, key, change, 0, 0).to_dict(doc)
+            values = Suggestion(document, key, change, NONE, odds_of(change)).to_dict(
+                doc
+            )
             lines.append(json.dumps({**values, "decision": decision}) + "\n")
         path = tmp_path / "decisions.jsonl"
         path.write_text("".join(lines), encoding="utf8")
@@ -99,7 +107,7 @@ def test_span_groups_are_changed_too(corpus, decide):
 def test_doubtful_entities_become_missing(corpus, decide):
     undecided = [(change, None) for change in CHANGES]
     results, output = decide(corpus, undecided, weights=True)
-    # The odds of the last are below 1.
+    # The odds of the last are low.
     assert results == {"marked missing": 3, "undecided": 1}
     assert entities(output) == [(8, 9, "PER")]
     _, doc = read_docs(output, Vocab())

@@ -87,8 +87,11 @@ def test_a_trained_pipeline_judges(run, tmp_path):
     done = run("audit", "gold.spacy", "--model", "model", "--output", "audit")
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "audit" / "suggestions.jsonl").read_text().splitlines()
-    assert json.loads(lines[0])["suggested"]["text"] == "Oslo"
-    applied = ("--apply", "audit/suggestions.jsonl", "--weights")
+    first = json.loads(lines[0])
+    assert first["suggested"]["text"] == "Oslo"
+    decided = json.dumps({**first, "decision": "accept"})
+    (tmp_path / "decisions.jsonl").write_text(decided)
+    applied = ("--apply", "decisions.jsonl", "--weights")
     done = run("audit", "gold.spacy", *applied, "--output", "doubtful.spacy")
     assert done.returncode == 0, done.stderr
     *_, last = read_docs(tmp_path / "doubtful.spacy", Vocab())
