@@ -1,5 +1,6 @@
 """Train a pipeline for each fold of a corpus, on the documents of the other folds."""
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from ...util.errors import UserError
 from ...util.files import replacing
 
 RUN, BEST, DONE = "run", "model-best", "run.json"
+UNUSED = ("model-last", "checkpoints")
 # Of the documents that a pipeline is trained on, the share that chooses the best step.
 DEV = 0.1
 CHECKPOINT_EVERY = 100
@@ -149,6 +151,9 @@ def _train(
     )
     if trained.signal is not None:
         raise KeyboardInterrupt
+    # Of five folds with an encoder these would be gigabytes.
+    for name in UNUSED:
+        shutil.rmtree(run / name, ignore_errors=True)
 
 
 def _is_finished(run: Path) -> bool:
