@@ -21,11 +21,11 @@ from ...scorers.counts import (
     averages,
     rates,
 )
+from ..snippets import cut_snippet, group_nearby
 from .bootstrap import CountRows, draw_weights, interval
 from .entities import DocEntities, ScoredDoc, ScoredEntity
 from .examples import MOST, TopExamples
 from .metrics import NAMES
-from .snippets import cut_snippet, group_nearby
 
 SIDES = (0, 1)
 # Differences that are this close are equal.

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..snippets import cut_snippet, group_nearby
 from .entities import ScoredDoc, ScoredEntity
 from .groups import SAME, SeenForms
 from .matching import CORRECT, WRONG_LABEL, Match, match
-from .snippets import cut_snippet, group_nearby
 
 MOST = 100
 # The weight of a prediction without a probability, and of an unseen missed entity.

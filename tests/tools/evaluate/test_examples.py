@@ -16,7 +16,7 @@ from spacy_ner_ext.tools.evaluate.entities import (
 )
 from spacy_ner_ext.tools.evaluate.examples import ErrorExamples, TopExamples
 from spacy_ner_ext.tools.evaluate.groups import SeenForms
-from spacy_ner_ext.tools.evaluate.snippets import TOGETHER
+from spacy_ner_ext.tools.snippets import TOGETHER
 
 
 @pytest.fixture(scope="module")

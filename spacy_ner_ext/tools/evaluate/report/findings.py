@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ....util.numbers import percent
 from ..entity_metrics import NONE
-from .numbers import percent
 
 # Labels with fewer gold entities are too small for a conclusion.
 FEW = 10

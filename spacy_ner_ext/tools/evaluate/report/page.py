@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ....util.drawing import draw_categories, draw_entities, label_colors
 from ....util.files import replacing
+from ....util.numbers import FILTERS
 from ....util.templates import environment
 from . import figures
-from .drawing import draw_categories, draw_entities, label_colors
 from .findings import find_weak_points, overconfidence
-from .numbers import FILTERS
 
 TEMPLATE = "report.html.jinja"
 

@@ -1,15 +1,26 @@
 """Snippets of documents: the text around some tokens, with its entities."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from spacy.tokens import Doc
-
-from .entities import ScoredEntity
 
 # The most tokens from the first to the last error of a snippet, and those around them.
 TOGETHER, AROUND = 60, 15
 T = TypeVar("T")
+
+
+class Entity(Protocol):
+    """An entity on the tokens of a document, with a probability or None."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def score(self) -> float | None: ...
 
 
 def group_nearby(
@@ -33,7 +44,7 @@ def group_nearby(
 
 
 def cut_snippet(
-    doc: Doc, start: int, end: int, **sides: Sequence[ScoredEntity]
+    doc: Doc, start: int, end: int, **sides: Sequence[Entity]
 ) -> dict[str, Any]:
     """Cut the text around some tokens, or take the whole of a short text.
 
@@ -54,7 +65,7 @@ def cut_snippet(
         **{
             name: [
                 _to_json(doc, entity, doc[start].idx)
-                for entity in sorted(entities, key=lambda entity: entity.key)
+                for entity in sorted(entities, key=lambda e: (e.start, e.end, e.label))
                 if start <= entity.start and entity.end <= end
             ]
             for name, entities in sides.items()
@@ -62,7 +73,7 @@ def cut_snippet(
     }
 
 
-def _widen(start: int, end: int, entities: Sequence[ScoredEntity]) -> tuple[int, int]:
+def _widen(start: int, end: int, entities: Sequence[Entity]) -> tuple[int, int]:
     for entity in sorted(entities, key=lambda entity: -entity.end):
         if entity.start < start < entity.end:
             start = entity.start
@@ -72,7 +83,7 @@ def _widen(start: int, end: int, entities: Sequence[ScoredEntity]) -> tuple[int,
     return start, end
 
 
-def _to_json(doc: Doc, entity: ScoredEntity, offset: int) -> dict[str, Any]:
+def _to_json(doc: Doc, entity: Entity, offset: int) -> dict[str, Any]:
     last = doc[entity.end - 1]
     span: dict[str, Any] = {
         "start": doc[entity.start].idx - offset,
