@@ -58,7 +58,7 @@ def audit(
     overrides: Mapping[str, Any] | None = None,
     component: str | None = None,
     gpu_id: int = -1,
-    on_step: Step = lambda fold, info: None,
+    on_step: Step | None = None,
 ) -> Audit:
     """Find entities that are probably wrong, and entities that are probably missing.
 

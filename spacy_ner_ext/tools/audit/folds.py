@@ -93,7 +93,7 @@ def _name_of(doc: Doc) -> str:
 
 
 def train_folds(
-    docs: Sequence[Doc], settings: FoldSettings, output: Path, on_step: Step
+    docs: Sequence[Doc], settings: FoldSettings, output: Path, on_step: Step | None
 ) -> Iterator[tuple[Path, list[int]]]:
     """Train a pipeline for each fold, unless an earlier run has.
 
@@ -117,7 +117,7 @@ def _train(
     docs: Sequence[Doc],
     settings: FoldSettings,
     folder: Path,
-    on_step: Step,
+    on_step: Step | None,
 ) -> None:
     run = folder / RUN
     if _is_finished(run):
@@ -136,7 +136,8 @@ def _train(
     overrides["paths.train"] = str(paths["train"])
 
     def step(info: dict[str, Any]) -> None:
-        on_step(folder.name, info)
+        if on_step is not None:
+            on_step(folder.name, info)
 
     trained = train(
         config,
