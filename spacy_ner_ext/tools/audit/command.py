@@ -135,6 +135,8 @@ def audit(
     with tqdm(unit="step", leave=False, disable=None) as bar:
 
         def on_step(fold: str, info: Any) -> None:
+            if not (output / SETTINGS).exists():
+                write_json(settings, output / SETTINGS)
             bar.set_description(f"{fold} of {folds}", refresh=False)
             bar.update()
 
@@ -151,6 +153,7 @@ def audit(
                 on_step=on_step,
             )
     write_audit(found, corpus, output)
+    write_json(settings, output / SETTINGS)
     _print(found, output)
 
 
@@ -181,13 +184,13 @@ def _settings(
 
 
 def _check_settings(settings: dict[str, Any], output: Path) -> None:
+    """Raise if an earlier audit in the folder has other settings."""
     path = output / SETTINGS
     before = srsly.read_json(path) if path.exists() else settings
     for name, value in settings.items():
         if before.get(name) != value:
             what = f"is the folder of an audit with another {name}"
             raise UserError(f"{what}; name another folder", output)
-    write_json(settings, path)
 
 
 def _print(found: Audit, output: Path) -> None:
@@ -196,7 +199,7 @@ def _print(found: Audit, output: Path) -> None:
     likely = Counter(e.change.kind for e in found.suggestions if e.odds >= 1)
     rows = [(kind, str(likely[kind]), str(kinds[kind])) for kind in KINDS]
     rows.append(("all", str(likely.total()), str(kinds.total())))
-    header = ("suggestion", "more probable than gold", "all")
+    header = ("suggestion", "odds of 1 or more", "all")
     message.table(rows, header=header, divider=True, aligns=("l", "r", "r"))
     if found.unjudged:
         what = ", ".join(f"{label} ({n})" for label, n in found.unjudged.most_common())

@@ -114,3 +114,4 @@ def test_wrong_options_get_one_sentence(run, config, tmp_path, options, message)
     done = run("audit", "gold.spacy", "--output", "audit", *options)
     assert done.returncode == 1 and message in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "audit").exists()
