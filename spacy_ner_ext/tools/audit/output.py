@@ -10,6 +10,7 @@ from spacy.vocab import Vocab
 from ...data.read import read_docs
 from ...util.files import replacing
 from .audit import Audit
+from .page import write_page
 
 SETTINGS, SUGGESTIONS, PAGE = "audit.json", "suggestions.jsonl", "audit.html"
 
@@ -21,6 +22,7 @@ def write_audit(audit: Audit, corpus: Path, output: Path) -> None:
     """
     docs = [*read_docs(corpus, Vocab())]
     _write_suggestions(output / SUGGESTIONS, audit, docs)
+    write_page(output / PAGE, audit, docs, str(corpus))
 
 
 def _write_suggestions(path: Path, audit: Audit, docs: Sequence[Doc]) -> None:

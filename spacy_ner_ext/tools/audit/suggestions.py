@@ -97,7 +97,8 @@ def read_decisions(path: Path) -> Iterator[Decision]:
     RAISES (UserError): If a line is not one.
     """
     try:
-        lines = path.read_text(encoding="utf8").splitlines()
+        # Not splitlines, which also divides at what a text may hold, such as U+2028.
+        lines = path.read_text(encoding="utf8").split("\n")
     except (OSError, UnicodeDecodeError) as err:
         raise UserError("cannot be read as UTF-8 text; check it", path) from err
     for number, line in enumerate(lines, start=1):

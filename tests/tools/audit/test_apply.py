@@ -79,6 +79,18 @@ def test_accepted_suggestions_change_entities(corpus, decide):
     assert [json.loads(line)["result"] for line in listed] == ["applied"] * 4
 
 
+def test_texts_may_hold_line_separators(tmp_path):
+    doc = Doc(Vocab(), words=["Oslo", "\u2028", "x\x85"])
+    doc.set_ents([Span(doc, 0, 1, "PER")])
+    corpus = write_docs([doc], tmp_path / "gold.spacy")
+    change = Change("wrong label", ((0, 1, "PER"),), (0, 1, "LOC"), 0.1, 0.8)
+    values = Suggestion(1, "ents", change, NONE, 8).to_dict(doc)
+    line = json.dumps({**values, "decision": "accept"}, ensure_ascii=False)
+    (tmp_path / "d.jsonl").write_text(line, encoding="utf8", newline="")
+    results = apply_decisions(tmp_path / "d.jsonl", corpus, tmp_path / "new.spacy")
+    assert results == {"applied": 1}
+
+
 def test_rejected_and_undecided_suggestions_change_nothing(corpus, decide):
     results, output = decide(corpus, [(LABEL, "reject"), (MISSING, None)])
     assert results == {"rejected": 1, "undecided": 1}

@@ -89,6 +89,7 @@ def test_a_trained_pipeline_judges(run, tmp_path):
     lines = (tmp_path / "audit" / "suggestions.jsonl").read_text().splitlines()
     first = json.loads(lines[0])
     assert first["suggested"]["text"] == "Oslo"
+    assert first["id"] in (tmp_path / "audit" / "audit.html").read_text()
     decided = json.dumps({**first, "decision": "accept"})
     (tmp_path / "decisions.jsonl").write_text(decided)
     applied = ("--apply", "decisions.jsonl", "--weights")
