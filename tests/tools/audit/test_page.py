@@ -175,7 +175,7 @@ def test_decisions_survive_a_reload_and_are_applied(tab, page, tmp_path, width):
         "wrong boundary": "reject",
         "spurious": "accept",
     }
-    (first, *_) = map(json.loads, decisions.read_text(encoding="utf8").splitlines())
+    first = json.loads(decisions.read_text(encoding="utf8").split("\n")[0])
     values = make_audit(docs).suggestions[0].to_dict(docs[0])
     assert first == {**values, "decision": "accept"}
     corpus, output = write_docs(docs, tmp_path / "gold.spacy"), tmp_path / "out.spacy"
