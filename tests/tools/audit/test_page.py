@@ -167,6 +167,9 @@ def test_decisions_survive_a_reload_and_are_applied(tab, page, tmp_path, width):
     assert counter(tab) == "3 of 4 decided: 2 accepted, 1 rejected"
     tab.reload()
     assert counter(tab) == "3 of 4 decided: 2 accepted, 1 rejected"
+    # The first suggestion without a decision is the current one.
+    current = "document.querySelector('article[aria-current] strong').textContent"
+    assert tab.run(current) == "missing"
     assert tab.run("document.documentElement.scrollWidth") <= width
     decisions = tab.download(tmp_path, "[name=export]", "decisions.jsonl")
     read = {each.kind: each.decision for each in read_decisions(decisions)}
@@ -250,6 +253,10 @@ def test_keys_reach_the_whole_of_a_long_list(tab, page):
     current = "document.activeElement.getAttribute('aria-current')"
     assert tab.run(current) == "true"
     box = "document.activeElement.getBoundingClientRect()"
+    assert tab.run(f"{box}.top > 0 && {box}.bottom <= innerHeight")
+    tab.run("scrollTo(0, 0)")
+    tab.press("a")
+    assert counter(tab).startswith("21 of 40")
     assert tab.run(f"{box}.top > 0 && {box}.bottom <= innerHeight")
     choose(tab, "text", "no such text")
     tab.press("a")
