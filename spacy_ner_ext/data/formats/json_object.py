@@ -9,6 +9,7 @@ from . import json_spans as spans
 from .json_file import array, as_name, checked, field, objects
 from .json_spans import ENDS, STARTS, ValuePlace, Values, first, read_answer, read_label
 from .table_file import read_data
+from .tasks import MARK
 
 TEXTS = ("text", "data", "content", "sentence", "document", "textContent")
 LABELS = ("label", "labels", "annotation")
@@ -89,6 +90,9 @@ def _is_binary(values: Values) -> bool:
 def read_object(values: Values, place: ValuePlace) -> Iterator[Record]:
     """Read a text with spans and categories, in the sense of its answer."""
     answer = read_answer(values, place)
+    if values.get(MARK) is True and not answer:
+        place.note("rejected", "a task without an answer")
+        return
     given = values.get("annotations")
     if isinstance(given, list) and any(map(_user_of, given)):
         wanted = [one for one in given if not place.skips(_user_of(one))]
