@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .tools.evaluate.evaluate import evaluate
     from .tools.explain.explain import explain
     from .tools.predict.predict import predict
+    from .tools.predict.suggest import suggest
     from .tools.train.api import train
     from .util.errors import UserError
 
@@ -26,6 +27,7 @@ __all__ = [
     "explain",
     "get_score",
     "predict",
+    "suggest",
     "train",
 ]
 # Imported when asked for: the package itself imports neither torch nor spaCy.
@@ -38,6 +40,7 @@ _PUBLIC = {
     "explain": ("tools.explain.explain", "explain"),
     "get_score": ("pipes.annotations", "get_score"),
     "predict": ("tools.predict.predict", "predict"),
+    "suggest": ("tools.predict.suggest", "suggest"),
     "train": ("tools.train.api", "train"),
 }
 

@@ -51,6 +51,25 @@ def test_the_tour_of_training_runs_from_top_to_bottom(tmp_path):
     }
 
 
+@pytest.mark.slow
+def test_the_loop_of_suggest_and_train_improves(tmp_path):
+    shutil.copytree(ROOT / "assets" / "demo", tmp_path / "assets" / "demo")
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    (code,) = blocks(read("suggest.md"), "python")
+    (tmp_path / "loop.py").write_text(code, encoding="utf8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "loop.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        encoding="utf8",
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = re.findall(r"^(\d+) documents: F (0\.\d+)$", done.stdout, re.M)
+    assert [int(n) for n, _ in found] == [50, 90, 130, 170, 210, 250]
+    assert float(found[-1][1]) > float(found[0][1]) + 0.1
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_python_can_be_compiled(name):
     for text in blocks(read(name), "python"):

@@ -95,6 +95,10 @@ class CRFEntityRecognizer(CRFPipe, EntityPipe):
         options = self.cfg["temperature"], minimum, given
         return find_likely(lattice, self.tags, allowed, *options)
 
+    def text_vectors(self, docs: Sequence[Doc]) -> numpy.ndarray:
+        vectors = self.model.get_ref("tok2vec").predict(list(docs))
+        return numpy.stack([to_host(each).mean(axis=0) for each in vectors])
+
     def _allowed(self, docs: Sequence[Doc]) -> numpy.ndarray | None:
         if self.cfg["overwrite"]:
             return None

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -96,6 +97,11 @@ class EntityPipe(LabelledPipe):
         given: Further spans, found whatever their probability: index of the document,
             first token, end and label. Those that can never be predicted are left out.
         """
+        raise NotImplementedError
+
+    def text_vectors(self, docs: Sequence[Doc]) -> numpy.ndarray:
+        """Compute a vector for each document with at least one token: the mean of what
+        the encoder of the component outputs."""
         raise NotImplementedError
 
     def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:

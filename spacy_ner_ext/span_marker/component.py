@@ -108,6 +108,21 @@ class SpanMarkerRecognizer(EntityPipe):
         options = self.labels, self.cfg["temperature"], minimum, set(given)
         return decode_likely(self.model.ops, scores, *options)
 
+    def text_vectors(self, docs: Sequence[Doc]) -> numpy.ndarray:
+        return numpy.stack([self._text_vector(doc) for doc in docs])
+
+    def _text_vector(self, doc: Doc) -> numpy.ndarray:
+        """The mean state of the pieces of a text; zeros for white space."""
+        candidates = self.find_candidates([doc])
+        scorer = scorer_of(self.model)
+        size = scorer.network.encoder.config.hidden_size
+        states = [numpy.zeros((0, size), dtype="float32")]
+        for _, text in scorer.texts(candidates):
+            assert text.states is not None
+            states.append(text.states.cpu().numpy()[text.mask])
+        together = numpy.concatenate(states)
+        return together.sum(axis=0) / max(len(together), 1)
+
     def _free_candidates(self, docs: Sequence[Doc]) -> Candidates:
         """The candidates that do not overlap an existing entity that is kept."""
         found = self.find_candidates(docs)

@@ -12,13 +12,14 @@ from .init.command import init
 from .params.command import params
 from .plot.command import plot
 from .predict.command import predict
+from .predict.suggest_command import suggest
 from .span_marker.command import distill_filter, export_span_marker
 from .train.command import train
 
 COMMANDS = (
     *(convert, export, check, params),
     *(export_span_marker, distill_filter, card, init, train, plot),
-    *(audit, calibrate, evaluate, explain, predict),
+    *(audit, calibrate, evaluate, explain, predict, suggest),
 )
 # Settings of a config are overridden as in spaCy's own commands: --paths.train FILE.
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -94,7 +94,9 @@ def _label_studio(task: Task) -> dict[str, Any]:
         }
         for i, span in enumerate(task.spans)
     ]
-    made = {"model_version": "spacy_ner_ext", "score": task.score, "result": results}
+    # The tool takes tasks with a low score first.
+    score = None if task.score is None else 1 / (1 + task.score)
+    made = {"model_version": "spacy_ner_ext", "score": score, "result": results}
     return {
         "data": {TO_NAME: task.text, "meta": _meta(task)},
         "predictions": [_without_none(made)],

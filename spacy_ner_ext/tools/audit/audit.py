@@ -92,9 +92,13 @@ def audit(
         raise UserError("name the folder of the pipelines with --output")
     else:
         settings = FoldSettings(Path(config), overrides or {}, component, folds, gpu_id)
-        trained = train_folds(docs, settings, Path(output), on_step)
+        trained = train_folds(docs, settings, Path(output), on_step or _ignore)
         pairs = ((load_pipeline(path), unseen) for path, unseen in trained)
     return _judge_all(docs, pairs, component, Path(corpus))
+
+
+def _ignore(fold: str, info: object) -> None:
+    """What is called after a step by default."""
 
 
 def _judge_all(

@@ -175,7 +175,7 @@ def predict(
             "--output-format": output_format,
         }
         _check_file(target, source, [name for name, value in asked.items() if value])
-        _report_skipped(source)
+        report_skipped(source)
         use_device(gpu_id)
         prediction = Prediction(
             pipeline, source, batch_size, n_workers.least, max_length
@@ -187,7 +187,7 @@ def predict(
         return
     folder = OutputFolder(target, output_format.value if output_format else "parquet")
     _check_folder(folder, source, inputs)
-    _report_skipped(source)
+    report_skipped(source)
     annotation = make_annotation(
         source,
         pipeline.shared() if on_ray else pipeline,
@@ -249,7 +249,8 @@ def _check_engine(
         )
 
 
-def _report_skipped(source: Source) -> None:
+def report_skipped(source: Source) -> None:
+    """Say which files of a folder are not read."""
     if source.skipped:
         n, first = len(source.skipped), source.skipped[0].shown
         what = f"Files that are not {source.format} are not read: {n}, such as {first}"

@@ -97,9 +97,23 @@ def run_to_stdout(prediction: Prediction) -> None:
 def run_to_file(prediction: Prediction, path: Path, overwrite: bool) -> None:
     """Write a line per text into a file, which an interrupted run resumes."""
     output = PartFile(path)
+    written = run_resumable(prediction, output, prediction.settings(), overwrite)
+    before = f", {output.n_before} of them by earlier runs" if output.n_before else ""
+    n_failed = output.n_failed + written.failed
+    _report(written, f"{path}: {output.n_lines} lines{before}", n_failed)
+
+
+def run_resumable(
+    prediction: Prediction,
+    output: PartFile,
+    settings: dict[str, Any],
+    overwrite: bool,
+) -> Lines:
+    """Write lines into a file, and say how to resume if it is not complete. Returns the
+    counts of this run."""
     try:
-        with output.opened(prediction.settings(), overwrite=overwrite):
-            written = _run(prediction, output)
+        with output.opened(settings, overwrite=overwrite):
+            return _run(prediction, output)
     except BaseException as err:
         if output.n_lines:
             typer.echo(
@@ -110,9 +124,6 @@ def run_to_file(prediction: Prediction, path: Path, overwrite: bool) -> None:
         if isinstance(err, KeyboardInterrupt):
             raise typer.Exit(128 + 2) from err
         raise
-    before = f", {output.n_before} of them by earlier runs" if output.n_before else ""
-    n_failed = output.n_failed + written.failed
-    _report(written, f"{path}: {output.n_lines} lines{before}", n_failed)
 
 
 def _run(prediction: Prediction, output: Stream) -> Lines:

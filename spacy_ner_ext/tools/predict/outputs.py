@@ -45,6 +45,8 @@ class PartFile(Stream):
     of a batch.
     """
 
+    suffix = SUFFIX
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.part = path.with_name(f"{path.name}.part")
@@ -80,11 +82,15 @@ class PartFile(Stream):
                     self.settings_file.unlink()
                 raise
             os.fsync(self.file.fileno())
-        os.replace(self.part, self.path)
+        self.finish()
         self.settings_file.unlink()
 
+    def finish(self) -> None:
+        """Make the part, which is complete, the output."""
+        os.replace(self.part, self.path)
+
     def _check(self, settings: dict[str, Any], overwrite: bool) -> None:
-        check_output(self.path, SUFFIX)
+        check_output(self.path, self.suffix)
         if overwrite:
             return
         started = self._read_settings()

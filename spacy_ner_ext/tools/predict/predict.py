@@ -48,9 +48,9 @@ def predict(
     for batch in minibatch(texts, batch_size):
         long = {i for i, text in enumerate(batch) if _is_long(nlp, text)}
         # No object of spaCy leaves the zone, so it may end before results are used.
-        with _memory_zone(nlp):
+        with memory_zone(nlp):
             short = [text for i, text in enumerate(batch) if i not in long]
-            docs = _run(nlp, short, batch_size)
+            docs = run_docs(nlp, short, batch_size)
             found = [{"text": doc.text, **describe(doc)} for doc in docs]
         results = iter(found)
         for i, text in enumerate(batch):
@@ -61,9 +61,10 @@ def _is_long(nlp: Language, text: str | Doc | Words) -> bool:
     return isinstance(text, str) and len(text) > nlp.max_length
 
 
-def _run(
+def run_docs(
     nlp: Language, texts: Sequence[str | Doc | Words], batch_size: int = 1
 ) -> list[Doc]:
+    """Run the pipeline over texts, none of them long."""
     made = (_make_doc(nlp, text) for text in texts)
     docs = list(nlp.pipe(made, batch_size=batch_size))
     if len(docs) != len(texts):
@@ -76,8 +77,8 @@ def _run(
 
 def _predict_long(nlp: Language, text: str) -> dict[str, Any]:
     def run(part: str) -> tuple[dict[str, Any], Places]:
-        with _memory_zone(nlp):
-            (doc,) = _run(nlp, [part])
+        with memory_zone(nlp):
+            (doc,) = run_docs(nlp, [part])
             return describe(doc), find_places(doc)
 
     windows = list(predict_windows(text, nlp.max_length, run))
@@ -91,7 +92,8 @@ def _make_doc(nlp: Language, text: str | Doc | Words) -> Doc:
     return Doc(nlp.vocab, words=words, spaces=spaces)
 
 
-def _memory_zone(nlp: Language) -> AbstractContextManager[object]:
+def memory_zone(nlp: Language) -> AbstractContextManager[object]:
+    """A zone in which words that are new to a large vocabulary are forgotten."""
     # In a zone the tokenizer caches no new words, so the frequent ones are learned
     # before; and zones cannot be nested.
     vocab: Any = nlp.vocab

@@ -26,7 +26,7 @@ from .inputs import Source
 from .items import Item
 from .outputs import Stream
 from .predict import BATCH_SIZE
-from .worker import Lines, PipelineSource, predict_batch
+from .worker import Function, Lines, PipelineSource, predict_batch, predict_texts
 
 Batch = list[Item]
 # A batch of any kind, and its results.
@@ -45,6 +45,7 @@ class Prediction:
     batch_size: int = BATCH_SIZE
     n_process: int = 1
     max_length: int | None = None
+    function: Function = predict_texts
 
     def settings(self) -> dict[str, Any]:
         """What the results depend on, except for the texts."""
@@ -71,7 +72,8 @@ class Prediction:
                 yield lines
 
     def _predict(self, batches: Iterator[Batch]) -> Generator[Lines, None, None]:
-        predict = partial(predict_batch, self.pipeline, max_length=self.max_length)
+        options = {"max_length": self.max_length, "function": self.function}
+        predict = partial(predict_batch, self.pipeline, **options)
         if self.n_process > 1:
             yield from predict_in_processes(predict, batches, self.n_process)
             return

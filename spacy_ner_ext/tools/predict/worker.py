@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,8 @@ from .items import TEXT, TOO_LONG, Item, Words, n_characters, to_json
 from .predict import predict
 
 BLOCK = 2**20
+# What is done with the texts of a batch: a dictionary of plain values for each.
+Function = Callable[[Language, Sequence[str | Words]], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,19 @@ class Lines(NamedTuple):
     failed: int = 0
 
 
+def predict_texts(nlp: Language, texts: Sequence[str | Words]) -> list[dict[str, Any]]:
+    """Predict texts together; see predict."""
+    return list(predict(nlp, texts, batch_size=len(texts) or 1))
+
+
 def predict_batch(
-    pipeline: PipelineSource, items: Sequence[Item], max_length: int | None = None
+    pipeline: PipelineSource,
+    items: Sequence[Item],
+    max_length: int | None = None,
+    function: Function = predict_texts,
 ) -> Lines:
     """Predict a batch and write its results as lines; see annotate."""
-    results = annotate(pipeline.load(), items, max_length)
+    results = annotate(pipeline.load(), items, max_length, function)
     words = sum(len((result.pop(TEXT, None) or "").split()) for result in results)
     lines = [f"{i.head}, {to_json(r)[1:]}\n" for i, r in zip(items, results)]
     errors = [result["error"] for result in results if "error" in result]
@@ -120,9 +130,13 @@ def predict_batch(
 
 
 def annotate(
-    nlp: Language, texts: Sequence[Text], max_length: int | None = None
+    nlp: Language,
+    texts: Sequence[Text],
+    max_length: int | None = None,
+    function: Function = predict_texts,
 ) -> list[dict[str, Any]]:
-    """Predict texts together; see predict for the results. Lines that cannot be read,
+    """Apply a function to texts, by default to predict them; its results have
+    "entities". Lines that cannot be read,
     texts of more than `max_length` characters, and texts at which the pipeline fails,
     get an "error".
 
@@ -130,15 +144,17 @@ def annotate(
     """
     errors = [text.error or _too_long(text, max_length) for text in texts]
     good = [text for text, error in zip(texts, errors) if not error]
-    found = iter(_predict_items(nlp, good))
+    found = iter(_apply(function, nlp, good))
     return [_failed(error) if error else next(found) for error in errors]
 
 
-def _predict_items(nlp: Language, texts: Sequence[Text]) -> list[dict[str, Any]]:
+def _apply(
+    function: Function, nlp: Language, texts: Sequence[Text]
+) -> list[dict[str, Any]]:
     """Predict texts together, or one by one if the pipeline fails at one of them."""
     contents = [text.content for text in texts]
     try:
-        return list(predict(nlp, contents, batch_size=len(texts) or 1))
+        return function(nlp, contents)
     # The errors of other packages, or of a GPU out of memory, have no common class.
     except Exception as err:
         problem = f"{type(err).__name__}: {one_line(err)}"
@@ -148,7 +164,7 @@ def _predict_items(nlp: Language, texts: Sequence[Text]) -> list[dict[str, Any]]
     # Outside of the handler, where the frames of the failed batch are freed.
     free_cached_memory()
     if len(texts) > 1:
-        return [found for text in texts for found in _predict_items(nlp, [text])]
+        return [found for text in texts for found in _apply(function, nlp, [text])]
     what = f"the pipeline fails ({problem}); if memory ran out, leave out long texts"
     error = UserError(f"{what} with --max-length", str(texts[0].place))
     return [_failed(str(error))]

@@ -132,7 +132,7 @@ def test_label_studio_tasks_name_their_controls(tmp_path):
     (task,) = json.loads(path.read_text("utf8"))
     assert task["data"]["text"] == TEXT
     (prediction,) = task["predictions"]
-    assert prediction["score"] == 0.5 and prediction["model_version"]
+    assert prediction["score"] == 1 / 1.5 and prediction["model_version"]
     assert prediction["result"][1] == {
         "id": "1",
         "from_name": "label",
