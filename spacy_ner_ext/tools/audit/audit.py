@@ -98,7 +98,7 @@ def audit(
 
 
 def _ignore(fold: str, info: object) -> None:
-    """What is called after a step by default."""
+    """Do nothing after a step."""
 
 
 def _judge_all(

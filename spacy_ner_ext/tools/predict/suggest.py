@@ -15,7 +15,7 @@ from .predict import BATCH_SIZE
 from .uncertainty import score_texts, text_vectors
 from .variety import PER, Pool
 
-# What a result has besides the values of its line in the input.
+# Fields of a result besides the values of its line in the input.
 OWN = ("index", TEXT, "entities", "uncertainty", "likely", "tokens")
 
 

@@ -18,7 +18,7 @@ from .items import TEXT, TOO_LONG, Item, Words, n_characters, to_json
 from .predict import predict
 
 BLOCK = 2**20
-# What is done with the texts of a batch: a dictionary of plain values for each.
+# Makes a dictionary of plain values for each text of a batch.
 Function = Callable[[Language, Sequence[str | Words]], list[dict[str, Any]]]
 
 
