@@ -3,7 +3,7 @@
     python benchmarks/suggest.py TRAIN.spacy DEV.spacy TEST.spacy [--seeds 1 2 3]
 
 For each seed, a pipeline is trained on a few documents drawn at random. In each of five
-rounds it chooses more of the pool, up to a third of it, and is trained anew, with gold
+rounds it chooses more of the pool, up to a third of it, and is trained again, with gold
 as the annotator. The same with documents drawn at random in the same order of sizes,
 and once with half of the pool. DEV chooses the step of training, TEST is scored. One
 thread. `--set training.max_steps=800` overrides settings of the config.
