@@ -1,4 +1,4 @@
-"""What `suggest` is worth: a pool of labeled documents, from which it chooses.
+"""The value of `suggest`: a pool of labeled documents, from which it chooses.
 
     python benchmarks/suggest.py TRAIN.spacy DEV.spacy TEST.spacy [--seeds 1 2 3]
 
