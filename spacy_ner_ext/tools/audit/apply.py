@@ -122,19 +122,22 @@ def _decide(
         return UNDECIDED
     if weights:
         return _mark_missing(doc, decision, [*gold, *([new] if new else [])])
-    return _replace(doc, decision.key, gold, new)
+    is_applied = replace_entities(doc, decision.key, gold, new)
+    return APPLIED if is_applied else CONFLICT
 
 
-def _replace(
+def replace_entities(
     doc: Doc, key: str, gold: Sequence[LabelledSpan], new: LabelledSpan | None
-) -> str:
+) -> bool:
+    """Remove entities, and add one. Returns False, and changes nothing, if an entity is
+    not there, or the new one overlaps another."""
     spans = [*doc.ents] if key == ENTS else [*doc.spans.get(key, ())]
     left = [span for span in spans if (span.start, span.end, span.label_) not in gold]
     if len(spans) - len(left) != len(gold):
-        return CONFLICT
+        return False
     if new is not None:
         if key == ENTS and any(s.start < new[1] and new[0] < s.end for s in left):
-            return CONFLICT
+            return False
         left.append(Span(doc, *new))
     left.sort(key=lambda span: (span.start, span.end))
     if key == ENTS:
@@ -144,7 +147,7 @@ def _replace(
         doc.set_ents(left, outside=outside, default="unmodified")
     else:
         doc.spans[key] = left
-    return APPLIED
+    return True
 
 
 def _mark_missing(doc: Doc, decision: Decision, spans: Iterable[LabelledSpan]) -> str:
