@@ -57,14 +57,14 @@ class FoldSettings:
             describe_component(name, block.get("factory", ""), block, ())
             for name, block in config["components"].items()
         )
-        found = [each for each in described if each and each.factory in OWN_FACTORIES]
-        own = [each for each in found if self.component in (None, each.name)]
-        if len(own) != 1:
+        own = [each for each in described if each and each.factory in OWN_FACTORIES]
+        found = [each for each in own if self.component in (None, each.name)]
+        if len(found) != 1:
             names = ", ".join(each.name for each in own) or "none"
-            what = "needs one crf_ner or span_marker_ner, whose probabilities judge"
-            advice = "name it with --component"
-            raise UserError(f"{what}, and has {names}; {advice}", self.config)
-        return config, own[0]
+            what = f"has {names} of the components crf_ner and span_marker_ner, of which"
+            advice = "one judges; name it with --component"
+            raise UserError(f"{what} {advice}", self.config)
+        return config, found[0]
 
 
 def divide(docs: Sequence[Doc], folds: int) -> list[int]:
@@ -102,8 +102,13 @@ def train_folds(
     config, component = settings.load()
     parts = divide(docs, settings.folds)
     spans = (span for doc in docs for span in read_spans(doc, component.target))
+    labels = sorted({span.label_ for span in spans})
+    if not labels:
+        keys = ", ".join(component.target)
+        what = f"the corpus has no entities in {keys}, where '{component.name}' reads"
+        raise UserError(f"{what} them; give an annotated corpus")
     block = config["initialize"].setdefault("components", {})
-    block[component.name] = {"labels": sorted({span.label_ for span in spans})}
+    block[component.name] = {"labels": labels}
     for fold in range(settings.folds):
         folder = output / f"fold-{fold + 1}"
         others = [doc for doc, part in zip(docs, parts) if part != fold]

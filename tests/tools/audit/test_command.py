@@ -42,6 +42,16 @@ def config(tmp_path, corpus):
     Config(config).to_disk(tmp_path / "train.cfg")
 
 
+def test_a_corpus_without_entities_is_not_trained_on(call, config, tmp_path):
+    vocab = Vocab()
+    docs = [Doc(vocab, words=["Day", str(i)]) for i in range(9)]
+    write_docs(docs, tmp_path / "none.spacy")
+    options = ("--config", "train.cfg", "--output", "audit")
+    code, _, err = call("audit", "none.spacy", *options)
+    assert code == 1 and "has no entities in ents, where 'crf_ner' reads" in err
+    assert not (tmp_path / "audit").exists()
+
+
 @pytest.mark.slow
 def test_what_folds_find_is_reviewed_and_corrected(run, corpus, config, tmp_path):
     options = ("--config", "train.cfg", "--folds", "2", "--output", "audit")
@@ -108,6 +118,7 @@ def test_a_trained_pipeline_judges(run, tmp_path):
         (["--config", "train.cfg", "--weights"], "--weights needs --apply"),
         (["--config", "train.cfg", "--folds", "41"], "lower --folds"),
         (["--config", "empty.cfg"], "empty.cfg: has no paths.train; add it"),
+        (["--config", "train.cfg", "--component", "ner"], "has crf_ner of the compon"),
     ],
 )
 def test_wrong_options_get_one_sentence(call, config, tmp_path, options, message):
