@@ -61,9 +61,8 @@ class FoldSettings:
         found = [each for each in own if self.component in (None, each.name)]
         if len(found) != 1:
             names = ", ".join(each.name for each in own) or "none"
-            what = f"has {names} of the components crf_ner and span_marker_ner, of which"
-            advice = "one judges; name it with --component"
-            raise UserError(f"{what} {advice}", self.config)
+            what = "one crf_ner or span_marker_ner is needed, which judges, but it has"
+            raise UserError(f"{what} {names}; name one with --component", self.config)
         return config, found[0]
 
 

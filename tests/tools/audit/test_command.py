@@ -118,7 +118,7 @@ def test_a_trained_pipeline_judges(run, tmp_path):
         (["--config", "train.cfg", "--weights"], "--weights needs --apply"),
         (["--config", "train.cfg", "--folds", "41"], "lower --folds"),
         (["--config", "empty.cfg"], "empty.cfg: has no paths.train; add it"),
-        (["--config", "train.cfg", "--component", "ner"], "has crf_ner of the compon"),
+        (["--config", "train.cfg", "--component", "ner"], "it has crf_ner; name one"),
     ],
 )
 def test_wrong_options_get_one_sentence(call, config, tmp_path, options, message):
