@@ -57,7 +57,7 @@ class Simulation:
             "paths.train": str(path),
             "paths.dev": str(self.args.dev),
             "system.seed": seed,
-            **parse_config_overrides(self.args.set),
+            **parse_config_overrides([*self.args.set]),
         }
         nlp = train(self.args.config, overrides=overrides, silent=True).nlp
         scores = nlp.evaluate([*Corpus(self.args.test)(nlp)])
