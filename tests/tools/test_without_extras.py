@@ -33,6 +33,8 @@ predict:peer         -          -          -       -           -      spacy-tran
 predict:gpu          -          -          -       -           -      -                  cuda12x
 evaluate             report     .          .       .           .      .                  .
 calibrate            .          .          .       .           .      .                  .
+audit                .          .          .       .           .      .                  .
+suggest              .          .          .       .           .      .                  .
 explain              explain    .          explain .           .      .                  .
 explain:occlusion    .          .          .       .           .      .                  .
 plot                 plot       .          .       .           .      .                  .
@@ -68,6 +70,8 @@ ARGUMENTS = {
     "predict:gpu": (MODEL, "texts.txt", "--output", "gpu.jsonl", "--gpu-id", "0"),
     "evaluate": (MODEL, DEV, "--output", "evaluation", "--resamples", "5"),
     "calibrate": (MODEL, DEV, "--output", "calibrated"),
+    "audit": (DEV, "--model", MODEL, "--output", "audit"),
+    "suggest": (MODEL, "texts.txt", "--number", "2", "--output", "tasks.jsonl"),
     "explain": (MODEL, TEXTS[0], "--output", "explained.html"),
     "explain:occlusion": (
         *(MODEL, TEXTS[0], "--output", "masked.html", "--method", "occlusion"),

@@ -14,6 +14,7 @@ class Content(str):
 
     content = property(lambda self: str(self))
     place = Place("texts.txt", 3)
+    error = ""
 
 
 def fail_at(monkeypatch, word, error):
@@ -28,7 +29,7 @@ def fail_at(monkeypatch, word, error):
 def test_a_text_that_does_not_fit_into_memory(monkeypatch):
     fail_at(monkeypatch, "long", torch.OutOfMemoryError("CUDA out of memory"))
     items = list(map(Content, ["a", "long", "b"]))
-    found = worker._predict_items(Language(), items)
+    found = worker.annotate(Language(), items)
     assert [result["entities"] for result in found] == [[], None, []]
     assert "--max-length" in found[1]["error"]
 
@@ -38,4 +39,4 @@ def test_a_lost_gpu_ends_the_run(monkeypatch):
     text = "CUDA error: an illegal memory access was encountered"
     fail_at(monkeypatch, "bad", RuntimeError(text) if error is None else error(text))
     with pytest.raises(UserError, match="repeat the command"):
-        worker._predict_items(Language(), [Content("a"), Content("bad")])
+        worker.annotate(Language(), [Content("a"), Content("bad")])
