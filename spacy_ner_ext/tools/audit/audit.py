@@ -92,13 +92,9 @@ def audit(
         raise UserError("name the folder of the pipelines with --output")
     else:
         settings = FoldSettings(Path(config), overrides or {}, component, folds, gpu_id)
-        trained = train_folds(docs, settings, Path(output), on_step or _ignore)
+        trained = train_folds(docs, settings, Path(output), on_step)
         pairs = ((load_pipeline(path), unseen) for path, unseen in trained)
     return _judge_all(docs, pairs, component, Path(corpus))
-
-
-def _ignore(fold: str, info: object) -> None:
-    """Do nothing after a step."""
 
 
 def _judge_all(

@@ -20,8 +20,6 @@ from ...util.errors import UserError
 
 # Entities of a lower probability are neither suggested nor an alternative.
 MINIMUM = 0.02
-
-
 # A gold entity, and a copy of it that is wrong.
 Copy = tuple[LabelledSpan, LabelledSpan]
 

@@ -78,7 +78,7 @@ def _round(value: float) -> float:
 
 @dataclass(frozen=True)
 class Decision:
-    """A suggestion that was read, and what was decided: "accept", "reject" or "" """
+    """A suggestion that was read; `decision` is "accept", "reject", or empty."""
 
     place: Place
     id: str
