@@ -52,7 +52,10 @@ class TaskFile(PartFile):
         self.errors: list[str] = []
 
     def finish(self) -> None:
-        """Choose from the part, write the tasks, and remove the part."""
+        """Choose from the part, write the tasks, and remove the part.
+
+        RAISES (UserError): If there is no text to choose.
+        """
         with self.part.open("rb") as file:
             for result in map(json.loads, file):
                 if result["entities"] is None:
@@ -60,6 +63,12 @@ class TaskFile(PartFile):
                 else:
                     self.pool.add(result)
         self.chosen = self.choose(self.pool)
+        if not self.chosen:
+            self.part.unlink()
+            self.settings_file.unlink()
+            self.n_lines = 0
+            first = self.errors[0] if self.errors else "none has a word; give others"
+            raise UserError(f"no text can be suggested, so no task is written: {first}")
         write_tasks(self.path, map(as_task, self.chosen), self.format)
         self.part.unlink()
 

@@ -183,6 +183,15 @@ def test_a_run_that_was_stopped_continues(model, call, monkeypatch):
     assert code == 1 and "name another output, or add --overwrite" in err
 
 
+@pytest.mark.parametrize("line", ['{"body": "Ann sleeps"}', '{"text": " "}'])
+def test_without_a_text_nothing_is_written(model, call, line):
+    (model / "none.jsonl").write_text(f"{line}\n")
+    before = {path.name for path in model.iterdir()}
+    code, _, err = call("suggest", "model", "none.jsonl", "--output", "tasks.jsonl")
+    assert code == 1 and "no text can be suggested" in err
+    assert {path.name for path in model.iterdir()} == before
+
+
 def test_texts_that_fail_are_counted(model, call):
     with (model / "texts.jsonl").open("a", encoding="utf8") as file:
         file.write("\nno JSON\n")
