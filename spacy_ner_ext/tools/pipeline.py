@@ -20,6 +20,13 @@ BatchSize = Annotated[
         min=1, metavar="N", help="Documents a batch; by default the pipeline's."
     ),
 ]
+Component = Annotated[
+    Optional[str],
+    typer.Option(
+        metavar="NAME",
+        help="The component, if several predict probabilities of entities.",
+    ),
+]
 Code = Annotated[
     Optional[Path],
     typer.Option("--code", "-c", help="A Python file with registered functions."),

@@ -16,7 +16,7 @@ from ..device import GpuId, use_device
 from ..loading import import_functions
 from ..options import read_overrides
 from ..output import printer
-from ..pipeline import Code, failure_told
+from ..pipeline import Code, Component, failure_told
 from .apply import APPLIED, CHANGES, CONFLICT, DOUBTED, apply_decisions
 from .audit import Audit
 from .audit import audit as run
@@ -64,13 +64,7 @@ def audit(
             help="Judge by this pipeline, which was trained on other documents."
         ),
     ] = None,
-    component: Annotated[
-        Optional[str],
-        typer.Option(
-            metavar="NAME",
-            help="The component to judge by, if several predict probabilities.",
-        ),
-    ] = None,
+    component: Component = None,
     apply: Annotated[
         Optional[Path],
         typer.Option(

@@ -11,7 +11,7 @@ from ...util.files import check_output
 from ..device import GpuId, use_device
 from ..loading import import_functions
 from ..output import printer, progress
-from ..pipeline import BatchSize, Code, failure_told
+from ..pipeline import BatchSize, Code, Component, failure_told
 from .calibrate import Calibration
 from .calibrate import calibrate as run
 
@@ -49,13 +49,7 @@ def calibrate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing --output.")
     ] = False,
-    component: Annotated[
-        Optional[str],
-        typer.Option(
-            metavar="NAME",
-            help="The component to calibrate, if several predict probabilities.",
-        ),
-    ] = None,
+    component: Component = None,
     precision: Annotated[
         Optional[float],
         typer.Option(

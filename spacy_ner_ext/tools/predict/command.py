@@ -34,6 +34,12 @@ Format = Enum(
 OutputFormat = Enum("OutputFormat", {"parquet": "parquet", "jsonl": "jsonl"}, type=str)
 Engine = Enum("Engine", {"local": "local", "ray": "ray"}, type=str)
 LOCAL = Engine("local")
+TextField = Annotated[
+    str, typer.Option(metavar="NAME", help="The field that contains the text.")
+]
+TextsTogether = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Texts predicted together.")
+]
 
 
 def predict(
@@ -97,17 +103,13 @@ def predict(
     ] = 0,
     ray_address: RayAddress = None,
     ray_node_ip: RayNodeIp = None,
-    batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Texts predicted together.")
-    ] = BATCH_SIZE,
+    batch_size: TextsTogether = BATCH_SIZE,
     gpu_id: GpuId = -1,
     format: Annotated[
         Optional[Format],
         typer.Option(help="The format, if the name does not show it; stdin is text."),
     ] = None,
-    text_field: Annotated[
-        str, typer.Option(metavar="NAME", help="The field that contains the text.")
-    ] = TEXT,
+    text_field: TextField = TEXT,
     max_length: Annotated[
         Optional[int],
         typer.Option(

@@ -13,8 +13,8 @@ import typer
 from ...data.formats.tasks import TASK_FORMATS, write_tasks
 from ...util.errors import UserError
 from ..device import GpuId, use_device
-from ..pipeline import MODEL_HELP, Code
-from .command import Format, report_skipped
+from ..pipeline import MODEL_HELP, Code, Component
+from .command import Format, TextField, TextsTogether, report_skipped
 from .execute import run_resumable
 from .inputs import open_source
 from .items import TEXT
@@ -105,20 +105,12 @@ def suggest(
             "token, so that short texts are not put last."
         ),
     ] = TEXTS,
-    component: Annotated[
-        Optional[str],
-        typer.Option(
-            metavar="NAME",
-            help="The component, if several predict probabilities of entities.",
-        ),
-    ] = None,
+    component: Component = None,
     input_format: Annotated[
         Optional[Format],
         typer.Option(help="The format of TEXTS, if their names do not show it."),
     ] = None,
-    text_field: Annotated[
-        str, typer.Option(metavar="NAME", help="The field that contains the text.")
-    ] = TEXT,
+    text_field: TextField = TEXT,
     max_length: Annotated[
         Optional[int],
         typer.Option(
@@ -131,9 +123,7 @@ def suggest(
     workers: Annotated[
         int, typer.Option(min=1, metavar="N", help="Processes, on the CPU.")
     ] = 1,
-    batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Texts predicted together.")
-    ] = BATCH_SIZE,
+    batch_size: TextsTogether = BATCH_SIZE,
     gpu_id: GpuId = -1,
     overwrite: Annotated[
         bool,
